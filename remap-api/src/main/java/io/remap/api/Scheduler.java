@@ -1,0 +1,29 @@
+package io.remap.api;
+
+import java.util.concurrent.Executor;
+
+/**
+ * Runs what must not run in the caller: recovery, commits, timers. Passed in everywhere, so that a simulator decides
+ * the order and the time.
+ *
+ * <p>Tasks may block on a device, never on another request: waiting for somebody else is a continuation. Tasks must not
+ * throw; what they throw is logged as a programmer error.
+ */
+public interface Scheduler extends Executor {
+    /** Runs the task soon, on some thread of the scheduler. */
+    @Override
+    void execute(Runnable task);
+
+    /**
+     * Runs the task once, no earlier than after the delay.
+     *
+     * @return cancels the task if it has not started
+     */
+    Cancellable schedule(Runnable task, long delayMillis);
+
+    /** Cancels a scheduled task. */
+    interface Cancellable {
+        /** Idempotent; a task that has started goes on. */
+        void cancel();
+    }
+}

@@ -1,0 +1,83 @@
+package io.remap.api;
+
+import java.nio.ByteBuffer;
+
+/**
+ * One conversation with one client, as a state machine without I/O and without threads: bytes in, work and bytes out. A
+ * transport moves the bytes and knows nothing of the protocol; the same session runs over sockets, in a simulator and in
+ * a fuzzer.
+ *
+ * <p><b>Input side</b> ({@link #wanted}, {@link #received}, {@link #inputEnded}, {@link #poll}): one thread at a time.
+ * <b>Output side</b> ({@link #replies}, {@link #sent}): one thread at a time. The two sides may run at the same time, and
+ * completions of work arrive from any thread. The {@link Events} may be called from any thread, from within any method;
+ * they must not call back into the session but only note that there is something to do.
+ *
+ * <p>The loop of a transport: while {@code wanted()} gives a buffer, receive into it and tell {@code received(n)}; start
+ * all work that {@code poll()} gives; send what {@code replies()} gives.
+ */
+public interface Session extends AutoCloseable {
+    /** Decoded work that waits to be started. */
+    interface Work {
+        /**
+         * Starts it. Whether this executes transfers on the calling thread depends on the I/O engine; it never waits for
+         * other work. Any thread, once.
+         */
+        void start();
+    }
+
+    /** What a session tells its transport. All methods return at once, from any thread. */
+    interface Events {
+        /** There are replies to send. */
+        void repliesReady();
+
+        /** {@link Session#wanted()} may give a buffer again after it gave none. */
+        void inputReady();
+
+        /**
+         * The session is over: when {@link Session#replies} has nothing more, close the socket. {@code abrupt}: close it
+         * at once, replies or not.
+         */
+        void finished(boolean abrupt);
+    }
+
+    /** Most buffers that {@link #replies} gives at a time. */
+    int MAX_GATHER = 64;
+
+    /**
+     * Where the next bytes go: between position and limit, at most as many as the session can use now.
+     *
+     * @return the buffer, or {@code null} if it wants nothing for the moment (limit of bytes in flight) or any more
+     */
+    ByteBuffer wanted();
+
+    /** Takes the next bytes, which the transport put at the position of the buffer of {@link #wanted()}, advancing it. */
+    void received(int lengthBytes);
+
+    /** The client sends nothing more; what it has sent is still answered. */
+    void inputEnded();
+
+    /** The next decoded work, in the order received, {@code null} if there is none. */
+    Work poll();
+
+    /**
+     * Gives the next bytes to send.
+     *
+     * @param into filled from index 0 with buffers that hold the bytes between position and limit; they stay the
+     *     session's and stay valid until {@link #sent} covered them
+     * @return how many buffers it filled, 0 if there is nothing to send
+     */
+    int replies(ByteBuffer[] into);
+
+    /** Told after sending: so many bytes of what {@link #replies} gave have left (positions were advanced by that). */
+    void sent(long lengthBytes);
+
+    /** From now on new requests are refused as the protocol does on shutdown; what is under way is answered. */
+    void shutdown();
+
+    /** Whether work is under way or replies wait. */
+    boolean busy();
+
+    /** The socket is gone: gives back every buffer as soon as its I/O ended. Idempotent. */
+    @Override
+    void close();
+}

@@ -1,0 +1,36 @@
+package io.remap.api.spi;
+
+import io.remap.api.ErrorClass;
+
+/**
+ * Decides what follows from errors; the data path carries it out. Pure and thread-safe: the answer depends on the
+ * arguments and on settings only.
+ */
+public interface FaultPolicy {
+    /** What to do about a failed transfer. */
+    enum Verdict {
+        /** The same again, after {@link #retryDelayMillis}. */
+        RETRY,
+        /** The sectors are to blame: halve the range, and at the smallest unit redirect (write) or give up (read). */
+        BLAME_SECTORS,
+        /** The device or the host is to blame: fail the request, change nothing. */
+        BLAME_DEVICE
+    }
+
+    /**
+     * About a read that failed.
+     *
+     * @param attempts how often the smallest unit was tried, 1 or more
+     * @param deviceAlive whether places that read well before still do
+     */
+    Verdict readFailed(ErrorClass errorClass, int attempts, boolean deviceAlive);
+
+    /** About a write that failed, as {@link #readFailed}. */
+    Verdict writeFailed(ErrorClass errorClass, int attempts, boolean deviceAlive);
+
+    /** How long to wait before attempt {@code attempts + 1}, in milliseconds. */
+    long retryDelayMillis(int attempts);
+
+    /** How long an unreadable sector answers EIO at once before it is tried again, by the number of failed tries. */
+    long holdOffMillis(int failures);
+}

@@ -1,0 +1,18 @@
+package io.remap.api.spi;
+
+import io.remap.api.Attribute;
+import io.remap.api.FeatureStatus;
+import java.util.List;
+
+/** A started optional part of the service. */
+public interface Feature extends AutoCloseable {
+    /** How it is and what its parts are doing. */
+    FeatureStatus status();
+
+    /** What it shows of itself. */
+    List<Attribute> attributes();
+
+    /** Stops it; does not throw, does not interrupt file I/O. Idempotent. */
+    @Override
+    void close();
+}

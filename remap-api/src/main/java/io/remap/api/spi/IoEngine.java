@@ -1,0 +1,18 @@
+package io.remap.api.spi;
+
+import io.remap.api.DeviceIo;
+
+/**
+ * Executes transfers. Deadlines, recovery and the error policy are not its business: it reports what the device said.
+ * Thread-safe.
+ */
+public interface IoEngine extends AutoCloseable {
+    /**
+     * Executes the transfer now or later, on the calling thread or another, and completes it exactly once.
+     */
+    void submit(DeviceIo io);
+
+    /** Stops taking transfers and waits for those under way. */
+    @Override
+    void close();
+}

@@ -1,0 +1,39 @@
+package io.remap.api.spi;
+
+import io.remap.api.BlockDevice;
+import io.remap.api.DeviceException;
+import io.remap.api.Environment;
+import io.remap.api.Refusal;
+import io.remap.api.Settings;
+
+/**
+ * Keeps the remap table on the spare. All methods work on a device that the caller opened and closes; it is direct where
+ * that is possible.
+ */
+public interface MetadataProvider extends Provider {
+    /** Says what stands on the device; writes nothing. An unreadable place is not an absent one. */
+    SpareContent inspect(BlockDevice spare) throws DeviceException;
+
+    /**
+     * What a spare of this size would offer.
+     *
+     * @throws Refusal {@link Refusal.Kind#USAGE} if it is too small, saying how large it must be
+     */
+    SparePlan plan(long spareSizeBytes, int spareSectorBytes) throws Refusal;
+
+    /**
+     * Makes the device an empty spare, as one transaction: a crash at any moment leaves it formatted or not formatted,
+     * never half. The caller has made sure that its content may go.
+     */
+    void format(BlockDevice spare, PairIdentity pair, Environment environment) throws Refusal, DeviceException;
+
+    /**
+     * Recovers the table and makes it durable anew before returning, so that what was seen once cannot vanish.
+     *
+     * @param readOnly writes nothing; commits are refused
+     * @throws Refusal {@link Refusal.Kind#DAMAGED} if mappings exist or may exist and cannot be loaded,
+     *     {@link Refusal.Kind#WRONG_DEVICE} if this is no spare of ours
+     */
+    MetadataStore open(BlockDevice spare, boolean readOnly, Environment environment, Settings settings)
+            throws Refusal, DeviceException;
+}

@@ -1,0 +1,83 @@
+package io.remap.api.spi;
+
+import io.remap.api.Attribute;
+import io.remap.api.FeatureStatus;
+import io.remap.api.MapChange;
+import io.remap.api.RemapTable;
+import java.util.List;
+
+/**
+ * The durable remap table of one spare. Thread-safe.
+ *
+ * <p>The table it gives out is the committed one: what is in it will be found again after a crash at any moment.
+ */
+public interface MetadataStore extends AutoCloseable {
+    /** How a commit ended. */
+    enum Outcome {
+        /** Durable in every copy. */
+        DURABLE,
+        /**
+         * Certainly not in force, now or after a crash. The caller may try again, with another slot.
+         */
+        NOT_COMMITTED,
+        /**
+         * Nothing can be made durable any more: the changes are not in force now; whether they would be found at the
+         * next open is unknown, so the sectors they name must not be written elsewhere, nor their slots reused.
+         */
+        STORE_FAILED
+    }
+
+    /** Told when a commit has ended. */
+    @FunctionalInterface
+    interface CommitListener {
+        /**
+         * Called once, from any thread, never from within {@link MetadataStore#commit}. Must not block.
+         *
+         * @param table the committed table, with these changes and perhaps later ones; with {@code DURABLE} only
+         */
+        void committed(Outcome outcome, RemapTable table);
+    }
+
+    /** Receives runs of bad slots. */
+    @FunctionalInterface
+    interface SlotRunVisitor {
+        void run(int spare, long firstSlot, long lengthSlots);
+    }
+
+    /** The pairing. */
+    PairIdentity pair();
+
+    /** What this spare offers. */
+    SparePlan plan();
+
+    /** Generation of the newest durable table; grows with every checkpoint. */
+    long generation();
+
+    /** The committed table at this moment. */
+    RemapTable table();
+
+    /** The slots known as bad. */
+    void badSlots(SlotRunVisitor visitor);
+
+    /** Where a slot lies on the spare, in bytes. */
+    long slotOffsetBytes(long slot);
+
+    /**
+     * Makes changes durable, all or none of those that one commit block can hold, in the order of the calls.
+     *
+     * <p>Everything written to the spare before the call is flushed before the first record is written. Returns at once.
+     *
+     * @param changes at least one; kept until the listener was called
+     */
+    void commit(List<MapChange> changes, CommitListener listener);
+
+    /** Whether commits are possible; {@code failed: device, errno} otherwise. */
+    FeatureStatus status();
+
+    /** What it shows of itself. */
+    List<Attribute> attributes();
+
+    /** Waits for commits under way, marks a clean stop if nothing failed, and gives up the spare (not closing it). */
+    @Override
+    void close();
+}

@@ -1,0 +1,13 @@
+package io.remap.api.spi;
+
+/**
+ * Base of every role that a module may fill. A provider is a name and one verb that returns something closeable; what
+ * the verb needs are its parameters. Within one role names are unique; a duplicate is an error of the installation.
+ */
+public interface Provider {
+    /** Lower-case name by which it is chosen, unique within its role. */
+    String name();
+
+    /** One line for {@code remap plugins list}. */
+    String description();
+}

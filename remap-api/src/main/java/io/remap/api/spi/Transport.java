@@ -1,0 +1,39 @@
+package io.remap.api.spi;
+
+import io.remap.api.ListenAddress;
+import io.remap.api.Refusal;
+import io.remap.api.SessionFactory;
+
+/** Accepts connections and moves bytes between sockets and sessions. Thread-safe. */
+public interface Transport extends AutoCloseable {
+    /** A socket that accepts connections. */
+    interface Listener extends AutoCloseable {
+        /** Where it listens, with the port that the system chose. */
+        ListenAddress address();
+
+        /** Accepts no more; connections go on. Removes a Unix socket's file. Idempotent. */
+        @Override
+        void close();
+    }
+
+    /**
+     * Begins to accept.
+     *
+     * @throws Refusal {@link Refusal.Kind#BUSY} if somebody listens there; a stale Unix socket that nobody listens on is
+     *     replaced
+     */
+    Listener listen(ListenAddress address, SessionFactory sessions) throws Refusal;
+
+    /** Connections at the moment. */
+    int connections();
+
+    /**
+     * Ends every session: no more accepting, sessions refuse new requests, answers under way are sent until the time is
+     * over, then sockets are closed. Threads that do file I/O are never interrupted. Returns whether all ended in time.
+     */
+    boolean drain(long timeoutMillis);
+
+    /** Closes every socket at once. Idempotent. */
+    @Override
+    void close();
+}
