@@ -46,9 +46,8 @@ public final class ByteSize {
         }
         int unit = Math.min(SUFFIXES.length(), (63 - Long.numberOfLeadingZeros(bytes)) / 10);
         double value = (double) bytes / (1L << (10 * unit));
-        String number = value == Math.rint(value)
-                ? Long.toString((long) value)
-                : String.format(Locale.ROOT, "%.1f", value);
+        String number =
+                value == Math.rint(value) ? Long.toString((long) value) : String.format(Locale.ROOT, "%.1f", value);
         return number + " " + SUFFIXES.charAt(unit - 1) + "iB";
     }
 }

@@ -13,8 +13,7 @@ package io.remap.api;
  * @param lengthBytes length in bytes
  * @param physicalDisk the disk underneath, for the warning that main and spare will die together; empty if unknown
  */
-public record DeviceIdentity(
-        String stableId, String backing, long startBytes, long lengthBytes, String physicalDisk) {
+public record DeviceIdentity(String stableId, String backing, long startBytes, long lengthBytes, String physicalDisk) {
 
     /** Whether a write to one could change the other. */
     public boolean overlaps(DeviceIdentity other) {

@@ -62,15 +62,14 @@ public record DeviceUri(
 
     private static Map<String, String> parseParameters(String text, String query) throws Refusal {
         Map<String, String> parameters = new LinkedHashMap<>();
-        for (String part : query.split("&")) {
+        for (String part : query.split("&", -1)) {
             int equals = part.indexOf('=');
             if (equals < 1) {
                 throw new Refusal(
                         Refusal.Kind.USAGE, "'" + text + "': expected key=value after '?', found '" + part + "'");
             }
             if (parameters.put(part.substring(0, equals), part.substring(equals + 1)) != null) {
-                throw new Refusal(
-                        Refusal.Kind.USAGE, "'" + text + "' gives '" + part.substring(0, equals) + "' twice");
+                throw new Refusal(Refusal.Kind.USAGE, "'" + text + "' gives '" + part.substring(0, equals) + "' twice");
             }
         }
         return parameters;

@@ -85,7 +85,8 @@ public final class RemapTable {
             throw new IllegalArgumentException("no such run: " + firstUnit + "+" + lengthUnits);
         }
         long end = firstUnit + lengthUnits;
-        // What the run overlaps or touches is taken out, and put back as far as it lies outside: its left neighbour, the
+        // What the run overlaps or touches is taken out, and put back as far as it lies outside: its left neighbour,
+        // the
         // parts it cuts off, itself, its right neighbour.
         List<long[]> pieces = new ArrayList<>(5);
         long takenFrom = firstUnit;
