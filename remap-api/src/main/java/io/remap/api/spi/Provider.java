@@ -1,5 +1,8 @@
 package io.remap.api.spi;
 
+import io.remap.api.Setting;
+import java.util.List;
+
 /**
  * Base of every role that a module may fill. A provider is a name and one verb that returns something closeable; what
  * the verb needs are its parameters. Within one role names are unique; a duplicate is an error of the installation.
@@ -10,4 +13,9 @@ public interface Provider {
 
     /** One line for {@code remap plugins list}. */
     String description();
+
+    /** The settings that it reads, so that a mistyped one can be refused and all of them listed. */
+    default List<Setting> settings() {
+        return List.of();
+    }
 }
