@@ -1,0 +1,63 @@
+package io.remap.core;
+
+import io.remap.api.BlockDevice;
+import io.remap.api.DeviceException;
+import io.remap.api.DeviceUri;
+import io.remap.api.Refusal;
+import io.remap.api.spi.BlockDeviceProvider;
+import io.remap.api.spi.BlockDeviceProvider.OpenOptions;
+import java.nio.file.Path;
+import java.util.List;
+
+/** Opens devices by the scheme of their URI, and lists the block devices of this host. Thread-safe. */
+public final class Devices {
+    /**
+     * A block device of this host.
+     *
+     * @param path device node, for example {@code /dev/sda}
+     * @param sizeBytes size
+     * @param logicalSectorBytes smallest unit of a transfer
+     * @param physicalSectorBytes unit that the medium rewrites
+     * @param model as the drive says, may be empty
+     * @param rotational a spinning disk
+     * @param readOnly writes are refused
+     * @param usedBy mount points and holders (also of its partitions), empty if nobody uses it
+     */
+    public record Found(
+            String path,
+            long sizeBytes,
+            int logicalSectorBytes,
+            int physicalSectorBytes,
+            String model,
+            boolean rotational,
+            boolean readOnly,
+            List<String> usedBy) {}
+
+    private final Providers providers;
+
+    /** Devices of the schemes that these providers know. */
+    public Devices(Providers providers) {
+        this.providers = providers;
+    }
+
+    /**
+     * Opens a device, or the part of it that {@code ?offset=&length=} selects.
+     *
+     * @throws Refusal if no module knows the scheme, the part lies outside, or as the provider refuses
+     */
+    public BlockDevice open(DeviceUri uri, OpenOptions options) throws Refusal, DeviceException {
+        if (uri.isPart()) {
+            return Unbuilt.value(Devices.class);
+        }
+        return providers.require(BlockDeviceProvider.class, uri.scheme()).open(uri, options);
+    }
+
+    /** The block devices of this host, disks and partitions, by name. Those of size 0 are left out. */
+    public static List<Found> list() {
+        return list(Path.of("/sys/class/block"), Path.of("/proc/self/mountinfo"));
+    }
+
+    static List<Found> list(Path sysClassBlock, Path mountInfo) {
+        return Unbuilt.value(Devices.class);
+    }
+}
