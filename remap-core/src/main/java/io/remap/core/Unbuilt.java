@@ -4,6 +4,7 @@ package io.remap.core;
 final class Unbuilt {
     private Unbuilt() {}
 
+    @SuppressWarnings("TypeParameterUnusedInFormals")
     static <T> T value(Class<?> where) {
         if (where != null) {
             throw new UnsupportedOperationException(where.getSimpleName() + ": the body of this method follows");
