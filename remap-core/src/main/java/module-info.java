@@ -20,6 +20,7 @@ module io.remap.core {
     requires org.objectweb.asm.util;
 
     exports io.remap.core;
+    exports io.remap.core.disk;
 
     uses io.remap.api.spi.BlockDeviceProvider;
     uses io.remap.api.spi.BufferPoolProvider;

@@ -1,0 +1,49 @@
+package io.remap.core.disk;
+
+import io.remap.api.Attribute;
+import java.util.List;
+import java.util.concurrent.atomic.LongAdder;
+
+/** What a virtual disk counts. */
+final class Counters {
+    final LongAdder reads = new LongAdder();
+    final LongAdder writes = new LongAdder();
+    final LongAdder flushes = new LongAdder();
+    final LongAdder readBytes = new LongAdder();
+    final LongAdder writtenBytes = new LongAdder();
+    final LongAdder wholeRequests = new LongAdder();
+    final LongAdder splitRequests = new LongAdder();
+    final LongAdder parkedRequests = new LongAdder();
+    final LongAdder failedRequests = new LongAdder();
+    final LongAdder readRecoveries = new LongAdder();
+    final LongAdder writeRecoveries = new LongAdder();
+    final LongAdder redirectedWrites = new LongAdder();
+    final LongAdder newUnreadableSectors = new LongAdder();
+    final LongAdder newLostSectors = new LongAdder();
+    final LongAdder badSlots = new LongAdder();
+    final LongAdder deviceFaults = new LongAdder();
+
+    List<Attribute> attributes() {
+        return List.of(
+                count("io.reads", "READ requests", reads),
+                count("io.writes", "WRITE, TRIM and WRITE_ZEROES requests", writes),
+                count("io.flushes", "FLUSH requests", flushes),
+                Attribute.readOnly("io.read-bytes", "bytes", "Bytes asked for by READ", readBytes::sum),
+                Attribute.readOnly("io.written-bytes", "bytes", "Bytes given by WRITE", writtenBytes::sum),
+                count("io.whole", "Requests that were one segment", wholeRequests),
+                count("io.split", "Requests that were cut into several segments", splitRequests),
+                count("io.parked", "Times that a request waited for a range that was being moved", parkedRequests),
+                count("io.failed", "Requests answered with an error", failedRequests),
+                count("recovery.reads", "READs that went through recovery", readRecoveries),
+                count("recovery.writes", "Writes that went through recovery", writeRecoveries),
+                count("remap.redirected-writes", "Writes redirected to the spare", redirectedWrites),
+                count("remap.new-unreadable-sectors", "Sectors found unreadable", newUnreadableSectors),
+                count("remap.new-lost-sectors", "Sectors whose content was lost", newLostSectors),
+                count("remap.bad-slots", "Slots of the spare found bad", badSlots),
+                count("device.faults", "Errors blamed on a device as a whole", deviceFaults));
+    }
+
+    private static Attribute count(String name, String doc, LongAdder adder) {
+        return Attribute.readOnly(name, "count", doc, adder::sum);
+    }
+}

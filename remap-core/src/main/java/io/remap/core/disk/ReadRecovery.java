@@ -1,0 +1,201 @@
+package io.remap.core.disk;
+
+import io.remap.api.DeviceException;
+import io.remap.api.DiskError;
+import io.remap.api.Place;
+import io.remap.core.disk.SegmentCursor.Target;
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * A read that failed: finds the sectors to blame by halving, tries them again, and serves the rest. A read error never
+ * makes a mapping. A sector that stays unreadable gets a hint, and the request the error.
+ *
+ * <p>The first passes run under the range lock alone; the deciding one also under the fence, after waiting for
+ * overlapping writes, so that a late error never hides a newer write.
+ */
+final class ReadRecovery extends Recovery {
+    private final RequestContext context;
+    private final long start;
+    private final long end;
+    private final int sectorBytes;
+    private final Map<Long, Integer> readableMasks = new HashMap<>();
+    private List<Sector> failing = new ArrayList<>();
+    private long firstErrorOffset = Long.MAX_VALUE;
+    private int attempts = 1;
+    private boolean retryWanted;
+
+    /** A sector that did not read, and where its truth stands. */
+    private record Sector(long offsetBytes, Target target, long deviceOffsetBytes) {}
+
+    ReadRecovery(RequestContext context, long start, long end) {
+        super(context.disk, start >> Place.UNIT_SHIFT, SegmentCursor.endUnit(end));
+        this.context = context;
+        this.start = start;
+        this.end = end;
+        this.sectorBytes = disk.traits().sectorBytes();
+    }
+
+    @Override
+    void locked() throws Failure, TryLater {
+        failing.clear();
+        retryWanted = false;
+        SegmentCursor cursor = disk.newCursor();
+        cursor.resetIgnoringMoves(disk.state.current(), start, end - start);
+        while (cursor.next()) {
+            long offset = cursor.offsetBytes();
+            switch (cursor.target()) {
+                case ZERO -> Zeros.fill(payload(offset, cursor.lengthBytes()));
+                case LOST -> noteError(offset);
+                case UNREADABLE_MAIN, UNREADABLE_SPARE -> readUnreadable(cursor);
+                default -> readHalving(cursor.target(), offset, cursor.deviceOffsetBytes(), cursor.lengthBytes());
+            }
+        }
+        passDone();
+    }
+
+    /** Sectors under a hint are tried again only after their hold-off. */
+    private void readUnreadable(SegmentCursor cursor) throws Failure, TryLater {
+        for (long done = 0; done < cursor.lengthBytes(); done += sectorBytes) {
+            long offset = cursor.offsetBytes() + done;
+            if (disk.holdOffs.isHeld(offset >> Place.UNIT_SHIFT)) {
+                noteError(offset);
+            } else {
+                readHalving(cursor.target(), offset, cursor.deviceOffsetBytes() + done, sectorBytes);
+            }
+        }
+    }
+
+    private void readHalving(Target target, long offset, long deviceOffset, long length) throws Failure, TryLater {
+        VirtualDisk.Side side = disk.side(target);
+        try {
+            side.direct().read(deviceOffset, payload(offset, length));
+            noteReadable(offset, length);
+        } catch (DeviceException e) {
+            boolean blamed = blamesSectors(side, true, e, attempts, offset);
+            if (length > sectorBytes) {
+                long half = Math.max(sectorBytes, length / 2 / sectorBytes * sectorBytes);
+                readHalving(target, offset, deviceOffset, half);
+                readHalving(target, offset + half, deviceOffset + half, length - half);
+            } else {
+                retryWanted |= !blamed;
+                failing.add(new Sector(offset, target, deviceOffset));
+            }
+        }
+    }
+
+    private void passDone() throws Failure, TryLater {
+        if (failing.isEmpty()) {
+            finish();
+        } else if (retryWanted) {
+            disk.environment.scheduler().schedule(() -> run(this::retryPass), disk.policy.retryDelayMillis(attempts));
+        } else {
+            fence(mustWaitForReads(), this::decide);
+        }
+    }
+
+    /** Only what failed, sector by sector. */
+    private void retryPass() throws Failure, TryLater {
+        List<Sector> again = failing;
+        failing = new ArrayList<>();
+        retryWanted = false;
+        attempts++;
+        try {
+            for (Sector sector : again) {
+                readHalving(sector.target, sector.offsetBytes, sector.deviceOffsetBytes, sectorBytes);
+            }
+        } catch (TryLater e) {
+            // The pass will run again, and must not forget a sector that it did not come to.
+            failing = again;
+            throw e;
+        }
+        passDone();
+    }
+
+    /**
+     * The deciding pass: no write is under way, and the mapping is still the one that failed, since we hold the range.
+     * What a write put there meanwhile reads well and counts.
+     */
+    private void decide() throws Failure, TryLater {
+        Map<Long, Integer> unreadable = new HashMap<>();
+        List<Long> unreadableSectors = new ArrayList<>();
+        for (Sector sector : failing) {
+            VirtualDisk.Side side = disk.side(sector.target);
+            try {
+                side.direct().read(sector.deviceOffsetBytes, payload(sector.offsetBytes, sectorBytes));
+                noteReadable(sector.offsetBytes, sectorBytes);
+            } catch (DeviceException e) {
+                blamesSectors(side, true, e, Integer.MAX_VALUE, sector.offsetBytes);
+                unreadable.merge(
+                        sector.offsetBytes >> Place.UNIT_SHIFT,
+                        disk.sectorMask(sector.offsetBytes, sectorBytes),
+                        (a, b) -> a | b);
+                unreadableSectors.add(sector.offsetBytes);
+            }
+        }
+        unreadableSectors.forEach(this::noteError);
+        for (Map.Entry<Long, Integer> unit : unreadable.entrySet()) {
+            int before =
+                    MapSnapshot.Hint.unreadableMask(disk.state.current().hints.placeOf(unit.getKey()));
+            disk.counters.newUnreadableSectors.add(Integer.bitCount(unit.getValue() & ~before));
+            disk.holdOffs.failed(unit.getKey());
+        }
+        disk.noteUnreadable(unreadable);
+        finish(unreadable);
+    }
+
+    private void finish() {
+        finish(Map.of());
+    }
+
+    private void finish(Map<Long, Integer> unreadable) {
+        release(s -> {
+            MapSnapshot changed = s;
+            for (Map.Entry<Long, Integer> unit : readableMasks.entrySet()) {
+                changed = changed.withReadable(unit.getKey(), unit.getValue());
+            }
+            for (Map.Entry<Long, Integer> unit : unreadable.entrySet()) {
+                changed = changed.withUnreadable(unit.getKey(), unit.getValue());
+            }
+            return changed;
+        });
+        if (firstErrorOffset == Long.MAX_VALUE) {
+            context.pieceRead();
+        } else {
+            context.finish(DiskError.IO, firstErrorOffset);
+        }
+    }
+
+    /** Remembers to take hints back for what reads well again. */
+    private void noteReadable(long offset, long length) {
+        MapSnapshot snapshot = disk.state.current();
+        long last = SegmentCursor.endUnit(offset + length);
+        if (snapshot.hints.surelyUntouched(offset >> Place.UNIT_SHIFT, last)) {
+            return;
+        }
+        for (long at = offset; at < offset + length; at += sectorBytes) {
+            long unit = at >> Place.UNIT_SHIFT;
+            int bit = disk.sectorMask(at, sectorBytes);
+            if ((MapSnapshot.Hint.unreadableMask(snapshot.hints.placeOf(unit)) & bit) != 0) {
+                readableMasks.merge(unit, bit, (a, b) -> a | b);
+                disk.holdOffs.succeeded(unit);
+            }
+        }
+    }
+
+    private void noteError(long offset) {
+        firstErrorOffset = Math.min(firstErrorOffset, offset);
+    }
+
+    private ByteBuffer payload(long offset, long length) {
+        return context.payload(offset, length);
+    }
+
+    @Override
+    void failed(DiskError error, long offsetBytes) {
+        context.finish(error, offsetBytes);
+    }
+}

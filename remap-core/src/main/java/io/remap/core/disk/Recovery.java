@@ -1,0 +1,163 @@
+package io.remap.core.disk;
+
+import io.remap.api.DeviceException;
+import io.remap.api.DiskError;
+import io.remap.api.spi.FaultPolicy.Verdict;
+import java.util.function.UnaryOperator;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Base of everything that holds a range lock: takes the lock, raises the fence where it must, and gives both back. Its
+ * stages run on the scheduler; a stage may block on a device, and ends by handing the next stage to whoever it waits for.
+ *
+ * <p>Invariants: the range is released exactly once, after the last publication; while {@code fenced}, the range is moving
+ * in every snapshot, and no overlapping write that began before is under way.
+ */
+abstract class Recovery {
+    private static final Logger LOG = LoggerFactory.getLogger(Recovery.class);
+
+    /** Tries of one stage when host or commit ask for another. */
+    static final int MAX_STAGE_TRIES = 5;
+
+    final VirtualDisk disk;
+    final long firstUnit;
+    final long endUnit;
+    private RangeLock.Claim claim;
+    private boolean fenced;
+    private int stageTries;
+
+    Recovery(VirtualDisk disk, long firstUnit, long endUnit) {
+        this.disk = disk;
+        this.firstUnit = firstUnit;
+        this.endUnit = endUnit;
+    }
+
+    /** A stage cannot go on and ends with this error; nothing was committed. */
+    static final class Failure extends Exception {
+        private static final long serialVersionUID = 1L;
+        final DiskError error;
+        final long offsetBytes;
+
+        Failure(DiskError error, long offsetBytes, Throwable cause) {
+            super(cause);
+            this.error = error;
+            this.offsetBytes = offsetBytes;
+        }
+    }
+
+    /** The stage is to be run again after the delay. */
+    static final class TryLater extends Exception {
+        private static final long serialVersionUID = 1L;
+        final long delayMillis;
+
+        TryLater(long delayMillis, Throwable cause) {
+            super(cause);
+            this.delayMillis = delayMillis;
+        }
+    }
+
+    /** Part of a recovery. */
+    @FunctionalInterface
+    interface Stage {
+        void run() throws Failure, TryLater;
+    }
+
+    /** Queues for the range. */
+    final void begin() {
+        boolean queued = disk.locks.acquire(firstUnit, endUnit, granted -> {
+            claim = granted;
+            run(this::locked);
+        });
+        if (!queued) {
+            failed(DiskError.IO, -1);
+        }
+    }
+
+    /** The range is ours. */
+    abstract void locked() throws Failure, TryLater;
+
+    /** Ends whatever asked for the recovery; the range is already released. */
+    abstract void failed(DiskError error, long offsetBytes);
+
+    /** Runs a stage; its failures end the recovery. */
+    final void run(Stage stage) {
+        try {
+            stage.run();
+        } catch (TryLater e) {
+            if (++stageTries < MAX_STAGE_TRIES) {
+                disk.environment.scheduler().schedule(() -> run(stage), e.delayMillis);
+            } else {
+                giveUp(DiskError.IO, -1);
+            }
+        } catch (Failure e) {
+            giveUp(e.error, e.offsetBytes);
+        } catch (RuntimeException e) {
+            LOG.error(
+                    "{}: recovery of units {} to {} stopped by a programming error",
+                    disk.name(),
+                    firstUnit,
+                    endUnit,
+                    e);
+            giveUp(DiskError.IO, -1);
+        }
+    }
+
+    private void giveUp(DiskError error, long offsetBytes) {
+        release(UnaryOperator.identity());
+        failed(error, offsetBytes);
+    }
+
+    /** Raises the fence over the range and goes on once nothing that overlaps is under way. */
+    final void fence(boolean readsToo, Stage then) {
+        disk.state.publish(s -> s.withMoving(firstUnit, endUnit));
+        fenced = true;
+        disk.inFlight.awaitOverlapping(firstUnit, endUnit, readsToo, () -> run(then));
+    }
+
+    /** Publishes the change, lowers the fence, and gives the range back. */
+    final void release(UnaryOperator<MapSnapshot> change) {
+        disk.state.publish(s -> {
+            MapSnapshot changed = change.apply(s);
+            return fenced ? changed.withoutMoving(firstUnit, endUnit) : changed;
+        });
+        disk.locks.release(claim);
+    }
+
+    /** Whether reads must be waited for as well: a slot may be reused, or a page changes its door. */
+    final boolean mustWaitForReads() {
+        return !disk.main.traits().direct() || !disk.state.current().surelyPlain(firstUnit, endUnit);
+    }
+
+    /**
+     * What a failed transfer means; throws where nothing of the range is to blame.
+     *
+     * @return whether sectors are to blame; {@code false}: try again, as a retry that costs nobody else anything
+     */
+    final boolean blamesSectors(VirtualDisk.Side side, boolean read, DeviceException error, int attempts, long offset)
+            throws Failure, TryLater {
+        boolean alive = error.errorClass().mayBeSector() && side.canary().alive();
+        Verdict verdict = read
+                ? disk.policy.readFailed(error.errorClass(), attempts, alive)
+                : disk.policy.writeFailed(error.errorClass(), attempts, alive);
+        if (verdict == Verdict.BLAME_SECTORS && !(error.errorClass().mayBeSector() && alive)) {
+            // Whatever a policy says: no verdict on a sector without a living device behind it.
+            verdict = Verdict.BLAME_DEVICE;
+        }
+        switch (verdict) {
+            case BLAME_SECTORS -> {
+                return true;
+            }
+            case RETRY -> {
+                if (error.errorClass().mayBeSector()) {
+                    return false;
+                }
+                throw new TryLater(disk.policy.retryDelayMillis(attempts + stageTries), error);
+            }
+            default -> {
+                disk.deviceFault(error);
+                throw new Failure(DiskError.IO, offset, error);
+            }
+        }
+    }
+}

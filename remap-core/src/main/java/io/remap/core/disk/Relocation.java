@@ -1,0 +1,157 @@
+package io.remap.core.disk;
+
+import io.remap.api.DeviceException;
+import io.remap.api.DiskError;
+import io.remap.api.IoBuffer;
+import io.remap.api.Place;
+import io.remap.api.SectorRange;
+import io.remap.api.spi.MetadataStore.Outcome;
+import io.remap.core.disk.SegmentCursor.Target;
+import java.nio.ByteBuffer;
+import java.util.function.Consumer;
+
+/**
+ * Moves sectors that stand on main to the spare, with their content ({@code map add}): under the fence, at most 1 MiB at
+ * a time. A sector that cannot be read is left where it is and ends the move, unless the user gave its content up: then
+ * it is lost, durably, before anything else may answer for it.
+ */
+final class Relocation extends Recovery {
+    /** A background holder takes no more, so that clients get their turn. */
+    static final long MAX_PIECE_BYTES = 1 << 20;
+
+    private final long start;
+    private final long end;
+    private final boolean loseUnreadable;
+    private final IoBuffer scratch;
+    private final SlotPlan plan;
+    private final Consumer<Failure> done;
+
+    private Relocation(
+            VirtualDisk disk, long start, long end, boolean loseUnreadable, IoBuffer scratch, Consumer<Failure> done) {
+        super(disk, start >> Place.UNIT_SHIFT, SegmentCursor.endUnit(end));
+        this.start = start;
+        this.end = end;
+        this.loseUnreadable = loseUnreadable;
+        this.scratch = scratch;
+        this.plan = new SlotPlan(this, this::bytes, false);
+        this.done = done;
+    }
+
+    /**
+     * Moves a range.
+     *
+     * @param done told once: {@code null}, or how it ended; what was moved before that stays moved
+     */
+    static void move(VirtualDisk disk, SectorRange range, boolean loseUnreadable, Consumer<Failure> done) {
+        long sectorBytes = disk.traits().sectorBytes();
+        movePiece(disk, range.firstSector() * sectorBytes, range.endSector() * sectorBytes, loseUnreadable, done);
+    }
+
+    private static void movePiece(
+            VirtualDisk disk, long start, long end, boolean loseUnreadable, Consumer<Failure> done) {
+        if (start == end) {
+            done.accept(null);
+            return;
+        }
+        long pieceEnd = Math.min(end, (start & -MAX_PIECE_BYTES) + MAX_PIECE_BYTES);
+        IoBuffer scratch = disk.buffers.acquire((int) (pieceEnd - start));
+        if (scratch == null) {
+            disk.buffers.whenReleased(() ->
+                    disk.environment.scheduler().execute(() -> movePiece(disk, start, end, loseUnreadable, done)));
+            return;
+        }
+        new Relocation(disk, start, pieceEnd, loseUnreadable, scratch, failure -> {
+                    scratch.release();
+                    if (failure == null) {
+                        disk.environment
+                                .scheduler()
+                                .execute(() -> movePiece(disk, pieceEnd, end, loseUnreadable, done));
+                    } else {
+                        done.accept(failure);
+                    }
+                })
+                .begin();
+    }
+
+    private ByteBuffer bytes(long offset, int length) {
+        return scratch.slice((int) (offset - start), length);
+    }
+
+    @Override
+    void locked() {
+        fence(mustWaitForReads(), this::fenced);
+    }
+
+    private void fenced() throws Failure, TryLater {
+        plan.reset();
+        SegmentCursor cursor = disk.newCursor();
+        cursor.resetIgnoringMoves(disk.state.current(), start, end - start);
+        while (cursor.next()) {
+            Target target = cursor.target();
+            if (cursor.barred()) {
+                throw new Failure(DiskError.IO, cursor.offsetBytes(), null);
+            }
+            if (target == Target.MAIN || target == Target.MAIN_DIRECT || target == Target.UNREADABLE_MAIN) {
+                take(cursor.offsetBytes(), cursor.lengthBytes());
+            }
+        }
+        if (plan.isEmpty()) {
+            succeed();
+            return;
+        }
+        if (!disk.canRedirect()) {
+            throw new Failure(DiskError.IO, start, null);
+        }
+        plan.writeSlots();
+        plan.commit(outcome -> run(() -> committed(outcome)));
+    }
+
+    /** Reads from main, in halves where it fails. */
+    private void take(long offset, long length) throws Failure, TryLater {
+        VirtualDisk.Side side = disk.side(Target.MAIN);
+        int sectorBytes = disk.traits().sectorBytes();
+        for (int attempts = 1; ; attempts++) {
+            try {
+                side.direct().read(offset, bytes(offset, (int) length));
+                plan.cover(offset, length);
+                return;
+            } catch (DeviceException e) {
+                boolean blamed = blamesSectors(side, true, e, attempts, offset);
+                if (length > sectorBytes) {
+                    long half = length / 2 / sectorBytes * sectorBytes;
+                    take(offset, half);
+                    take(offset + half, length - half);
+                    return;
+                }
+                if (blamed) {
+                    if (!loseUnreadable) {
+                        throw new Failure(DiskError.IO, offset, e);
+                    }
+                    plan.lose(offset >> Place.UNIT_SHIFT, disk.sectorMask(offset, length));
+                    return;
+                }
+            }
+        }
+    }
+
+    private void committed(Outcome outcome) throws Failure {
+        switch (outcome) {
+            case DURABLE -> succeed();
+            case NOT_COMMITTED -> throw new Failure(DiskError.IO, start, null);
+            case STORE_FAILED -> {
+                release(plan::withBars);
+                failed(DiskError.IO, start);
+            }
+        }
+    }
+
+    private void succeed() {
+        release(s -> plan.withoutHints(s.withTable(disk.committedTable())));
+        done.accept(null);
+    }
+
+    @Override
+    void failed(DiskError error, long offsetBytes) {
+        done.accept(new Failure(error, offsetBytes, null));
+    }
+}

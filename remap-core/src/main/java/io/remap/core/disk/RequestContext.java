@@ -1,0 +1,342 @@
+package io.remap.core.disk;
+
+import io.remap.api.DeviceException;
+import io.remap.api.DeviceIo;
+import io.remap.api.DiskError;
+import io.remap.api.DiskRequest;
+import io.remap.api.Place;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
+import java.nio.ByteBuffer;
+
+/**
+ * One request on its way over the fast path: enter the table of transfers in flight, load the map, execute segment after
+ * segment. Whatever is not a plain success leaves for the slow path with the in-flight entry cleared. Allocated once for
+ * each {@link DiskRequest} and reused with it; nothing is allocated, locked or logged per request.
+ *
+ * <p>Invariants: at most one segment is at the engine; the in-flight entry is held exactly while segments of the current
+ * piece may be at a device; nothing is touched after the completion was called.
+ */
+final class RequestContext extends DeviceIo implements WriteRecovery.Client {
+    /** Longest part of a request that is mapped at a time. */
+    static final long MAX_PIECE_BYTES = 32L << 20;
+
+    private static final VarHandle ARRIVALS;
+
+    static {
+        try {
+            ARRIVALS = MethodHandles.lookup().findVarHandle(RequestContext.class, "arrivals", int.class);
+        } catch (ReflectiveOperationException e) {
+            throw new ExceptionInInitializerError(e);
+        }
+    }
+
+    final VirtualDisk disk;
+    final DiskRequest request;
+    private final SegmentCursor cursor;
+    private final Runnable enterPiece = this::enterPiece;
+
+    private long pieceStart;
+    private long pieceEnd;
+    private long end;
+    private int inFlight;
+    private boolean touchedMain;
+    private boolean touchedSpare;
+
+    /** Submitter and completer of a segment both arrive here; the second goes on. So an inline engine does not recurse. */
+    @SuppressWarnings("unused")
+    private volatile int arrivals;
+
+    private DeviceException segmentError;
+
+    RequestContext(VirtualDisk disk, DiskRequest request) {
+        this.disk = disk;
+        this.request = request;
+        this.cursor = disk.newCursor();
+    }
+
+    /** Starts the request; the disk counts it as outstanding. */
+    void begin() {
+        touchedMain = false;
+        touchedSpare = false;
+        DiskRequest.Operation wanted = request.operation;
+        if (wanted == DiskRequest.Operation.FLUSH) {
+            disk.counters.flushes.increment();
+            touchedMain = true;
+            touchedSpare = true;
+            syncAndFinish();
+            return;
+        }
+        long size = disk.traits().sizeBytes();
+        if (request.offsetBytes < 0 || request.lengthBytes < 0 || request.offsetBytes > size - request.lengthBytes) {
+            boolean writes = wanted == DiskRequest.Operation.WRITE || wanted == DiskRequest.Operation.WRITE_ZEROES;
+            finish(writes ? DiskError.NO_SPACE : DiskError.INVALID, -1);
+        } else if (wanted.changesData() && disk.traits().readOnly()) {
+            finish(DiskError.READ_ONLY, -1);
+        } else if (wanted == DiskRequest.Operation.WRITE_ZEROES && request.fastOnly) {
+            // Whether the medium zeroes faster than it writes is not known for main, and a slot is written anyway.
+            finish(DiskError.NOT_SUPPORTED, -1);
+        } else if (request.lengthBytes == 0 || wanted == DiskRequest.Operation.CACHE) {
+            finish(DiskError.NONE, -1);
+        } else {
+            beginTransfer();
+        }
+    }
+
+    private void beginTransfer() {
+        if (request.operation == DiskRequest.Operation.READ) {
+            disk.counters.reads.increment();
+            disk.counters.readBytes.add(request.lengthBytes);
+        } else {
+            disk.counters.writes.increment();
+            disk.counters.writtenBytes.add(request.lengthBytes);
+        }
+        int sectorMask = disk.traits().sectorBytes() - 1;
+        long start = request.offsetBytes;
+        end = start + request.lengthBytes;
+        if (((start | end) & sectorMask) != 0) {
+            if (request.operation != DiskRequest.Operation.TRIM) {
+                disk.transferUnaligned(this);
+                return;
+            }
+            start = (start + sectorMask) & ~(long) sectorMask;
+            end = end & ~(long) sectorMask;
+            if (start >= end) {
+                finish(DiskError.NONE, -1);
+                return;
+            }
+        }
+        pieceEnd = start;
+        nextPiece();
+    }
+
+    private void nextPiece() {
+        if (pieceEnd == end) {
+            succeed();
+            return;
+        }
+        pieceStart = pieceEnd;
+        // Pieces end at unit boundaries, so that no unit is in two of them.
+        pieceEnd = Math.min(end, (pieceStart + MAX_PIECE_BYTES) & -Place.UNIT_BYTES);
+        enterPiece();
+    }
+
+    private void enterPiece() {
+        inFlight = disk.inFlight.enter(
+                pieceStart >> Place.UNIT_SHIFT,
+                SegmentCursor.endUnit(pieceEnd),
+                request.operation != DiskRequest.Operation.READ);
+        if (inFlight < 0) {
+            disk.environment.scheduler().schedule(enterPiece, VirtualDisk.TABLE_FULL_RETRY_MILLIS);
+            return;
+        }
+        cursor.reset(disk.state.current(), pieceStart, pieceEnd - pieceStart);
+        drive();
+    }
+
+    /** Executes segments until one has to be waited for. */
+    private void drive() {
+        while (cursor.next()) {
+            if (cursor.offsetBytes() == pieceStart) {
+                boolean whole = cursor.lengthBytes() == pieceEnd - pieceStart;
+                (whole ? disk.counters.wholeRequests : disk.counters.splitRequests).increment();
+            }
+            if (!isTransfer()) {
+                if (skipped()) {
+                    continue;
+                }
+                return;
+            }
+            prepare();
+            arrivals = 0;
+            disk.engine.submit(this);
+            if ((int) ARRIVALS.getAndAdd(this, 1) == 0) {
+                return;
+            }
+            if (!segmentDone()) {
+                return;
+            }
+        }
+        disk.inFlight.exit(inFlight);
+        nextPiece();
+    }
+
+    /** Whether the segment goes to a device as it is. */
+    private boolean isTransfer() {
+        return switch (cursor.target()) {
+            case MAIN -> true;
+            case MAIN_DIRECT -> !(cursor.barred() && request.operation != DiskRequest.Operation.READ);
+            // TRIM is advice for main; on the spare it would only free what the next write needs.
+            case SPARE ->
+                request.operation != DiskRequest.Operation.TRIM
+                        && !(cursor.barred() && request.operation != DiskRequest.Operation.READ);
+            default -> false;
+        };
+    }
+
+    /** Deals with a segment that is no transfer: {@code true} if it is done, otherwise the request has left this path. */
+    private boolean skipped() {
+        SegmentCursor.Target target = cursor.target();
+        if (target == SegmentCursor.Target.MOVING) {
+            disk.inFlight.exit(inFlight);
+            disk.counters.parkedRequests.increment();
+            if (!disk.state.park(pieceStart >> Place.UNIT_SHIFT, SegmentCursor.endUnit(pieceEnd), enterPiece)) {
+                finish(DiskError.IO, -1);
+            }
+            return false;
+        }
+        switch (request.operation) {
+            case READ -> {
+                if (target == SegmentCursor.Target.ZERO) {
+                    Zeros.fill(payload(cursor.offsetBytes(), cursor.lengthBytes()));
+                    return true;
+                }
+                disk.inFlight.exit(inFlight);
+                if (target == SegmentCursor.Target.LOST
+                        || disk.holdOffs.isHeld(cursor.offsetBytes() >> Place.UNIT_SHIFT)) {
+                    finish(DiskError.IO, cursor.offsetBytes());
+                } else {
+                    disk.recoverRead(this, pieceStart, pieceEnd);
+                }
+            }
+            case TRIM -> {
+                return true;
+            }
+            default -> {
+                disk.inFlight.exit(inFlight);
+                if (cursor.barred()) {
+                    finish(DiskError.IO, cursor.offsetBytes());
+                } else {
+                    disk.recoverWrite(this, pieceStart, pieceEnd);
+                }
+            }
+        }
+        return false;
+    }
+
+    private void prepare() {
+        boolean onSpare = cursor.target() == SegmentCursor.Target.SPARE;
+        if (request.operation != DiskRequest.Operation.READ) {
+            touchedMain |= !onSpare;
+            touchedSpare |= onSpare;
+        }
+        device = onSpare ? disk.spare : cursor.target() == SegmentCursor.Target.MAIN ? disk.main : disk.main.direct();
+        offsetBytes = cursor.deviceOffsetBytes();
+        lengthBytes = cursor.lengthBytes();
+        switch (request.operation) {
+            case READ -> {
+                operation = Operation.READ;
+                data = payload(cursor.offsetBytes(), lengthBytes);
+            }
+            case WRITE -> {
+                operation = Operation.WRITE;
+                data = payload(cursor.offsetBytes(), lengthBytes);
+            }
+            case WRITE_ZEROES ->
+                operation = onSpare || request.keepAllocated ? Operation.ZERO_ALLOCATED : Operation.ZERO;
+            case TRIM -> operation = Operation.DISCARD;
+            default -> throw new IllegalStateException("no transfer: " + request.operation);
+        }
+    }
+
+    /** The one view of the payload, set to a part of the request's range. */
+    ByteBuffer payload(long offset, long length) {
+        ByteBuffer view = request.buffer.data();
+        int from = Math.toIntExact(offset - request.offsetBytes);
+        return view.limit(Math.toIntExact(from + length)).position(from);
+    }
+
+    @Override
+    public void completed(DeviceException error) {
+        segmentError = error;
+        if ((int) ARRIVALS.getAndAdd(this, 1) == 1 && segmentDone()) {
+            drive();
+        }
+    }
+
+    /** Whether the request goes on after the segment that just came back. */
+    private boolean segmentDone() {
+        if (segmentError == null || request.operation == DiskRequest.Operation.TRIM) {
+            return true;
+        }
+        disk.inFlight.exit(inFlight);
+        if (request.operation == DiskRequest.Operation.READ) {
+            disk.recoverRead(this, pieceStart, pieceEnd);
+        } else {
+            disk.recoverWrite(this, pieceStart, pieceEnd);
+        }
+        return false;
+    }
+
+    /** The slow path has read the current piece. */
+    void pieceRead() {
+        nextPiece();
+    }
+
+    /** The slow path has written the current piece. */
+    @Override
+    public void written(boolean onMain, boolean onSpare) {
+        touchedMain |= onMain;
+        touchedSpare |= onSpare;
+        nextPiece();
+    }
+
+    @Override
+    public void writeFailed(DiskError error, long offset) {
+        finish(error, offset);
+    }
+
+    /** Everything the request asked for is on the devices. */
+    void allWritten(boolean onMain, boolean onSpare) {
+        touchedMain |= onMain;
+        touchedSpare |= onSpare;
+        succeed();
+    }
+
+    private void succeed() {
+        if (request.fua && request.operation.changesData()) {
+            syncAndFinish();
+        } else {
+            finish(DiskError.NONE, -1);
+        }
+    }
+
+    /** Syncs what was touched, main first, and ends the request with the answer. */
+    private void syncAndFinish() {
+        if (touchedMain) {
+            disk.mainSyncer.flush(error -> {
+                if (error == null) {
+                    syncSpareAndFinish();
+                } else {
+                    disk.flushFailed(error);
+                    finish(DiskError.IO, -1);
+                }
+            });
+        } else {
+            syncSpareAndFinish();
+        }
+    }
+
+    private void syncSpareAndFinish() {
+        if (touchedSpare && disk.spareSyncer != null) {
+            disk.spareSyncer.flush(error -> {
+                if (error != null) {
+                    disk.flushFailed(error);
+                }
+                finish(error == null ? DiskError.NONE : DiskError.IO, -1);
+            });
+        } else {
+            finish(DiskError.NONE, -1);
+        }
+    }
+
+    /** Ends the request; nothing of this object may be touched afterwards. */
+    void finish(DiskError error, long errorOffset) {
+        if (error != DiskError.NONE) {
+            disk.counters.failedRequests.increment();
+        }
+        VirtualDisk owner = disk;
+        request.complete(error, errorOffset);
+        owner.requestEnded();
+    }
+}

@@ -1,0 +1,300 @@
+package io.remap.core.disk;
+
+import io.remap.api.DeviceException;
+import io.remap.api.DiskError;
+import io.remap.api.MapChange;
+import io.remap.api.Place;
+import io.remap.api.RemapTable;
+import io.remap.api.spi.MetadataStore.Outcome;
+import io.remap.core.disk.Recovery.Failure;
+import io.remap.core.disk.Recovery.TryLater;
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.function.Consumer;
+
+/**
+ * Sectors that go to the spare: finds slots, writes the data there, and makes the mapping durable. The order that keeps
+ * the promise is data, flush, record, flush (the store does the last three), publish, reply.
+ *
+ * <p>Used by the holder of the range, with the fence up. Invariants: a slot that this plan took is freed unless a record
+ * that names it was, or may have been, written; a slot found bad is recorded as such together with the mapping that
+ * avoids it.
+ */
+final class SlotPlan {
+    /** Gives the bytes that shall stand in a part of a unit; the range lies within one unit. */
+    @FunctionalInterface
+    interface Source {
+        ByteBuffer bytes(long offsetBytes, int lengthBytes);
+    }
+
+    private static final int SPARE = 0;
+
+    private final Recovery recovery;
+    private final VirtualDisk disk;
+    private final Source source;
+    private final boolean zeros;
+    private final int sectorBytes;
+    private final TreeMap<Long, Move> moves = new TreeMap<>();
+    private final List<MapChange> changes = new ArrayList<>();
+    private final List<Long> newSlots = new ArrayList<>();
+    private final List<Long> replacedSlots = new ArrayList<>();
+    private final List<Long> badSlots = new ArrayList<>();
+
+    /** What shall happen to a unit. */
+    private static final class Move {
+        /** Sectors that get the bytes of the source. */
+        private int cover;
+        /** Sectors whose content is given up. */
+        private int lose;
+        /** The present slot takes no writes any more. */
+        private boolean slotIsBad;
+    }
+
+    /** @param zeros the source gives zeros only: a unit that it covers whole needs no slot */
+    SlotPlan(Recovery recovery, Source source, boolean zeros) {
+        this.recovery = recovery;
+        this.disk = recovery.disk;
+        this.source = source;
+        this.zeros = zeros;
+        this.sectorBytes = disk.traits().sectorBytes();
+    }
+
+    boolean isEmpty() {
+        return moves.isEmpty();
+    }
+
+    /** Sends whole sectors, over any number of units, to the spare. */
+    void cover(long offset, long length) {
+        long end = offset + length;
+        for (long at = offset; at < end; ) {
+            long next = Math.min(end, (at & -Place.UNIT_BYTES) + Place.UNIT_BYTES);
+            move(at >> Place.UNIT_SHIFT).cover |= disk.sectorMask(at, next - at);
+            at = next;
+        }
+    }
+
+    /** Gives up the content of sectors of one unit. */
+    void lose(long unit, int mask) {
+        move(unit).lose |= mask;
+    }
+
+    /** The slot of the unit refused a write. */
+    void slotFailed(long unit) {
+        move(unit).slotIsBad = true;
+    }
+
+    private Move move(long unit) {
+        return moves.computeIfAbsent(unit, u -> new Move());
+    }
+
+    /** Forgets everything, for another try of the stage; takes slots back that no record names. */
+    void reset() {
+        newSlots.forEach(disk.slots::free);
+        newSlots.clear();
+        badSlots.forEach(slot -> disk.slots.markBad());
+        badSlots.clear();
+        replacedSlots.clear();
+        changes.clear();
+        moves.clear();
+    }
+
+    /** Writes the data to slots. Nothing is in force yet. */
+    void writeSlots() throws Failure, TryLater {
+        try {
+            RemapTable table = disk.state.current().table;
+            for (Map.Entry<Long, Move> entry : moves.entrySet()) {
+                changes.add(MapChange.set(entry.getKey(), 1, writeUnit(entry.getKey(), entry.getValue(), table)));
+            }
+            for (long slot : badSlots) {
+                changes.add(MapChange.badSlot(SPARE, slot, 1));
+            }
+        } catch (Failure | TryLater e) {
+            reset();
+            throw e;
+        }
+    }
+
+    private long writeUnit(long unit, Move move, RemapTable table) throws Failure, TryLater {
+        long old = table.placeOf(unit);
+        int full = Place.fullMask(sectorBytes);
+        int lost = (Place.lostMask(old) & ~move.cover) | move.lose;
+        int kept = Place.onSlotMask(old) & ~move.cover & ~move.lose;
+        if (zeros && move.cover == full) {
+            replaced(old, move);
+            return Place.zero(0);
+        }
+        ByteBuffer unitBytes = disk.unitBuffer();
+        fill(unitBytes, unit, move.cover);
+        int zeroed = Place.isZero(old) ? full & ~move.cover & ~lost : 0;
+        int fresh = move.cover | zeroed;
+        if (Place.hasSlot(old) && !move.slotIsBad) {
+            if (tryWrite(Place.slot(old), unitBytes, fresh, unit)) {
+                return Place.onSlot(SPARE, Place.slot(old), kept | fresh, lost);
+            }
+            move.slotIsBad = true;
+        }
+        // Another slot: what the old one still holds of this unit moves along, as far as it can be read.
+        int unreadable = readKept(unitBytes, old, kept, unit);
+        kept &= ~unreadable;
+        lost |= unreadable;
+        disk.counters.newLostSectors.add(Integer.bitCount(unreadable));
+        replaced(old, move);
+        if ((kept | fresh) == 0) {
+            return Place.lost(lost);
+        }
+        return Place.onSlot(SPARE, writeToNewSlot(unitBytes, kept | fresh, unit), kept | fresh, lost);
+    }
+
+    private void replaced(long old, Move move) {
+        if (Place.hasSlot(old)) {
+            (move.slotIsBad ? badSlots : replacedSlots).add(Place.slot(old));
+        }
+    }
+
+    private void fill(ByteBuffer unitBytes, long unit, int mask) {
+        long unitOffset = unit << Place.UNIT_SHIFT;
+        Zeros.fill(unitBytes.clear());
+        for (int run = 0; run < Place.UNIT_BYTES; ) {
+            int length = runLength(mask, run);
+            if (length > 0) {
+                unitBytes.clear().position(run).put(source.bytes(unitOffset + run, length));
+            }
+            run += Math.max(length, sectorBytes);
+        }
+    }
+
+    /** Reads sectors of the old slot into the unit; returns those that could not be read. */
+    private int readKept(ByteBuffer unitBytes, long old, int kept, long unit) throws Failure, TryLater {
+        int unreadable = 0;
+        for (int sector = 0; sector < Place.UNIT_BYTES / sectorBytes; sector++) {
+            if ((kept & 1 << sector) == 0) {
+                continue;
+            }
+            int from = sector * sectorBytes;
+            try {
+                disk.spare.read(
+                        disk.slotOffset(Place.slot(old)) + from,
+                        unitBytes.clear().limit(from + sectorBytes).position(from));
+            } catch (DeviceException e) {
+                recovery.blamesSectors(
+                        disk.side(SegmentCursor.Target.SPARE), true, e, Integer.MAX_VALUE, unit << Place.UNIT_SHIFT);
+                unreadable |= 1 << sector;
+            }
+        }
+        return unreadable;
+    }
+
+    private long writeToNewSlot(ByteBuffer unitBytes, int mask, long unit) throws Failure, TryLater {
+        while (true) {
+            long slot = disk.slots.allocate();
+            if (slot < 0) {
+                throw new Failure(DiskError.NO_SPACE, unit << Place.UNIT_SHIFT, null);
+            }
+            newSlots.add(slot);
+            if (tryWrite(slot, unitBytes, mask, unit)) {
+                return slot;
+            }
+            newSlots.remove(newSlots.size() - 1);
+            badSlots.add(slot);
+            disk.counters.badSlots.increment();
+        }
+    }
+
+    /** Writes sectors of a unit to a slot; {@code false} if the slot is to blame. */
+    private boolean tryWrite(long slot, ByteBuffer unitBytes, int mask, long unit) throws Failure, TryLater {
+        for (int run = 0; run < Place.UNIT_BYTES; ) {
+            int length = runLength(mask, run);
+            if (length > 0) {
+                try {
+                    disk.spare.write(
+                            disk.slotOffset(slot) + run,
+                            unitBytes.clear().limit(run + length).position(run));
+                } catch (DeviceException e) {
+                    recovery.blamesSectors(
+                            disk.side(SegmentCursor.Target.SPARE),
+                            false,
+                            e,
+                            Integer.MAX_VALUE,
+                            unit << Place.UNIT_SHIFT);
+                    return false;
+                }
+            }
+            run += Math.max(length, sectorBytes);
+        }
+        return true;
+    }
+
+    /** Bytes from {@code from} on whose sectors are in the mask, 0 if the first is not. */
+    private int runLength(int mask, int from) {
+        int sector = from / sectorBytes;
+        int length = 0;
+        while (from + length < Place.UNIT_BYTES && (mask & 1 << sector) != 0) {
+            length += sectorBytes;
+            sector++;
+        }
+        return length;
+    }
+
+    /**
+     * Makes the mappings durable and goes on with the outcome, on the scheduler. After DURABLE the slots that were
+     * replaced are free again; after STORE_FAILED all slots stay taken.
+     */
+    void commit(Consumer<Outcome> then) {
+        disk.commit(merged(), outcome -> {
+            switch (outcome) {
+                case DURABLE -> {
+                    badSlots.forEach(slot -> disk.slots.markBad());
+                    replacedSlots.forEach(disk.slots::free);
+                }
+                case NOT_COMMITTED -> reset();
+                case STORE_FAILED -> {
+                    // Whether the records will be found again is not known: every slot they name stays out of use.
+                }
+            }
+            then.accept(outcome);
+        });
+    }
+
+    /** Neighbouring units in neighbouring slots are one change. */
+    private List<MapChange> merged() {
+        List<MapChange> result = new ArrayList<>();
+        for (MapChange change : changes) {
+            MapChange last = result.isEmpty() ? null : result.get(result.size() - 1);
+            if (last != null
+                    && last.kind() == MapChange.Kind.SET
+                    && change.kind() == MapChange.Kind.SET
+                    && last.firstUnit() + last.lengthUnits() == change.firstUnit()
+                    && Place.advance(last.place(), last.lengthUnits()) == change.place()) {
+                result.set(result.size() - 1, MapChange.set(last.firstUnit(), last.lengthUnits() + 1, last.place()));
+            } else {
+                result.add(change);
+            }
+        }
+        return result;
+    }
+
+    /** The units with their sectors that were covered or given up, for publishing. */
+    MapSnapshot withoutHints(MapSnapshot snapshot) {
+        MapSnapshot changed = snapshot;
+        for (Map.Entry<Long, Move> entry : moves.entrySet()) {
+            changed = changed.withReadable(entry.getKey(), entry.getValue().cover | entry.getValue().lose);
+        }
+        return changed;
+    }
+
+    /** Forbids writes to all units of the plan. */
+    MapSnapshot withBars(MapSnapshot snapshot) {
+        MapSnapshot changed = snapshot;
+        for (long unit : moves.keySet()) {
+            changed = changed.withBarred(unit);
+        }
+        return changed;
+    }
+
+    int units() {
+        return moves.size();
+    }
+}

@@ -1,0 +1,151 @@
+package io.remap.core.disk;
+
+import io.remap.api.DeviceException;
+import io.remap.api.DiskError;
+import io.remap.api.DiskRequest;
+import io.remap.api.DiskRequest.Operation;
+import io.remap.api.IoBuffer;
+import io.remap.core.disk.Recovery.Failure;
+import io.remap.core.disk.Recovery.TryLater;
+import io.remap.core.disk.SegmentCursor.Target;
+import java.nio.ByteBuffer;
+
+/**
+ * A request whose edges are not at sector boundaries, piece by piece through a buffer of whole sectors: a read copies out
+ * of it; a write is a read-modify-write of the edge sectors under the fence, above the map. An edge that cannot be read
+ * fails the request before anything of its piece is written.
+ */
+final class UnalignedTransfer implements WriteRecovery.Client {
+    private static final long MAX_PIECE_BYTES = 1 << 20;
+
+    private final RequestContext context;
+    private final VirtualDisk disk;
+    private final DiskRequest request;
+    private final int sectorBytes;
+    private final long end;
+    private long position;
+    private long pieceEnd;
+    private long alignedStart;
+    private long alignedEnd;
+    private IoBuffer scratch;
+    private boolean wroteMain;
+    private boolean wroteSpare;
+
+    UnalignedTransfer(RequestContext context) {
+        this.context = context;
+        this.disk = context.disk;
+        this.request = context.request;
+        this.sectorBytes = disk.traits().sectorBytes();
+        this.position = request.offsetBytes;
+        this.end = request.offsetBytes + request.lengthBytes;
+    }
+
+    /** Starts the next piece, or ends the request. */
+    void next() {
+        if (position == end) {
+            context.allWritten(wroteMain, wroteSpare);
+            return;
+        }
+        pieceEnd = Math.min(end, (position & -MAX_PIECE_BYTES) + MAX_PIECE_BYTES);
+        alignedStart = position & -sectorBytes;
+        alignedEnd = (pieceEnd + sectorBytes - 1) & -sectorBytes;
+        scratch = disk.buffers.acquire((int) (alignedEnd - alignedStart));
+        if (scratch == null) {
+            disk.buffers.whenReleased(() -> disk.environment.scheduler().execute(this::next));
+        } else if (request.operation == Operation.READ) {
+            read();
+        } else {
+            new WriteRecovery(disk, this, alignedStart, alignedEnd, this::scratchBytes, false, this::mergeEdges)
+                    .begin();
+        }
+    }
+
+    private ByteBuffer scratchBytes(long offset, int length) {
+        return scratch.slice((int) (offset - alignedStart), length);
+    }
+
+    private void read() {
+        DiskRequest whole = new DiskRequest(this::readDone);
+        whole.operation = Operation.READ;
+        whole.offsetBytes = alignedStart;
+        whole.lengthBytes = alignedEnd - alignedStart;
+        whole.buffer = scratch;
+        disk.submitPart(whole);
+    }
+
+    private void readDone(DiskRequest whole) {
+        if (whole.error != DiskError.NONE) {
+            releaseScratch();
+            context.finish(whole.error, Math.max(whole.errorOffsetBytes, request.offsetBytes));
+            return;
+        }
+        context.payload(position, pieceEnd - position).put(scratchBytes(position, (int) (pieceEnd - position)));
+        releaseScratch();
+        position = pieceEnd;
+        next();
+    }
+
+    /** Puts the payload between what the edge sectors hold now. */
+    private void mergeEdges(WriteRecovery recovery) throws Failure, TryLater {
+        if (alignedStart < position) {
+            readSector(recovery, alignedStart);
+        }
+        long lastSector = alignedEnd - sectorBytes;
+        if (pieceEnd < alignedEnd && (lastSector > alignedStart || alignedStart == position)) {
+            readSector(recovery, lastSector);
+        }
+        int length = (int) (pieceEnd - position);
+        ByteBuffer target = scratchBytes(position, length);
+        if (request.operation == Operation.WRITE) {
+            target.put(context.payload(position, length));
+        } else {
+            Zeros.fill(target);
+        }
+    }
+
+    private void readSector(WriteRecovery recovery, long offset) throws Failure, TryLater {
+        SegmentCursor cursor = disk.newCursor();
+        cursor.resetIgnoringMoves(disk.state.current(), offset, sectorBytes);
+        cursor.next();
+        Target target = cursor.target();
+        if (target == Target.ZERO) {
+            Zeros.fill(scratchBytes(offset, sectorBytes));
+            return;
+        }
+        if (target == Target.LOST || target == Target.UNREADABLE_MAIN || target == Target.UNREADABLE_SPARE) {
+            throw new Failure(DiskError.IO, offset, null);
+        }
+        VirtualDisk.Side side = disk.side(target);
+        for (int attempts = 1; ; attempts++) {
+            try {
+                side.direct().read(cursor.deviceOffsetBytes(), scratchBytes(offset, sectorBytes));
+                return;
+            } catch (DeviceException e) {
+                if (recovery.blamesSectors(side, true, e, attempts, offset)) {
+                    throw new Failure(DiskError.IO, offset, e);
+                }
+            }
+        }
+    }
+
+    @Override
+    public void written(boolean onMain, boolean onSpare) {
+        releaseScratch();
+        wroteMain |= onMain;
+        wroteSpare |= onSpare;
+        position = pieceEnd;
+        next();
+    }
+
+    @Override
+    public void writeFailed(DiskError error, long offsetBytes) {
+        releaseScratch();
+        context.finish(error, offsetBytes);
+    }
+
+    private void releaseScratch() {
+        IoBuffer done = scratch;
+        scratch = null;
+        done.release();
+    }
+}

@@ -1,0 +1,426 @@
+package io.remap.core.disk;
+
+import io.remap.api.Attribute;
+import io.remap.api.BlockDevice;
+import io.remap.api.BufferPool;
+import io.remap.api.DeviceException;
+import io.remap.api.Disk;
+import io.remap.api.DiskError;
+import io.remap.api.DiskRequest;
+import io.remap.api.DiskTraits;
+import io.remap.api.Environment;
+import io.remap.api.FeatureState;
+import io.remap.api.MapChange;
+import io.remap.api.Place;
+import io.remap.api.RemapTable;
+import io.remap.api.SectorRange;
+import io.remap.api.spi.FaultPolicy;
+import io.remap.api.spi.IoEngine;
+import io.remap.api.spi.MetadataStore;
+import io.remap.core.disk.SegmentCursor.Target;
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Consumer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The virtual disk: main, with its bad sectors on the spare. Requests take the fast path of {@link RequestContext}; what
+ * fails there goes to {@link ReadRecovery} or {@link WriteRecovery}; {@link Relocation} and {@link Return} move sectors on
+ * request.
+ *
+ * <p>Invariants:
+ *
+ * <ul>
+ *   <li>The map changes only under a range lock, and what is published is committed.
+ *   <li>A request is counted as outstanding from its submission until its completion has returned.
+ *   <li>Without a store, or with one that failed, nothing is redirected.
+ * </ul>
+ */
+public final class VirtualDisk implements Disk {
+    /** How soon a request tries again to enter the full table of transfers in flight. */
+    static final long TABLE_FULL_RETRY_MILLIS = 1;
+
+    /** Events of one kind are logged in full up to so many a run, then by powers of two. */
+    private static final int LOG_IN_FULL = 16;
+
+    private static final Logger LOG = LoggerFactory.getLogger(VirtualDisk.class);
+
+    /** Set in {@code outstanding} once no new requests are taken. */
+    private static final long STOPPING = 1L << 62;
+
+    final TrackedDevice main;
+    final TrackedDevice spare;
+    final FaultPolicy policy;
+    final IoEngine engine;
+    final BufferPool buffers;
+    final Environment environment;
+    final Counters counters = new Counters();
+    final MapState state;
+    final InFlightTable inFlight;
+    final RangeLock locks;
+    final HoldOffs holdOffs;
+    final SlotAllocator slots;
+    final Syncer mainSyncer;
+    final Syncer spareSyncer;
+
+    private final String name;
+    private final DiskTraits traits;
+    private final MetadataStore store;
+    private final Side mainSide;
+    private final Side spareSide;
+    private final AtomicLong outstanding = new AtomicLong();
+    private final CountDownLatch drained = new CountDownLatch(1);
+
+    /**
+     * What a virtual disk is made of. The devices and the store stay the caller's to close, after the disk.
+     *
+     * @param name under which it is known
+     * @param main the failing device
+     * @param spare the healthy one; empty: nothing can be redirected
+     * @param store the open table on the spare; its device must be {@code TrackedDevice.of(spare)}
+     * @param policy rules for errors
+     * @param engine executes transfers
+     * @param buffers memory for recovery
+     * @param environment time, threads and randomness
+     * @param readOnly refuse every change
+     */
+    public record Parts(
+            String name,
+            BlockDevice main,
+            Optional<BlockDevice> spare,
+            Optional<MetadataStore> store,
+            FaultPolicy policy,
+            IoEngine engine,
+            BufferPool buffers,
+            Environment environment,
+            boolean readOnly) {}
+
+    /** One of the two devices, and how to tell whether it lives. */
+    record Side(TrackedDevice device, Canary canary) {
+        /** The door that proves something. */
+        TrackedDevice direct() {
+            return device.direct();
+        }
+    }
+
+    private VirtualDisk(Parts parts) {
+        this.name = parts.name();
+        this.main = TrackedDevice.of(parts.main());
+        this.spare =
+                parts.spare().map(TrackedDevice::of).map(TrackedDevice::direct).orElse(null);
+        this.store = parts.store().orElse(null);
+        this.policy = parts.policy();
+        this.engine = parts.engine();
+        this.buffers = parts.buffers();
+        this.environment = parts.environment();
+        var mainTraits = main.traits();
+        this.traits = new DiskTraits(
+                mainTraits.sizeBytes(),
+                mainTraits.logicalSectorBytes(),
+                Math.max(Place.UNIT_BYTES, mainTraits.physicalSectorBytes()),
+                parts.readOnly() || mainTraits.readOnly(),
+                mainTraits.rotational());
+        this.inFlight = new InFlightTable(environment.scheduler());
+        this.locks = new RangeLock(environment.scheduler());
+        this.holdOffs = new HoldOffs(environment.time(), policy);
+        this.state = new MapState(
+                store == null ? MapSnapshot.EMPTY : MapSnapshot.EMPTY.withTable(store.table()),
+                environment.scheduler());
+        this.slots = store == null ? null : new SlotAllocator(store, 0);
+        this.mainSyncer = new Syncer(main, engine, environment.scheduler());
+        this.spareSyncer = spare == null ? null : new Syncer(spare, engine, environment.scheduler());
+        this.mainSide = new Side(main, new Canary(main));
+        this.spareSide = spare == null ? null : new Side(spare, new Canary(spare));
+    }
+
+    /** Opens the disk; reads a few places of both devices, writes nothing. */
+    public static VirtualDisk open(Parts parts) {
+        if (parts.store().isPresent() && parts.spare().isEmpty()) {
+            throw new IllegalArgumentException("a store without its spare");
+        }
+        return new VirtualDisk(parts);
+    }
+
+    @Override
+    public String name() {
+        return name;
+    }
+
+    @Override
+    public DiskTraits traits() {
+        return traits;
+    }
+
+    @Override
+    public void submit(DiskRequest request) {
+        if ((outstanding.incrementAndGet() & STOPPING) != 0) {
+            request.complete(DiskError.SHUTDOWN, -1);
+            requestEnded();
+            return;
+        }
+        context(request).begin();
+    }
+
+    /** A request that is a part of one that is outstanding already. */
+    void submitPart(DiskRequest request) {
+        outstanding.incrementAndGet();
+        context(request).begin();
+    }
+
+    private RequestContext context(DiskRequest request) {
+        if (request.diskContext instanceof RequestContext context && context.disk == this) {
+            return context;
+        }
+        RequestContext context = new RequestContext(this, request);
+        request.diskContext = context;
+        return context;
+    }
+
+    void requestEnded() {
+        if (outstanding.decrementAndGet() == STOPPING) {
+            drained.countDown();
+        }
+    }
+
+    // --- what the request path and the recoveries need
+
+    SegmentCursor newCursor() {
+        return new SegmentCursor(traits.sectorBytes(), this::slotOffset);
+    }
+
+    long slotOffset(long slot) {
+        return store.slotOffsetBytes(slot);
+    }
+
+    /** The mask of the sectors of a range that lies within one unit. */
+    int sectorMask(long offset, long length) {
+        int first = (int) (offset & (Place.UNIT_BYTES - 1)) / traits.sectorBytes();
+        int count = (int) (length / traits.sectorBytes());
+        return ((1 << count) - 1) << first;
+    }
+
+    Side side(Target target) {
+        return switch (target) {
+            case MAIN, MAIN_DIRECT, UNREADABLE_MAIN -> mainSide;
+            case SPARE, UNREADABLE_SPARE -> spareSide;
+            default -> throw new IllegalArgumentException("no device: " + target);
+        };
+    }
+
+    void recoverRead(RequestContext context, long start, long end) {
+        counters.readRecoveries.increment();
+        new ReadRecovery(context, start, end).begin();
+    }
+
+    void recoverWrite(RequestContext context, long start, long end) {
+        counters.writeRecoveries.increment();
+        boolean zeros = context.request.operation == DiskRequest.Operation.WRITE_ZEROES;
+        SlotPlan.Source source = zeros ? (offset, length) -> Zeros.bytes(length) : context::payload;
+        new WriteRecovery(this, context, start, end, source, zeros, null).begin();
+    }
+
+    void transferUnaligned(RequestContext context) {
+        new UnalignedTransfer(context).next();
+    }
+
+    /** Whether mappings can be made durable now. */
+    boolean canRedirect() {
+        return store != null && !traits.readOnly() && store.status().state() == FeatureState.STARTED;
+    }
+
+    /** Commits; the continuation runs on the scheduler. */
+    void commit(List<MapChange> changes, Consumer<MetadataStore.Outcome> then) {
+        store.commit(changes, (outcome, table) -> environment.scheduler().execute(() -> then.accept(outcome)));
+    }
+
+    /** The newest committed table; never an older one than any that was published. */
+    RemapTable committedTable() {
+        return store == null ? RemapTable.empty() : store.table();
+    }
+
+    /** Memory for a unit, aligned for direct transfers. Recovery only. */
+    ByteBuffer unitBuffer() {
+        return ByteBuffer.allocateDirect(2 * Place.UNIT_BYTES)
+                .alignedSlice(Place.UNIT_BYTES)
+                .limit(Place.UNIT_BYTES)
+                .slice();
+    }
+
+    /** Memory for a sector, aligned for direct transfers. Recovery only. */
+    ByteBuffer sectorBuffer() {
+        return unitBuffer().limit(traits.sectorBytes()).slice();
+    }
+
+    // --- what is told to people; a disk triggers it, so it is limited
+
+    void deviceFault(DeviceException error) {
+        counters.deviceFaults.increment();
+        if (worthLogging(counters.deviceFaults.sum())) {
+            LOG.warn("{}: {}; blamed on the device, nothing was remapped", name, error.getMessage());
+        }
+    }
+
+    void flushFailed(DeviceException error) {
+        if (worthLogging(counters.failedRequests.sum())) {
+            LOG.error("{}: {}; acknowledged writes may be lost", name, error.getMessage());
+        }
+    }
+
+    void noteUnreadable(Map<Long, Integer> unitMasks) {
+        if (!unitMasks.isEmpty() && worthLogging(counters.newUnreadableSectors.sum())) {
+            LOG.warn("{}: unreadable sectors in units {}", name, unitMasks.keySet());
+        }
+    }
+
+    void noteRedirected(int units, long firstByte) {
+        if (worthLogging(counters.redirectedWrites.sum())) {
+            LOG.warn("{}: redirected a failing write of {} units at byte {} to the spare", name, units, firstByte);
+        }
+    }
+
+    private static boolean worthLogging(long count) {
+        return count <= LOG_IN_FULL || Long.bitCount(count) == 1;
+    }
+
+    // --- steering
+
+    /**
+     * Moves sectors to the spare with their content.
+     *
+     * @param unreadableToo sectors that cannot be read become lost; otherwise they end the move
+     * @param done told once, from any thread, with the outcome and the first byte that failed in the request
+     */
+    public void mapAdd(SectorRange range, boolean unreadableToo, Consumer<DiskError> done) {
+        steer(range, done, told -> Relocation.move(this, range, unreadableToo, told));
+    }
+
+    /** Brings units that the range touches back to main, as {@link #mapAdd}. */
+    public void mapRemove(SectorRange range, Consumer<DiskError> done) {
+        steer(range, done, told -> Return.bringBack(this, range, told));
+    }
+
+    private void steer(SectorRange range, Consumer<DiskError> done, Consumer<Consumer<Recovery.Failure>> start) {
+        if ((outstanding.incrementAndGet() & STOPPING) != 0) {
+            done.accept(DiskError.SHUTDOWN);
+            requestEnded();
+        } else if (range.endSector() > traits.sizeBytes() / traits.sectorBytes()) {
+            done.accept(DiskError.INVALID);
+            requestEnded();
+        } else if (!canRedirect()) {
+            done.accept(traits.readOnly() ? DiskError.READ_ONLY : DiskError.IO);
+            requestEnded();
+        } else {
+            start.accept(failure -> {
+                done.accept(failure == null ? DiskError.NONE : failure.error);
+                requestEnded();
+            });
+        }
+    }
+
+    /** The runs of sectors from a sector on that are not plainly on main, at most so many. */
+    public List<MapEntry> mappings(long firstSector, int limit) {
+        List<MapEntry> result = new ArrayList<>();
+        SegmentCursor cursor = newCursor();
+        long from = firstSector * traits.sectorBytes();
+        cursor.resetIgnoringMoves(state.current(), from, Math.max(0, traits.sizeBytes() - from));
+        while (result.size() < limit && cursor.next()) {
+            MapEntry.State where = switch (cursor.target()) {
+                case SPARE -> MapEntry.State.SPARE;
+                case ZERO -> MapEntry.State.ZERO;
+                case UNREADABLE_MAIN -> MapEntry.State.UNREADABLE;
+                case UNREADABLE_SPARE -> MapEntry.State.UNREADABLE_ON_SPARE;
+                case LOST -> MapEntry.State.LOST;
+                default -> null;
+            };
+            if (where != null) {
+                boolean onSpare = where == MapEntry.State.SPARE || where == MapEntry.State.UNREADABLE_ON_SPARE;
+                result.add(new MapEntry(
+                        new SectorRange(
+                                cursor.offsetBytes() / traits.sectorBytes(),
+                                cursor.lengthBytes() / traits.sectorBytes()),
+                        where,
+                        onSpare ? cursor.deviceOffsetBytes() : -1));
+            }
+        }
+        return result;
+    }
+
+    /** The state in figures. */
+    public DiskSummary summary() {
+        MapSnapshot snapshot = state.current();
+        Optional<String> doubt = main.doubt()
+                .or(() -> spare == null ? Optional.empty() : spare.doubt())
+                .map(Throwable::getMessage);
+        return new DiskSummary(
+                snapshot.table.extents(),
+                snapshot.table.mappedUnits(),
+                snapshot.hints.mappedUnits(),
+                slots == null ? 0 : slots.slots(),
+                slots == null ? 0 : slots.freeSlots(),
+                slots == null ? 0 : slots.badSlots(),
+                doubt,
+                canRedirect());
+    }
+
+    /** What it shows of itself. */
+    public List<Attribute> attributes() {
+        List<Attribute> all = new ArrayList<>(counters.attributes());
+        all.add(Attribute.readOnly(
+                "remap.extents",
+                "count",
+                "Extents of the remap table",
+                () -> state.current().table.extents()));
+        all.add(Attribute.readOnly(
+                "remap.units",
+                "count",
+                "Units of 4096 bytes with an entry",
+                () -> state.current().table.mappedUnits()));
+        all.add(Attribute.readOnly(
+                "remap.free-slots",
+                "count",
+                "Free slots of the spare",
+                () -> summary().freeSlots()));
+        return all;
+    }
+
+    /**
+     * Takes no more requests, waits for those under way, and flushes both devices.
+     *
+     * @return whether everything ended in time and is on stable storage
+     */
+    public boolean close(long timeoutMillis) {
+        if (outstanding.accumulateAndGet(STOPPING, (count, bit) -> count | bit) == STOPPING) {
+            drained.countDown();
+        }
+        boolean ended;
+        try {
+            ended = drained.await(timeoutMillis, TimeUnit.MILLISECONDS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            return false;
+        }
+        boolean mainFlushed = flush(main);
+        boolean spareFlushed = spare == null || flush(spare);
+        return ended && mainFlushed && spareFlushed;
+    }
+
+    private boolean flush(TrackedDevice device) {
+        if (traits.readOnly() || device.isClean()) {
+            return true;
+        }
+        try {
+            device.flush();
+            return true;
+        } catch (DeviceException e) {
+            LOG.error("{}: the last flush failed: {}", name, e.getMessage());
+            return false;
+        }
+    }
+}

@@ -1,0 +1,218 @@
+package io.remap.core.disk;
+
+import io.remap.api.DeviceException;
+import io.remap.api.DiskError;
+import io.remap.api.Place;
+import io.remap.api.spi.MetadataStore.Outcome;
+import io.remap.core.disk.SegmentCursor.Target;
+import java.nio.ByteBuffer;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * A write that failed, or that needs a change of the map. The whole piece counts as undefined, and is written again under
+ * the fence: on main in halves down to the unit, and what main refuses goes to the spare in the same request. Also the
+ * read-modify-write of unaligned edges, which needs the same fence.
+ */
+final class WriteRecovery extends Recovery {
+    /** A quarter of the time that a request has: what main has not taken by then goes to the spare. */
+    static final long MAIN_BUDGET_NANOS = TimeUnit.SECONDS.toNanos(5);
+
+    private static final int MAX_COMMITS = 3;
+
+    private final Client client;
+    private final long start;
+    private final long end;
+    private final SlotPlan.Source source;
+    private final boolean zeros;
+    private final SlotPlan plan;
+    private final Edges edges;
+    private long deadlineNanos;
+    private boolean wroteMain;
+    private boolean wroteSpare;
+    private int commits;
+
+    /** Whose write it is; told once, after the range was released. */
+    interface Client {
+        void written(boolean onMain, boolean onSpare);
+
+        void writeFailed(DiskError error, long offsetBytes);
+    }
+
+    /** Fills in the sectors that a write covers only in part. */
+    @FunctionalInterface
+    interface Edges {
+        /** Under the fence, before anything is written; what it throws ends the write. */
+        void read(WriteRecovery recovery) throws Failure, TryLater;
+    }
+
+    /**
+     * Prepares the write of whole sectors.
+     *
+     * @param source the bytes of the range
+     * @param zeros the source gives zeros only
+     * @param edges completes the source, or {@code null}
+     */
+    WriteRecovery(
+            VirtualDisk disk, Client client, long start, long end, SlotPlan.Source source, boolean zeros, Edges edges) {
+        super(disk, start >> Place.UNIT_SHIFT, SegmentCursor.endUnit(end));
+        this.client = client;
+        this.start = start;
+        this.end = end;
+        this.source = source;
+        this.zeros = zeros;
+        this.plan = new SlotPlan(this, source, zeros);
+        this.edges = edges;
+    }
+
+    @Override
+    void locked() {
+        fence(mustWaitForReads(), this::fenced);
+    }
+
+    private void fenced() throws Failure, TryLater {
+        plan.reset();
+        deadlineNanos = disk.environment.time().nanoTime() + MAIN_BUDGET_NANOS;
+        if (edges != null) {
+            edges.read(this);
+        }
+        SegmentCursor cursor = disk.newCursor();
+        cursor.resetIgnoringMoves(disk.state.current(), start, end - start);
+        while (cursor.next()) {
+            long offset = cursor.offsetBytes();
+            long length = cursor.lengthBytes();
+            if (cursor.barred()) {
+                throw new Failure(DiskError.IO, offset, null);
+            }
+            switch (cursor.target()) {
+                case MAIN, MAIN_DIRECT -> writeMain(offset, length);
+                case SPARE, UNREADABLE_SPARE -> writeSpare(offset, cursor.deviceOffsetBytes(), length);
+                case UNREADABLE_MAIN, LOST -> plan.cover(offset, length);
+                case ZERO -> {
+                    if (!zeros) {
+                        plan.cover(offset, length);
+                    }
+                }
+                case MOVING -> throw new IllegalStateException("another holder moves units of this range");
+            }
+        }
+        if (plan.isEmpty()) {
+            succeed();
+        } else {
+            commitPlan();
+        }
+    }
+
+    private void writeMain(long offset, long length) throws Failure, TryLater {
+        if (disk.environment.time().nanoTime() - deadlineNanos > 0 && disk.canRedirect()) {
+            plan.cover(offset, length);
+            return;
+        }
+        VirtualDisk.Side side = disk.side(Target.MAIN);
+        for (int attempts = 1; ; attempts++) {
+            try {
+                wroteMain = true;
+                write(side.direct(), offset, offset, length);
+                return;
+            } catch (DeviceException e) {
+                if (blamesSectors(side, false, e, attempts, offset)) {
+                    break;
+                }
+            }
+        }
+        if ((offset >> Place.UNIT_SHIFT) == (offset + length - 1) >> Place.UNIT_SHIFT) {
+            plan.cover(offset, length);
+            return;
+        }
+        // Halves end at unit boundaries, so that the smallest part is a unit or the covered part of one.
+        long middle = (offset + length / 2 + Place.UNIT_BYTES - 1) & -Place.UNIT_BYTES;
+        if (middle >= offset + length) {
+            middle = (offset + length - 1) & -Place.UNIT_BYTES;
+        }
+        writeMain(offset, middle - offset);
+        writeMain(middle, offset + length - middle);
+    }
+
+    /** Unit by unit, since a slot that refuses is replaced alone. */
+    private void writeSpare(long offset, long deviceOffset, long length) throws Failure, TryLater {
+        VirtualDisk.Side side = disk.side(Target.SPARE);
+        for (long at = offset; at < offset + length; ) {
+            long next = Math.min(offset + length, (at & -Place.UNIT_BYTES) + Place.UNIT_BYTES);
+            try {
+                wroteSpare = true;
+                write(side.direct(), at, deviceOffset + (at - offset), next - at);
+                disk.holdOffs.succeeded(at >> Place.UNIT_SHIFT);
+            } catch (DeviceException e) {
+                blamesSectors(side, false, e, Integer.MAX_VALUE, at);
+                plan.cover(at, next - at);
+                plan.slotFailed(at >> Place.UNIT_SHIFT);
+            }
+            at = next;
+        }
+    }
+
+    private void write(TrackedDevice device, long offset, long deviceOffset, long length) throws DeviceException {
+        for (long done = 0; done < length; ) {
+            int part = (int) Math.min(length - done, zeros ? Zeros.MAX_BYTES : length);
+            ByteBuffer bytes = source.bytes(offset + done, part);
+            device.write(deviceOffset + done, bytes);
+            done += part;
+        }
+    }
+
+    private void commitPlan() throws Failure, TryLater {
+        if (!disk.canRedirect()) {
+            throw new Failure(DiskError.IO, start, null);
+        }
+        plan.writeSlots();
+        commits++;
+        plan.commit(outcome -> run(() -> committed(outcome)));
+    }
+
+    private void committed(Outcome outcome) throws Failure, TryLater {
+        switch (outcome) {
+            case DURABLE -> {
+                disk.counters.redirectedWrites.increment();
+                disk.noteRedirected(plan.units(), start);
+                succeed();
+            }
+            case NOT_COMMITTED -> {
+                if (commits >= MAX_COMMITS) {
+                    throw new Failure(DiskError.IO, start, null);
+                }
+                fenced();
+            }
+            case STORE_FAILED -> {
+                release(plan::withBars);
+                failed(DiskError.IO, start);
+            }
+        }
+    }
+
+    private void succeed() {
+        // Everything in the range was written anew: what was unreadable is readable.
+        for (long unit = firstUnit; unit < endUnit; unit++) {
+            disk.holdOffs.succeeded(unit);
+        }
+        release(s -> writtenUnits(plan.withoutHints(s.withTable(disk.committedTable()))));
+        client.written(wroteMain, wroteSpare);
+    }
+
+    private MapSnapshot writtenUnits(MapSnapshot snapshot) {
+        MapSnapshot changed = snapshot;
+        if (snapshot.hints.surelyUntouched(firstUnit, endUnit)) {
+            return changed;
+        }
+        for (long unit = firstUnit; unit < endUnit; unit++) {
+            long unitStart = unit << Place.UNIT_SHIFT;
+            long from = Math.max(start, unitStart);
+            long to = Math.min(end, unitStart + Place.UNIT_BYTES);
+            changed = changed.withReadable(unit, disk.sectorMask(from, to - from));
+        }
+        return changed;
+    }
+
+    @Override
+    void failed(DiskError error, long offsetBytes) {
+        client.writeFailed(error, offsetBytes);
+    }
+}
