@@ -6,8 +6,10 @@ import java.util.Optional;
  * The state of a virtual disk in figures.
  *
  * @param extents extents of the remap table
- * @param mappedUnits units with an entry
- * @param unreadableUnits units with a sector that could not be read the last time
+ * @param mappedSectors sectors on the spare
+ * @param zeroSectors sectors that stand nowhere and read as zeros
+ * @param unreadableSectors sectors that could not be read the last time
+ * @param lostSectors sectors whose content is gone until they are written
  * @param slots slots of the spare, 0 without one
  * @param freeSlots slots without a user
  * @param badSlots slots found bad
@@ -16,8 +18,10 @@ import java.util.Optional;
  */
 public record DiskSummary(
         long extents,
-        long mappedUnits,
-        long unreadableUnits,
+        long mappedSectors,
+        long zeroSectors,
+        long unreadableSectors,
+        long lostSectors,
         long slots,
         long freeSlots,
         long badSlots,

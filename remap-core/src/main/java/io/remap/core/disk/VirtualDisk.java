@@ -27,6 +27,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
+import java.util.function.LongToIntFunction;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -358,15 +359,27 @@ public final class VirtualDisk implements Disk {
         Optional<String> doubt = main.doubt()
                 .or(() -> spare == null ? Optional.empty() : spare.doubt())
                 .map(Throwable::getMessage);
+        int full = Place.fullMask(traits.sectorBytes());
         return new DiskSummary(
                 snapshot.table.extents(),
-                snapshot.table.mappedUnits(),
-                snapshot.hints.mappedUnits(),
+                sectors(snapshot.table, Place::onSlotMask),
+                sectors(snapshot.table, place -> Place.isZero(place) ? full & ~Place.lostMask(place) : 0),
+                sectors(snapshot.hints, MapSnapshot.Hint::unreadableMask),
+                sectors(snapshot.table, Place::lostMask),
                 slots == null ? 0 : slots.slots(),
                 slots == null ? 0 : slots.freeSlots(),
                 slots == null ? 0 : slots.badSlots(),
                 doubt,
                 canRedirect());
+    }
+
+    private static long sectors(RemapTable table, LongToIntFunction mask) {
+        long count = 0;
+        RemapTable.Cursor cursor = new RemapTable.Cursor();
+        for (boolean found = cursor.seek(table, 0); found; found = cursor.next()) {
+            count += cursor.lengthUnits() * Integer.bitCount(mask.applyAsInt(cursor.place()));
+        }
+        return count;
     }
 
     /** What it shows of itself. */
@@ -383,10 +396,7 @@ public final class VirtualDisk implements Disk {
                 "Units of 4096 bytes with an entry",
                 () -> state.current().table.mappedUnits()));
         all.add(Attribute.readOnly(
-                "remap.free-slots",
-                "count",
-                "Free slots of the spare",
-                () -> summary().freeSlots()));
+                "remap.free-slots", "count", "Free slots of the spare", () -> slots == null ? 0L : slots.freeSlots()));
         return all;
     }
 
