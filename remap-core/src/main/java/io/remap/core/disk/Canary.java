@@ -12,7 +12,7 @@ import java.util.Arrays;
  * <p>Invariants: a place in {@code good} has read well in this run; the device counts as down only if none of them and
  * none of the other spread places reads.
  *
- * <p>Thread-safe; blocks on the device.
+ * <p>Thread-safe; blocks on the device, and never holds a lock while it does.
  */
 final class Canary {
     private static final int CANARIES = 8;
@@ -20,26 +20,33 @@ final class Canary {
 
     private final BlockDevice device;
     private final int probeBytes;
-    private final long[] good = new long[CANARIES];
-    private int goodCount;
-    private int next;
-    private final ByteBuffer probe;
+
+    /** The places that read well, the next to ask first; replaced as a whole. */
+    private volatile long[] good;
 
     /** Learns places that read well, spread over the device. */
     Canary(BlockDevice device) {
         this.device = device.direct();
         this.probeBytes = Math.max(
                 device.traits().logicalSectorBytes(), this.device.traits().alignmentBytes());
-        this.probe = ByteBuffer.allocateDirect(2 * probeBytes)
-                .alignedSlice(probeBytes)
-                .limit(probeBytes);
-        for (int i = 0; i < CANARIES + OTHERS && goodCount < CANARIES; i++) {
+        ByteBuffer probe = newProbe();
+        long[] learnt = new long[CANARIES];
+        int count = 0;
+        for (int i = 0; i < CANARIES + OTHERS && count < CANARIES; i++) {
             // Every third of the spread places first, so that the canaries are spread as well.
             long place = spread((i * 3L) % (CANARIES + OTHERS) + (i * 3) / (CANARIES + OTHERS));
-            if (reads(place)) {
-                good[goodCount++] = place;
+            if (reads(place, probe)) {
+                learnt[count++] = place;
             }
         }
+        good = Arrays.copyOf(learnt, count);
+    }
+
+    private ByteBuffer newProbe() {
+        return ByteBuffer.allocateDirect(2 * probeBytes)
+                .alignedSlice(probeBytes)
+                .limit(probeBytes)
+                .slice();
     }
 
     private long spread(long index) {
@@ -48,33 +55,39 @@ final class Canary {
     }
 
     /** Whether the device answers reads of good places. */
-    synchronized boolean alive() {
-        for (int i = 0; i < goodCount; i++) {
-            int index = (next + i) % goodCount;
-            if (reads(good[index])) {
+    boolean alive() {
+        long[] asked = good;
+        ByteBuffer probe = newProbe();
+        for (int i = 0; i < asked.length; i++) {
+            if (reads(asked[i], probe)) {
                 // Another one the next time, so that a single place in the drive's cache does not vouch for ever.
-                next = (index + 1) % goodCount;
+                good = rotated(asked, i + 1);
                 return true;
             }
         }
         for (int i = 0; i < CANARIES + OTHERS; i++) {
             long place = spread(i);
-            if (Arrays.stream(good, 0, goodCount).noneMatch(g -> g == place) && reads(place)) {
-                if (goodCount < CANARIES) {
-                    good[goodCount++] = place;
-                } else {
-                    good[next % CANARIES] = place;
-                }
+            if (Arrays.stream(asked).noneMatch(g -> g == place) && reads(place, probe)) {
+                long[] replaced = asked.length < CANARIES ? Arrays.copyOf(asked, asked.length + 1) : asked.clone();
+                replaced[replaced.length - 1] = place;
+                good = rotated(replaced, replaced.length - 1);
                 return true;
             }
         }
         return false;
     }
 
-    private boolean reads(long place) {
+    private static long[] rotated(long[] places, int first) {
+        long[] result = new long[places.length];
+        for (int i = 0; i < places.length; i++) {
+            result[i] = places[(first + i) % places.length];
+        }
+        return result;
+    }
+
+    private boolean reads(long place, ByteBuffer probe) {
         try {
-            probe.clear().limit(probeBytes);
-            device.read(place, probe);
+            device.read(place, probe.clear());
             return true;
         } catch (DeviceException e) {
             return false;
