@@ -1,0 +1,235 @@
+# lib.sh: what the integration suites share. A suite is a bash script that begins with
+#
+#     . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+#     require_root; require_tools nbdinfo fio
+#
+# defines functions test_SOMETHING and ends with `run_tests`. Each test runs in a subshell with `set -e`, in an empty
+# directory $work of its own, and is one line of the report: "ok - NAME" or "not ok - NAME" with its output.
+# What a test starts it registers with at_exit, or starts through start_in_background; both are undone when it ends,
+# newest first, whether it passes, fails or is killed. Exit status of a suite: 0 passed, 1 failed, 77 cannot run here.
+# shellcheck shell=bash
+# shellcheck disable=SC2034,SC2317 # variables and functions are for the suites
+
+set -euo pipefail
+
+EXIT_SKIPPED=77
+POLL_SECONDS=0.05
+
+# The tools of the system come first: another python3 in the PATH would not find the packages of the system.
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH
+
+integration=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
+project=$(cd "$integration/../../../.." && pwd -P)
+remap=$project/remap
+suite=$(basename "$0" .sh)
+suite_directory=$(mktemp -d "${TMPDIR:-/tmp}/remap-$suite.XXXXXX")
+exit_actions=()
+
+# ---- Cleaning up ---------------------------------------------------------------------------------------------------
+
+# at_exit COMMAND ARGUMENT...: runs it when the test (outside of a test: the suite) ends.
+at_exit() {
+    exit_actions+=("$(printf '%q ' "$@")")
+}
+
+run_exit_actions() {
+    local i
+    for ((i = ${#exit_actions[@]} - 1; i >= 0; i--)); do
+        eval "${exit_actions[i]}" || echo "at exit, failed: ${exit_actions[i]}"
+    done
+    exit_actions=()
+}
+
+# A signal becomes an ordinary exit, so that the actions run.
+set_signal_traps() {
+    trap 'exit 143' TERM
+    trap 'exit 130' INT
+    trap 'exit 129' HUP
+}
+
+trap 'run_exit_actions; rm -rf --one-file-system "$suite_directory"' EXIT
+set_signal_traps
+
+# ---- What a suite needs --------------------------------------------------------------------------------------------
+
+skip_suite() {
+    echo "skipped: $*"
+    exit "$EXIT_SKIPPED"
+}
+
+require_root() {
+    [ "$(id -u)" = 0 ] || skip_suite "needs root"
+}
+
+require_tools() {
+    local tool
+    for tool in "$@"; do
+        command -v "$tool" > /dev/null || skip_suite "needs $tool"
+    done
+}
+
+# ---- Assertions ----------------------------------------------------------------------------------------------------
+
+fail() {
+    echo "FAILED: $*"
+    exit 1
+}
+
+# assert_equal EXPECTED ACTUAL WHAT
+assert_equal() {
+    [ "$1" = "$2" ] || fail "$3: expected '$1', was '$2'"
+}
+
+# assert_contains TEXT PART
+assert_contains() {
+    [[ $1 == *"$2"* ]] || fail "expected '$2' in: $1"
+}
+
+# assert_status STATUS COMMAND...: its standard output and error are in $output afterwards.
+assert_status() {
+    local expected=$1 status=0
+    shift
+    output=$("$@" 2>&1) || status=$?
+    [ "$status" = "$expected" ] || fail "expected exit status $expected, was $status: $*: $output"
+}
+
+# assert_eio COMMAND...: it fails, and says the words of EIO.
+assert_eio() {
+    local status=0
+    output=$(LC_ALL=C "$@" 2>&1) || status=$?
+    [ "$status" != 0 ] || fail "expected an I/O error, but it went well: $*"
+    assert_contains "$output" "Input/output error"
+}
+
+# assert_same_content FILE FILE
+assert_same_content() {
+    cmp -- "$1" "$2" || fail "$1 and $2 differ"
+}
+
+# ---- Waiting, always with a limit ----------------------------------------------------------------------------------
+
+# wait_until SECONDS COMMAND...: repeats it until it succeeds.
+wait_until() {
+    local deadline=$((SECONDS + $1 + 1))
+    shift
+    until "$@"; do
+        [ "$SECONDS" -lt "$deadline" ] || return 1
+        sleep "$POLL_SECONDS"
+    done
+}
+
+accepts_connections() {
+    [ -S "$1" ] && python3 -c 'import socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.settimeout(5)
+s.connect(sys.argv[1])' "$1" 2> /dev/null
+}
+
+# wait_for_socket PATH [SECONDS]: until somebody accepts on it. A file of that name proves nothing: it may be stale.
+wait_for_socket() {
+    wait_until "${2:-30}" accepts_connections "$1" || fail "nobody accepts on $1 after ${2:-30} s"
+}
+
+# ---- Processes -----------------------------------------------------------------------------------------------------
+
+# start_in_background NAME COMMAND...: its number is in $background_pid, its output in $work/NAME.out and .err.
+start_in_background() {
+    local name=$1
+    shift
+    "$@" > "$work/$name.out" 2> "$work/$name.err" < /dev/null &
+    background_pid=$!
+    at_exit stop_process "$background_pid"
+}
+
+is_running() {
+    kill -0 "$1" 2> /dev/null && ! grep -qs '^State:.Z' "/proc/$1/status"
+}
+
+is_gone() {
+    ! is_running "$1"
+}
+
+# stop_process PID [SECONDS]: asks it to end, and kills it when that takes too long; 1 if it had to be killed.
+stop_process() {
+    is_running "$1" || return 0
+    kill "$1" 2> /dev/null || return 0
+    wait_until "${2:-15}" is_gone "$1" && return 0
+    echo "process $1 did not end on SIGTERM within ${2:-15} s: killed"
+    kill -9 "$1"
+    return 1
+}
+
+# ---- The failing device --------------------------------------------------------------------------------------------
+
+# failing_device_up DIRECTORY [SIZE [SECTOR_BYTES]]: see failing-device/up; the block device is in $device.
+failing_device_up() {
+    "$integration/failing-device/up" "$@" > "$1.device"
+    device=$(cat "$1.device")
+    at_exit "$integration/failing-device/down" "$1"
+}
+
+# failing_device_map DIRECTORY < LINES: replaces the map of bad ranges, also while the device runs.
+failing_device_map() {
+    local lines
+    lines=$(cat)
+    (
+        flock 9
+        printf '%s\n' "$lines" > "$1/bad.map.edited"
+        mv -f "$1/bad.map.edited" "$1/bad.map"
+    ) 9>> "$1/bad.map.lock"
+}
+
+# ---- Running -------------------------------------------------------------------------------------------------------
+
+# The functions test_* in the order in which they stand in the suite.
+list_tests() {
+    shopt -s extdebug
+    local name
+    for name in $(compgen -A function test_); do
+        declare -F "$name"
+    done | sort -k 2,2n | cut -d ' ' -f 1
+    shopt -u extdebug
+}
+
+# In a subshell of its own, so that nothing but its exit status gets out.
+run_one_test() {
+    exit_actions=()
+    trap run_exit_actions EXIT
+    set_signal_traps
+    cd "$work"
+    "$1"
+}
+
+run_tests() {
+    local name status started log number=0 failed=0
+    for name in $(list_tests); do
+        if [ -n "${REMAP_TEST:-}" ] && [ "$name" != "$REMAP_TEST" ]; then
+            continue
+        fi
+        # Short, as the path of a Unix socket has at most 107 bytes.
+        number=$((number + 1))
+        work=$suite_directory/$number
+        log=$suite_directory/$number.log
+        mkdir "$work"
+        started=$EPOCHREALTIME
+        # Not inside `if` or `||`: there bash ignores set -e.
+        set +e
+        (
+            set -e
+            run_one_test "$name"
+        ) > "$log" 2>&1
+        status=$?
+        set -e
+        if [ "$status" = 0 ]; then
+            # A test says what it ran in lines that begin with "suite: ".
+            grep '^suite: ' "$log" || true
+            printf 'ok - %s (%.1f s)\n' "${name#test_}" "$(echo "$EPOCHREALTIME $started" | awk '{print $1 - $2}')"
+        else
+            failed=1
+            printf 'not ok - %s (exit status %s)\n' "${name#test_}" "$status"
+            sed 's/^/    /' "$log"
+        fi
+        rm -rf --one-file-system "$work"
+    done
+    exit "$failed"
+}
