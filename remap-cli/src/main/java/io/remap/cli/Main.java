@@ -1,25 +1,116 @@
 package io.remap.cli;
 
-import java.lang.module.ModuleDescriptor;
+import io.remap.api.DeviceException;
+import io.remap.api.Refusal;
+import java.io.PrintWriter;
+import java.util.Locale;
+import picocli.CommandLine;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.ParseResult;
+import picocli.CommandLine.UnmatchedArgumentException;
 
-/** The entry point of the {@code remap} command. */
+/** The entry point of the {@code remap} command: one line on stderr and an exit status for whatever goes wrong. */
 final class Main {
-    /** Exit status of a command line that is not understood. */
-    private static final int EXIT_USAGE = 2;
+    private static final String LOG_LEVEL = "org.slf4j.simpleLogger.defaultLogLevel";
 
     private Main() {}
 
     public static void main(String[] args) {
-        if (args.length == 1 && args[0].equals("--version")) {
-            System.out.println("remap " + version());
-            return;
-        }
-        System.err.println("usage: remap --version");
-        System.exit(EXIT_USAGE);
+        CommandLine commandLine = commandLine();
+        int status = commandLine.execute(args);
+        ServeCommand serve = commandLine.getSubcommands().get("serve").getCommand();
+        serve.finished(status);
+        System.exit(status);
     }
 
-    private static String version() {
-        ModuleDescriptor descriptor = Main.class.getModule().getDescriptor();
-        return descriptor.rawVersion().orElseThrow(() -> new IllegalStateException("module without a version"));
+    static CommandLine commandLine() {
+        CommandLine commandLine = new CommandLine(new RemapCommand());
+        commandLine.setCaseInsensitiveEnumValuesAllowed(true);
+        commandLine.setUsageHelpAutoWidth(true);
+        // A device name may start with an at sign; options in files are not wanted.
+        commandLine.setExpandAtFiles(false);
+        commandLine.setParameterExceptionHandler((e, arguments) -> misused(e));
+        commandLine.setExecutionExceptionHandler((e, command, parsed) -> failed(e, command));
+        commandLine.setExecutionStrategy(Main::execute);
+        return commandLine;
+    }
+
+    private static int execute(ParseResult parsed) {
+        ParseResult last = parsed;
+        while (last.hasSubcommand()) {
+            last = last.subcommand();
+        }
+        if (last.commandSpec().userObject() instanceof Verb verb) {
+            chooseLogLevel(verb.common);
+        }
+        return new CommandLine.RunLast().execute(parsed);
+    }
+
+    /** Must run before the first logger is made. The launcher has set the level if the user asked for one there. */
+    private static void chooseLogLevel(CommonOptions options) {
+        if (options.debug) {
+            System.setProperty(LOG_LEVEL, "debug");
+        } else if (options.verbose) {
+            System.setProperty(LOG_LEVEL, "info");
+        } else if (System.getProperty(LOG_LEVEL) == null) {
+            System.setProperty(LOG_LEVEL, "warn");
+        }
+    }
+
+    private static int misused(ParameterException e) {
+        CommandLine command = e.getCommandLine();
+        String message = e.getMessage();
+        if (e instanceof UnmatchedArgumentException unmatched && !unmatched.getUnmatched().isEmpty()) {
+            String what = unmatched.isUnknownOption() ? "unknown option" : "unexpected argument";
+            message = what + " '" + unmatched.getUnmatched().get(0) + "'";
+        }
+        complain(
+                command.getErr(),
+                message + "; see '" + command.getCommandSpec().qualifiedName() + " --help'");
+        return ExitStatus.USAGE;
+    }
+
+    private static int failed(Exception e, CommandLine command) {
+        PrintWriter err = command.getErr();
+        if (command.getCommandSpec().userObject() instanceof Verb verb && verb.common.debug) {
+            e.printStackTrace(err);
+        }
+        if (e instanceof NotSo) {
+            complain(err, e.getMessage());
+            return ExitStatus.NOT_SO;
+        }
+        if (e instanceof Refusal refusal) {
+            complain(err, refusal.getMessage());
+            return refusal.kind().exitStatus();
+        }
+        if (e instanceof DeviceException) {
+            complain(err, e.getMessage());
+            return ExitStatus.DEVICE_FAILED;
+        }
+        complain(err, "internal error: " + e + "; repeat with --debug and report what it prints");
+        return ExitStatus.INTERNAL;
+    }
+
+    /** One line, whatever the message holds. */
+    static void complain(PrintWriter err, String message) {
+        err.println("remap: " + String.valueOf(message).strip().replaceAll("\\s*\\R\\s*", " "));
+        err.flush();
+    }
+
+    /** The version of this module, for {@code --version}. */
+    static final class Version implements CommandLine.IVersionProvider {
+        /** Made by picocli. */
+        Version() {}
+
+        @Override
+        public String[] getVersion() {
+            String version = Main.class
+                    .getModule()
+                    .getDescriptor()
+                    .rawVersion()
+                    .orElseThrow(() -> new IllegalStateException("module without a version"));
+            String java = String.format(Locale.ROOT, "Java %s", System.getProperty("java.version"));
+            return new String[] {"remap " + version + " (" + java + ")"};
+        }
     }
 }

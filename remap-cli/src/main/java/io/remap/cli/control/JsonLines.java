@@ -59,6 +59,15 @@ public final class JsonLines {
         return COMPACT.asBytes(value);
     }
 
+    /** One value in one line, without the line feed. */
+    public static String line(Object value) {
+        try {
+            return COMPACT.asString(value);
+        } catch (IOException e) {
+            throw new IllegalStateException("not a JSON value: " + value.getClass(), e);
+        }
+    }
+
     /** For people and their tools: several lines, without the last line feed. */
     public static String pretty(Object value) {
         try {

@@ -1,0 +1,238 @@
+package io.remap.cli;
+
+import io.remap.api.ByteSize;
+import io.remap.api.SectorRange;
+import io.remap.cli.MapPicture.Mark;
+import io.remap.cli.control.ControlClient;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** Shows and changes the map of a disk that is served. */
+@Command(
+        name = "map",
+        header = "Show and change which sectors stand on the spare.",
+        subcommands = {MapCommand.ListCommand.class, MapCommand.AddCommand.class, MapCommand.RemoveCommand.class})
+final class MapCommand extends Verb {
+    /** Sectors are moved with flushes between, so a large range on a slow disk takes its time. */
+    private static final long MOVE_MILLIS = 600_000;
+
+    /** Made by picocli. */
+    MapCommand() {}
+
+    @Override
+    int run() {
+        spec.commandLine().usage(out());
+        return ExitStatus.USAGE;
+    }
+
+    /** Lists what is not plainly on main. */
+    @Command(
+            name = "list",
+            header = "Show the sectors that are not plainly on main.",
+            description = {
+                "Remapped sectors stand on the spare. Unreadable ones answer EIO and are tried again later; lost ones "
+                        + "answer EIO until they are written.",
+                "",
+                "Example: remap map list disk.img",
+                ""
+            })
+    static final class ListCommand extends Verb {
+        private static final int PAGE_ENTRIES = 5_000;
+
+        @Parameters(arity = "0..1", paramLabel = "NAME", description = "Name of the service.")
+        String name;
+
+        @Option(
+                names = "--limit",
+                paramLabel = "N",
+                defaultValue = "100",
+                description = "Show at most so many ranges (${DEFAULT-VALUE}); --json shows all.")
+        int limit;
+
+        @Mixin
+        final JsonOption json = new JsonOption();
+
+        /** Made by picocli. */
+        ListCommand() {}
+
+        @Override
+        int run() throws Exception {
+            try (ControlClient client = Services.ofThisUser().findOrOnly(name).connect()) {
+                show(client);
+            }
+            return ExitStatus.OK;
+        }
+
+        private void show(ControlClient client) throws Exception {
+            Map<?, ?> status = (Map<?, ?>) client.call("status", Map.of(), Services.ANSWER_MILLIS);
+            Map<?, ?> disk = (Map<?, ?>) StatusText.list(status, "disks").get(0);
+            Map<String, Object> arguments = new LinkedHashMap<>();
+            arguments.put("disk", StatusText.text(disk, "name"));
+            arguments.put("limit", PAGE_ENTRIES);
+            long sectorBytes = StatusText.number(disk, "sectorBytes");
+            MapPicture picture = new MapPicture(StatusText.number(disk, "sizeBytes") / sectorBytes);
+            List<Object> shown = new ArrayList<>();
+            long count = 0;
+            Object next = 0L;
+            while (next != null) {
+                arguments.put("first", next);
+                Map<?, ?> page = (Map<?, ?>) client.call("map.list", arguments, Services.ANSWER_MILLIS);
+                for (Object item : StatusText.list(page, "entries")) {
+                    Map<?, ?> entry = (Map<?, ?>) item;
+                    count++;
+                    picture.add(
+                            StatusText.number(entry, "first"), StatusText.number(entry, "length"), markOf(entry));
+                    if (json.wanted || shown.size() < limit) {
+                        shown.add(entry);
+                    }
+                }
+                next = page.get("next");
+            }
+            if (json.wanted) {
+                Map<String, Object> document = new LinkedHashMap<>();
+                document.put("disk", disk.get("name"));
+                document.put("sizeBytes", disk.get("sizeBytes"));
+                document.put("sectorBytes", sectorBytes);
+                document.put("entries", shown);
+                out().println(JsonOption.document(document));
+            } else {
+                print(disk, shown, count, picture);
+            }
+        }
+
+        private void print(Map<?, ?> disk, List<Object> shown, long count, MapPicture picture) {
+            Terminal terminal = terminal();
+            terminal.heading("disk " + disk.get("name") + ", " + ByteSize.format(StatusText.number(disk, "sizeBytes"))
+                    + " in sectors of " + disk.get("sectorBytes") + " bytes");
+            picture.print(terminal);
+            if (count == 0) {
+                terminal.line("every sector is on main");
+                return;
+            }
+            List<List<String>> rows = new ArrayList<>(List.of(List.of("SECTORS", "COUNT", "STATE", "WHERE")));
+            for (Object item : shown) {
+                Map<?, ?> entry = (Map<?, ?>) item;
+                long first = StatusText.number(entry, "first");
+                long length = StatusText.number(entry, "length");
+                rows.add(List.of(
+                        length == 1 ? Long.toString(first) : first + "-" + (first + length - 1),
+                        Long.toString(length),
+                        StatusText.text(entry, "state"),
+                        where(entry)));
+            }
+            terminal.table(rows);
+            if (count > shown.size()) {
+                terminal.line("and " + (count - shown.size()) + " more; --limit or --json shows them");
+            }
+        }
+
+        private static String where(Map<?, ?> entry) {
+            List<String> words = new ArrayList<>();
+            entry.forEach((key, value) -> {
+                if (value != null && !List.of("first", "length", "state").contains(key)) {
+                    words.add(key + " " + value);
+                }
+            });
+            return String.join(", ", words);
+        }
+
+        private static Mark markOf(Map<?, ?> entry) {
+            return switch (StatusText.text(entry, "state").toLowerCase(Locale.ROOT)) {
+                case "unreadable", "unreadable_on_spare", "unreadable-on-spare" -> Mark.UNREADABLE;
+                case "lost" -> Mark.LOST;
+                default -> Mark.REMAPPED;
+            };
+        }
+    }
+
+    /** Moves sectors to the spare. */
+    @Command(
+            name = "add",
+            header = "Move sectors to the spare.",
+            description = {
+                "Their content is copied. A sector that cannot be read is refused, unless --unreadable is given: then "
+                        + "it becomes lost, and answers EIO until it is written.",
+                "",
+                "Example: remap map add disk.img 2048+8",
+                ""
+            })
+    static final class AddCommand extends Verb {
+        @Parameters(index = "0", paramLabel = "NAME", description = "Name of the service.")
+        String name;
+
+        @Parameters(index = "1", paramLabel = "SECTORS", description = "SECTOR, FIRST+LENGTH or FIRST-LAST.")
+        String sectors;
+
+        @Option(names = "--unreadable", description = "Give up the content of those that cannot be read.")
+        boolean unreadable;
+
+        @Mixin
+        final JsonOption json = new JsonOption();
+
+        /** Made by picocli. */
+        AddCommand() {}
+
+        @Override
+        int run() throws Exception {
+            SectorRange range = SectorArgument.parse(sectors);
+            Map<String, Object> arguments = argumentsFor(range);
+            arguments.put("unreadable", unreadable);
+            Object answer = change(name, "map.add", arguments);
+            out().println(json.wanted ? JsonOption.document((Map<?, ?>) answer) : range + " are on the spare");
+            return ExitStatus.OK;
+        }
+    }
+
+    /** Moves sectors back to main. */
+    @Command(
+            name = "remove",
+            header = "Move sectors back to main.",
+            description = {
+                "Their content is copied back and read again from the medium; where main does not take it, the sectors "
+                        + "stay on the spare and the command fails.",
+                "",
+                "Example: remap map remove disk.img 2048+8",
+                ""
+            })
+    static final class RemoveCommand extends Verb {
+        @Parameters(index = "0", paramLabel = "NAME", description = "Name of the service.")
+        String name;
+
+        @Parameters(index = "1", paramLabel = "SECTORS", description = "SECTOR, FIRST+LENGTH or FIRST-LAST.")
+        String sectors;
+
+        @Mixin
+        final JsonOption json = new JsonOption();
+
+        /** Made by picocli. */
+        RemoveCommand() {}
+
+        @Override
+        int run() throws Exception {
+            SectorRange range = SectorArgument.parse(sectors);
+            Object answer = change(name, "map.remove", argumentsFor(range));
+            out().println(json.wanted ? JsonOption.document((Map<?, ?>) answer) : range + " are on main");
+            return ExitStatus.OK;
+        }
+    }
+
+    private static Map<String, Object> argumentsFor(SectorRange range) {
+        Map<String, Object> arguments = new LinkedHashMap<>();
+        arguments.put("first", range.firstSector());
+        arguments.put("length", range.lengthSectors());
+        return arguments;
+    }
+
+    private static Object change(String name, String command, Map<String, Object> arguments) throws Exception {
+        try (ControlClient client = Services.ofThisUser().find(name).connect()) {
+            return client.call(command, arguments, MOVE_MILLIS);
+        }
+    }
+}

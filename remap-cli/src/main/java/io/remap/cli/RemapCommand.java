@@ -1,0 +1,65 @@
+package io.remap.cli;
+
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/** The command itself: without a verb it shows its help. */
+@Command(
+        name = "remap",
+        versionProvider = Main.Version.class,
+        synopsisSubcommandLabel = "COMMAND",
+        header = "Keeps a disk with bad sectors in service: serves it over NBD, its bad sectors redirected to a spare.",
+        description = {
+            "",
+            "Try it without a disk: 'remap demo'. Serve a disk: 'remap serve MAIN --spare SPARE'.",
+            "A device is a path, or a URI: file:PATH, mem:NAME?size=64M, sim:PATH; with ?offset=BYTES&length=BYTES for "
+                    + "a part of it.",
+            ""
+        },
+        commandListHeading = "%nCommands:%n",
+        exitCodeListHeading = "%nExit status:%n",
+        exitCodeList = {
+            "0:done, or it is as asked",
+            "1:it is not so: not found, different, not done",
+            "2:the command line is wrong, or a size or sector size does not fit",
+            "3:the environment lacks something: file, permission, module, tool",
+            "4:in use by somebody else: another server, a mount, a port, a name",
+            "5:not the device that belongs here, or foreign content",
+            "6:the metadata is damaged, or newer than this program",
+            "7:a device failed",
+            "8:a mistake in this program"
+        },
+        footer = {
+            "",
+            "Environment: XDG_RUNTIME_DIR (sockets of services), REMAP_STATE_DIR (which main belongs to which spare),",
+            "REMAP_LOG (error, warn, info, debug), NO_COLOR."
+        },
+        subcommands = {
+            DemoCommand.class,
+            ServeCommand.class,
+            StatusCommand.class,
+            StopCommand.class,
+            MapCommand.class,
+            AttributesCommand.class,
+            CreateCommand.class,
+            SizeCommand.class,
+            ForgetCommand.class,
+            DevicesCommand.class,
+            PluginsCommand.class
+        })
+final class RemapCommand extends Verb {
+    @Option(
+            names = {"-V", "--version"},
+            versionHelp = true,
+            description = "Show the version.")
+    boolean version;
+
+    /** Made by {@link Main}. */
+    RemapCommand() {}
+
+    @Override
+    int run() {
+        spec.commandLine().usage(out());
+        return ExitStatus.USAGE;
+    }
+}

@@ -1,0 +1,308 @@
+package io.remap.cli;
+
+import io.remap.api.DeviceUri;
+import io.remap.api.ListenAddress;
+import io.remap.api.Refusal;
+import io.remap.api.Settings;
+import io.remap.api.spi.BlockDeviceProvider.Door;
+import io.remap.cli.control.RunDirectory;
+import io.remap.core.DiskSpec;
+import io.remap.core.HostPaths;
+import io.remap.core.Providers;
+import io.remap.core.Service;
+import io.remap.core.ServiceSpec;
+import io.remap.core.ServiceSpec.TransportPreference;
+import io.remap.core.ServiceStatus;
+import io.remap.core.SystemEnvironment;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import picocli.CommandLine.ArgGroup;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** Serves a disk until it is told to stop. */
+@Command(
+        name = "serve",
+        header = "Serve a disk over NBD, its bad sectors redirected to a spare.",
+        description = {
+            "Runs in the foreground until SIGTERM, SIGINT or 'remap stop': then it answers what is under way, flushes, "
+                    + "saves and ends with status 0.",
+            "",
+            "MAIN is adopted in place: what is on it stays where it is. A spare that holds only zeros is formatted, and "
+                    + "said so; one that holds anything else is refused. An image file without --spare gets the spare "
+                    + "MAIN.spare beside it.",
+            "",
+            "Examples:",
+            "  remap serve disk.img",
+            "  remap serve /dev/sdb --spare /dev/sdc1 --name old-disk",
+            "  remap serve disk.img --socket /run/me/disk.sock --listen 127.0.0.1:10809",
+            ""
+        })
+final class ServeCommand extends Verb {
+    private static final long STOP_MILLIS = 30_000;
+    /** After this a stop that hangs on a device ends with a status of failure. */
+    private static final long STOP_HARD_MILLIS = 60_000;
+
+    @Parameters(paramLabel = "MAIN", description = "The failing device: path or URI.")
+    String main;
+
+    /** The spare, or that there is none. */
+    static final class SpareChoice {
+        @Option(names = "--spare", paramLabel = "SPARE", description = "The healthy device: path or URI.")
+        String spare;
+
+        @Option(
+                names = "--no-spare",
+                description = "Serve MAIN alone: nothing is redirected. Refused if MAIN is known to have a spare.")
+        boolean none;
+
+        /** Made by picocli. */
+        SpareChoice() {}
+    }
+
+    @ArgGroup(exclusive = true)
+    SpareChoice spareChoice = new SpareChoice();
+
+    @Option(
+            names = "--socket",
+            paramLabel = "PATH",
+            description = "Listen on this Unix socket. Without --socket and --listen: one in the run directory.")
+    List<Path> sockets = new ArrayList<>();
+
+    @Option(
+            names = "--listen",
+            paramLabel = "HOST:PORT",
+            description = "Listen on this TCP address; port 0 takes a free one. Whoever reaches it may read and write.")
+    List<String> listen = new ArrayList<>();
+
+    @Option(names = "--name", paramLabel = "NAME", description = "Name of the service and the disk; default: from MAIN.")
+    String name;
+
+    @Option(names = "--export", paramLabel = "NAME", description = "Name that clients ask for; default: the name.")
+    String export;
+
+    @Option(
+            names = "--read-only",
+            description = "Refuse writes. Serves what is certain where the mappings cannot be loaded.")
+    boolean readOnly;
+
+    /** How transfers reach main. */
+    static final class DoorChoice {
+        @Option(names = "--direct", description = "Past the page cache, or not at all. Default: where it is possible.")
+        boolean direct;
+
+        @Option(names = "--buffered", description = "Through the page cache: a write error may come with a flush only.")
+        boolean buffered;
+
+        /** Made by picocli. */
+        DoorChoice() {}
+    }
+
+    @ArgGroup(exclusive = true)
+    DoorChoice doorChoice = new DoorChoice();
+
+    @Option(
+            names = "--sector-size",
+            paramLabel = "BYTES",
+            description = "Sector size of the disk, where MAIN is a file: 512 (default) or 4096.")
+    Integer sectorBytes;
+
+    @Option(
+            names = "--transport",
+            paramLabel = "KIND",
+            defaultValue = "auto",
+            description = "plain, fast, or auto: the fast one where a module provides it.")
+    TransportPreference transport;
+
+    @Option(names = "--set", paramLabel = "SETTING=VALUE", description = "Choose the value of a setting.")
+    Map<String, String> settings = new LinkedHashMap<>();
+
+    @Option(names = "--force", description = "Take devices that look in use, and a spare that is in memory.")
+    boolean force;
+
+    @Option(
+            names = "--adopt",
+            description = "Take MAIN for the one the spare belongs to, although it is not recognised as that.")
+    boolean adopt;
+
+    @Option(
+            names = "--no-witness",
+            description = "Go on where it cannot be noted durably that MAIN belongs to this spare.")
+    boolean noWitness;
+
+    @Option(
+            names = "--pid-file",
+            paramLabel = "FILE",
+            description = "Write the process id there when clients can connect; removed at the end.")
+    Path pidFile;
+
+    @Option(
+            names = "--ready-fd",
+            paramLabel = "N",
+            description = "Write a line to this file descriptor when clients can connect.")
+    Integer readyDescriptor;
+
+    private final CompletableFuture<String> stopAsked = new CompletableFuture<>();
+    private final CompletableFuture<Integer> ended = new CompletableFuture<>();
+
+    /** Made by picocli. */
+    ServeCommand() {}
+
+    @Override
+    int run() throws Exception {
+        ServiceSpec service = specification();
+        Runtime.getRuntime().addShutdownHook(new Thread(this::onSignal, "remap-stop"));
+        return serve(service);
+    }
+
+    /** Tells that the command is over and its message was printed; a signal that came meanwhile ends with its status. */
+    void finished(int status) {
+        ended.complete(status);
+    }
+
+    /**
+     * Runs on SIGTERM, SIGINT and SIGHUP, beside the thread that serves, and also when that one has ended by itself. A
+     * Java process that ends by a signal has a status of its own, so this ends it with ours.
+     */
+    private void onSignal() {
+        if (ended.isDone()) {
+            return;
+        }
+        stopAsked.complete("signal");
+        int status = ended.completeOnTimeout(ExitStatus.DEVICE_FAILED, STOP_HARD_MILLIS, TimeUnit.MILLISECONDS)
+                .join();
+        Runtime.getRuntime().halt(status);
+    }
+
+    private int serve(ServiceSpec specification) throws Exception {
+        try (SystemEnvironment system = SystemEnvironment.start()) {
+            Service service = Service.start(Providers.load(), specification, system.environment());
+            boolean inTime;
+            try {
+                var unused = service.stopRequested().thenRun(() -> stopAsked.complete("remap stop"));
+                announce(service.status());
+                String why = stopAsked.join();
+                out().println("stopping (" + why + ")");
+                out().flush();
+            } finally {
+                inTime = service.stop(STOP_MILLIS);
+                removePidFile();
+            }
+            if (!inTime || service.stopFailure() != null) {
+                throw new Refusal(
+                        Refusal.Kind.DEVICE_FAILED,
+                        "service '" + specification.name() + "' stopped, but not in order: "
+                                + (service.stopFailure() == null
+                                        ? "requests were still under way after " + STOP_MILLIS / 1000 + " s"
+                                        : service.stopFailure().getMessage()),
+                        service.stopFailure());
+            }
+            out().println("stopped; everything is flushed and saved");
+            return ExitStatus.OK;
+        }
+    }
+
+    private ServiceSpec specification() throws Refusal {
+        DeviceUri mainUri = DeviceUri.parse(main);
+        String chosenName = name == null ? RunDirectory.nameFor(mainUri.path()) : name;
+        RunDirectory.checkName(chosenName);
+        List<ListenAddress> addresses = new ArrayList<>();
+        for (Path socket : sockets) {
+            addresses.add(new ListenAddress.Unix(socket.toAbsolutePath().normalize()));
+        }
+        for (String text : listen) {
+            ListenAddress.Tcp address = ListenArgument.parse(text);
+            if (!ListenArgument.isLoopback(address)) {
+                note("warning: " + address + ": whoever reaches this address over the network may read and write the"
+                        + " disk, unencrypted");
+            }
+            addresses.add(address);
+        }
+        Path runDirectory = RunDirectory.locate(System.getenv());
+        RunDirectory.prepare(runDirectory);
+        if (addresses.isEmpty()) {
+            addresses.add(new ListenAddress.Unix(RunDirectory.nbdSocket(runDirectory, chosenName)));
+        }
+        Optional<DeviceUri> spare =
+                spareChoice.spare == null ? Optional.empty() : Optional.of(DeviceUri.parse(spareChoice.spare));
+        DiskSpec disk = new DiskSpec(
+                mainUri,
+                spare,
+                spareChoice.none,
+                chosenName,
+                export == null ? "" : export,
+                readOnly,
+                door(),
+                sectorBytes == null ? OptionalInt.empty() : OptionalInt.of(sectorBytes),
+                force,
+                adopt,
+                noWitness);
+        return new ServiceSpec(
+                chosenName,
+                addresses,
+                transport,
+                new Settings(settings),
+                runDirectory,
+                HostPaths.ofThisUser().stateDirectory(),
+                List.of(disk));
+    }
+
+    private Door door() {
+        if (doorChoice.direct) {
+            return Door.DIRECT;
+        }
+        return doorChoice.buffered ? Door.BUFFERED : Door.AUTO;
+    }
+
+    /** Says where the disk is and how to attach it; the last line, {@code ready}, is for programs that wait for it. */
+    private void announce(ServiceStatus status) throws IOException {
+        Terminal terminal = terminal();
+        Map<String, Object> map = status.toMap();
+        for (Object disk : StatusText.list(map, "disks")) {
+            new StatusText(terminal).disk((Map<?, ?>) disk);
+            List<?> commands = StatusText.list((Map<?, ?>) disk, "attachCommands");
+            if (!commands.isEmpty()) {
+                terminal.line("  attach it with one of");
+                commands.forEach(command -> terminal.line("    " + command));
+            }
+        }
+        terminal.line("  look at it with   remap status " + status.name());
+        terminal.line("  stop it with      remap stop " + status.name());
+        terminal.line("ready");
+        out().flush();
+        if (pidFile != null) {
+            writePidFile();
+        }
+        if (readyDescriptor != null) {
+            Files.write(
+                    Path.of("/proc/self/fd", readyDescriptor.toString()),
+                    "ready\n".getBytes(StandardCharsets.US_ASCII),
+                    StandardOpenOption.WRITE);
+        }
+    }
+
+    private void writePidFile() throws IOException {
+        Path temporary = pidFile.resolveSibling(pidFile.getFileName() + ".new");
+        Files.writeString(temporary, ProcessHandle.current().pid() + "\n");
+        Files.move(temporary, pidFile, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+    }
+
+    private void removePidFile() throws IOException {
+        if (pidFile != null) {
+            Files.deleteIfExists(pidFile);
+        }
+    }
+}

@@ -1,0 +1,63 @@
+package io.remap.cli;
+
+import io.remap.api.Refusal;
+import io.remap.cli.control.ControlClient;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** Stops a service and waits until it is gone. */
+@Command(
+        name = "stop",
+        header = "Stop a service.",
+        description = {
+            "Asks the service to answer what is under way, to flush and to save, and waits until it has ended.",
+            "",
+            "Example: remap stop disk.img",
+            ""
+        })
+final class StopCommand extends Verb {
+    private static final long POLL_MILLIS = 50;
+
+    @Parameters(paramLabel = "NAME", description = "Name of the service; 'remap status' shows it.")
+    String name;
+
+    @Option(
+            names = "--timeout",
+            paramLabel = "SECONDS",
+            defaultValue = "60",
+            description = "Wait at most so long (${DEFAULT-VALUE}).")
+    long timeoutSeconds;
+
+    /** Made by picocli. */
+    StopCommand() {}
+
+    @Override
+    int run() throws Exception {
+        Services.Found service = Services.ofThisUser().find(name);
+        stop(service, timeoutSeconds * 1000);
+        out().println("stopped " + name);
+        return ExitStatus.OK;
+    }
+
+    /** Asks a service to stop and waits until its process has ended. */
+    static void stop(Services.Found service, long timeoutMillis) throws Refusal, NotSo, InterruptedException {
+        long pid;
+        try (ControlClient client = service.connect()) {
+            Map<?, ?> status = (Map<?, ?>) client.call("status", Map.of(), Services.ANSWER_MILLIS);
+            pid = ((Number) status.get("pid")).longValue();
+            client.call("stop", Map.of(), Services.ANSWER_MILLIS);
+        }
+        long deadlineNanos = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(timeoutMillis);
+        while (ProcessHandle.of(pid).map(ProcessHandle::isAlive).orElse(false)) {
+            if (System.nanoTime() - deadlineNanos >= 0) {
+                throw new NotSo("service '" + service.name() + "' (process " + pid + ") is still stopping after "
+                        + timeoutMillis / 1000 + " s: a device may not answer; see 'remap status " + service.name()
+                        + "'");
+            }
+            Thread.sleep(POLL_MILLIS);
+        }
+    }
+}
