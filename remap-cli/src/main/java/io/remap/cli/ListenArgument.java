@@ -8,8 +8,7 @@ import java.util.regex.Pattern;
 /** A TCP address as people write it: {@code HOST:PORT}, {@code [V6]:PORT}, {@code :PORT} or {@code PORT}. */
 final class ListenArgument {
     private static final int MAX_PORT = 65_535;
-    private static final Pattern FORM =
-            Pattern.compile("(?:(?:\\[([0-9a-fA-F:.%]+)]|([A-Za-z0-9._-]*)):)?(\\d{1,5})");
+    private static final Pattern FORM = Pattern.compile("(?:(?:\\[([0-9a-fA-F:.%]+)]|([A-Za-z0-9._-]*)):)?(\\d{1,5})");
     private static final Pattern LOOPBACK =
             Pattern.compile("|localhost|127(\\.\\d{1,3}){3}|::1", Pattern.CASE_INSENSITIVE);
 

@@ -60,13 +60,13 @@ final class Main {
     private static int misused(ParameterException e) {
         CommandLine command = e.getCommandLine();
         String message = e.getMessage();
-        if (e instanceof UnmatchedArgumentException unmatched && !unmatched.getUnmatched().isEmpty()) {
+        if (e instanceof UnmatchedArgumentException unmatched
+                && !unmatched.getUnmatched().isEmpty()) {
             String what = unmatched.isUnknownOption() ? "unknown option" : "unexpected argument";
             message = what + " '" + unmatched.getUnmatched().get(0) + "'";
         }
         complain(
-                command.getErr(),
-                message + "; see '" + command.getCommandSpec().qualifiedName() + " --help'");
+                command.getErr(), message + "; see '" + command.getCommandSpec().qualifiedName() + " --help'");
         return ExitStatus.USAGE;
     }
 

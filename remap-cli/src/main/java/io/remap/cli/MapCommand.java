@@ -87,8 +87,7 @@ final class MapCommand extends Verb {
                 for (Object item : StatusText.list(page, "entries")) {
                     Map<?, ?> entry = (Map<?, ?>) item;
                     count++;
-                    picture.add(
-                            StatusText.number(entry, "first"), StatusText.number(entry, "length"), markOf(entry));
+                    picture.add(StatusText.number(entry, "first"), StatusText.number(entry, "length"), markOf(entry));
                     if (json.wanted || shown.size() < limit) {
                         shown.add(entry);
                     }

@@ -31,18 +31,19 @@ import picocli.CommandLine.Option;
         },
         footer = {
             "",
-            "Environment: XDG_RUNTIME_DIR (sockets of services), REMAP_STATE_DIR (which main belongs to which spare),",
-            "REMAP_LOG (error, warn, info, debug), NO_COLOR."
+            "Environment:",
+            "  XDG_RUNTIME_DIR  where the sockets of services are ($XDG_RUNTIME_DIR/remap; for root else /run/remap)",
+            "  REMAP_STATE_DIR  where it is noted which main belongs to which spare",
+            "  REMAP_LOG        log level on stderr: error, warn, info, debug, trace",
+            "  NO_COLOR         no colours"
         },
         subcommands = {
-            DemoCommand.class,
             ServeCommand.class,
             StatusCommand.class,
             StopCommand.class,
             MapCommand.class,
             AttributesCommand.class,
             CreateCommand.class,
-            SizeCommand.class,
             ForgetCommand.class,
             DevicesCommand.class,
             PluginsCommand.class

@@ -52,6 +52,9 @@ import picocli.CommandLine.Parameters;
             ""
         })
 final class ServeCommand extends Verb {
+    /** The line that says that clients can connect. */
+    static final String READY = "ready";
+
     private static final long STOP_MILLIS = 30_000;
     /** After this a stop that hangs on a device ends with a status of failure. */
     private static final long STOP_HARD_MILLIS = 60_000;
@@ -88,7 +91,10 @@ final class ServeCommand extends Verb {
             description = "Listen on this TCP address; port 0 takes a free one. Whoever reaches it may read and write.")
     List<String> listen = new ArrayList<>();
 
-    @Option(names = "--name", paramLabel = "NAME", description = "Name of the service and the disk; default: from MAIN.")
+    @Option(
+            names = "--name",
+            paramLabel = "NAME",
+            description = "Name of the service and the disk; default: from MAIN.")
     String name;
 
     @Option(names = "--export", paramLabel = "NAME", description = "Name that clients ask for; default: the name.")
@@ -281,7 +287,7 @@ final class ServeCommand extends Verb {
         }
         terminal.line("  look at it with   remap status " + status.name());
         terminal.line("  stop it with      remap stop " + status.name());
-        terminal.line("ready");
+        terminal.line(READY);
         out().flush();
         if (pidFile != null) {
             writePidFile();
@@ -289,7 +295,7 @@ final class ServeCommand extends Verb {
         if (readyDescriptor != null) {
             Files.write(
                     Path.of("/proc/self/fd", readyDescriptor.toString()),
-                    "ready\n".getBytes(StandardCharsets.US_ASCII),
+                    (READY + "\n").getBytes(StandardCharsets.US_ASCII),
                     StandardOpenOption.WRITE);
         }
     }

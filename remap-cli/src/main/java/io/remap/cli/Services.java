@@ -68,8 +68,7 @@ final class Services {
         }
         if (running.size() > 1) {
             throw new Refusal(
-                    Refusal.Kind.USAGE,
-                    "several services are running: " + names(running) + "; say which one you mean");
+                    Refusal.Kind.USAGE, "several services are running: " + names(running) + "; say which one you mean");
         }
         return running.get(0);
     }
@@ -77,9 +76,12 @@ final class Services {
     private String others() throws Refusal {
         List<Found> running = running();
         return running.isEmpty()
-                ? " (looked in " + String.join(", ", RunDirectory.search(environment).stream()
-                        .map(Path::toString)
-                        .toList())
+                ? " (looked in "
+                        + String.join(
+                                ", ",
+                                RunDirectory.search(environment).stream()
+                                        .map(Path::toString)
+                                        .toList())
                         + "; services of another user are not shown)"
                 : "; running: " + names(running);
     }

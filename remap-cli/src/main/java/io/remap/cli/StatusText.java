@@ -109,7 +109,8 @@ final class StatusText {
         StringBuilder text = new StringBuilder(text(map, "name"));
         if (map.get("traits") instanceof Map<?, ?> traits) {
             text.append(" (").append(ByteSize.format(number(traits, "sizeBytes")));
-            text.append(Boolean.TRUE.equals(traits.get("direct")) ? ", direct" : ", buffered").append(')');
+            text.append(Boolean.TRUE.equals(traits.get("direct")) ? ", direct" : ", buffered")
+                    .append(')');
         }
         return text.toString();
     }

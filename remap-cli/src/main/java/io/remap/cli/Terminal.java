@@ -1,8 +1,12 @@
 package io.remap.cli;
 
+import java.io.IOException;
 import java.io.PrintWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 
 /**
@@ -45,7 +49,17 @@ final class Terminal {
         // The launcher sets LC_ALL for the Java runtime, so what the user's terminal takes is in the others.
         String locale = environment.getOrDefault("LC_CTYPE", environment.getOrDefault("LANG", ""));
         return new Terminal(
-                out, isTerminal && !plain, locale.toUpperCase(java.util.Locale.ROOT).contains("UTF"));
+                out, isTerminal && !plain, locale.toUpperCase(Locale.ROOT).contains("UTF"));
+    }
+
+    /** Whether standard output goes to a terminal. The console of Java tells this of input and output together only. */
+    static boolean isStandardOutputOne() {
+        try {
+            String target = Files.readSymbolicLink(Path.of("/proc/self/fd/1")).toString();
+            return target.startsWith("/dev/pts/") || target.startsWith("/dev/tty") || target.equals("/dev/console");
+        } catch (IOException e) {
+            return false;
+        }
     }
 
     boolean colours() {

@@ -26,7 +26,7 @@ abstract class Verb implements Callable<Integer> {
     }
 
     final Terminal terminal() {
-        return Terminal.of(out(), System.console() != null, System.getenv());
+        return Terminal.of(out(), Terminal.isStandardOutputOne(), System.getenv());
     }
 
     /** Does it and returns the exit status. */
