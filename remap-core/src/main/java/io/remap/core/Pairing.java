@@ -4,6 +4,7 @@ import io.remap.api.DeviceException;
 import io.remap.api.DeviceUri;
 import io.remap.api.Environment;
 import io.remap.api.Refusal;
+import io.remap.api.Settings;
 import io.remap.api.spi.PairIdentity;
 import io.remap.api.spi.SparePlan;
 import java.nio.file.Path;
@@ -60,6 +61,22 @@ public final class Pairing {
      * @return what was forgotten, one line each; empty if there was no witness
      */
     public List<String> forget(DeviceUri main) throws Refusal, DeviceException {
+        return Unbuilt.value(Pairing.class);
+    }
+
+    /**
+     * The phase DEVICES of a disk: opens main and spare (making the sidecar of an image file), and refuses what must not
+     * be a pair by its geometry. Writes to neither; either returns open devices or has closed them and throws.
+     */
+    PairDevices openDevices(DiskSpec spec) throws Refusal, DeviceException {
+        return Unbuilt.value(Pairing.class);
+    }
+
+    /**
+     * The phase METADATA of a disk: makes sure that the two belong together (formatting a blank spare), recovers the
+     * table, and leaves the witness. The devices stay the caller's.
+     */
+    PairMetadata openMetadata(PairDevices devices, Settings settings) throws Refusal, DeviceException {
         return Unbuilt.value(Pairing.class);
     }
 }

@@ -1,0 +1,37 @@
+package io.remap.core;
+
+import io.remap.api.FeatureStatus;
+import io.remap.api.spi.MetadataStore;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * The open table of one disk: what the phase METADATA leaves behind. Closing saves and gives up the store.
+ *
+ * @param store the open table; empty if main is served alone, or read-only without its mappings
+ * @param readOnly writes must be refused, whatever the specification says
+ * @param absence state of the metadata feature while there is no store: absent, or failed and why
+ * @param witness state of the witness that ties main to its spare
+ * @param notices what the user should know, one line each
+ */
+record PairMetadata(
+        Optional<MetadataStore> store,
+        boolean readOnly,
+        FeatureStatus absence,
+        FeatureStatus witness,
+        List<String> notices)
+        implements AutoCloseable {
+    PairMetadata {
+        notices = List.copyOf(notices);
+    }
+
+    /** State of the metadata feature now. */
+    FeatureStatus metadata() {
+        return store.map(MetadataStore::status).orElse(absence);
+    }
+
+    @Override
+    public void close() {
+        store.ifPresent(MetadataStore::close);
+    }
+}
