@@ -7,7 +7,6 @@ import java.util.Locale;
 import picocli.CommandLine;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ParseResult;
-import picocli.CommandLine.UnmatchedArgumentException;
 
 /** The entry point of the {@code remap} command: one line on stderr and an exit status for whatever goes wrong. */
 final class Main {
@@ -59,14 +58,9 @@ final class Main {
 
     private static int misused(ParameterException e) {
         CommandLine command = e.getCommandLine();
-        String message = e.getMessage();
-        if (e instanceof UnmatchedArgumentException unmatched
-                && !unmatched.getUnmatched().isEmpty()) {
-            String what = unmatched.isUnknownOption() ? "unknown option" : "unexpected argument";
-            message = what + " '" + unmatched.getUnmatched().get(0) + "'";
-        }
         complain(
-                command.getErr(), message + "; see '" + command.getCommandSpec().qualifiedName() + " --help'");
+                command.getErr(),
+                Misuse.explain(e) + "; see '" + command.getCommandSpec().qualifiedName() + " --help'");
         return ExitStatus.USAGE;
     }
 

@@ -12,8 +12,8 @@ import picocli.CommandLine.Option;
         description = {
             "",
             "Try it without a disk: 'remap demo'. Serve a disk: 'remap serve MAIN --spare SPARE'.",
-            "A device is a path, or a URI: file:PATH, mem:NAME?size=64M, sim:PATH; with ?offset=BYTES&length=BYTES for "
-                    + "a part of it.",
+            "A device is a path or a URI: file:PATH, mem:NAME?size=64M, sim:PATH. For a part of it, add "
+                    + "'?offset=BYTES&length=BYTES'.",
             ""
         },
         commandListHeading = "%nCommands:%n",
@@ -32,9 +32,10 @@ import picocli.CommandLine.Option;
         footer = {
             "",
             "Environment:",
-            "  XDG_RUNTIME_DIR  where the sockets of services are ($XDG_RUNTIME_DIR/remap; for root else /run/remap)",
+            "  XDG_RUNTIME_DIR  holds remap/, the sockets of services; unset, as root: /run",
             "  REMAP_STATE_DIR  where it is noted which main belongs to which spare",
-            "  REMAP_LOG        log level on stderr: error, warn, info, debug, trace",
+            "  REMAP_LOG        log on stderr: error, warn, info, debug, trace",
+            "  REMAP_JAVA_OPTS  more options for the Java runtime",
             "  NO_COLOR         no colours"
         },
         subcommands = {
@@ -44,6 +45,7 @@ import picocli.CommandLine.Option;
             MapCommand.class,
             AttributesCommand.class,
             CreateCommand.class,
+            SizeCommand.class,
             ForgetCommand.class,
             DevicesCommand.class,
             PluginsCommand.class
