@@ -1,20 +1,46 @@
 package io.remap.core;
 
+import io.remap.api.BlockDevice;
+import io.remap.api.ByteSize;
 import io.remap.api.DeviceException;
 import io.remap.api.DeviceUri;
 import io.remap.api.Environment;
+import io.remap.api.FeatureState;
+import io.remap.api.FeatureStatus;
 import io.remap.api.Refusal;
 import io.remap.api.Settings;
+import io.remap.api.spi.BlockDeviceProvider.Door;
+import io.remap.api.spi.BlockDeviceProvider.OpenOptions;
+import io.remap.api.spi.MetadataProvider;
+import io.remap.api.spi.MetadataStore;
 import io.remap.api.spi.PairIdentity;
+import io.remap.api.spi.SpareContent;
 import io.remap.api.spi.SparePlan;
+import io.remap.core.disk.TrackedDevice;
+import java.io.IOException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
+import java.util.UUID;
 
 /**
  * Ties a main to its spare: formats spares, checks at every start that the two belong together, and leaves a witness, so
  * that a main is never served without the spare that holds some of its sectors.
+ *
+ * <p>The rules, in the order in which they are asked:
+ *
+ * <ol>
+ *   <li>The spare shares no byte with main, has sectors no larger, and survives what main survives.
+ *   <li>A main with a witness is served with the spare of that pair only, and only if that spare's table is not older than
+ *       the witness (a spare restored from a copy).
+ *   <li>A spare of a pair is taken only by the main of that pair: same size, same sectors, and the witness or the name.
+ *   <li>A blank spare is formatted; anything else on it is the user's.
+ *   <li>The witness is durable before a mapping can be made.
+ * </ol>
  */
 public final class Pairing {
     /**
@@ -40,8 +66,18 @@ public final class Pairing {
      */
     public record Created(PairIdentity pair, String spareName, long spareBytes, SparePlan plan, List<String> notices) {}
 
+    private final Providers providers;
+    private final Devices devices;
+    private final Environment environment;
+    private final Witnesses witnesses;
+
     /** Pairs devices of these providers, with witnesses in this directory. */
-    public Pairing(Providers providers, Path stateDirectory, Environment environment) {}
+    public Pairing(Providers providers, Path stateDirectory, Environment environment) {
+        this.providers = providers;
+        this.devices = new Devices(providers);
+        this.environment = environment;
+        this.witnesses = new Witnesses(stateDirectory);
+    }
 
     /**
      * Formats a spare for a main, as one transaction, and leaves the witness. Never writes to main.
@@ -51,7 +87,61 @@ public final class Pairing {
      *     spare already (the way out is {@link #forget})
      */
     public Created create(DeviceUri main, DeviceUri spare, CreateOptions options) throws Refusal, DeviceException {
-        return Unbuilt.value(Pairing.class);
+        MetadataProvider metadata = requireMetadata();
+        OpenOptions openMain =
+                new OpenOptions(true, true, Door.AUTO, options.sectorBytes(), OptionalLong.empty(), options.force());
+        try (BlockDevice mainDevice = devices.open(main, openMain)) {
+            PairGeometry.refuseEmpty(mainDevice);
+            Optional<Witness> witness = witnesses.find(mainDevice);
+            if (witness.isPresent()) {
+                throw new Refusal(
+                        Refusal.Kind.WRONG_DEVICE,
+                        mainDevice.name() + " has a spare already: "
+                                + witness.get().wanted() + ". To give up what stands on it: remap forget " + main);
+            }
+            if (options.createSpareBytes().isPresent()) {
+                // Said before the file is made.
+                metadata.plan(
+                        options.createSpareBytes().getAsLong(),
+                        mainDevice.traits().logicalSectorBytes());
+            }
+            try (BlockDevice spareDevice =
+                    openSpare(mainDevice, spare, options.createSpareBytes(), false, options.force())) {
+                return format(metadata, mainDevice, spareDevice, options);
+            }
+        }
+    }
+
+    private Created format(MetadataProvider metadata, BlockDevice main, BlockDevice spare, CreateOptions options)
+            throws Refusal, DeviceException {
+        SparePlan plan = metadata.plan(spare.traits().sizeBytes(), main.traits().logicalSectorBytes());
+        SpareContent content = metadata.inspect(spare.direct());
+        if (content.kind() != SpareContent.Kind.BLANK && !options.force()) {
+            throw new Refusal(
+                    Refusal.Kind.WRONG_DEVICE,
+                    "spare " + spare.name() + " is not blank: " + PairMatch.describe(content)
+                            + ". To destroy that and make it a spare: --force");
+        }
+        List<String> notices = new ArrayList<>();
+        PairGeometry.sharedDisk(main, spare).ifPresent(notices::add);
+        PairIdentity pair = newPair(main);
+        metadata.format(spare.direct(), pair, environment);
+        FeatureStatus witness = witnesses.leave(main, Witness.of(pair, 0, 0, spare.name()));
+        if (witness.state() == FeatureState.FAILED) {
+            PairMatch.requireWitness(main, witness, options.noWitness());
+            notices.add("no witness could be left on this host: " + witness.detail());
+        }
+        return new Created(pair, spare.name(), spare.traits().sizeBytes(), plan, notices);
+    }
+
+    private PairIdentity newPair(BlockDevice main) {
+        UUID uuid =
+                new UUID(environment.random().nextLong(), environment.random().nextLong());
+        return new PairIdentity(
+                uuid,
+                main.traits().sizeBytes(),
+                main.traits().logicalSectorBytes(),
+                main.identity().stableId());
     }
 
     /**
@@ -61,7 +151,16 @@ public final class Pairing {
      * @return what was forgotten, one line each; empty if there was no witness
      */
     public List<String> forget(DeviceUri main) throws Refusal, DeviceException {
-        return Unbuilt.value(Pairing.class);
+        OpenOptions notServed =
+                new OpenOptions(true, true, Door.AUTO, OptionalInt.empty(), OptionalLong.empty(), false);
+        try (BlockDevice device = devices.open(main, notServed)) {
+            return witnesses.remove(device);
+        } catch (DeviceException | Refusal e) {
+            throw e;
+        } catch (IOException e) {
+            throw new Refusal(
+                    Refusal.Kind.ENVIRONMENT, "the witness of " + main + " cannot be removed: " + e.getMessage(), e);
+        }
     }
 
     /**
@@ -69,14 +168,187 @@ public final class Pairing {
      * be a pair by its geometry. Writes to neither; either returns open devices or has closed them and throws.
      */
     PairDevices openDevices(DiskSpec spec) throws Refusal, DeviceException {
-        return Unbuilt.value(Pairing.class);
+        OpenOptions openMain = new OpenOptions(
+                spec.readOnly(), true, spec.door(), spec.sectorBytes(), OptionalLong.empty(), spec.force());
+        BlockDevice main = devices.open(spec.main(), openMain);
+        BlockDevice spare = null;
+        try {
+            PairGeometry.refuseEmpty(main);
+            PairGeometry.refuseCoarse(main, main.traits().logicalSectorBytes());
+            List<String> notices = new ArrayList<>();
+            if (!main.direct().traits().direct() && !main.traits().losesContentOnPowerCut()) {
+                notices.add(main.name() + " takes no direct I/O: a write error may show only at the next flush");
+            }
+            Optional<SpareChoice> choice = chooseSpare(spec, main, notices);
+            if (choice.isPresent()) {
+                spare = openSpare(main, choice.get().uri, choice.get().createBytes, spec.readOnly(), spec.force());
+                PairGeometry.sharedDisk(main, spare)
+                        .filter(n -> spec.spare().isPresent())
+                        .ifPresent(notices::add);
+            }
+            return new PairDevices(
+                    spec, TrackedDevice.of(main), Optional.ofNullable(spare).map(TrackedDevice::of), notices);
+        } catch (Refusal | DeviceException | RuntimeException e) {
+            if (spare != null) {
+                spare.close();
+            }
+            main.close();
+            throw e;
+        }
+    }
+
+    /** Which spare, and how large it is to be made if it is to be made. */
+    private record SpareChoice(DeviceUri uri, OptionalLong createBytes) {}
+
+    private Optional<SpareChoice> chooseSpare(DiskSpec spec, BlockDevice main, List<String> notices) throws Refusal {
+        if (spec.spare().isPresent()) {
+            return Optional.of(new SpareChoice(spec.spare().get(), OptionalLong.empty()));
+        }
+        if (spec.withoutSpare()) {
+            PairMatch.refuseWithoutSpare(main, witnesses.find(main), "without it");
+            notices.add("served without a spare: a sector that fails stays failed");
+            return Optional.empty();
+        }
+        if (main.traits().blockDevice()
+                || spec.main().isPart()
+                || main.identity().backing().startsWith("mem:")) {
+            throw new Refusal(
+                    Refusal.Kind.USAGE,
+                    main.name() + " needs a spare: --spare DEVICE (how large: remap size " + spec.main()
+                            + "), or --no-spare to serve it as it is");
+        }
+        DeviceUri sidecar = new DeviceUri("file", spec.main().path() + ".spare", Map.of(), 0, DeviceUri.TO_END);
+        if (Path.of(sidecar.path()).toFile().exists()) {
+            notices.add("spare: " + sidecar.path() + ", found beside main");
+            return Optional.of(new SpareChoice(sidecar, OptionalLong.empty()));
+        }
+        PairMatch.refuseWithoutSpare(
+                main, witnesses.find(main), "without it, and its sidecar " + sidecar.path() + " is not there");
+        if (spec.readOnly() || providers.all(MetadataProvider.class).isEmpty()) {
+            notices.add("served without a spare: "
+                    + (spec.readOnly() ? "it has none, and read-only needs none" : "no metadata module is there"));
+            return Optional.empty();
+        }
+        long bytes = SpareSizing.sidecarBytes(main.traits().sizeBytes());
+        notices.add("made the spare " + sidecar.path() + " (" + ByteSize.format(bytes) + ") beside main");
+        return Optional.of(new SpareChoice(sidecar, OptionalLong.of(bytes)));
+    }
+
+    /** Opens the spare after it is certain that it is not main: two exclusive openings of one device tell less. */
+    private BlockDevice openSpare(
+            BlockDevice main, DeviceUri uri, OptionalLong createBytes, boolean readOnly, boolean force)
+            throws Refusal, DeviceException {
+        if (createBytes.isEmpty()) {
+            try (BlockDevice look = devices.open(uri, OpenOptions.inspect())) {
+                PairGeometry.refuseOverlap(main, look.identity(), look.name());
+            }
+        }
+        int sectorBytes = main.traits().logicalSectorBytes();
+        BlockDevice spare =
+                devices.open(uri, new OpenOptions(readOnly, true, Door.AUTO, OptionalInt.empty(), createBytes, force));
+        try {
+            if (spare.direct().traits().alignmentBytes() > sectorBytes) {
+                spare.close();
+                spare = devices.open(
+                        uri,
+                        new OpenOptions(
+                                readOnly, true, Door.BUFFERED, OptionalInt.empty(), OptionalLong.empty(), force));
+            }
+            PairGeometry.refuseMisfit(main, spare, force);
+            PairGeometry.refuseCoarse(spare, sectorBytes);
+            if (spare.traits().readOnly() && !readOnly) {
+                throw new Refusal(
+                        Refusal.Kind.ENVIRONMENT,
+                        "spare " + spare.name() + " is read-only: make it writable, or serve with --read-only");
+            }
+            return spare;
+        } catch (Refusal | RuntimeException e) {
+            spare.close();
+            throw e;
+        }
     }
 
     /**
      * The phase METADATA of a disk: makes sure that the two belong together (formatting a blank spare), recovers the
      * table, and leaves the witness. The devices stay the caller's.
      */
-    PairMetadata openMetadata(PairDevices devices, Settings settings) throws Refusal, DeviceException {
-        return Unbuilt.value(Pairing.class);
+    PairMetadata openMetadata(PairDevices pair, Settings settings) throws Refusal, DeviceException {
+        if (pair.spare().isEmpty()) {
+            boolean built = !providers.all(MetadataProvider.class).isEmpty();
+            return new PairMetadata(
+                    Optional.empty(),
+                    pair.spec().readOnly(),
+                    FeatureStatus.of("metadata", FeatureState.ABSENT, built ? "no spare" : "no module provides it"),
+                    FeatureStatus.of("witness", FeatureState.ABSENT, "no spare"),
+                    List.of());
+        }
+        MetadataProvider metadata = requireMetadata();
+        TrackedDevice spare = pair.spare().get();
+        SpareContent content = metadata.inspect(spare.direct());
+        Optional<Witness> witness = witnesses.find(pair.main());
+        PairMatch.refuseWrongContent(pair, content, witness);
+        List<String> notices = new ArrayList<>();
+        boolean fresh = content.kind() == SpareContent.Kind.BLANK;
+        if (fresh) {
+            metadata.plan(spare.traits().sizeBytes(), pair.main().traits().logicalSectorBytes());
+            metadata.format(spare.direct(), newPair(pair.main()), environment);
+            notices.add("formatted the blank spare " + PairGeometry.sized(spare));
+        }
+        if (witness.isPresent()) {
+            refuseOlder(metadata, pair, witness.get(), settings);
+        }
+        MetadataStore store = metadata.open(spare.direct(), pair.spec().readOnly(), environment, settings);
+        try {
+            FeatureStatus left = witnessOf(pair, store);
+            if (left.state() == FeatureState.FAILED && fresh) {
+                PairMatch.requireWitness(pair.main(), left, pair.spec().noWitness());
+                notices.add("no witness could be left on this host: " + left.detail());
+            }
+            return new PairMetadata(Optional.of(store), pair.spec().readOnly(), store.status(), left, notices);
+        } catch (Refusal | RuntimeException e) {
+            store.close();
+            throw e;
+        }
+    }
+
+    /** A spare whose table is older than the witness is an old copy: its sectors would be old data. Writes nothing. */
+    private void refuseOlder(MetadataProvider metadata, PairDevices pair, Witness witness, Settings settings)
+            throws Refusal, DeviceException {
+        BlockDevice spare = pair.spare().orElseThrow();
+        try (MetadataStore look = metadata.open(spare.direct(), true, environment, settings)) {
+            if (look.generation() < witness.generation()) {
+                throw new Refusal(
+                        Refusal.Kind.WRONG_DEVICE,
+                        "spare " + spare.name() + " is older than "
+                                + pair.main().name()
+                                + " remembers (generation " + look.generation() + ", expected " + witness.generation()
+                                + " or later): it was restored from a copy. Use the current one; or, to give up what "
+                                + "stands on it: remap forget " + pair.main().name());
+            }
+        }
+    }
+
+    private FeatureStatus witnessOf(PairDevices pair, MetadataStore store) {
+        if (pair.spec().readOnly()) {
+            return FeatureStatus.of("witness", FeatureState.ABSENT, "read-only writes none");
+        }
+        return witnesses.leave(
+                pair.main(),
+                Witness.of(
+                        store.pair(),
+                        store.generation(),
+                        store.table().mappedUnits(),
+                        pair.spare().orElseThrow().name()));
+    }
+
+    private MetadataProvider requireMetadata() throws Refusal {
+        List<MetadataProvider> found = providers.all(MetadataProvider.class);
+        if (found.isEmpty()) {
+            throw new Refusal(
+                    Refusal.Kind.ENVIRONMENT,
+                    "no module provides metadata, and mappings may stand on the spare: put remap-metadata on the module"
+                            + " path");
+        }
+        return found.get(0);
     }
 }

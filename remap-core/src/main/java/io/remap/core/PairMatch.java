@@ -1,0 +1,118 @@
+package io.remap.core;
+
+import io.remap.api.BlockDevice;
+import io.remap.api.FeatureStatus;
+import io.remap.api.Refusal;
+import io.remap.api.spi.PairIdentity;
+import io.remap.api.spi.SpareContent;
+import java.util.Optional;
+
+/**
+ * Whether a main and a spare belong together, judged by the witness of the one and the content of the other. Pure: each
+ * check passes or throws a {@link Refusal} that names what was expected and the ways out.
+ */
+final class PairMatch {
+    private PairMatch() {}
+
+    /** Refuses to serve a main alone that has a spare somewhere. */
+    static void refuseWithoutSpare(BlockDevice main, Optional<Witness> witness, String how) throws Refusal {
+        if (witness.isPresent()) {
+            throw new Refusal(
+                    Refusal.Kind.WRONG_DEVICE,
+                    main.name() + " belongs to " + witness.get().wanted() + " and must not be served " + how
+                            + ": sectors on that spare would read as old data. Give that spare with --spare; or, to give "
+                            + "up what stands on it: remap forget " + main.name());
+        }
+    }
+
+    /** Refuses a spare that is not the one of this main, by what stands on it. */
+    static void refuseWrongContent(PairDevices pair, SpareContent content, Optional<Witness> witness) throws Refusal {
+        String main = pair.main().name();
+        String spare = pair.spare().orElseThrow().name();
+        switch (content.kind()) {
+            case BLANK -> {
+                if (witness.isPresent()) {
+                    throw new Refusal(
+                            Refusal.Kind.WRONG_DEVICE,
+                            main + " belongs to " + witness.get().wanted() + ", but " + spare
+                                    + " is blank. Give the right spare with --spare; or, to give up what stands on it: "
+                                    + "remap forget " + main);
+                }
+                if (pair.spec().readOnly()) {
+                    throw new Refusal(
+                            Refusal.Kind.USAGE,
+                            "spare " + spare + " is not formatted, and --read-only writes nothing: remap create " + main
+                                    + " --spare " + spare);
+                }
+            }
+            case SPARE -> refuseOtherPair(pair, content.pair().orElseThrow(), witness);
+            case FOREIGN ->
+                throw new Refusal(
+                        Refusal.Kind.WRONG_DEVICE,
+                        "spare " + spare + " is not blank: " + describe(content)
+                                + ". Name another spare; or, to destroy that: remap create " + main + " --spare "
+                                + spare + " --force");
+            case TOO_NEW, DAMAGED ->
+                throw new Refusal(
+                        Refusal.Kind.DAMAGED,
+                        "spare " + spare + " cannot be used: " + describe(content)
+                                + "; sectors of main may stand on it, so " + main + " is not served without it");
+        }
+    }
+
+    private static void refuseOtherPair(PairDevices devices, PairIdentity pair, Optional<Witness> witness)
+            throws Refusal {
+        BlockDevice main = devices.main();
+        String spare = devices.spare().orElseThrow().name();
+        if (witness.isPresent() && !witness.get().isOf(pair)) {
+            throw new Refusal(
+                    Refusal.Kind.WRONG_DEVICE,
+                    main.name() + " belongs to " + witness.get().wanted() + ", but " + spare + " is of pair "
+                            + pair.pairUuid()
+                            + ". Give the right spare with --spare; or, to give up what stands on it: "
+                            + "remap forget " + main.name());
+        }
+        if (pair.mainSizeBytes() != main.traits().sizeBytes()
+                || pair.sectorBytes() != main.traits().logicalSectorBytes()) {
+            throw new Refusal(
+                    Refusal.Kind.WRONG_DEVICE,
+                    "spare " + spare + " belongs to a main of " + pair.mainSizeBytes() + " bytes with sectors of "
+                            + pair.sectorBytes() + ", but " + main.name() + " has "
+                            + main.traits().sizeBytes()
+                            + " bytes with sectors of " + main.traits().logicalSectorBytes()
+                            + ": name the main that it belongs to (then it was " + pair.mainStableId() + ")");
+        }
+        if (witness.isEmpty()
+                && !devices.spec().adopt()
+                && !pair.mainStableId().equals(main.identity().stableId())) {
+            throw new Refusal(
+                    Refusal.Kind.WRONG_DEVICE,
+                    "spare " + spare + " was made for " + pair.mainStableId() + ", and nothing tells that "
+                            + main.name() + " (" + main.identity().stableId()
+                            + ") is that disk. If you know that it is: --adopt");
+        }
+    }
+
+    /** Refuses a new pair that nothing on this host would remember. */
+    static void requireWitness(BlockDevice main, FeatureStatus witness, boolean noWitness) throws Refusal {
+        if (!noWitness) {
+            throw new Refusal(
+                    Refusal.Kind.ENVIRONMENT,
+                    "the witness that ties " + main.name() + " to its spare cannot be written (" + witness.detail()
+                            + "): make the state directory writable (REMAP_STATE_DIR), or go on with --no-witness, and then"
+                            + " never serve main without this spare");
+        }
+    }
+
+    /** What was found on a spare, for messages. */
+    static String describe(SpareContent content) {
+        String pair = content.pair().map(p -> " of pair " + p.pairUuid()).orElse("");
+        return switch (content.kind()) {
+            case BLANK -> "it is blank";
+            case SPARE -> "it is the spare" + pair;
+            case TOO_NEW -> "it is a spare" + pair + " of a newer format (" + content.detail() + ")";
+            case DAMAGED -> "it is a damaged spare" + pair + " (" + content.detail() + ")";
+            case FOREIGN -> "it holds " + content.detail();
+        };
+    }
+}

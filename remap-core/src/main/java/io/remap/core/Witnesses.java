@@ -1,0 +1,170 @@
+package io.remap.core;
+
+import io.remap.api.BlockDevice;
+import io.remap.api.DeviceException;
+import io.remap.api.DeviceIdentity;
+import io.remap.api.FeatureState;
+import io.remap.api.FeatureStatus;
+import io.remap.api.Refusal;
+import io.remap.api.WitnessTag;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.ArrayList;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Optional;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Where witnesses are kept: as an extended attribute of main where it can carry one (an image file: the note moves with
+ * the file), otherwise as a file of the state directory named after main's stable identity and size.
+ *
+ * <p>Invariants: a witness that is there but cannot be read is an error, never an absent one; what is written is durable
+ * on return and replaces the old note as a whole.
+ */
+final class Witnesses {
+    /** A note is far smaller; whatever is longer is not ours. */
+    private static final int MAX_FILE_BYTES = 64 * 1024;
+
+    private static final Logger LOG = LoggerFactory.getLogger(Witnesses.class);
+
+    private final Path directory;
+
+    Witnesses(Path stateDirectory) {
+        this.directory = stateDirectory.resolve("witness");
+    }
+
+    /** Memory that ends with this process needs no witness. */
+    private static boolean isNeeded(BlockDevice main) {
+        return !main.identity().backing().startsWith("mem:");
+    }
+
+    /** The witness of main, empty if there is none for certain; refused where that cannot be told. */
+    Optional<Witness> find(BlockDevice main) throws Refusal {
+        try {
+            return isNeeded(main) ? read(main) : Optional.empty();
+        } catch (IOException e) {
+            throw new Refusal(
+                    Refusal.Kind.ENVIRONMENT,
+                    "whether " + main.name() + " has a spare already cannot be told: its witness cannot be read (" + e
+                            + ")",
+                    e);
+        }
+    }
+
+    private Optional<Witness> read(BlockDevice main) throws IOException {
+        Optional<WitnessTag> tag = main.capability(WitnessTag.class);
+        if (tag.isPresent()) {
+            Optional<byte[]> note = tag.get().readTag();
+            if (note.isPresent()) {
+                return note.map(Witness::decode);
+            }
+        }
+        // Also where main can carry a tag: it may have been written before the file system could.
+        return readFile(fileOf(main.identity())).map(Witness::decode);
+    }
+
+    private static Optional<byte[]> readFile(Path file) throws IOException {
+        try {
+            if (Files.size(file) > MAX_FILE_BYTES) {
+                return Optional.of(new byte[0]);
+            }
+            return Optional.of(Files.readAllBytes(file));
+        } catch (NoSuchFileException e) {
+            return Optional.empty();
+        }
+    }
+
+    /** Replaces the witness of main, durable on return; says how that went. */
+    FeatureStatus leave(BlockDevice main, Witness witness) {
+        if (!isNeeded(main)) {
+            return FeatureStatus.of("witness", FeatureState.ABSENT, "main is memory of this process");
+        }
+        try {
+            write(main, witness);
+            return FeatureStatus.of("witness", FeatureState.STARTED, "");
+        } catch (IOException e) {
+            return FeatureStatus.of("witness", FeatureState.FAILED, e.toString());
+        }
+    }
+
+    private void write(BlockDevice main, Witness witness) throws IOException {
+        Optional<WitnessTag> tag = main.capability(WitnessTag.class);
+        if (tag.isPresent()) {
+            try {
+                tag.get().writeTag(witness.encode());
+                return;
+            } catch (DeviceException e) {
+                LOG.info("{}: {}; the witness goes to {}", main.name(), e.getMessage(), directory);
+            }
+        }
+        writeFile(fileOf(main.identity()), witness.encode());
+    }
+
+    private void writeFile(Path file, byte[] note) throws IOException {
+        Files.createDirectories(directory);
+        Path fresh = Files.createTempFile(directory, "new", ".tmp");
+        try {
+            try (FileChannel channel = FileChannel.open(fresh, StandardOpenOption.WRITE)) {
+                for (ByteBuffer bytes = ByteBuffer.wrap(note); bytes.hasRemaining(); ) {
+                    channel.write(bytes);
+                }
+                channel.force(true);
+            }
+            Files.move(fresh, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+        } finally {
+            Files.deleteIfExists(fresh);
+        }
+        syncDirectory();
+    }
+
+    /** Removes the witness of main; durable on return. Returns what was removed, for people. */
+    List<String> remove(BlockDevice main) throws IOException {
+        List<String> removed = new ArrayList<>();
+        Optional<WitnessTag> tag = main.capability(WitnessTag.class);
+        if (tag.isPresent()) {
+            Optional<byte[]> note = tag.get().readTag();
+            if (note.isPresent()) {
+                tag.get().removeTag();
+                removed.add(main.name() + " no longer names "
+                        + Witness.decode(note.get()).wanted());
+            }
+        }
+        Path file = fileOf(main.identity());
+        Optional<byte[]> note = readFile(file);
+        if (note.isPresent()) {
+            Files.deleteIfExists(file);
+            syncDirectory();
+            removed.add(
+                    file + " removed: it named " + Witness.decode(note.get()).wanted());
+        }
+        return removed;
+    }
+
+    private void syncDirectory() throws IOException {
+        try (FileChannel channel = FileChannel.open(directory, StandardOpenOption.READ)) {
+            channel.force(true);
+        }
+    }
+
+    /** Of the identity and not of the name: device names change from boot to boot. */
+    private Path fileOf(DeviceIdentity identity) {
+        String key = identity.stableId() + "\n" + identity.startBytes() + "\n" + identity.lengthBytes();
+        try {
+            byte[] digest = MessageDigest.getInstance("SHA-256").digest(key.getBytes(StandardCharsets.UTF_8));
+            return directory.resolve(HexFormat.of().formatHex(digest, 0, 16));
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException("every Java platform has SHA-256", e);
+        }
+    }
+}
