@@ -159,6 +159,39 @@ stop_process() {
     return 1
 }
 
+# ---- Services of remap ---------------------------------------------------------------------------------------------
+
+# Of the suite's own, so that no service or witness of the user is met.
+export XDG_RUNTIME_DIR=$suite_directory/run REMAP_STATE_DIR=$suite_directory/state
+mkdir -m 700 "$XDG_RUNTIME_DIR"
+
+is_ready_or_gone() {
+    grep -qx ready "$work/$1.out" || is_gone "$2"
+}
+
+# start_remap NAME MAIN ARGUMENT...: serves MAIN, also on the Unix socket $work/NAME.sock, and returns when clients can
+# connect. The number of the process is in $background_pid, the NBD URI in $uri.
+start_remap() {
+    local name=$1
+    shift
+    start_in_background "$name" "$remap" serve "$@" --name "$name" --socket "$work/$name.sock"
+    wait_until 30 is_ready_or_gone "$name" "$background_pid" || fail "remap serve $* is not ready after 30 s"
+    is_running "$background_pid" || fail "remap serve $* ended: $(cat "$work/$name.err")"
+    uri="nbd+unix:///$name?socket=$work/$name.sock"
+}
+
+# tcp_uri NAME: the NBD URI of its TCP listener (start_remap … --listen 127.0.0.1:0).
+tcp_uri() {
+    grep -o 'nbd://[^ ]*' "$work/$1.out" | head -n 1
+}
+
+# kill_remap PID: as if the power of the process were cut; the devices stay.
+kill_remap() {
+    kill -9 "$1"
+    wait "$1" 2> /dev/null || true
+    wait_until 10 is_gone "$1"
+}
+
 # ---- The failing device --------------------------------------------------------------------------------------------
 
 # failing_device_up DIRECTORY [SIZE [SECTOR_BYTES]]: see failing-device/up; the block device is in $device.
