@@ -12,8 +12,9 @@ import java.nio.ByteBuffer;
  * completions of work arrive from any thread. The {@link Events} may be called from any thread, from within any method;
  * they must not call back into the session but only note that there is something to do.
  *
- * <p>The loop of a transport: while {@code wanted()} gives a buffer, receive into it and tell {@code received(n)}; start
- * all work that {@code poll()} gives; send what {@code replies()} gives.
+ * <p>The loop of a transport: start all work that {@code poll()} gives; while {@code wanted()} gives a buffer, receive
+ * into it and tell {@code received(n)}; send what {@code replies()} gives. Whoever may block while it receives first
+ * polls until there is no more work. A session may have replies from the beginning (a greeting).
  */
 public interface Session extends AutoCloseable {
     /** Decoded work that waits to be started. */
@@ -30,7 +31,7 @@ public interface Session extends AutoCloseable {
         /** There are replies to send. */
         void repliesReady();
 
-        /** {@link Session#wanted()} may give a buffer again after it gave none. */
+        /** After {@link Session#wanted()} gave no buffer: go on, first with {@link Session#poll}, then with it. */
         void inputReady();
 
         /**
@@ -56,11 +57,14 @@ public interface Session extends AutoCloseable {
     /** The client sends nothing more; what it has sent is still answered. */
     void inputEnded();
 
-    /** The next decoded work, in the order received, {@code null} if there is none. */
+    /**
+     * The next decoded work, in the order received, {@code null} if there is none. Goes on with what was received and
+     * held back by a limit.
+     */
     Work poll();
 
     /**
-     * Gives the next bytes to send.
+     * Gives the bytes to send: what was given before and has not left yet, or else the next.
      *
      * @param into filled from index 0 with buffers that hold the bytes between position and limit; they stay the
      *     session's and stay valid until {@link #sent} covered them
@@ -77,7 +81,11 @@ public interface Session extends AutoCloseable {
     /** Whether work is under way or replies wait. */
     boolean busy();
 
-    /** The socket is gone: gives back every buffer as soon as its I/O ended. Idempotent. */
+    /**
+     * The socket is gone: gives back every buffer as soon as its I/O ended. Idempotent. Called when no other method but
+     * {@link Work#start} is under way or follows, and nothing is received into or sent from a buffer any more: the
+     * memory may be another session's from now on. Work that was not started need not be.
+     */
     @Override
     void close();
 }
