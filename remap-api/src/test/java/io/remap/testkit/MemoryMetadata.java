@@ -1,0 +1,280 @@
+package io.remap.testkit;
+
+import io.remap.api.Attribute;
+import io.remap.api.BlockDevice;
+import io.remap.api.DeviceException;
+import io.remap.api.Environment;
+import io.remap.api.FeatureState;
+import io.remap.api.FeatureStatus;
+import io.remap.api.MapChange;
+import io.remap.api.Place;
+import io.remap.api.Refusal;
+import io.remap.api.RemapTable;
+import io.remap.api.Settings;
+import io.remap.api.spi.MetadataProvider;
+import io.remap.api.spi.MetadataStore;
+import io.remap.api.spi.PairIdentity;
+import io.remap.api.spi.SpareContent;
+import io.remap.api.spi.SparePlan;
+import java.nio.ByteBuffer;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.BitSet;
+import java.util.Deque;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.Supplier;
+
+/**
+ * A double of the metadata role: keeps tables in memory, by the backing of the spare, and so finds them again at the next
+ * open as long as the provider lives. It keeps the promises of {@link MetadataStore}: commits are asynchronous, in order,
+ * on the scheduler of the environment; everything written to the spare before is flushed first; the record is a write and
+ * a flush of the spare, so that a spare that fails is noticed.
+ *
+ * <p>Tests choose how commits end ({@link #decideOutcomes}); a change whose commit ended in STORE_FAILED is found at the
+ * next open, or not, as {@link #findUncertain} says. Thread-safe.
+ */
+public final class MemoryMetadata implements MetadataProvider {
+    /** What the double takes at the beginning of the spare; slots lie after it. */
+    public static final int METADATA_BYTES = 64 << 10;
+
+    private static final long CLOSE_WAIT_MILLIS = 10_000;
+
+    private final Map<String, Tables> spares = new HashMap<>();
+    private volatile Supplier<MetadataStore.Outcome> outcomes = () -> MetadataStore.Outcome.DURABLE;
+    private volatile Supplier<Boolean> uncertainFound = () -> false;
+
+    /** What stands on one spare. */
+    private static final class Tables {
+        private final PairIdentity pair;
+        private RemapTable table = RemapTable.empty();
+        private final BitSet badSlots = new BitSet();
+        private long generation = 1;
+
+        private Tables(PairIdentity pair) {
+            this.pair = pair;
+        }
+
+        private void apply(List<MapChange> changes) {
+            for (MapChange change : changes) {
+                table = table.with(change);
+                if (change.kind() == MapChange.Kind.BAD_SLOT) {
+                    badSlots.set((int) change.firstUnit(), (int) (change.firstUnit() + change.lengthUnits()));
+                }
+            }
+        }
+    }
+
+    /** Decides how each commit ends that could be made durable. */
+    public void decideOutcomes(Supplier<MetadataStore.Outcome> decision) {
+        outcomes = decision;
+    }
+
+    /** Decides whether the changes of a commit that ended in STORE_FAILED are found at the next open. */
+    public void findUncertain(Supplier<Boolean> decision) {
+        uncertainFound = decision;
+    }
+
+    @Override
+    public String name() {
+        return "memory";
+    }
+
+    @Override
+    public String description() {
+        return "tables in memory, for tests";
+    }
+
+    @Override
+    public synchronized SpareContent inspect(BlockDevice spare) {
+        Tables tables = spares.get(key(spare));
+        return tables == null
+                ? new SpareContent(SpareContent.Kind.BLANK, "", Optional.empty())
+                : new SpareContent(SpareContent.Kind.SPARE, "", Optional.of(tables.pair));
+    }
+
+    @Override
+    public SparePlan plan(long spareSizeBytes, int spareSectorBytes) throws Refusal {
+        long slots = (spareSizeBytes - METADATA_BYTES) / Place.UNIT_BYTES;
+        if (slots < 1) {
+            throw new Refusal(
+                    Refusal.Kind.USAGE, "the spare needs " + (METADATA_BYTES + Place.UNIT_BYTES) + " bytes or more");
+        }
+        return new SparePlan(slots, slots, METADATA_BYTES);
+    }
+
+    @Override
+    public synchronized void format(BlockDevice spare, PairIdentity pair, Environment environment) {
+        spares.put(key(spare), new Tables(pair));
+    }
+
+    @Override
+    public synchronized MetadataStore open(
+            BlockDevice spare, boolean readOnly, Environment environment, Settings settings) throws Refusal {
+        Tables tables = spares.get(key(spare));
+        if (tables == null) {
+            throw new Refusal(Refusal.Kind.WRONG_DEVICE, spare.name() + " is no spare");
+        }
+        SparePlan plan = plan(spare.traits().sizeBytes(), spare.traits().logicalSectorBytes());
+        return new Store(spare, tables, plan, readOnly, environment);
+    }
+
+    private static String key(BlockDevice spare) {
+        return spare.identity().backing() + "@" + spare.identity().startBytes();
+    }
+
+    private record Commit(List<MapChange> changes, MetadataStore.CommitListener listener) {}
+
+    private final class Store implements MetadataStore {
+        private final BlockDevice spare;
+        private final Tables tables;
+        private final SparePlan plan;
+        private final Environment environment;
+        /** Guarded by this, as everything below. */
+        private final Deque<Commit> queue = new ArrayDeque<>();
+
+        private RemapTable committed;
+        private boolean working;
+        private String failure;
+
+        private Store(BlockDevice spare, Tables tables, SparePlan plan, boolean readOnly, Environment environment) {
+            this.spare = spare;
+            this.tables = tables;
+            this.plan = plan;
+            this.environment = environment;
+            this.committed = tables.table;
+            this.failure = readOnly ? "opened read-only" : null;
+        }
+
+        @Override
+        public PairIdentity pair() {
+            return tables.pair;
+        }
+
+        @Override
+        public SparePlan plan() {
+            return plan;
+        }
+
+        @Override
+        public synchronized long generation() {
+            return tables.generation;
+        }
+
+        @Override
+        public synchronized RemapTable table() {
+            return committed;
+        }
+
+        @Override
+        public synchronized void badSlots(SlotRunVisitor visitor) {
+            tables.badSlots.stream().forEach(slot -> visitor.run(0, slot, 1));
+        }
+
+        @Override
+        public long slotOffsetBytes(long slot) {
+            if (slot < 0 || slot >= plan.slots()) {
+                throw new IllegalArgumentException("no slot " + slot + " of " + plan.slots());
+            }
+            return METADATA_BYTES + slot * Place.UNIT_BYTES;
+        }
+
+        @Override
+        public void commit(List<MapChange> changes, CommitListener listener) {
+            if (changes.isEmpty()) {
+                throw new IllegalArgumentException("a commit without changes");
+            }
+            boolean start;
+            synchronized (this) {
+                queue.add(new Commit(changes, listener));
+                start = !working;
+                working = true;
+            }
+            if (start) {
+                environment.scheduler().execute(this::work);
+            }
+        }
+
+        private void work() {
+            Commit commit;
+            synchronized (this) {
+                commit = queue.poll();
+                if (commit == null) {
+                    working = false;
+                    notifyAll();
+                    return;
+                }
+            }
+            Outcome outcome = perform(commit);
+            commit.listener.committed(outcome, outcome == Outcome.DURABLE ? table() : null);
+            environment.scheduler().execute(this::work);
+        }
+
+        private Outcome perform(Commit commit) {
+            synchronized (this) {
+                if (failure != null) {
+                    // No record of it was begun.
+                    return Outcome.NOT_COMMITTED;
+                }
+            }
+            Outcome wanted = outcomes.get();
+            if (wanted == Outcome.NOT_COMMITTED) {
+                return wanted;
+            }
+            try {
+                spare.flush();
+                spare.write(0, ByteBuffer.allocateDirect(Place.UNIT_BYTES));
+                spare.flush();
+            } catch (DeviceException e) {
+                return failed(commit, e.getMessage());
+            }
+            if (wanted == Outcome.STORE_FAILED) {
+                return failed(commit, "as the test decided");
+            }
+            synchronized (this) {
+                tables.apply(commit.changes);
+                tables.generation++;
+                committed = tables.table;
+            }
+            return Outcome.DURABLE;
+        }
+
+        private synchronized Outcome failed(Commit commit, String why) {
+            failure = why;
+            if (uncertainFound.get()) {
+                // Not in force now: only the next open finds it.
+                tables.apply(commit.changes);
+            }
+            return Outcome.STORE_FAILED;
+        }
+
+        @Override
+        public synchronized FeatureStatus status() {
+            return failure == null
+                    ? FeatureStatus.of("metadata", FeatureState.STARTED, "")
+                    : FeatureStatus.of("metadata", FeatureState.FAILED, failure);
+        }
+
+        @Override
+        public List<Attribute> attributes() {
+            return new ArrayList<>();
+        }
+
+        @Override
+        public synchronized void close() {
+            try {
+                for (long waited = 0; working; waited++) {
+                    if (waited == CLOSE_WAIT_MILLIS) {
+                        throw new IllegalStateException("commits did not end; a simulation must let them end first");
+                    }
+                    wait(1);
+                }
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                throw new IllegalStateException("interrupted while commits were under way", e);
+            }
+        }
+    }
+}
