@@ -1,13 +1,8 @@
 package io.remap.cli;
 
-import io.remap.api.ByteSize;
 import io.remap.api.SectorRange;
-import io.remap.cli.MapPicture.Mark;
 import io.remap.cli.control.ControlClient;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
-import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -44,8 +39,6 @@ final class MapCommand extends Verb {
                 ""
             })
     static final class ListCommand extends Verb {
-        private static final int PAGE_ENTRIES = 5_000;
-
         @Parameters(arity = "0..1", paramLabel = "NAME", description = "Name of the service.")
         String name;
 
@@ -65,89 +58,13 @@ final class MapCommand extends Verb {
         @Override
         int run() throws Exception {
             try (ControlClient client = Services.ofThisUser().findOrOnly(name).connect()) {
-                show(client);
+                if (json.wanted) {
+                    MapListing.printJson(client, out());
+                } else {
+                    MapListing.fetch(client, limit).print(terminal());
+                }
             }
             return ExitStatus.OK;
-        }
-
-        private void show(ControlClient client) throws Exception {
-            Map<?, ?> status = (Map<?, ?>) client.call("status", Map.of(), Services.ANSWER_MILLIS);
-            Map<?, ?> disk = (Map<?, ?>) StatusText.list(status, "disks").get(0);
-            Map<String, Object> arguments = new LinkedHashMap<>();
-            arguments.put("disk", StatusText.text(disk, "name"));
-            arguments.put("limit", PAGE_ENTRIES);
-            long sectorBytes = StatusText.number(disk, "sectorBytes");
-            MapPicture picture = new MapPicture(StatusText.number(disk, "sizeBytes") / sectorBytes);
-            List<Object> shown = new ArrayList<>();
-            long count = 0;
-            Object next = 0L;
-            while (next != null) {
-                arguments.put("first", next);
-                Map<?, ?> page = (Map<?, ?>) client.call("map.list", arguments, Services.ANSWER_MILLIS);
-                for (Object item : StatusText.list(page, "entries")) {
-                    Map<?, ?> entry = (Map<?, ?>) item;
-                    count++;
-                    picture.add(StatusText.number(entry, "first"), StatusText.number(entry, "length"), markOf(entry));
-                    if (json.wanted || shown.size() < limit) {
-                        shown.add(entry);
-                    }
-                }
-                next = page.get("next");
-            }
-            if (json.wanted) {
-                Map<String, Object> document = new LinkedHashMap<>();
-                document.put("disk", disk.get("name"));
-                document.put("sizeBytes", disk.get("sizeBytes"));
-                document.put("sectorBytes", sectorBytes);
-                document.put("entries", shown);
-                out().println(JsonOption.document(document));
-            } else {
-                print(disk, shown, count, picture);
-            }
-        }
-
-        private void print(Map<?, ?> disk, List<Object> shown, long count, MapPicture picture) {
-            Terminal terminal = terminal();
-            terminal.heading("disk " + disk.get("name") + ", " + ByteSize.format(StatusText.number(disk, "sizeBytes"))
-                    + " in sectors of " + disk.get("sectorBytes") + " bytes");
-            picture.print(terminal);
-            if (count == 0) {
-                terminal.line("every sector is on main");
-                return;
-            }
-            List<List<String>> rows = new ArrayList<>(List.of(List.of("SECTORS", "COUNT", "STATE", "WHERE")));
-            for (Object item : shown) {
-                Map<?, ?> entry = (Map<?, ?>) item;
-                long first = StatusText.number(entry, "first");
-                long length = StatusText.number(entry, "length");
-                rows.add(List.of(
-                        length == 1 ? Long.toString(first) : first + "-" + (first + length - 1),
-                        Long.toString(length),
-                        StatusText.text(entry, "state"),
-                        where(entry)));
-            }
-            terminal.table(rows);
-            if (count > shown.size()) {
-                terminal.line("and " + (count - shown.size()) + " more; --limit or --json shows them");
-            }
-        }
-
-        private static String where(Map<?, ?> entry) {
-            List<String> words = new ArrayList<>();
-            entry.forEach((key, value) -> {
-                if (value != null && !List.of("first", "length", "state").contains(key)) {
-                    words.add(key + " " + value);
-                }
-            });
-            return String.join(", ", words);
-        }
-
-        private static Mark markOf(Map<?, ?> entry) {
-            return switch (StatusText.text(entry, "state").toLowerCase(Locale.ROOT)) {
-                case "unreadable", "unreadable_on_spare", "unreadable-on-spare" -> Mark.UNREADABLE;
-                case "lost" -> Mark.LOST;
-                default -> Mark.REMAPPED;
-            };
         }
     }
 

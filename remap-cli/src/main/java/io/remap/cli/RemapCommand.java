@@ -39,6 +39,7 @@ import picocli.CommandLine.Option;
             "  NO_COLOR         no colours"
         },
         subcommands = {
+            DemoCommand.class,
             ServeCommand.class,
             StatusCommand.class,
             StopCommand.class,

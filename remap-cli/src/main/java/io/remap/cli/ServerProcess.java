@@ -27,27 +27,25 @@ final class ServerProcess implements AutoCloseable {
 
     private final Process process;
     private final List<String> output;
+    private final Thread reader;
 
-    private ServerProcess(Process process, List<String> output) {
+    private ServerProcess(Process process, List<String> output, Thread reader) {
         this.process = process;
         this.output = output;
+        this.reader = reader;
     }
 
     /** Starts it and waits until it serves; an early end is a {@link Refusal} with what it said. */
     static ServerProcess start(List<String> arguments, Map<String, String> environment) throws IOException {
-        List<String> command = ownCommand();
-        command.add("serve");
-        command.addAll(arguments);
-        ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
-        builder.environment().putAll(environment);
-        Process process = builder.start();
-        process.getOutputStream().close();
+        List<String> words = new ArrayList<>(List.of("serve"));
+        words.addAll(arguments);
+        Process process = launch(words, environment);
         List<String> output = new ArrayList<>();
         CompletableFuture<Boolean> ready = new CompletableFuture<>();
         Thread reader = new Thread(() -> collect(process, output, ready), "remap-server-output");
         reader.setDaemon(true);
         reader.start();
-        ServerProcess server = new ServerProcess(process, output);
+        ServerProcess server = new ServerProcess(process, output, reader);
         boolean served = false;
         try {
             served = ready.get(START_MILLIS, TimeUnit.MILLISECONDS);
@@ -66,6 +64,36 @@ final class ServerProcess implements AutoCloseable {
         return server;
     }
 
+    /** Runs a short command to its end; a status other than 0 is a {@link Refusal} with what it said. */
+    static List<String> runOnce(List<String> arguments, Map<String, String> environment) throws IOException {
+        Process process = launch(arguments, environment);
+        List<String> said;
+        try (BufferedReader lines = process.inputReader(StandardCharsets.UTF_8)) {
+            said = lines.lines().limit(MAX_LINES).toList();
+        }
+        try {
+            int status = process.waitFor();
+            if (status != ExitStatus.OK) {
+                throw new Refusal(
+                        Refusal.Kind.ENVIRONMENT,
+                        "remap " + arguments.get(0) + " ended with status " + status + ": " + String.join(" / ", said));
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+        return said;
+    }
+
+    private static Process launch(List<String> arguments, Map<String, String> environment) throws IOException {
+        List<String> command = ownCommand();
+        command.addAll(arguments);
+        ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
+        builder.environment().putAll(environment);
+        Process process = builder.start();
+        process.getOutputStream().close();
+        return process;
+    }
+
     /** The command line of this process up to its main class. */
     private static List<String> ownCommand() throws IOException {
         String line = Files.readString(Path.of("/proc/self/cmdline"), StandardCharsets.UTF_8);
@@ -82,9 +110,10 @@ final class ServerProcess implements AutoCloseable {
                 new BufferedReader(new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8))) {
             for (String line = lines.readLine(); line != null; line = lines.readLine()) {
                 synchronized (output) {
-                    if (output.size() < MAX_LINES) {
-                        output.add(line);
+                    if (output.size() == MAX_LINES) {
+                        output.remove(MAX_LINES / 2);
                     }
+                    output.add(line);
                 }
                 if (line.equals(ServeCommand.READY)) {
                     ready.complete(true);
@@ -96,11 +125,23 @@ final class ServerProcess implements AutoCloseable {
         ready.complete(false);
     }
 
-    /** What it printed, the first lines. */
+    /** What it printed: the first and the last lines. */
     List<String> output() {
         synchronized (output) {
             return List.copyOf(output);
         }
+    }
+
+    /** What it printed last, after its end. */
+    String lastLine() throws InterruptedException {
+        reader.join(START_MILLIS);
+        List<String> lines = output();
+        return lines.isEmpty() ? "it said nothing" : lines.get(lines.size() - 1);
+    }
+
+    /** Asks it to end, as {@code kill} does. */
+    void terminate() {
+        process.destroy();
     }
 
     long pid() {

@@ -13,6 +13,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import org.slf4j.LoggerFactory;
 
 /**
  * Calls the commands of a running service over its control socket. Not thread-safe.
@@ -94,12 +95,7 @@ public final class ControlClient implements AutoCloseable {
         request.put("id", id);
         Object answer;
         try {
-            ByteBuffer bytes = ByteBuffer.wrap(RpcErrors.withLineFeed(request));
-            while (bytes.hasRemaining()) {
-                if (channel.write(bytes) == 0) {
-                    await(SelectionKey.OP_WRITE, deadlineNanos, method, timeoutMillis);
-                }
-            }
+            send(request, deadlineNanos, method, timeoutMillis);
             answer = JsonLines.parse(readLine(deadlineNanos, method, timeoutMillis));
         } catch (Refusal e) {
             throw e;
@@ -110,6 +106,23 @@ public final class ControlClient implements AutoCloseable {
                     e);
         }
         return resultOf(answer, id, method);
+    }
+
+    private void send(Map<String, Object> request, long deadlineNanos, String method, long timeoutMillis)
+            throws IOException {
+        ByteBuffer bytes = ByteBuffer.wrap(RpcErrors.withLineFeed(request));
+        try {
+            while (bytes.hasRemaining()) {
+                if (channel.write(bytes) == 0) {
+                    await(SelectionKey.OP_WRITE, deadlineNanos, method, timeoutMillis);
+                }
+            }
+        } catch (Refusal e) {
+            throw e;
+        } catch (IOException e) {
+            // A server that turns a client away says why before it hangs up: its line is read, if there is one.
+            LoggerFactory.getLogger(ControlClient.class).debug("cannot send {}: {}", method, e.toString());
+        }
     }
 
     private Object resultOf(Object answer, long id, String method) throws Refusal {

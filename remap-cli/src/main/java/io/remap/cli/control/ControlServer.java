@@ -11,6 +11,7 @@ import java.io.IOException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
+import java.nio.channels.ClosedChannelException;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
@@ -54,6 +55,7 @@ final class ControlServer implements Feature {
     static final long REQUEST_MILLIS = 10_000;
 
     private static final int BACKLOG = 16;
+    private static final long ACCEPT_PAUSE_MILLIS = 500;
     private static final long JOIN_MILLIS = 2_000;
     private static final long UID_ROOT = 0;
     private static final Logger log = LoggerFactory.getLogger(ControlServer.class);
@@ -74,6 +76,9 @@ final class ControlServer implements Feature {
 
     /** Guarded by {@link #connections}. */
     private boolean closed;
+
+    /** Why no connection could be accepted the last time, empty if one was. */
+    private volatile String failure = "";
 
     private ControlServer(
             Path socket,
@@ -184,18 +189,35 @@ final class ControlServer implements Feature {
                 .fileKey();
     }
 
+    /**
+     * Accepts until it is closed. A failure (no descriptor, no thread left) is not the end: it is tried again, as the
+     * status would else tell of a control that does not answer any more.
+     */
     private void acceptAll() {
-        while (true) {
+        while (listener.isOpen()) {
             try {
                 admit(listener.accept());
-            } catch (IOException e) {
-                synchronized (connections) {
-                    if (closed) {
-                        return;
-                    }
-                }
-                log.warn("control socket {} accepts no more connections: {}", socket, e.toString());
+                failure = "";
+            } catch (ClosedChannelException e) {
                 return;
+            } catch (IOException e) {
+                if (failure.isEmpty()) {
+                    log.warn("control socket {} cannot accept connections for now: {}", socket, e.toString());
+                }
+                failure = "cannot accept connections: " + e.getMessage();
+                pause();
+            }
+        }
+    }
+
+    private void pause() {
+        synchronized (connections) {
+            if (!closed) {
+                try {
+                    connections.wait(ACCEPT_PAUSE_MILLIS);
+                } catch (InterruptedException e) {
+                    Thread.currentThread().interrupt();
+                }
             }
         }
     }
@@ -216,12 +238,16 @@ final class ControlServer implements Feature {
             objection = "permission denied: this service answers its owner and root";
         }
         if (objection == null) {
-            connection.start();
-        } else {
-            refused.incrementAndGet();
-            connection.turnAway(objection);
-            ended(connection);
+            try {
+                connection.start();
+                return;
+            } catch (OutOfMemoryError e) {
+                objection = "there is no thread for another connection";
+            }
         }
+        refused.incrementAndGet();
+        connection.turnAway(objection);
+        ended(connection);
     }
 
     private boolean mayConnect(SocketChannel channel) {
@@ -260,6 +286,9 @@ final class ControlServer implements Feature {
     @Override
     public FeatureStatus status() {
         synchronized (connections) {
+            if (!closed && !failure.isEmpty()) {
+                return FeatureStatus.of("control", FeatureState.FAILED, failure);
+            }
             return FeatureStatus.of("control", closed ? FeatureState.STOPPED : FeatureState.STARTED, "json-rpc");
         }
     }
@@ -290,6 +319,7 @@ final class ControlServer implements Feature {
                 return;
             }
             closed = true;
+            connections.notifyAll();
             open = new ArrayList<>(connections);
         }
         try {

@@ -38,11 +38,13 @@ public final class RunDirectory {
     /** Longest name of a service. */
     public static final int MAX_NAME_CHARS = 64;
 
-    private static final Pattern NAME = Pattern.compile("[A-Za-z0-9_][A-Za-z0-9._-]{0," + (MAX_NAME_CHARS - 1) + "}");
     private static final String LOCK = ".lock";
     private static final String CONTROL = ".control";
     private static final String NBD = ".nbd";
-    private static final String DIRECTORY = "remap";
+    private static final Pattern NAME = Pattern.compile("[A-Za-z0-9_][A-Za-z0-9._-]{0," + (MAX_NAME_CHARS - 1) + "}");
+    /** Its own name, below {@code XDG_RUNTIME_DIR} or {@code /run}. */
+    public static final String DIRECTORY = "remap";
+
     private static final Path SYSTEM = Path.of("/run", DIRECTORY);
     private static final long ROOT_UID = 0;
 
