@@ -96,6 +96,6 @@ public record ServiceStatus(
 
     /** The same as maps, lists, strings, numbers and booleans. */
     public Map<String, Object> toMap() {
-        return Unbuilt.value(ServiceStatus.class);
+        return PlainValues.ofRecord(this);
     }
 }

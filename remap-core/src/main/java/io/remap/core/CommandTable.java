@@ -1,0 +1,93 @@
+package io.remap.core;
+
+import io.remap.api.DeviceUri;
+import io.remap.api.Refusal;
+import io.remap.api.spi.ControlCommands;
+import java.util.Collections;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.SortedMap;
+import java.util.SortedSet;
+import java.util.TreeMap;
+import java.util.TreeSet;
+
+/** The commands of a service by name, as {@link Service#commands} documents them. */
+final class CommandTable implements ControlCommands {
+    /** Carries a command out. */
+    @FunctionalInterface
+    private interface Body {
+        Object run(Arguments arguments) throws Refusal;
+    }
+
+    private record Command(List<String> arguments, Body body) {}
+
+    private final SortedMap<String, Command> commands = new TreeMap<>();
+    private final Service service;
+
+    CommandTable(Service service) {
+        this.service = service;
+        AttributeTree attributes = new AttributeTree(service::attributes);
+        MapCommands map = new MapCommands(service.disks, MapCommands.MOVE_WAIT_MILLIS);
+        put("status", List.of(), a -> service.status().toMap());
+        put("disks", List.of(), a -> PlainValues.of(service.status().disks()));
+        put("attributes", List.of("prefix"), a -> attributes.list(a.text("prefix", "")));
+        put("attribute.get", List.of("name"), a -> attributes.get(a.text("name")));
+        put("attribute.set", List.of("name", "value"), a -> attributes.set(a.text("name"), a.scalar("value")));
+        put("map.list", List.of("disk", "first", "limit"), map::list);
+        put("map.add", List.of("disk", "first", "length", "unreadable"), map::add);
+        put("map.remove", List.of("disk", "first", "length"), map::remove);
+        put("disk.add", List.of("main", "spare", "name", "export", "readOnly"), this::addDisk);
+        put("disk.remove", List.of("disk"), this::removeDisk);
+        put("plugins", List.of(), a -> PlainValues.of(service.providers.describe()));
+        put("stop", List.of(), this::stop);
+    }
+
+    private void put(String name, List<String> arguments, Body body) {
+        commands.put(name, new Command(arguments, body));
+    }
+
+    @Override
+    public SortedSet<String> names() {
+        return Collections.unmodifiableSortedSet(new TreeSet<>(commands.keySet()));
+    }
+
+    @Override
+    public Object call(String name, Map<String, Object> arguments) throws Refusal {
+        Command command = commands.get(name);
+        if (command == null) {
+            throw new Refusal(Refusal.Kind.USAGE, "there is no command '" + name + "'; there are " + names());
+        }
+        return command.body.run(new Arguments(name, command.arguments, arguments));
+    }
+
+    private Object addDisk(Arguments arguments) throws Refusal {
+        DeviceUri main = DeviceUri.parse(arguments.text("main"));
+        Optional<DeviceUri> spare =
+                arguments.has("spare") ? Optional.of(DeviceUri.parse(arguments.text("spare"))) : Optional.empty();
+        DiskSpec plain = DiskSpec.of(main, spare);
+        return PlainValues.of(service.addDisk(new DiskSpec(
+                main,
+                spare,
+                plain.withoutSpare(),
+                arguments.text("name", plain.name()),
+                arguments.text("export", plain.exportName()),
+                arguments.flag("readOnly"),
+                plain.door(),
+                plain.sectorBytes(),
+                plain.force(),
+                plain.adopt(),
+                plain.noWitness())));
+    }
+
+    private Object removeDisk(Arguments arguments) throws Refusal {
+        String disk = arguments.text("disk");
+        service.removeDisk(disk);
+        return Map.of("removed", disk);
+    }
+
+    private Object stop(Arguments arguments) {
+        service.requestStop();
+        return Map.of("stopping", true);
+    }
+}

@@ -1,0 +1,260 @@
+package io.remap.core;
+
+import io.remap.api.Attribute;
+import io.remap.api.BufferPool;
+import io.remap.api.Environment;
+import io.remap.api.FeatureState;
+import io.remap.api.FeatureStatus;
+import io.remap.api.Refusal;
+import io.remap.api.Settings;
+import io.remap.api.spi.BufferPoolProvider;
+import io.remap.api.spi.IoEngine;
+import io.remap.api.spi.IoEngineProvider;
+import io.remap.api.spi.Provider;
+import io.remap.api.spi.Transport;
+import io.remap.api.spi.TransportProvider;
+import io.remap.core.ServiceSpec.TransportPreference;
+import java.util.List;
+import java.util.Optional;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * What moves the bytes of a service, the product of the phase IO_OPT: buffer pool, I/O engine and transport, each the one
+ * that was wanted or, where that does not work, the plain one. Decided before the first client; only an I/O engine may
+ * take over later, if a delay was chosen.
+ */
+final class IoPath {
+    static final String FAST = "fast";
+    static final String PLAIN = "plain";
+
+    /** So long a module may take to open its part; then the plain one serves. */
+    static final long OPEN_WAIT_MILLIS = 5_000;
+
+    private static final Logger LOG = LoggerFactory.getLogger(IoPath.class);
+
+    /** Opens the product of a provider. */
+    @FunctionalInterface
+    private interface Opener<P extends Provider, T> {
+        T open(P provider) throws Exception;
+    }
+
+    /**
+     * A part and where it comes from.
+     *
+     * @param provider name of the provider in use
+     * @param product what it opened
+     * @param status of the optional part: absent where the plain one was wanted
+     */
+    private record Part<T>(String provider, T product, FeatureStatus status) {}
+
+    private final Providers providers;
+    private final ServiceSettings own;
+    private final Settings settings;
+    private final Environment environment;
+
+    private Part<BufferPool> pool;
+    private volatile Part<IoEngine> engine;
+    private Part<Transport> transport;
+
+    private IoPath(Providers providers, ServiceSettings own, Settings settings, Environment environment) {
+        this.providers = providers;
+        this.own = own;
+        this.settings = settings;
+        this.environment = environment;
+    }
+
+    /**
+     * Opens the parts; what was opened is on the stack, also after a failure.
+     *
+     * @throws Refusal if a plain part is needed and not there
+     */
+    static IoPath start(
+            Providers providers,
+            TransportPreference preference,
+            ServiceSettings own,
+            Settings settings,
+            Environment environment,
+            StartStack stack)
+            throws Refusal {
+        IoPath path = new IoPath(providers, own, settings, environment);
+        path.startPool(stack);
+        path.startEngine(stack);
+        path.startTransport(preference, stack);
+        LOG.info(
+                "transport {}, I/O engine {}, buffer pool {}",
+                path.transport.provider,
+                path.engine.provider,
+                path.pool.provider);
+        return path;
+    }
+
+    private void startPool(StartStack stack) throws Refusal {
+        pool = choose(
+                "memory pool",
+                BufferPoolProvider.class,
+                own.bufferPool(),
+                ServiceSettings.PLAIN_POOL,
+                true,
+                provider -> provider.open(own.bufferBudgetBytes()));
+        stack.push("buffer pool", pool.product::close);
+    }
+
+    private void startEngine(StartStack stack) throws Refusal {
+        Opener<IoEngineProvider, IoEngine> opener = provider -> provider.open(environment, settings);
+        String wanted = own.ioEngine();
+        boolean later = own.ioOptDelayMillis() > 0 && !wanted.equals(ServiceSettings.PLAIN_ENGINE);
+        String now = later ? ServiceSettings.PLAIN_ENGINE : wanted;
+        engine = choose("I/O engine", IoEngineProvider.class, now, ServiceSettings.PLAIN_ENGINE, true, opener);
+        if (!later) {
+            stack.push("I/O engine", engine.product::close);
+            return;
+        }
+        EngineSwitch engines = new EngineSwitch(engine.product);
+        stack.push("I/O engine", engines::close);
+        String when = wanted + " in " + own.ioOptDelayMillis() + " ms";
+        engine = new Part<>(now, engines, FeatureStatus.of("I/O engine", FeatureState.STARTING, when));
+        var timer = environment.scheduler().schedule(() -> takeOver(engines, opener), own.ioOptDelayMillis());
+        stack.push("I/O engine timer", timer::cancel);
+    }
+
+    private void takeOver(EngineSwitch engines, Opener<IoEngineProvider, IoEngine> opener) {
+        String wanted = own.ioEngine();
+        try {
+            IoEngine next = opener.open(providers.require(IoEngineProvider.class, wanted));
+            if (engines.takeOver(next)) {
+                engine = new Part<>(wanted, engines, FeatureStatus.of("I/O engine", FeatureState.STARTED, wanted));
+            } else {
+                next.close();
+            }
+        } catch (Exception | LinkageError e) {
+            FeatureStatus status = failed("I/O engine", wanted, ServiceSettings.PLAIN_ENGINE, StartStack.reason(e));
+            engine = new Part<>(ServiceSettings.PLAIN_ENGINE, engines, status);
+        }
+    }
+
+    private void startTransport(TransportPreference preference, StartStack stack) throws Refusal {
+        transport = choose(
+                "hot path",
+                TransportProvider.class,
+                preference == TransportPreference.PLAIN ? PLAIN : FAST,
+                PLAIN,
+                preference == TransportPreference.FAST,
+                provider -> provider.open(environment, settings));
+        stack.push("transport", transport.product::close);
+    }
+
+    private <P extends Provider, T extends AutoCloseable> Part<T> choose(
+            String part, Class<P> role, String wanted, String plain, boolean missed, Opener<P, T> opener)
+            throws Refusal {
+        FeatureStatus status = FeatureStatus.of(part, FeatureState.ABSENT, "");
+        if (!wanted.equals(plain)) {
+            Optional<P> provider = providers.find(role, wanted);
+            if (provider.isPresent()) {
+                try {
+                    T product = Bounded.call(
+                            environment.scheduler(),
+                            OPEN_WAIT_MILLIS,
+                            () -> opener.open(provider.get()),
+                            IoPath::closeLate);
+                    return new Part<>(wanted, product, FeatureStatus.of(part, FeatureState.STARTED, wanted));
+                } catch (Exception e) {
+                    status = failed(part, wanted, plain, StartStack.reason(e));
+                }
+            } else if (missed) {
+                status = failed(part, wanted, plain, "no module provides it");
+            }
+        }
+        try {
+            return new Part<>(plain, opener.open(plainOf(role, plain)), status);
+        } catch (Refusal | RuntimeException e) {
+            throw e;
+        } catch (Exception e) {
+            throw new Refusal(Refusal.Kind.ENVIRONMENT, "'" + plain + "' cannot be opened: " + e.getMessage(), e);
+        }
+    }
+
+    private static FeatureStatus failed(String part, String wanted, String plain, String reason) {
+        String why = "'" + wanted + "': " + reason + "; '" + plain + "' serves instead";
+        LOG.warn("{} {}", part, why);
+        return FeatureStatus.of(part, FeatureState.FAILED, why);
+    }
+
+    private static void closeLate(AutoCloseable product) {
+        try {
+            product.close();
+        } catch (Exception e) {
+            LOG.warn("a part that started too late did not stop in order: {}", StartStack.reason(e));
+        }
+    }
+
+    private <P extends Provider> P plainOf(Class<P> role, String plain) throws Refusal {
+        if (role == TransportProvider.class && providers.find(role, plain).isEmpty()) {
+            throw new Refusal(
+                    Refusal.Kind.ENVIRONMENT,
+                    "no module provides the transport '" + plain + "': remap-nbd is missing from the module path");
+        }
+        return providers.require(role, plain);
+    }
+
+    BufferPool buffers() {
+        return pool.product;
+    }
+
+    String bufferPoolName() {
+        return pool.provider;
+    }
+
+    IoEngine engine() {
+        return engine.product;
+    }
+
+    String engineName() {
+        return engine.provider;
+    }
+
+    Transport transport() {
+        return transport.product;
+    }
+
+    String transportName() {
+        return transport.provider;
+    }
+
+    List<Attribute> attributes() {
+        BufferPool buffers = pool.product;
+        Transport moving = transport.product;
+        return List.of(
+                Attribute.readOnly(
+                        "buffers.used-bytes", "bytes", "Memory given out to transfers.", buffers::bytesInUse),
+                Attribute.readOnly(
+                        "buffers.budget-bytes", "bytes", "Most memory of transfers.", own::bufferBudgetBytes),
+                Attribute.readOnly(
+                        "transport.connections", "count", "Clients connected now.", () -> (long) moving.connections()));
+    }
+
+    /** The feature I/O-opt: as good as its parts. */
+    FeatureStatus status() {
+        List<FeatureStatus> parts = List.of(transport.status, pool.status, engine.status);
+        for (FeatureState state : List.of(FeatureState.FAILED, FeatureState.STARTING, FeatureState.STARTED)) {
+            for (FeatureStatus part : parts) {
+                if (part.state() == state) {
+                    String detail = state == FeatureState.FAILED ? part.name() + " " + part.detail() : "";
+                    return new FeatureStatus("I/O-opt", state, detail, parts);
+                }
+            }
+        }
+        return absent();
+    }
+
+    /** The feature I/O-opt where nothing of it is there. */
+    static FeatureStatus absent() {
+        return FeatureStatus.of(
+                "I/O-opt",
+                FeatureState.ABSENT,
+                "",
+                FeatureStatus.of("hot path", FeatureState.ABSENT, ""),
+                FeatureStatus.of("memory pool", FeatureState.ABSENT, ""),
+                FeatureStatus.of("I/O engine", FeatureState.ABSENT, ""));
+    }
+}

@@ -1,0 +1,267 @@
+package io.remap.core;
+
+import io.remap.api.Attribute;
+import io.remap.api.BlockDevice;
+import io.remap.api.DeviceException;
+import io.remap.api.DiskTraits;
+import io.remap.api.FeatureState;
+import io.remap.api.FeatureStatus;
+import io.remap.api.Refusal;
+import io.remap.api.spi.HealthProvider;
+import io.remap.api.spi.MetadataStore;
+import io.remap.core.ServiceStatus.DeviceStatus;
+import io.remap.core.ServiceStatus.DiskStatus;
+import io.remap.core.disk.DiskSummary;
+import io.remap.core.disk.TrackedDevice;
+import io.remap.core.disk.VirtualDisk;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * One disk of a service and its phases: DEVICES → METADATA → MAPPING → HEALTH, and back.
+ *
+ * <p>Invariants: an object that {@link #start} returned stands in all phases; one that it did not return has left nothing
+ * open. After the stop has begun it shows its last state and touches none of its parts. Thread-safe.
+ */
+final class ServedDisk {
+    private static final Logger LOG = LoggerFactory.getLogger(ServedDisk.class);
+
+    private final DiskSpec spec;
+    private final ServiceParts service;
+    private final StartStack stack;
+    private final FeatureTracker health;
+
+    private PairDevices devices;
+    private PairMetadata metadata;
+    private VirtualDisk disk;
+
+    /** Its last state, once the stop has begun. */
+    private volatile DiskStatus last;
+
+    private volatile boolean stopBegun;
+    private volatile long drainMillis;
+
+    private ServedDisk(DiskSpec spec, ServiceParts service) {
+        this.spec = spec;
+        this.service = service;
+        this.stack = new StartStack("disk '" + spec.name() + "'");
+        this.health = new FeatureTracker("disk '" + spec.name() + "'", "health", service.environment());
+    }
+
+    /**
+     * Starts a disk, wholly or not at all.
+     *
+     * @throws Refusal also for a device that failed meanwhile ({@link Refusal.Kind#DEVICE_FAILED})
+     */
+    static ServedDisk start(DiskSpec spec, ServiceParts service) throws Refusal {
+        ServedDisk disk = new ServedDisk(spec, service);
+        try {
+            disk.startPhases();
+            return disk;
+        } catch (Refusal | RuntimeException e) {
+            disk.undo(e);
+            throw e;
+        } catch (DeviceException e) {
+            disk.undo(e);
+            throw new Refusal(Refusal.Kind.DEVICE_FAILED, e.getMessage(), e);
+        }
+    }
+
+    private void undo(Exception cause) {
+        Exception failure = stack.unwind();
+        if (failure != null) {
+            cause.addSuppressed(failure);
+        }
+    }
+
+    /** The order of the start; that of the stop is its reverse. */
+    private void startPhases() throws Refusal, DeviceException {
+        startDevices();
+        startMetadata();
+        startMapping();
+        startHealth();
+        LOG.info(
+                "disk '{}' stands: main {}, spare {}, metadata {}, health {}",
+                name(),
+                devices.main().name(),
+                devices.spare().map(BlockDevice::name).orElse("none"),
+                metadata.metadata().text(),
+                health.status().text());
+    }
+
+    private void startDevices() throws Refusal, DeviceException {
+        devices = service.pairs().openDevices(spec);
+        stack.push("devices", this::closeDevices);
+    }
+
+    private void startMetadata() throws Refusal, DeviceException {
+        metadata = service.pairs().openMetadata(devices, service.settings());
+        stack.push("metadata", metadata::close);
+    }
+
+    private void startMapping() {
+        Optional<MetadataStore> store = metadata.store();
+        disk = VirtualDisk.open(new VirtualDisk.Parts(
+                name(),
+                devices.main(),
+                store.isPresent() ? devices.spare().map(spare -> spare) : Optional.empty(),
+                store,
+                service.policy(),
+                service.io().engine(),
+                service.io().buffers(),
+                service.environment(),
+                spec.readOnly() || metadata.readOnly()));
+        stack.push("virtual disk", this::closeMapping);
+    }
+
+    private void startHealth() {
+        stack.push("health", health::close);
+        health.start(
+                service.providers(),
+                HealthProvider.class,
+                service.own().health(),
+                provider -> provider.open(disk, service.environment(), service.settings()),
+                service.own().healthDelayMillis());
+    }
+
+    private void closeMapping() throws IOException {
+        if (!disk.close(drainMillis) && doubt().isEmpty()) {
+            throw new IOException("requests were still under way after " + drainMillis + " ms");
+        }
+    }
+
+    private void closeDevices() throws DeviceException {
+        Optional<DeviceException> doubt = doubt();
+        devices.close();
+        if (doubt.isPresent()) {
+            throw doubt.get();
+        }
+    }
+
+    /** Why acknowledged writes may be lost, if they may. */
+    private Optional<DeviceException> doubt() {
+        return devices.main().doubt().or(() -> devices.spare().flatMap(TrackedDevice::doubt));
+    }
+
+    /**
+     * Drains, flushes, saves and closes it. Once only.
+     *
+     * @return what did not go in order, the first of several; {@code null} if all did
+     */
+    Exception stop(long drainTimeoutMillis) {
+        stopBegun = true;
+        drainMillis = drainTimeoutMillis;
+        try {
+            last = report(List.of(), List.of(), "stopping");
+        } catch (RuntimeException e) {
+            LOG.warn("disk '{}' cannot tell its last state", name(), e);
+        }
+        Exception failure = stack.unwind();
+        LOG.info("disk '{}' stopped{}", name(), failure == null ? "" : ", but not in order");
+        return failure;
+    }
+
+    String name() {
+        return spec.name();
+    }
+
+    /** As clients ask for it. */
+    String exportName() {
+        return spec.effectiveExportName();
+    }
+
+    /** Whether {@link #stop} was called. */
+    boolean isStopped() {
+        return stopBegun;
+    }
+
+    /** What it waits for in its stop, empty if it does not. */
+    String stopping() {
+        return stack.stopping();
+    }
+
+    VirtualDisk disk() {
+        return disk;
+    }
+
+    /** Why no sector can be moved to the spare or back, empty if it can. */
+    Optional<String> immovable() {
+        if (disk.traits().readOnly()) {
+            return Optional.of("disk '" + name() + "' is served read-only");
+        }
+        FeatureStatus state = metadata.metadata();
+        return state.state() == FeatureState.STARTED
+                ? Optional.empty()
+                : Optional.of("disk '" + name() + "' cannot keep mappings: metadata is " + state.text());
+    }
+
+    /** What it shows of itself, named within the disk. */
+    List<Attribute> attributes() {
+        if (stopBegun) {
+            return List.of();
+        }
+        List<Attribute> all = new ArrayList<>(disk.attributes());
+        metadata.store().map(MetadataStore::attributes).ifPresent(all::addAll);
+        all.addAll(health.attributes());
+        return all;
+    }
+
+    /** Features of this disk: metadata, health, witness. */
+    private List<FeatureStatus> features() {
+        return List.of(metadata.metadata(), health.status(), metadata.witness());
+    }
+
+    /** How it stands; does not block. */
+    DiskStatus status(List<String> uris, List<String> attachCommands) {
+        DiskStatus frozen = last;
+        return frozen != null ? frozen : report(uris, attachCommands, "");
+    }
+
+    private DiskStatus report(List<String> uris, List<String> attachCommands, String notice) {
+        DiskTraits traits = disk.traits();
+        DiskSummary summary = disk.summary();
+        Optional<MetadataStore> store = metadata.store();
+        Map<String, Object> counters = new LinkedHashMap<>();
+        disk.attributes()
+                .forEach(attribute ->
+                        counters.put(attribute.name(), attribute.get().get()));
+        List<String> notices = new ArrayList<>(devices.notices());
+        notices.addAll(metadata.notices());
+        if (!notice.isEmpty()) {
+            notices.add(notice);
+        }
+        return new DiskStatus(
+                name(),
+                exportName(),
+                traits.sizeBytes(),
+                traits.sectorBytes(),
+                traits.readOnly(),
+                device(devices.main()),
+                devices.spare().map(ServedDisk::device),
+                features(),
+                store.map(s -> s.pair().pairUuid().toString()).orElse(""),
+                store.map(MetadataStore::generation).orElse(0L),
+                summary.mappedSectors(),
+                summary.unreadableSectors(),
+                summary.lostSectors(),
+                summary.slots(),
+                summary.freeSlots(),
+                summary.badSlots(),
+                store.map(s -> s.plan().mappingLimit()).orElse(0L),
+                doubt().map(Throwable::getMessage).orElse(""),
+                counters,
+                uris,
+                attachCommands,
+                notices);
+    }
+
+    private static DeviceStatus device(BlockDevice device) {
+        return new DeviceStatus(device.name(), device.identity().stableId(), device.traits());
+    }
+}

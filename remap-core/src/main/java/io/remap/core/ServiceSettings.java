@@ -1,0 +1,134 @@
+package io.remap.core;
+
+import io.remap.api.BufferPool;
+import io.remap.api.ByteSize;
+import io.remap.api.Refusal;
+import io.remap.api.Setting;
+import io.remap.api.Settings;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
+
+/**
+ * The settings of the service itself, read and checked once; those of the features belong to their providers.
+ *
+ * @param bufferPool provider of the memory of transfers
+ * @param bufferBudgetBytes most memory of transfers
+ * @param ioEngine provider of the I/O engine
+ * @param policy provider of the rules for errors
+ * @param frontend provider of the block protocol
+ * @param health provider of the scanner, {@link #AUTO} or {@link #OFF}
+ * @param control provider of the control, {@link #AUTO} or {@link #OFF}
+ * @param healthDelayMillis how long after its disk health starts
+ * @param ioOptDelayMillis how long after the service an I/O engine other than the plain one takes over
+ * @param cleanupDelayMillis how long after the last answer the disks are closed
+ * @param drainTimeoutMillis how long requests under way may take when a disk leaves
+ */
+record ServiceSettings(
+        String bufferPool,
+        long bufferBudgetBytes,
+        String ioEngine,
+        String policy,
+        String frontend,
+        String health,
+        String control,
+        long healthDelayMillis,
+        long ioOptDelayMillis,
+        long cleanupDelayMillis,
+        long drainTimeoutMillis) {
+    /** The first provider that is found. */
+    static final String AUTO = "auto";
+
+    static final String OFF = "off";
+
+    static final String PLAIN_POOL = "plain";
+    static final String PLAIN_ENGINE = "inline";
+
+    private static final long MAX_DELAY_MILLIS = 60_000;
+    private static final long MAX_DRAIN_MILLIS = 600_000;
+    private static final long MAX_BUDGET_BYTES = 64L << 30;
+
+    private static final Setting BUFFER_POOL =
+            new Setting("buffer-pool", PLAIN_POOL, "Which module provides the memory of transfers.");
+    private static final Setting BUFFER_BUDGET = new Setting(
+            "buffer-budget-bytes",
+            "128M",
+            "Most memory of transfers under way, from " + ByteSize.format(BufferPool.MAX_BUFFER_BYTES) + " to "
+                    + ByteSize.format(MAX_BUDGET_BYTES) + ".");
+    private static final Setting IO_ENGINE = new Setting("io-engine", PLAIN_ENGINE, "Which module executes transfers.");
+    private static final Setting POLICY =
+            new Setting("policy", "standard", "Which module decides what follows from errors.");
+    private static final Setting FRONTEND = new Setting("frontend", "nbd", "Which block protocol is served.");
+    private static final Setting HEALTH =
+            new Setting("health", AUTO, "Which module watches the disks: a name, auto for the first found, or off.");
+    private static final Setting CONTROL = new Setting(
+            "control", AUTO, "Which module makes the service steerable: a name, auto for the first found, or off.");
+    private static final Setting HEALTH_DELAY = new Setting(
+            "start-delay.health-millis",
+            "0",
+            "How long after its disk health starts; 0 to " + MAX_DELAY_MILLIS + ". Requests do not wait for it.");
+    private static final Setting IO_OPT_DELAY = new Setting(
+            "start-delay.io-opt-millis",
+            "0",
+            "How long the plain I/O engine serves before the chosen one takes over; 0 to " + MAX_DELAY_MILLIS
+                    + ". Transport and memory are decided before the first client.");
+    private static final Setting CLEANUP_DELAY = new Setting(
+            "stop-delay.cleanup-millis",
+            "0",
+            "How long after the last answer the disks are closed; 0 to " + MAX_DELAY_MILLIS + ".");
+    private static final Setting DRAIN_TIMEOUT = new Setting(
+            "drain-timeout-millis",
+            "30000",
+            "How long requests under way may take when a disk or the service stops; 0 to " + MAX_DRAIN_MILLIS + ".");
+
+    private static final List<Setting> OWN = List.of(
+            BUFFER_POOL,
+            BUFFER_BUDGET,
+            IO_ENGINE,
+            POLICY,
+            FRONTEND,
+            HEALTH,
+            CONTROL,
+            HEALTH_DELAY,
+            IO_OPT_DELAY,
+            CLEANUP_DELAY,
+            DRAIN_TIMEOUT);
+
+    /** The settings of the service and of all providers. */
+    static List<Setting> all(Providers providers) {
+        List<Setting> all = new ArrayList<>(OWN);
+        all.addAll(providers.settings());
+        return List.copyOf(all);
+    }
+
+    /** Reads them; refuses a value that does not fit and a setting that nobody knows. */
+    static ServiceSettings read(Settings chosen, Providers providers) throws Refusal {
+        Set<String> known = new TreeSet<>();
+        all(providers).forEach(setting -> known.add(setting.name()));
+        chosen.refuseUnknown(known);
+        return new ServiceSettings(
+                chosen.text(BUFFER_POOL),
+                bytes(chosen, BUFFER_BUDGET, BufferPool.MAX_BUFFER_BYTES, MAX_BUDGET_BYTES),
+                chosen.text(IO_ENGINE),
+                chosen.text(POLICY),
+                chosen.text(FRONTEND),
+                chosen.text(HEALTH),
+                chosen.text(CONTROL),
+                chosen.number(HEALTH_DELAY, 0, MAX_DELAY_MILLIS),
+                chosen.number(IO_OPT_DELAY, 0, MAX_DELAY_MILLIS),
+                chosen.number(CLEANUP_DELAY, 0, MAX_DELAY_MILLIS),
+                chosen.number(DRAIN_TIMEOUT, 0, MAX_DRAIN_MILLIS));
+    }
+
+    private static long bytes(Settings chosen, Setting setting, long min, long max) throws Refusal {
+        long bytes = ByteSize.parse(chosen.text(setting));
+        if (bytes < min || bytes > max) {
+            throw new Refusal(
+                    Refusal.Kind.USAGE,
+                    "setting " + setting.name() + ": expected " + ByteSize.format(min) + " to " + ByteSize.format(max)
+                            + ", found '" + chosen.text(setting) + "'");
+        }
+        return bytes;
+    }
+}
