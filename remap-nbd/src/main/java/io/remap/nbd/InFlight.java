@@ -1,0 +1,156 @@
+package io.remap.nbd;
+
+import io.remap.api.BufferPool;
+import io.remap.api.IoBuffer;
+import io.remap.api.Session;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
+
+/**
+ * What one session holds: its request objects and the bytes of their payloads, both limited.
+ *
+ * <p>Invariants: the input side alone claims, the output side alone recycles; bytes are counted from the claim to the
+ * release of the buffer; a request counts as under way until its reply is queued, and as unanswered until its reply left.
+ */
+final class InFlight {
+    /** Most requests from header to reply; the queue depth of the Linux client. A power of two. */
+    static final int MAX_REQUESTS = 128;
+    /** Most bytes of payload: the largest request, and half of the default budget of all sessions. */
+    static final int MAX_BYTES = NbdExport.MAX_PAYLOAD_BYTES;
+
+    /** Added to {@link #underWay} once no more requests come. */
+    private static final int ENDING = 1 << 30;
+
+    private final BufferPool pool;
+    private final InputGate gate;
+    private final Session.Events events;
+    private final Runnable poolMayHaveMemory = this::poolMayHaveMemory;
+
+    /** Ring from output side to input side. It never overflows, as it holds all requests that there are. */
+    private final NbdRequest[] free = new NbdRequest[MAX_REQUESTS];
+
+    private int head;
+    private volatile int tail;
+    private int created;
+
+    private final AtomicLong heldBytes = new AtomicLong();
+    private final AtomicInteger underWay = new AtomicInteger();
+    private final AtomicInteger unanswered = new AtomicInteger();
+    private volatile boolean askedPool;
+    private volatile boolean closed;
+
+    InFlight(BufferPool pool, InputGate gate, Session.Events events) {
+        this.pool = pool;
+        this.gate = gate;
+        this.events = events;
+    }
+
+    /**
+     * A request with a buffer of so many bytes (none for 0), or {@code null} if a limit is reached; then the gate tells
+     * when to try again. Input side.
+     */
+    NbdRequest claim(Transmission owner, int bytes) {
+        NbdRequest request = tryClaim(owner, bytes);
+        if (request == null) {
+            gate.waitForRoom();
+            request = tryClaim(owner, bytes);
+            if (request != null) {
+                gate.goOn();
+            }
+        }
+        return request;
+    }
+
+    private NbdRequest tryClaim(Transmission owner, int bytes) {
+        boolean fresh = head == tail;
+        if ((fresh && created == MAX_REQUESTS) || heldBytes.get() + bytes > MAX_BYTES) {
+            return null;
+        }
+        IoBuffer buffer = null;
+        if (bytes > 0) {
+            buffer = pool.acquire(bytes);
+            if (buffer == null) {
+                askPool();
+                return null;
+            }
+            heldBytes.addAndGet(bytes);
+        }
+        NbdRequest request;
+        if (fresh) {
+            created++;
+            request = new NbdRequest(owner);
+        } else {
+            request = free[head & (MAX_REQUESTS - 1)];
+            head++;
+        }
+        request.buffer = buffer;
+        return request;
+    }
+
+    private void askPool() {
+        if (!askedPool) {
+            askedPool = true;
+            pool.whenReleased(poolMayHaveMemory);
+        }
+    }
+
+    private void poolMayHaveMemory() {
+        askedPool = false;
+        if (!closed) {
+            gate.roomMade();
+        }
+    }
+
+    /** The request may be claimed again. Output side. */
+    void recycle(NbdRequest request) {
+        int end = tail;
+        free[end & (MAX_REQUESTS - 1)] = request;
+        tail = end + 1;
+        gate.roomMade();
+    }
+
+    /** Gives back the buffer of a request, if it has one. Whoever owns the request. */
+    void releaseBuffer(NbdRequest request) {
+        IoBuffer buffer = request.buffer;
+        if (buffer != null) {
+            request.buffer = null;
+            int bytes = buffer.lengthBytes();
+            buffer.release();
+            heldBytes.addAndGet(-bytes);
+            gate.roomMade();
+        }
+    }
+
+    /** A request is complete and will be answered. Input side. */
+    void begun() {
+        unanswered.incrementAndGet();
+        underWay.incrementAndGet();
+    }
+
+    /** The reply of a request is queued. Any thread. */
+    void queued() {
+        if (underWay.decrementAndGet() == ENDING) {
+            events.finished(false);
+        }
+    }
+
+    /** The replies of so many requests have left. Output side. */
+    void answered(int count) {
+        unanswered.addAndGet(-count);
+    }
+
+    /** No more requests come: the session is over when those under way are queued. Input side, once. */
+    void finishWhenIdle() {
+        if (underWay.getAndAdd(ENDING) == 0) {
+            events.finished(false);
+        }
+    }
+
+    boolean busy() {
+        return unanswered.get() > 0;
+    }
+
+    void close() {
+        closed = true;
+    }
+}

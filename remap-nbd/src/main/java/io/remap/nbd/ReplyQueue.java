@@ -1,0 +1,167 @@
+package io.remap.nbd;
+
+import io.remap.api.IoBuffer;
+import io.remap.api.Session;
+import java.nio.ByteBuffer;
+import java.util.concurrent.atomic.AtomicReference;
+
+/**
+ * Replies on their way out: finished requests from any thread in, batches of buffers out.
+ *
+ * <p>Requests enter by a lock-free stack that the output side takes as a whole. A batch is the headers of all replies
+ * without payload in one buffer, and then one buffer for each reply with payload, its header before it in the headroom;
+ * replies may leave in any order. The next batch is made when the last one has left.
+ *
+ * <p>Invariants: a request without payload is recycled when its header is copied, one with payload when it has left; after
+ * {@link #close} nothing holds a buffer.
+ */
+final class ReplyQueue {
+    private static final NbdRequest CLOSED = new NbdRequest(null);
+
+    private final InFlight inFlight;
+    private final Session.Events events;
+    private final AtomicReference<NbdRequest> finished = new AtomicReference<>();
+
+    /** Taken from the stack, oldest first, not in a batch yet. */
+    private NbdRequest first;
+
+    private NbdRequest last;
+
+    private final ByteBuffer headers;
+    private int headerCount;
+    /** The batch, from {@link #next} to {@link #end} not sent yet; {@code requests} where the buffer is a payload. */
+    private final ByteBuffer[] batch = new ByteBuffer[Session.MAX_GATHER];
+
+    private final NbdRequest[] requests = new NbdRequest[Session.MAX_GATHER];
+    private int next;
+    private int end;
+    private long unsentBytes;
+
+    /** {@code headers}: memory for the headers of {@link InFlight#MAX_REQUESTS} replies. */
+    ReplyQueue(InFlight inFlight, Session.Events events, ByteBuffer headers) {
+        this.inFlight = inFlight;
+        this.events = events;
+        this.headers = headers;
+    }
+
+    /** Queues the reply of a request; {@code false} if the session is closed. Any thread. */
+    boolean push(NbdRequest request) {
+        NbdRequest top;
+        do {
+            top = finished.get();
+            if (top == CLOSED) {
+                return false;
+            }
+            request.next = top;
+        } while (!finished.compareAndSet(top, request));
+        if (top == null) {
+            // Otherwise whoever pushed onto the empty stack tells, and the output side takes all.
+            events.repliesReady();
+        }
+        return true;
+    }
+
+    int replies(ByteBuffer[] into) {
+        if (next == end) {
+            nextBatch();
+        }
+        int count = Math.min(end - next, into.length);
+        System.arraycopy(batch, next, into, 0, count);
+        return count;
+    }
+
+    private void nextBatch() {
+        takeFinished();
+        headers.clear();
+        headerCount = 0;
+        unsentBytes = 0;
+        end = 1;
+        while (first != null && end < Session.MAX_GATHER) {
+            NbdRequest request = first;
+            first = request.next;
+            if (request.answersWithPayload()) {
+                ByteBuffer bytes = request.buffer.withHeadroom();
+                int start = IoBuffer.HEADROOM_BYTES - Protocol.SIMPLE_REPLY_BYTES;
+                bytes.limit(IoBuffer.HEADROOM_BYTES + request.buffer.lengthBytes())
+                        .position(start);
+                putHeader(bytes, request);
+                bytes.position(start);
+                batch[end] = bytes;
+                requests[end] = request;
+                unsentBytes += bytes.remaining();
+                end++;
+            } else {
+                putHeader(headers, request);
+                headerCount++;
+                inFlight.recycle(request);
+            }
+        }
+        headers.flip();
+        unsentBytes += headers.remaining();
+        batch[0] = headers;
+        next = headerCount > 0 ? 0 : 1;
+    }
+
+    private static void putHeader(ByteBuffer into, NbdRequest request) {
+        into.putInt(Protocol.SIMPLE_REPLY_MAGIC).putInt(request.errno).putLong(request.cookie);
+    }
+
+    /** Appends what is on the stack, which has the newest on top, to the list. */
+    private void takeFinished() {
+        if (finished.get() == null) {
+            return;
+        }
+        NbdRequest taken = finished.getAndSet(null);
+        NbdRequest newest = taken;
+        NbdRequest oldest = null;
+        while (taken != null) {
+            NbdRequest below = taken.next;
+            taken.next = oldest;
+            oldest = taken;
+            taken = below;
+        }
+        if (first == null) {
+            first = oldest;
+        } else {
+            last.next = oldest;
+        }
+        last = newest;
+    }
+
+    void sent(long lengthBytes) {
+        unsentBytes -= lengthBytes;
+        if (unsentBytes < 0) {
+            throw new IllegalArgumentException("sent " + -unsentBytes + " bytes more than there were");
+        }
+        while (next < end && !batch[next].hasRemaining()) {
+            if (next == 0) {
+                inFlight.answered(headerCount);
+            } else {
+                NbdRequest request = requests[next];
+                requests[next] = null;
+                batch[next] = null;
+                inFlight.releaseBuffer(request);
+                inFlight.recycle(request);
+                inFlight.answered(1);
+            }
+            next++;
+        }
+    }
+
+    /** Releases every buffer, also those of requests that finish later. */
+    void close() {
+        releaseAll(finished.getAndSet(CLOSED));
+        releaseAll(first);
+        first = null;
+        for (int i = Math.max(next, 1); i < end; i++) {
+            inFlight.releaseBuffer(requests[i]);
+        }
+        next = end;
+    }
+
+    private void releaseAll(NbdRequest list) {
+        for (NbdRequest request = list; request != null && request != CLOSED; request = request.next) {
+            inFlight.releaseBuffer(request);
+        }
+    }
+}
