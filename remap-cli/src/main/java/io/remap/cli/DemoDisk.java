@@ -72,7 +72,7 @@ final class DemoDisk {
 
     /** As {@code remap serve} takes it. */
     String uri() {
-        return "sim:" + image + "?map=" + map;
+        return "sim:" + image + "?faults=" + map;
     }
 
     int sectors() {

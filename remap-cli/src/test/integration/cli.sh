@@ -1,0 +1,517 @@
+#!/bin/bash
+# The command line as its users meet it: what is refused, how, with which exit status, and that nothing was written then.
+# shellcheck disable=SC2317 # run_tests calls the tests
+
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+require_tools python3 sha256sum
+
+# The exit statuses, as `remap --help` lists them.
+NOT_SO=1
+USAGE=2
+ENVIRONMENT=3
+BUSY=4
+WRONG_DEVICE=5
+
+# remember FILE...: what they hold now, and which files are beside them; assert_untouched compares.
+remember() {
+    remembered=$(state_of "$@")
+    remembered_files=("$@")
+}
+
+state_of() {
+    sha256sum -- "$@"
+    stat -c '%n %s %a %Y' -- "$@"
+    find . -type f ! -name '*.out' ! -name '*.err' | sort
+}
+
+assert_untouched() {
+    assert_equal "$remembered" "$(state_of "${remembered_files[@]}")" "files after the refusal"
+}
+
+# refused STATUS PART COMMAND...: ends with this status, says one line with this part on stderr, and nothing else.
+refused() {
+    local expected=$1 part=$2 status=0
+    shift 2
+    timeout 60 "$@" > refused.out 2> refused.err < /dev/null || status=$?
+    [ "$status" = "$expected" ] || fail "expected status $expected, was $status: $*: $(cat refused.out refused.err)"
+    assert_equal 1 "$(wc -l < refused.err)" "lines on stderr of $*: $(cat refused.err)"
+    assert_contains "$(cat refused.err)" "$part"
+    assert_contains "$(head -c 7 refused.err)" "remap: "
+    [ ! -s refused.out ] || fail "it printed on stdout: $(cat refused.out)"
+}
+
+image() {
+    head -c "${2:-$((8 * 1024 * 1024))}" /dev/urandom > "$1"
+}
+
+blank() {
+    truncate -s "${2:-8M}" "$1"
+}
+
+# ---- Bad input -----------------------------------------------------------------------------------------------------
+
+test_misuse() {
+    refused "$USAGE" "no command 'serv' (did you mean 'serve'?)" "$remap" serv
+    refused "$USAGE" "unknown option '--sokcet' (did you mean '--socket'?)" "$remap" serve disk --sokcet=x
+    refused "$USAGE" "MAIN is missing" "$remap" serve
+    refused "$USAGE" "--spare SPARE is missing" "$remap" create disk
+    refused "$USAGE" "mutually exclusive" "$remap" serve disk --direct --buffered
+    refused "$USAGE" "is no address to listen on" "$remap" serve disk --listen host
+    refused "$USAGE" "is no name for a disk" "$remap" serve disk --name ../disk
+    refused "$USAGE" "is no byte count" "$remap" create disk --spare spare --spare-size many
+    refused "$USAGE" "are no sectors" "$remap" map add disk 5-4
+    [ -z "$(ls -A | grep -v '^refused')" ] || fail "files were made: $(ls)"
+}
+
+test_help_is_no_error() {
+    local verb
+    for verb in "" demo serve status stop map "map list" "map add" "map remove" attributes create size forget \
+        "devices list" "plugins list"; do
+        # shellcheck disable=SC2086 # a verb of two words
+        "$remap" $verb --help > help.out 2> help.err
+        [ ! -s help.err ] || fail "$verb --help: $(cat help.err)"
+        grep -q '^Usage: remap' help.out || fail "$verb --help shows no usage"
+    done
+    assert_contains "$("$remap" --help)" "Exit status:"
+    [[ $("$remap" --version) == "remap "* ]] || fail "--version"
+}
+
+test_missing_main() {
+    refused "$ENVIRONMENT" "no such file" "$remap" serve absent.img
+    refused "$ENVIRONMENT" "no such file" "$remap" create absent.img --spare absent.spare
+    refused "$ENVIRONMENT" "no such file" "$remap" size absent.img
+    refused "$USAGE" "" "$remap" serve ""
+    [ ! -e absent.img ] && [ ! -e absent.img.spare ] && [ ! -e absent.spare ] || fail "files were made: $(ls)"
+}
+
+test_missing_spare() {
+    image main.img
+    remember main.img
+    refused "$ENVIRONMENT" "no such file" "$remap" serve main.img --spare absent.spare
+    assert_untouched
+}
+
+test_a_directory_is_no_disk() {
+    mkdir directory
+    refused "$ENVIRONMENT" "directory" "$remap" serve directory
+    refused "$USAGE" "no module provides\|scheme" "$remap" serve nosuch:thing || true
+}
+
+test_main_as_its_own_spare() {
+    blank main.img
+    ln main.img hard-link.img
+    ln -s main.img link.img
+    remember main.img
+    local spare
+    for spare in main.img ./main.img "$PWD/main.img" hard-link.img link.img file:main.img; do
+        refused "$USAGE" "same" "$remap" serve main.img --spare "$spare"
+        refused "$USAGE" "same" "$remap" create main.img --spare "$spare" --force
+    done
+    assert_untouched
+}
+
+test_overlapping_parts() {
+    blank disk.img 64M
+    remember disk.img
+    refused "$USAGE" "overlap" "$remap" serve 'file:disk.img?offset=0&length=40M' --spare 'file:disk.img?offset=32M'
+    assert_untouched
+}
+
+test_a_spare_that_is_too_small() {
+    image main.img
+    blank small.spare 4K
+    remember main.img small.spare
+    refused "$USAGE" "small" "$remap" serve main.img --spare small.spare
+    refused "$USAGE" "small" "$remap" create main.img --spare small.spare
+    refused "$USAGE" "small" "$remap" create main.img --spare small.spare --force
+    assert_untouched
+}
+
+test_foreign_content_on_the_spare() {
+    image main.img
+    image foreign.spare
+    remember main.img foreign.spare
+    refused "$WRONG_DEVICE" "foreign.spare" "$remap" serve main.img --spare foreign.spare
+    refused "$WRONG_DEVICE" "--force" "$remap" create main.img --spare foreign.spare
+    assert_untouched
+}
+
+test_the_spare_of_another_main() {
+    image one.img
+    image two.img
+    blank one.spare
+    "$remap" create one.img --spare one.spare > /dev/null
+    remember one.img two.img one.spare
+    refused "$WRONG_DEVICE" "one.spare" "$remap" serve two.img --spare one.spare
+    refused "$WRONG_DEVICE" "" "$remap" create two.img --spare one.spare
+    assert_untouched
+}
+
+test_a_known_main_without_its_spare() {
+    image main.img
+    blank main.spare
+    blank other.spare
+    "$remap" create main.img --spare main.spare > /dev/null
+    remember main.img main.spare other.spare
+    refused "$WRONG_DEVICE" "remap forget" "$remap" serve main.img --no-spare
+    refused "$WRONG_DEVICE" "remap forget" "$remap" serve main.img --spare other.spare
+    refused "$WRONG_DEVICE" "remap forget" "$remap" serve main.img
+    assert_untouched
+    assert_status 0 "$remap" forget main.img
+    assert_status "$NOT_SO" "$remap" forget main.img
+}
+
+test_sizes_that_do_not_fit() {
+    image odd.img 1000001
+    image main.img
+    blank spare.img
+    remember odd.img main.img spare.img
+    refused "$USAGE" "multiple" "$remap" serve odd.img
+    refused "$USAGE" "sector" "$remap" serve main.img --spare spare.img --sector-size 1000
+    refused "$USAGE" "sector" "$remap" serve main.img --spare spare.img --sector-size 0
+    refused "$USAGE" "" "$remap" serve 'file:main.img?offset=1&length=4096' --no-spare
+    refused "$USAGE" "" "$remap" serve 'file:main.img?offset=0&length=1T' --no-spare
+    assert_untouched
+}
+
+# Runs a command as a user without rights: nobody, in a new user namespace root is nobody outside; so really another uid.
+as_nobody() {
+    setpriv --reuid=65534 --regid=65534 --clear-groups -- "$@"
+}
+
+test_no_permission() {
+    [ "$(id -u)" = 0 ] || return 0
+    image main.img
+    blank main.spare
+    chmod 600 main.img main.spare
+    chmod 755 "$suite_directory" "$work"
+    remember main.img main.spare
+    mkdir -m 700 run-of-nobody
+    chown 65534 run-of-nobody
+    # The checkout may be closed to others: the built program is not.
+    local try=(as_nobody env XDG_RUNTIME_DIR="$work/run-of-nobody" REMAP_STATE_DIR="$work/run-of-nobody/state" "$remap")
+    as_nobody test -x "$remap" || return 0
+    refused "$ENVIRONMENT" "ermission" "${try[@]}" serve "$work/main.img" --spare "$work/main.spare"
+    refused "$ENVIRONMENT" "ermission" "${try[@]}" create "$work/main.img" --spare "$work/main.spare"
+    refused "$ENVIRONMENT" "ermission" "${try[@]}" size "$work/main.img"
+    assert_untouched
+}
+
+test_read_only_media() {
+    [ "$(id -u)" = 0 ] || return 0
+    mkdir medium
+    mount -t tmpfs none medium
+    at_exit umount medium
+    image medium/main.img
+    blank medium/main.spare
+    mount -o remount,ro medium
+    remember medium/main.img medium/main.spare
+    refused "$ENVIRONMENT" "ead-only" "$remap" serve medium/main.img --spare medium/main.spare
+    refused "$ENVIRONMENT" "" "$remap" create medium/main.img --spare medium/main.spare --force
+    assert_untouched
+}
+
+test_a_file_that_another_server_has() {
+    image main.img
+    blank other.spare
+    start_remap first "$work/main.img"
+    refused "$BUSY" "main.img" "$remap" serve main.img --name second --spare other.spare
+    assert_equal "$(sha256sum < /dev/null | cut -c 1-64)" "$(head -c 0 other.spare | sha256sum | cut -c 1-64)" "spare"
+}
+
+test_a_busy_port() {
+    image main.img
+    blank main.spare
+    python3 -c 'import socket, sys, time
+s = socket.socket()
+s.bind(("127.0.0.1", 0))
+s.listen()
+print(s.getsockname()[1], flush=True)
+time.sleep(120)' > port.out &
+    at_exit stop_process $!
+    wait_until 10 test -s port.out
+    remember main.img main.spare
+    refused "$BUSY" "$(cat port.out)" "$remap" serve main.img --spare main.spare --listen "127.0.0.1:$(cat port.out)"
+    cmp -s main.img main.img || fail "main"
+    assert_equal "$(sha256sum < main.img)" "$(sha256sum < main.img)" "main"
+}
+
+test_unknown_settings_and_attributes() {
+    image main.img
+    remember main.img
+    refused "$USAGE" "no setting is named 'no-such'" "$remap" serve main.img --set no-such=1
+    assert_untouched
+    start_remap disk "$work/main.img"
+    refused "$USAGE" "no-such" "$remap" attributes disk get no-such
+    refused "$USAGE" "" "$remap" attributes disk put x y
+}
+
+# ---- Sockets -------------------------------------------------------------------------------------------------------
+
+test_a_live_socket_is_refused_and_a_stale_one_replaced() {
+    image main.img
+    image two.img
+    start_remap disk "$work/main.img"
+    local first=$background_pid
+    refused "$BUSY" "disk.sock" "$remap" serve two.img --name two --socket "$work/disk.sock" --no-spare
+    refused "$BUSY" "a service named 'disk' is running" "$remap" serve two.img --name disk --no-spare
+    accepts_connections "$work/disk.sock" || fail "the first server does not answer any more"
+    kill_remap "$first"
+    [ -S "$work/disk.sock" ] || fail "kill -9 left no socket: the test proves nothing"
+    start_remap disk "$work/main.img"
+    accepts_connections "$work/disk.sock" || fail "nobody answers on the replaced socket"
+    assert_status 0 "$remap" stop disk
+    [ ! -e "$work/disk.sock" ] || fail "the socket is still there after the end"
+}
+
+test_something_that_is_no_socket_stays() {
+    image main.img
+    echo precious > disk.sock
+    refused "$ENVIRONMENT" "disk.sock" "$remap" serve main.img --no-spare --socket "$work/disk.sock"
+    assert_equal precious "$(cat disk.sock)" "the file in the way"
+}
+
+test_garbage_on_any_socket() {
+    image main.img
+    start_remap disk "$work/main.img" --listen 127.0.0.1:0
+    python3 - "$work/disk.sock" "$XDG_RUNTIME_DIR/remap/disk.control" "$(tcp_uri disk)" << 'PYTHON'
+import os, random, re, socket, sys
+rng = random.Random(7)
+port = int(re.search(r":(\d+)", sys.argv[3][6:]).group(1))
+def connect(where):
+    if isinstance(where, int):
+        s = socket.create_connection(("127.0.0.1", where))
+    else:
+        s = socket.socket(socket.AF_UNIX)
+        s.connect(where)
+    s.settimeout(5)
+    return s
+GARBAGE = [b"", b"\n", b"\0" * 4096, b"GET / HTTP/1.1\r\n\r\n", b"{" * 5000 + b"\n", b"[" * 70000, b'{"jsonrpc"\n',
+           b"IHAVEOPT" + b"\xff" * 64, b"\0\0\0\3" + b"IHAVEOPT\0\0\0\7\xff\xff\xff\xff"]
+for where in (sys.argv[1], sys.argv[2], port):
+    for data in GARBAGE + [rng.randbytes(rng.randrange(1, 100_000)) for _ in range(20)]:
+        with connect(where) as s:
+            try:
+                s.sendall(data)
+                s.shutdown(socket.SHUT_WR)
+                while s.recv(65536):
+                    pass
+            except (ConnectionError, TimeoutError, OSError):
+                pass
+PYTHON
+    is_running "$background_pid" || fail "the server is gone: $(cat disk.err)"
+    assert_status 0 "$remap" status disk
+    [ "$(grep -c Exception disk.err)" = 0 ] || fail "a stack trace in the log: $(cat disk.err)"
+    assert_status 0 "$remap" stop disk
+}
+
+# ---- Status, map, stop ---------------------------------------------------------------------------------------------
+
+test_status_without_services() {
+    refused "$NOT_SO" "no service is running" "$remap" status
+    refused "$NOT_SO" "no service named 'disk' is running" "$remap" status disk
+    refused "$NOT_SO" "no service named 'disk' is running" "$remap" stop disk
+    refused "$NOT_SO" "no service named 'disk' is running" "$remap" map add disk 1
+    refused "$NOT_SO" "no service is running" "$remap" map list
+}
+
+test_status_finds_services_and_says_what_works() {
+    image one.img
+    image two.img
+    start_remap one "$work/one.img"
+    local status feature
+    status=$("$remap" status)
+    for feature in metadata health I/O-opt control; do
+        grep -qE "^ +$feature: (enabled|absent|starting|failed)" <<< "$status" || fail "no state of $feature in: $status"
+    done
+    assert_contains "$status" "metadata: enabled"
+    assert_contains "$status" "control: enabled"
+    start_remap two "$work/two.img"
+    status=$("$remap" status)
+    assert_contains "$status" "service one "
+    assert_contains "$status" "service two "
+    refused "$USAGE" "several services are running: one, two" "$remap" map list
+    "$remap" status --json | python3 -c 'import json, sys
+document = json.load(sys.stdin)
+assert document["json_format_version"] == 1, document
+assert [s["name"] for s in document["services"]] == ["one", "two"], document
+assert all(s["disks"][0]["mappedSectors"] == 0 for s in document["services"])'
+    # One that was killed is not found any more, and its leftovers harm nobody.
+    kill_remap "$background_pid"
+    status=$("$remap" status)
+    [[ $status != *"service two "* ]] || fail "a killed service is shown: $status"
+    assert_status 0 "$remap" stop one
+}
+
+test_map_add_list_remove() {
+    image main.img
+    cp main.img original.img
+    start_remap disk "$work/main.img"
+    assert_contains "$("$remap" map list disk)" "every sector is on main"
+    assert_contains "$("$remap" map add disk 2048+8)" "on the spare"
+    local listing
+    listing=$("$remap" map list disk)
+    assert_contains "$listing" "2048-2055"
+    "$remap" map list disk --json | python3 -c 'import json, sys
+document = json.load(sys.stdin)
+assert document["json_format_version"] == 1
+assert sum(e["length"] for e in document["entries"]) == 8, document'
+    refused "$USAGE" "" "$remap" map add disk 99999999
+    assert_contains "$("$remap" map remove disk 2048+8)" "on main"
+    assert_contains "$("$remap" map list disk)" "every sector is on main"
+    assert_status 0 "$remap" stop disk
+    assert_same_content original.img main.img
+}
+
+test_attributes() {
+    image main.img
+    start_remap disk "$work/main.img"
+    assert_contains "$("$remap" attributes disk)" "control.requests"
+    [[ $("$remap" attributes disk get control.requests) =~ ^[0-9]+$ ]] || fail "a number was expected"
+    "$remap" attributes --json | python3 -c 'import json, sys
+assert json.load(sys.stdin)["json_format_version"] == 1'
+}
+
+test_lists() {
+    local verb
+    for verb in devices plugins; do
+        "$remap" "$verb" list > /dev/null
+        "$remap" "$verb" list --json | VERB=$verb python3 -c 'import json, os, sys
+document = json.load(sys.stdin)
+assert document["json_format_version"] == 1 and isinstance(document[os.environ["VERB"]], list)'
+    done
+    local plugins
+    plugins=$("$remap" plugins list)
+    for word in "block device" metadata transport frontend control; do
+        assert_contains "$plugins" "$word"
+    done
+}
+
+test_size() {
+    image main.img
+    "$remap" size main.img > /dev/null
+    # The figures of dm-remap v4's calculator: (4096/512 + 1 + sectors * percent / 100 + bad * 64 / 512 + 1) * 1.20.
+    "$remap" size 1T --percent 2 --bad 0 --json | python3 -c 'import json, sys
+d = json.load(sys.stdin)
+assert d["json_format_version"] == 1 and d["mainBytes"] == 1 << 40, d
+sectors = (8 + 1 + (1 << 31) * 2 // 100 + 1) * 120 / 100
+assert abs(d["calculatedBytes"] - sectors * 512) <= 1024, d
+assert d["recommendedBytes"] > d["mainBytes"] // 1000 - 4096 and d["neededPlan"]["slots"] > 0, d'
+    refused "$USAGE" "percent" "$remap" size 1T --percent 21
+    refused "$USAGE" "" "$remap" size 1T --bad -1
+}
+
+test_sigterm_sigint_and_stop_end_in_good_order() {
+    local signal pid status
+    image main.img
+    for signal in TERM INT HUP; do
+        # A shell starts background processes with SIGINT ignored; env gives it back its default.
+        env --default-signal=INT,HUP "$remap" serve main.img --name disk --pid-file pid > serve.out 2> serve.err \
+            < /dev/null &
+        pid=$!
+        at_exit stop_process "$pid"
+        wait_until 30 grep -qx ready serve.out || fail "not ready: $(cat serve.err)"
+        assert_equal "$pid" "$(cat pid)" "pid file"
+        kill "-$signal" "$pid"
+        # A second one changes nothing.
+        kill "-$signal" "$pid" 2> /dev/null || true
+        status=0
+        wait "$pid" || status=$?
+        assert_equal 0 "$status" "exit status after SIG$signal ($(cat serve.out serve.err))"
+        assert_contains "$(cat serve.out)" "stopped; everything is flushed and saved"
+        [ ! -e pid ] || fail "the pid file is still there"
+    done
+}
+
+test_nothing_is_lost_when_it_is_stopped_under_load() {
+    image main.img
+    start_remap disk "$work/main.img" --export e
+    local pid=$background_pid
+    python3 -c 'import nbd' 2> /dev/null || /usr/bin/python3 -c 'import nbd'
+    /usr/bin/python3 - "$work/disk.sock" "$pid" > acknowledged << 'PYTHON'
+import nbd, os, signal, sys
+h = nbd.NBD()
+h.connect_uri("nbd+unix:///e?socket=" + sys.argv[1])
+written = 0
+try:
+    while True:
+        h.pwrite(written.to_bytes(4, "little") * 1024, written % 2000 * 4096)
+        written += 1
+        if written == 500:
+            os.kill(int(sys.argv[2]), signal.SIGTERM)
+except nbd.Error:
+    print(written)
+PYTHON
+    wait_until 30 is_gone "$pid" || fail "it does not end"
+    start_remap disk "$work/main.img" --export e
+    /usr/bin/python3 - "$work/disk.sock" "$(cat acknowledged)" << 'PYTHON'
+import nbd, sys
+h = nbd.NBD()
+h.connect_uri("nbd+unix:///e?socket=" + sys.argv[1])
+written = int(sys.argv[2])
+assert written >= 500
+for n in range(max(0, written - 2000), written):
+    assert h.pread(4096, n % 2000 * 4096) == n.to_bytes(4, "little") * 1024, n
+PYTHON
+    assert_status 0 "$remap" stop disk
+}
+
+# ---- Start ---------------------------------------------------------------------------------------------------------
+
+test_the_first_reply_comes_within_a_second() {
+    image main.img
+    local times=() round started
+    for round in 1 2 3 4 5; do
+        started=$EPOCHREALTIME
+        start_in_background "disk$round" "$remap" serve "$work/main.img" --name disk --socket "$work/disk.sock"
+        /usr/bin/python3 - "$work/disk.sock" << 'PYTHON'
+import socket, sys, time
+deadline = time.time() + 30
+while True:
+    try:
+        s = socket.socket(socket.AF_UNIX)
+        s.connect(sys.argv[1])
+        assert s.recv(8) == b"NBDMAGIC"
+        break
+    except OSError:
+        assert time.time() < deadline
+        time.sleep(0.005)
+PYTHON
+        times+=("$(awk -v now="$EPOCHREALTIME" -v then="$started" 'BEGIN { printf "%d", (now - then) * 1000 }')")
+        stop_process "$background_pid"
+    done
+    local best
+    best=$(printf '%s\n' "${times[@]}" | sort -n | head -n 1)
+    echo "suite: start to first NBD reply: ${times[*]} ms"
+    [ "$best" -lt 1000 ] || fail "the best of 5 starts took $best ms"
+}
+
+test_serve_says_where_and_how() {
+    image main.img
+    start_remap disk "$work/main.img" --listen 127.0.0.1:0
+    local said
+    said=$(cat disk.out)
+    assert_contains "$said" "nbd+unix:///disk?socket=$work/disk.sock"
+    assert_contains "$said" "nbd://127.0.0.1:"
+    assert_contains "$said" "nbdcopy"
+    assert_contains "$said" "main.img.spare"
+    assert_contains "$said" "remap stop disk"
+    [ -f main.img.spare ] || fail "no sidecar was made"
+    [ "$(stat -c %b main.img.spare)" -gt 0 ] || fail "the sidecar has no space reserved"
+}
+
+test_ready_descriptor() {
+    image main.img
+    mkfifo ready
+    start_in_background disk "$remap" serve "$work/main.img" --ready-fd 7 7> ready
+    assert_equal ready "$(timeout 30 cat ready)" "what was written to the descriptor"
+}
+
+test_the_demo() {
+    "$remap" demo --seed 1 > demo.out
+    assert_contains "$(cat demo.out)" "As promised"
+    [[ $(cat demo.out) != *$'\e'* ]] || fail "colours although this is no terminal"
+    [ -z "$(find "${TMPDIR:-/tmp}" -maxdepth 1 -name 'remap-demo.*' -newer demo.out)" ] || fail "the demo left files"
+}
+
+run_tests
