@@ -42,6 +42,10 @@ run_command() {
         return 0
     fi
     timeout "$COMMAND_SECONDS_MAX" bash -euo pipefail -c "$1" < /dev/null || fail "exit status $? of: $1"
+    # A person takes longer than that to type the next one.
+    if [[ $1 == nbdfuse\ * ]]; then
+        wait_until 10 mountpoint -q mnt/disk || fail "not mounted: $1"
+    fi
 }
 
 server_is_ready() {
