@@ -155,7 +155,7 @@ public final class RemapTable {
             last = inner.children[inner.children.length - 1];
         }
         ExtentRun run = ((Leaf) last).extents;
-        return run.firstUnits[run.count - 1] + run.lengths[run.count - 1];
+        return run.endUnit(run.count - 1);
     }
 
     /** Adds an extent to an ascending list, as a part of the last one if it continues it. */
@@ -205,8 +205,8 @@ public final class RemapTable {
                     node = inner.children[child];
                 }
                 ExtentRun candidates = ((Leaf) node).extents;
-                int at = TableNode.floorIndex(candidates.firstUnits, candidates.count, wanted);
-                if (at < 0 || candidates.firstUnits[at] + candidates.lengths[at] <= wanted) {
+                int at = candidates.floorIndex(wanted);
+                if (at < 0 || candidates.endUnit(at) <= wanted) {
                     at++;
                 }
                 if (at < candidates.count) {
@@ -235,21 +235,21 @@ public final class RemapTable {
         }
 
         public long firstUnit() {
-            return run.firstUnits[index];
+            return run.firstUnit(index);
         }
 
         public long lengthUnits() {
-            return run.lengths[index];
+            return run.lengthUnits(index);
         }
 
         /** The unit after the last one. */
         public long endUnit() {
-            return run.firstUnits[index] + run.lengths[index];
+            return run.endUnit(index);
         }
 
         /** The place of the first unit; that of a later one by {@link Place#advance}. */
         public long place() {
-            return run.places[index];
+            return run.place(index);
         }
     }
 

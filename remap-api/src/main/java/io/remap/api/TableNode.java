@@ -49,30 +49,45 @@ abstract sealed class TableNode {
         return high;
     }
 
-    /** Extents as three parallel arrays, each filled up to {@code count}. */
+    /**
+     * Extents side by side in one array (first unit, length, place; the next one), filled up to {@code count}: what a
+     * look-up needs of an extent lies in one cache line or two, since in a large table each line is a miss.
+     */
     static final class ExtentRun {
-        final long[] firstUnits;
-        final int[] lengths;
-        final long[] places;
+        private static final int WORDS = 3;
+
+        private final long[] words;
         int count;
 
         ExtentRun(int capacity) {
-            firstUnits = new long[capacity];
-            lengths = new int[capacity];
-            places = new long[capacity];
+            words = new long[capacity * WORDS];
+        }
+
+        long firstUnit(int index) {
+            return words[index * WORDS];
+        }
+
+        long lengthUnits(int index) {
+            return words[index * WORDS + 1];
+        }
+
+        long place(int index) {
+            return words[index * WORDS + 2];
+        }
+
+        long endUnit(int index) {
+            return firstUnit(index) + lengthUnits(index);
         }
 
         void add(long firstUnit, long lengthUnits, long place) {
-            firstUnits[count] = firstUnit;
-            lengths[count] = Math.toIntExact(lengthUnits);
-            places[count] = place;
+            words[count * WORDS] = firstUnit;
+            words[count * WORDS + 1] = lengthUnits;
+            words[count * WORDS + 2] = place;
             count++;
         }
 
         void addAll(ExtentRun other, int from, int to) {
-            System.arraycopy(other.firstUnits, from, firstUnits, count, to - from);
-            System.arraycopy(other.lengths, from, lengths, count, to - from);
-            System.arraycopy(other.places, from, places, count, to - from);
+            System.arraycopy(other.words, from * WORDS, words, count * WORDS, (to - from) * WORDS);
             count += to - from;
         }
 
@@ -80,6 +95,34 @@ abstract sealed class TableNode {
             ExtentRun part = new ExtentRun(to - from);
             part.addAll(this, from, to);
             return part;
+        }
+
+        /**
+         * Index of the last extent that begins at or before {@code unit}, -1 if all begin later. The first guess assumes
+         * that extents are spread evenly, which bad sectors are often enough; then it halves.
+         */
+        int floorIndex(long unit) {
+            int low = 0;
+            int high = count - 1;
+            if (high > 0 && unit >= firstUnit(0) && unit < firstUnit(high)) {
+                long span = firstUnit(high) - firstUnit(0);
+                int guess = (int) ((double) (unit - firstUnit(0)) / span * high);
+                if (firstUnit(guess) <= unit) {
+                    low = guess + 1;
+                    high = firstUnit(low) > unit ? guess : high - 1;
+                } else {
+                    high = guess - 1;
+                }
+            }
+            while (low <= high) {
+                int middle = (low + high) >>> 1;
+                if (firstUnit(middle) <= unit) {
+                    low = middle + 1;
+                } else {
+                    high = middle - 1;
+                }
+            }
+            return high;
         }
     }
 
@@ -93,7 +136,7 @@ abstract sealed class TableNode {
 
         @Override
         long firstUnit() {
-            return extents.firstUnits[0];
+            return extents.firstUnit(0);
         }
 
         @Override
@@ -103,8 +146,8 @@ abstract sealed class TableNode {
 
         @Override
         List<Leaf> splice(long fromUnit, long toUnit, ExtentRun inserted) {
-            int from = floorIndex(extents.firstUnits, extents.count, fromUnit - 1) + 1;
-            int to = floorIndex(extents.firstUnits, extents.count, toUnit - 1) + 1;
+            int from = extents.floorIndex(fromUnit - 1) + 1;
+            int to = extents.floorIndex(toUnit - 1) + 1;
             ExtentRun merged = new ExtentRun(extents.count - (to - from) + inserted.count);
             merged.addAll(extents, 0, from);
             merged.addAll(inserted, 0, inserted.count);

@@ -121,14 +121,13 @@ final class SegmentCursor {
     /** A run of sectors in units with an entry or a hint that have the same target and lie side by side there. */
     private void takeTouchedRun(long firstUnit) {
         long unit = firstUnit;
-        long unitStart = unit << Place.UNIT_SHIFT;
-        int sector = (int) ((position - unitStart) >> sectorShift);
+        int sector = (int) ((position - (unit << Place.UNIT_SHIFT)) >> sectorShift);
         boolean first = true;
         while (position < end) {
             long place = entryCovers(unit) ? Place.advance(entries.place(), unit - entries.firstUnit()) : Place.MAIN;
             long hint = hintCovers(unit) ? hints.place() : Place.MAIN;
             Target here = targetOf(place, hint, 1 << sector);
-            long deviceHere = Place.hasSlot(place) && (here == Target.SPARE || here == Target.UNREADABLE_SPARE)
+            long deviceHere = here == Target.SPARE || here == Target.UNREADABLE_SPARE
                     ? slotOffset.applyAsLong(Place.slot(place)) + ((long) sector << sectorShift)
                     : position;
             boolean barredHere = MapSnapshot.Hint.barred(hint);
@@ -142,18 +141,37 @@ final class SegmentCursor {
                     || deviceHere != deviceOffsetBytes + (position - offsetBytes)) {
                 break;
             }
-            position += 1L << sectorShift;
-            if (++sector == sectorsPerUnit) {
-                sector = 0;
-                unit++;
-                advanceTo(unit);
-                if (!entryCovers(unit) && !hintCovers(unit)) {
-                    break;
-                }
+            int alike = sectorsAlike(place, hint, sector, here);
+            position += (long) alike << sectorShift;
+            if (sector + alike < sectorsPerUnit) {
+                break;
+            }
+            sector = 0;
+            unit++;
+            advanceTo(unit);
+            if (!entryCovers(unit) && !hintCovers(unit)) {
+                break;
             }
         }
         position = Math.min(position, end);
         lengthBytes = position - offsetBytes;
+    }
+
+    /** How many sectors of the unit, from this one on, have the same target as it. */
+    private int sectorsAlike(long place, long hint, int sector, Target here) {
+        int unreadable = MapSnapshot.Hint.unreadableMask(hint);
+        int onSlot = Place.onSlotMask(place);
+        int lost = Place.lostMask(place);
+        int alike = switch (here) {
+            case LOST -> lost;
+            case SPARE -> onSlot & ~unreadable;
+            case UNREADABLE_SPARE -> onSlot & unreadable;
+            case UNREADABLE_MAIN -> ~(onSlot | lost) & unreadable;
+            case MAIN_DIRECT -> ~(onSlot | lost | unreadable);
+            case ZERO -> ~(onSlot | lost);
+            default -> throw new IllegalStateException("no target of a touched unit: " + here);
+        };
+        return Math.min(sectorsPerUnit - sector, Integer.numberOfTrailingZeros(~(alike >> sector)));
     }
 
     private static Target targetOf(long place, long hint, int bit) {
