@@ -1,0 +1,41 @@
+package io.remap.nbd.plain;
+
+import io.remap.api.Environment;
+import io.remap.api.Refusal;
+import io.remap.api.Setting;
+import io.remap.api.Settings;
+import io.remap.api.spi.Transport;
+import io.remap.api.spi.TransportProvider;
+import java.util.List;
+
+/** Blocking sockets of the JDK and a few threads for each connection: works everywhere, needs nothing native. */
+public final class PlainTransportProvider implements TransportProvider {
+    static final Setting CONNECTION_LIMIT = new Setting(
+            "plain.connection-limit", "100", "Most connections at a time, 1 to 10000; what exceeds it is hung up on.");
+    static final Setting WORKER_LIMIT = new Setting(
+            "plain.worker-limit", "8", "Most requests of one connection that are carried out at a time, 1 to 64.");
+
+    private static final int MAX_CONNECTION_LIMIT = 10_000;
+    private static final int MAX_WORKER_LIMIT = 64;
+
+    @Override
+    public String name() {
+        return "plain";
+    }
+
+    @Override
+    public String description() {
+        return "blocking sockets, a few threads for each connection";
+    }
+
+    @Override
+    public List<Setting> settings() {
+        return List.of(CONNECTION_LIMIT, WORKER_LIMIT);
+    }
+
+    @Override
+    public Transport open(Environment environment, Settings settings) throws Refusal {
+        return new PlainTransport(environment, (int) settings.number(CONNECTION_LIMIT, 1, MAX_CONNECTION_LIMIT), (int)
+                settings.number(WORKER_LIMIT, 1, MAX_WORKER_LIMIT));
+    }
+}
