@@ -130,11 +130,12 @@ public abstract class BlockDeviceContract {
         device.read(0, buffer);
         assertEquals(PAGE_BYTES + window, buffer.position());
         assertEquals(PAGE_BYTES + window, buffer.limit());
+        buffer.clear();
         for (int i = 0; i < buffer.capacity(); i++) {
             boolean inside = i >= PAGE_BYTES && i < PAGE_BYTES + window;
             assertEquals(inside ? 0x11 : 0x55, buffer.get(i), "byte " + i + " of the buffer");
         }
-        buffer.clear().limit(window);
+        buffer.limit(window);
         ByteBuffer source = buffer.asReadOnlyBuffer();
         device.write(window, source);
         assertEquals(window, source.position());
@@ -348,7 +349,8 @@ public abstract class BlockDeviceContract {
 
     /** A buffer that every device takes: direct, at a page boundary, position 0, limit and capacity as asked. */
     protected static ByteBuffer aligned(int lengthBytes) {
-        return ByteBuffer.allocateDirect(lengthBytes + PAGE_BYTES)
+        // One page for the start, one for the end: alignedSlice() rounds both inwards.
+        return ByteBuffer.allocateDirect(lengthBytes + 2 * PAGE_BYTES)
                 .alignedSlice(PAGE_BYTES)
                 .slice(0, lengthBytes);
     }
