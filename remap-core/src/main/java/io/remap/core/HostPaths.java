@@ -1,26 +1,50 @@
 package io.remap.core;
 
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
 
 /**
- * Where this user's services keep their files.
+ * Where this user's services keep their files over restarts. (Sockets of running services have a place of their own,
+ * which the control feature guards.)
  *
- * @param runDirectory sockets of running services: {@code $XDG_RUNTIME_DIR/remap}, {@code /run/remap} as root
- * @param stateDirectory witnesses, kept over restarts: {@code $REMAP_STATE_DIR}, {@code /var/lib/remap} as root,
- *     {@code $XDG_STATE_HOME/remap} or {@code ~/.local/state/remap}
+ * @param stateDirectory witnesses: {@code $REMAP_STATE_DIR}, {@code /var/lib/remap} as root, else
+ *     {@code $XDG_STATE_HOME/remap} or {@code ~/.local/state/remap}; absolute
  */
-public record HostPaths(Path runDirectory, Path stateDirectory) {
+public record HostPaths(Path stateDirectory) {
+    private static final String DIRECTORY = "remap";
+    private static final Path SYSTEM_STATE = Path.of("/var/lib", DIRECTORY);
+    private static final int ROOT_UID = 0;
+
     /** The paths of the user who runs this process. */
     public static HostPaths ofThisUser() {
-        return of(System.getenv(), isRoot(), System.getProperty("user.home"), System.getProperty("java.io.tmpdir"));
+        return of(System.getenv(), isRoot(), System.getProperty("user.home"));
     }
 
-    static HostPaths of(Map<String, String> variables, boolean root, String home, String temporary) {
-        return Unbuilt.value(HostPaths.class);
+    static HostPaths of(Map<String, String> variables, boolean root, String home) {
+        String chosen = variables.getOrDefault("REMAP_STATE_DIR", "");
+        if (!chosen.isEmpty()) {
+            return new HostPaths(Path.of(chosen).toAbsolutePath());
+        }
+        if (root) {
+            return new HostPaths(SYSTEM_STATE);
+        }
+        // The XDG Base Directory Specification: a relative path in its variables is ignored.
+        Path state = Path.of(variables.getOrDefault("XDG_STATE_HOME", ""));
+        if (!state.isAbsolute()) {
+            state = Path.of(home).toAbsolutePath().resolve(".local").resolve("state");
+        }
+        return new HostPaths(state.resolve(DIRECTORY));
     }
 
+    /** Whether the effective user is root: it owns what the kernel shows of this process. */
     private static boolean isRoot() {
-        return Unbuilt.value(HostPaths.class) != null;
+        try {
+            return Files.getAttribute(Path.of("/proc/self"), "unix:uid").equals(ROOT_UID);
+        } catch (IOException e) {
+            throw new UncheckedIOException("/proc is not mounted, so the user of this process is unknown", e);
+        }
     }
 }
