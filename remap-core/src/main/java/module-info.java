@@ -31,4 +31,13 @@ module io.remap.core {
     uses io.remap.api.spi.IoEngineProvider;
     uses io.remap.api.spi.MetadataProvider;
     uses io.remap.api.spi.TransportProvider;
+
+    provides io.remap.api.spi.BlockDeviceProvider with
+            io.remap.core.device.MemoryDeviceProvider;
+    provides io.remap.api.spi.BufferPoolProvider with
+            io.remap.core.io.PlainBufferPoolProvider;
+    provides io.remap.api.spi.FaultPolicyProvider with
+            io.remap.core.io.StandardFaultPolicyProvider;
+    provides io.remap.api.spi.IoEngineProvider with
+            io.remap.core.io.InlineIoEngineProvider;
 }

@@ -1,0 +1,30 @@
+package io.remap.core.device;
+
+import io.remap.api.DeviceTraits;
+import java.nio.ByteBuffer;
+
+/** The checks that every transfer passes before it touches a device. Allocates only to complain. */
+final class BlockRanges {
+    private BlockRanges() {}
+
+    /** @throws IllegalArgumentException if the range lies outside or is not aligned */
+    static void check(String device, DeviceTraits traits, String operation, long offsetBytes, long lengthBytes) {
+        long size = traits.sizeBytes();
+        if (offsetBytes < 0 || lengthBytes < 0 || offsetBytes > size || lengthBytes > size - offsetBytes) {
+            throw new IllegalArgumentException(device + ": " + operation + " of " + lengthBytes + " bytes at "
+                    + offsetBytes + " is outside of the device of " + size + " bytes");
+        }
+        if (((offsetBytes | lengthBytes) & (traits.alignmentBytes() - 1)) != 0) {
+            throw new IllegalArgumentException(device + ": " + operation + " of " + lengthBytes + " bytes at "
+                    + offsetBytes + " is not aligned to " + traits.alignmentBytes());
+        }
+    }
+
+    /** @throws IllegalArgumentException as {@link #check}, and if nothing can be read into the buffer */
+    static void checkRead(String device, DeviceTraits traits, long offsetBytes, ByteBuffer target) {
+        if (target.isReadOnly()) {
+            throw new IllegalArgumentException(device + ": the buffer to read into is read-only");
+        }
+        check(device, traits, "read", offsetBytes, target.remaining());
+    }
+}

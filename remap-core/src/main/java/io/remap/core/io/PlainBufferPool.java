@@ -1,0 +1,218 @@
+package io.remap.core.io;
+
+import io.remap.api.BufferPool;
+import io.remap.api.IoBuffer;
+import java.util.ArrayDeque;
+import java.util.concurrent.atomic.AtomicLong;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Page-aligned direct memory in size classes that double, from a page to the largest buffer; a buffer is charged with the
+ * whole of its class. Once it has seen the load, neither {@code acquire} nor {@code release} allocates or locks.
+ *
+ * <p>Invariants: {@code bytesInUse <= allocatedBytes <= budgetBytes} (the page of headroom and alignment of each buffer
+ * comes on top); memory is given out only after {@code bytesInUse} was charged for it. So where the budget allows a
+ * buffer and no memory is left for it, free buffers of other classes exist, and are freed.
+ */
+final class PlainBufferPool implements BufferPool {
+    /** Smallest size class. */
+    static final int MIN_CLASS_BYTES = IoBuffer.ALIGNMENT_BYTES;
+
+    /** Most callbacks that wait for memory. Requests in flight are bounded long before: more is a programming error. */
+    static final int MAX_WAITERS = 1 << 16;
+
+    private static final int MIN_CLASS_SHIFT = Integer.numberOfTrailingZeros(MIN_CLASS_BYTES);
+    private static final Logger LOG = LoggerFactory.getLogger(PlainBufferPool.class);
+
+    private final long budgetBytes;
+    private final SizeClass[] classes;
+    private final AtomicLong bytesInUse = new AtomicLong();
+    private final AtomicLong allocatedBytes = new AtomicLong();
+    private final ArrayDeque<Runnable> waiters = new ArrayDeque<>();
+    /** What a thread was refused last, so that it is not put to sleep if just that came back meanwhile. */
+    private final ThreadLocal<Integer> refusedBytes = new ThreadLocal<>();
+
+    private volatile boolean haveWaiters;
+    private volatile boolean closed;
+
+    /**
+     * Begins without memory.
+     *
+     * @param budgetBytes at least {@link #MIN_CLASS_BYTES}
+     */
+    PlainBufferPool(long budgetBytes) {
+        if (budgetBytes < MIN_CLASS_BYTES) {
+            throw new IllegalArgumentException("a budget of " + budgetBytes + " bytes is less than a page");
+        }
+        this.budgetBytes = budgetBytes;
+        long largest = Math.min(budgetBytes, MAX_BUFFER_BYTES);
+        classes = new SizeClass[classOf((int) largest) + 1];
+        for (int i = 0; i < classes.length; i++) {
+            // The last class is cut to the budget, so that every length within the budget can be had.
+            int capacity = (int) Math.min((long) MIN_CLASS_BYTES << i, largest);
+            classes[i] = new SizeClass(this, capacity, (int) Math.min(budgetBytes / capacity, Integer.MAX_VALUE - 8));
+        }
+    }
+
+    private static int classOf(int lengthBytes) {
+        return Math.max(0, Integer.SIZE - Integer.numberOfLeadingZeros(lengthBytes - 1) - MIN_CLASS_SHIFT);
+    }
+
+    @Override
+    public IoBuffer acquire(int lengthBytes) {
+        if (lengthBytes < 1 || lengthBytes > MAX_BUFFER_BYTES || lengthBytes > budgetBytes) {
+            throw new IllegalArgumentException(
+                    "a buffer of " + lengthBytes + " bytes; expected 1 to " + Math.min(MAX_BUFFER_BYTES, budgetBytes));
+        }
+        if (closed) {
+            throw new IllegalStateException("the buffer pool is closed");
+        }
+        SizeClass sizeClass = classes[classOf(lengthBytes)];
+        if (!charge(bytesInUse, sizeClass.capacityBytes)) {
+            refusedBytes.set(sizeClass.capacityBytes);
+            return null;
+        }
+        PlainBuffer buffer = sizeClass.takeFree();
+        if (buffer == null) {
+            buffer = allocate(sizeClass);
+            if (buffer == null) {
+                returnCharge(sizeClass.capacityBytes);
+                refusedBytes.set(sizeClass.capacityBytes);
+                return null;
+            }
+        }
+        return buffer.hand(lengthBytes);
+    }
+
+    private boolean charge(AtomicLong account, int bytes) {
+        long now;
+        do {
+            now = account.get();
+            if (now + bytes > budgetBytes) {
+                return false;
+            }
+        } while (!account.compareAndSet(now, now + bytes));
+        return true;
+    }
+
+    /** New memory; {@code null} if other threads took what was free, in which case they use it. */
+    private PlainBuffer allocate(SizeClass sizeClass) {
+        while (!charge(allocatedBytes, sizeClass.capacityBytes)) {
+            PlainBuffer own = sizeClass.takeFree();
+            if (own != null) {
+                return own;
+            }
+            if (!freeOne()) {
+                return null;
+            }
+        }
+        PlainBuffer buffer = sizeClass.takeEmpty();
+        try {
+            buffer.allocate();
+        } catch (OutOfMemoryError e) {
+            discard(buffer);
+            returnCharge(sizeClass.capacityBytes);
+            throw e;
+        }
+        return buffer;
+    }
+
+    /** Frees a buffer that nobody holds, a large one first. */
+    private boolean freeOne() {
+        for (int i = classes.length - 1; i >= 0; i--) {
+            PlainBuffer buffer = classes[i].takeFree();
+            if (buffer != null) {
+                discard(buffer);
+                return true;
+            }
+        }
+        return false;
+    }
+
+    private void discard(PlainBuffer buffer) {
+        buffer.sizeClass.putEmpty(buffer);
+        allocatedBytes.addAndGet(-buffer.sizeClass.capacityBytes);
+    }
+
+    /** Called by the last release. */
+    void takeBack(PlainBuffer buffer) {
+        int bytes = buffer.sizeClass.capacityBytes;
+        if (closed) {
+            discard(buffer);
+        } else {
+            buffer.sizeClass.putFree(buffer);
+            if (closed) {
+                freeAll();
+            }
+        }
+        returnCharge(bytes);
+    }
+
+    private void returnCharge(int bytes) {
+        bytesInUse.addAndGet(-bytes);
+        if (haveWaiters) {
+            wakeWaiters();
+        }
+    }
+
+    @Override
+    public void whenReleased(Runnable callback) {
+        synchronized (waiters) {
+            if (waiters.size() >= MAX_WAITERS) {
+                throw new IllegalStateException("more than " + MAX_WAITERS + " callbacks wait for memory");
+            }
+            waiters.add(callback);
+            haveWaiters = true;
+        }
+        Integer refused = refusedBytes.get();
+        refusedBytes.remove();
+        if (bytesInUse.get() + (refused == null ? budgetBytes : refused) <= budgetBytes) {
+            wakeWaiters();
+        }
+    }
+
+    /** All of them, since a small want may be met where a large one waits on. */
+    private void wakeWaiters() {
+        Runnable[] woken;
+        synchronized (waiters) {
+            woken = waiters.toArray(Runnable[]::new);
+            waiters.clear();
+            haveWaiters = false;
+        }
+        for (Runnable callback : woken) {
+            try {
+                callback.run();
+            } catch (RuntimeException e) {
+                LOG.error("a callback of the buffer pool ended with a programming error", e);
+            }
+        }
+    }
+
+    @Override
+    public long bytesInUse() {
+        return bytesInUse.get();
+    }
+
+    /** Memory of buffers, out or free. */
+    long allocatedBytes() {
+        return allocatedBytes.get();
+    }
+
+    @Override
+    public void close() {
+        closed = true;
+        synchronized (waiters) {
+            waiters.clear();
+            haveWaiters = false;
+        }
+        freeAll();
+    }
+
+    private void freeAll() {
+        boolean freed;
+        do {
+            freed = freeOne();
+        } while (freed);
+    }
+}

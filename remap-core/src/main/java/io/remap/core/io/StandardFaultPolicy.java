@@ -1,0 +1,69 @@
+package io.remap.core.io;
+
+import io.remap.api.ErrorClass;
+import io.remap.api.spi.FaultPolicy;
+
+/**
+ * A sector is blamed only for an error that can be a sector's, only while its device is alive, and after a few tries. A
+ * shortage of the host is waited out, a few times. Everything else, and everything unknown, is the device's fault.
+ */
+final class StandardFaultPolicy implements FaultPolicy {
+    private final long[] backoffMillis;
+    private final int readAttempts;
+    private final int writeAttempts;
+    private final int hostAttempts;
+    private final long holdOffMillis;
+    private final long maxHoldOffMillis;
+
+    /** The values of the settings, already checked. */
+    StandardFaultPolicy(
+            long[] backoffMillis,
+            int readAttempts,
+            int writeAttempts,
+            int hostAttempts,
+            long holdOffMillis,
+            long maxHoldOffMillis) {
+        this.backoffMillis = backoffMillis.clone();
+        this.readAttempts = readAttempts;
+        this.writeAttempts = writeAttempts;
+        this.hostAttempts = hostAttempts;
+        this.holdOffMillis = holdOffMillis;
+        this.maxHoldOffMillis = maxHoldOffMillis;
+    }
+
+    @Override
+    public Verdict readFailed(ErrorClass errorClass, int attempts, boolean deviceAlive) {
+        return failed(errorClass, attempts, readAttempts, deviceAlive);
+    }
+
+    @Override
+    public Verdict writeFailed(ErrorClass errorClass, int attempts, boolean deviceAlive) {
+        return failed(errorClass, attempts, writeAttempts, deviceAlive);
+    }
+
+    private Verdict failed(ErrorClass errorClass, int attempts, int sectorAttempts, boolean deviceAlive) {
+        if (errorClass == ErrorClass.HOST) {
+            return attempts < hostAttempts ? Verdict.RETRY : Verdict.BLAME_DEVICE;
+        }
+        if (!errorClass.mayBeSector() || !deviceAlive) {
+            return Verdict.BLAME_DEVICE;
+        }
+        return attempts < sectorAttempts ? Verdict.RETRY : Verdict.BLAME_SECTORS;
+    }
+
+    @Override
+    public long retryDelayMillis(int attempts) {
+        // A sum of counters may have overflown: then many tries were made.
+        int step = attempts < 0 ? Integer.MAX_VALUE : Math.max(0, attempts - 1);
+        return backoffMillis[Math.min(step, backoffMillis.length - 1)];
+    }
+
+    @Override
+    public long holdOffMillis(int failures) {
+        long millis = Math.min(holdOffMillis, maxHoldOffMillis);
+        for (int i = 1; i < failures && millis < maxHoldOffMillis && millis > 0; i++) {
+            millis = Math.min(2 * millis, maxHoldOffMillis);
+        }
+        return millis;
+    }
+}

@@ -1,0 +1,93 @@
+package io.remap.core.io;
+
+import io.remap.api.Refusal;
+import io.remap.api.Setting;
+import io.remap.api.Settings;
+import io.remap.api.spi.FaultPolicy;
+import io.remap.api.spi.FaultPolicyProvider;
+import java.util.List;
+
+/** The rules for errors that hold unless another policy is chosen. */
+public final class StandardFaultPolicyProvider implements FaultPolicyProvider {
+    static final Setting RETRY_BACKOFF = new Setting(
+            "retry-backoff-ms",
+            "10,50,250",
+            "How long to wait before each further try, the last for all that follow; 1 to 16 numbers from 0 to 60000.");
+    static final Setting READ_ATTEMPTS = new Setting(
+            "read-attempts",
+            "3",
+            "How often a sector that does not read is tried before it is blamed; 1 to 100.");
+    static final Setting WRITE_ATTEMPTS = new Setting(
+            "write-attempts",
+            "1",
+            "How often a range that takes no write is tried before it is halved or redirected; 1 to 100.");
+    static final Setting HOST_ATTEMPTS = new Setting(
+            "host-attempts",
+            "4",
+            "How often a transfer is tried while the host is short of something; 1 to 100.");
+    static final Setting HOLD_OFF = new Setting(
+            "hold-off-ms",
+            "60000",
+            "How long an unreadable sector answers EIO at once before it is tried again, doubling with each failure; 0"
+                    + " to 86400000.");
+    static final Setting HOLD_OFF_MAX =
+            new Setting("hold-off-max-ms", "86400000", "Longest hold-off; 0 to 31536000000.");
+
+    private static final int MAX_ATTEMPTS = 100;
+    private static final int MAX_BACKOFF_STEPS = 16;
+    private static final long MAX_BACKOFF_MILLIS = 60_000;
+    private static final long DAY_MILLIS = 86_400_000;
+
+    @Override
+    public String name() {
+        return "standard";
+    }
+
+    @Override
+    public String description() {
+        return "a few retries, then the sector; never a sector of a device that is down";
+    }
+
+    @Override
+    public List<Setting> settings() {
+        return List.of(RETRY_BACKOFF, READ_ATTEMPTS, WRITE_ATTEMPTS, HOST_ATTEMPTS, HOLD_OFF, HOLD_OFF_MAX);
+    }
+
+    @Override
+    public FaultPolicy open(Settings settings) throws Refusal {
+        return new StandardFaultPolicy(
+                backoff(settings),
+                (int) settings.number(READ_ATTEMPTS, 1, MAX_ATTEMPTS),
+                (int) settings.number(WRITE_ATTEMPTS, 1, MAX_ATTEMPTS),
+                (int) settings.number(HOST_ATTEMPTS, 1, MAX_ATTEMPTS),
+                settings.number(HOLD_OFF, 0, DAY_MILLIS),
+                settings.number(HOLD_OFF_MAX, 0, 365 * DAY_MILLIS));
+    }
+
+    private static long[] backoff(Settings settings) throws Refusal {
+        String text = settings.text(RETRY_BACKOFF);
+        String[] parts = text.split(",", -1);
+        if (parts.length > MAX_BACKOFF_STEPS) {
+            throw refusal(text);
+        }
+        long[] millis = new long[parts.length];
+        for (int i = 0; i < parts.length; i++) {
+            try {
+                millis[i] = Long.parseLong(parts[i].trim());
+            } catch (NumberFormatException e) {
+                throw refusal(text);
+            }
+            if (millis[i] < 0 || millis[i] > MAX_BACKOFF_MILLIS) {
+                throw refusal(text);
+            }
+        }
+        return millis;
+    }
+
+    private static Refusal refusal(String text) {
+        return new Refusal(
+                Refusal.Kind.USAGE,
+                "setting " + RETRY_BACKOFF.name() + ": expected 1 to " + MAX_BACKOFF_STEPS + " numbers from 0 to "
+                        + MAX_BACKOFF_MILLIS + ", separated by commas; found '" + text + "'");
+    }
+}
