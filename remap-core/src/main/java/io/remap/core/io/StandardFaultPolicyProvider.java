@@ -14,17 +14,13 @@ public final class StandardFaultPolicyProvider implements FaultPolicyProvider {
             "10,50,250",
             "How long to wait before each further try, the last for all that follow; 1 to 16 numbers from 0 to 60000.");
     static final Setting READ_ATTEMPTS = new Setting(
-            "read-attempts",
-            "3",
-            "How often a sector that does not read is tried before it is blamed; 1 to 100.");
+            "read-attempts", "3", "How often a sector that does not read is tried before it is blamed; 1 to 100.");
     static final Setting WRITE_ATTEMPTS = new Setting(
             "write-attempts",
             "1",
             "How often a range that takes no write is tried before it is halved or redirected; 1 to 100.");
     static final Setting HOST_ATTEMPTS = new Setting(
-            "host-attempts",
-            "4",
-            "How often a transfer is tried while the host is short of something; 1 to 100.");
+            "host-attempts", "4", "How often a transfer is tried while the host is short of something; 1 to 100.");
     static final Setting HOLD_OFF = new Setting(
             "hold-off-ms",
             "60000",
