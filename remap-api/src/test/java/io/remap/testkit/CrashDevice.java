@@ -1,0 +1,351 @@
+package io.remap.testkit;
+
+import io.remap.api.BlockDevice;
+import io.remap.api.DeviceException;
+import io.remap.api.DeviceIdentity;
+import io.remap.api.DeviceTraits;
+import io.remap.api.Errno;
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.function.IntPredicate;
+
+/**
+ * A device in memory with a volatile cache. Every write goes to the cache, sector by sector, and is journaled until a
+ * flush; {@link #crash} gives the device as a power cut would leave it: any subset of the sectors that were not flushed,
+ * so also a write that is torn between its sectors. Sparse: sectors never written read as zeros and cost nothing.
+ *
+ * <p>Faults: the n-th operation fails with an errno, ranges cannot be read or written. A flush that fails drops what was
+ * in the cache: it is still read back, and will never be durable, as with a page cache.
+ *
+ * <p>Thread-safe. An observer is called before each operation, on the calling thread.
+ */
+public final class CrashDevice implements BlockDevice {
+    /** What the device is asked to do. */
+    public enum Operation {
+        READ,
+        WRITE,
+        FLUSH,
+        DISCARD,
+        ZERO
+    }
+
+    /** Watches the operations. */
+    @FunctionalInterface
+    public interface Observer {
+        /** Called before the operation has any effect. */
+        void before(Operation operation, long offsetBytes, long lengthBytes);
+    }
+
+    private record SectorWrite(long sector, byte[] content) {}
+
+    private record Fault(long firstOperation, long lastOperation, int errno) {}
+
+    private record Range(long startBytes, long endBytes, boolean reads, boolean writes, int errno) {}
+
+    private final String name;
+    private final DeviceTraits traits;
+    private final int sectorBytes;
+    private final byte[] zeros;
+    private final Map<Long, byte[]> durable = new HashMap<>();
+    private final Map<Long, byte[]> visible = new HashMap<>();
+    private final List<SectorWrite> pending = new ArrayList<>();
+    private final List<Fault> faults = new ArrayList<>();
+    private final List<Range> badRanges = new ArrayList<>();
+    private final long[] counts = new long[Operation.values().length];
+    private Observer observer = (operation, offset, length) -> {};
+    private boolean failedWritesLand;
+    private boolean readOnly;
+    private boolean closed;
+
+    /** A device of zeros whose physical sector is 4096 bytes and that needs transfers aligned to its sector. */
+    public CrashDevice(String name, long sizeBytes, int sectorBytes) {
+        this(name, sizeBytes, sectorBytes, Math.max(4096, sectorBytes));
+    }
+
+    public CrashDevice(String name, long sizeBytes, int sectorBytes, int physicalSectorBytes) {
+        this.name = name;
+        this.sectorBytes = sectorBytes;
+        this.zeros = new byte[sectorBytes];
+        this.traits = new DeviceTraits(
+                sizeBytes, sectorBytes, physicalSectorBytes, sectorBytes, true, false, false, false, false);
+    }
+
+    // --- What tests do with it.
+
+    /** Calls this before each operation; {@code null} for none. */
+    public synchronized void observe(Observer newObserver) {
+        observer = newObserver == null ? (operation, offset, length) -> {} : newObserver;
+    }
+
+    /** Operations so far, failed ones included: the number of the next one. */
+    public synchronized long operations() {
+        return Arrays.stream(counts).sum();
+    }
+
+    public synchronized long operations(Operation operation) {
+        return counts[operation.ordinal()];
+    }
+
+    /** Sector writes that a power cut may lose now. */
+    public synchronized int unflushedSectors() {
+        return pending.size();
+    }
+
+    /** The operation with this number fails, and works again afterwards. */
+    public synchronized void failOperation(long number, int errno) {
+        faults.add(new Fault(number, number, errno));
+    }
+
+    /** All operations from this number on fail. */
+    public synchronized void failFrom(long number, int errno) {
+        faults.add(new Fault(number, Long.MAX_VALUE, errno));
+    }
+
+    /** Whether a write that fails by number changes its sectors nevertheless (by default it does not). */
+    public synchronized void failedWritesLand(boolean land) {
+        failedWritesLand = land;
+    }
+
+    /** Reads that touch the range fail with EIO; writes do not heal it. */
+    public synchronized void makeUnreadable(long offsetBytes, long lengthBytes) {
+        badRanges.add(new Range(offsetBytes, offsetBytes + lengthBytes, true, false, Errno.EIO));
+    }
+
+    /** Writes that touch the range fail with EIO and change nothing. */
+    public synchronized void makeUnwritable(long offsetBytes, long lengthBytes) {
+        badRanges.add(new Range(offsetBytes, offsetBytes + lengthBytes, false, true, Errno.EIO));
+    }
+
+    /** Ends all faults. */
+    public synchronized void heal() {
+        faults.clear();
+        badRanges.clear();
+    }
+
+    /** Writes fail with EROFS from now on, and a test may rely on it that nothing was written. */
+    public synchronized void refuseWrites() {
+        readOnly = true;
+    }
+
+    /** Bytes as they are read now, past all faults. */
+    public synchronized byte[] peek(long offsetBytes, int lengthBytes) {
+        ByteBuffer bytes = ByteBuffer.allocate(lengthBytes);
+        copyOut(offsetBytes, bytes);
+        return bytes.array();
+    }
+
+    /** Replaces whole sectors, durably, past all faults. */
+    public synchronized void poke(long offsetBytes, byte[] bytes) {
+        for (int at = 0; at < bytes.length; at += sectorBytes) {
+            byte[] content = Arrays.copyOfRange(bytes, at, at + sectorBytes);
+            long sector = (offsetBytes + at) / sectorBytes;
+            visible.put(sector, content);
+            durable.put(sector, content);
+        }
+    }
+
+    /** Changes one bit, durably. */
+    public synchronized void flipBit(long offsetBytes, int bit) {
+        long start = offsetBytes / sectorBytes * sectorBytes;
+        byte[] sector = peek(start, sectorBytes);
+        sector[(int) (offsetBytes - start)] ^= (byte) (1 << bit);
+        poke(start, sector);
+    }
+
+    /** The device after a power cut: the flushed content and a subset of the rest, chosen by the seed. */
+    public CrashDevice crash(long seed) {
+        Random random = new Random(seed);
+        // Few survivors, many, or anything between: the ends are where bugs hide.
+        int percent = new int[] {0, 10, 50, 90, 100}[random.nextInt(5)];
+        return crashKeeping(i -> random.nextInt(100) < percent);
+    }
+
+    /** The device after a power cut that kept exactly the unflushed sector writes with these numbers (oldest 0). */
+    public synchronized CrashDevice crashKeeping(IntPredicate kept) {
+        CrashDevice after = new CrashDevice(name, traits.sizeBytes(), sectorBytes, traits.physicalSectorBytes());
+        after.durable.putAll(durable);
+        for (int i = 0; i < pending.size(); i++) {
+            if (kept.test(i)) {
+                after.durable.put(pending.get(i).sector, pending.get(i).content);
+            }
+        }
+        after.visible.putAll(after.durable);
+        return after;
+    }
+
+    /** An equal device: content, cache, but no faults and no observer. */
+    public synchronized CrashDevice copy() {
+        CrashDevice copy = new CrashDevice(name, traits.sizeBytes(), sectorBytes, traits.physicalSectorBytes());
+        copy.durable.putAll(durable);
+        copy.visible.putAll(visible);
+        copy.pending.addAll(pending);
+        return copy;
+    }
+
+    /** Whether both read the same everywhere. */
+    public boolean sameContent(CrashDevice other) {
+        return nonZero().equals(other.nonZero());
+    }
+
+    private synchronized Map<Long, ByteBuffer> nonZero() {
+        Map<Long, ByteBuffer> result = new HashMap<>();
+        visible.forEach((sector, content) -> {
+            if (!Arrays.equals(content, zeros)) {
+                result.put(sector, ByteBuffer.wrap(content));
+            }
+        });
+        return result;
+    }
+
+    // --- The device.
+
+    @Override
+    public void read(long offsetBytes, ByteBuffer target) throws DeviceException {
+        int length = target.remaining();
+        begin(Operation.READ, offsetBytes, length);
+        synchronized (this) {
+            failIfTold(Operation.READ, "read", offsetBytes, length);
+            copyOut(offsetBytes, target);
+        }
+    }
+
+    private void copyOut(long offsetBytes, ByteBuffer target) {
+        long sector = offsetBytes / sectorBytes;
+        while (target.hasRemaining()) {
+            byte[] content = visible.getOrDefault(sector++, zeros);
+            target.put(content, 0, Math.min(sectorBytes, target.remaining()));
+        }
+    }
+
+    @Override
+    public void write(long offsetBytes, ByteBuffer source) throws DeviceException {
+        int length = source.remaining();
+        begin(Operation.WRITE, offsetBytes, length);
+        synchronized (this) {
+            try {
+                failIfTold(Operation.WRITE, "write", offsetBytes, length);
+            } catch (DeviceException e) {
+                if (failedWritesLand && !readOnly) {
+                    take(offsetBytes, source);
+                }
+                throw e;
+            }
+            take(offsetBytes, source);
+        }
+    }
+
+    private void take(long offsetBytes, ByteBuffer source) {
+        for (long sector = offsetBytes / sectorBytes; source.hasRemaining(); sector++) {
+            byte[] content = new byte[sectorBytes];
+            source.get(content);
+            cache(sector, content);
+        }
+    }
+
+    private void cache(long sector, byte[] content) {
+        visible.put(sector, content);
+        pending.add(new SectorWrite(sector, content));
+    }
+
+    @Override
+    public void flush() throws DeviceException {
+        begin(Operation.FLUSH, 0, 0);
+        synchronized (this) {
+            try {
+                failIfTold(Operation.FLUSH, "flush", 0, 0);
+            } catch (DeviceException e) {
+                pending.clear();
+                throw e;
+            }
+            for (SectorWrite write : pending) {
+                durable.put(write.sector, write.content);
+            }
+            pending.clear();
+        }
+    }
+
+    @Override
+    public void discard(long offsetBytes, long lengthBytes) throws DeviceException {
+        zeroSectors(Operation.DISCARD, "discard", offsetBytes, lengthBytes);
+    }
+
+    @Override
+    public void zero(long offsetBytes, long lengthBytes, boolean keepAllocated) throws DeviceException {
+        zeroSectors(Operation.ZERO, "zero", offsetBytes, lengthBytes);
+    }
+
+    private void zeroSectors(Operation operation, String verb, long offsetBytes, long lengthBytes)
+            throws DeviceException {
+        begin(operation, offsetBytes, lengthBytes);
+        synchronized (this) {
+            failIfTold(operation, verb, offsetBytes, lengthBytes);
+            for (long at = offsetBytes; at < offsetBytes + lengthBytes; at += sectorBytes) {
+                cache(at / sectorBytes, zeros);
+            }
+        }
+    }
+
+    /** Checks the arguments and tells the observer, which may look at this device. */
+    private void begin(Operation operation, long offsetBytes, long lengthBytes) {
+        Observer told;
+        synchronized (this) {
+            if (closed) {
+                throw new IllegalStateException(name + " is closed");
+            }
+            if (offsetBytes < 0
+                    || offsetBytes % sectorBytes != 0
+                    || lengthBytes % sectorBytes != 0
+                    || lengthBytes > traits.sizeBytes() - offsetBytes) {
+                throw new IllegalArgumentException(name + ": no such range: " + offsetBytes + "+" + lengthBytes);
+            }
+            told = observer;
+        }
+        told.before(operation, offsetBytes, lengthBytes);
+    }
+
+    private void failIfTold(Operation operation, String verb, long offsetBytes, long lengthBytes)
+            throws DeviceException {
+        long number = operations();
+        counts[operation.ordinal()]++;
+        boolean writes = operation != Operation.READ && operation != Operation.FLUSH;
+        if (readOnly && writes) {
+            throw new DeviceException(name, verb, offsetBytes, lengthBytes, Errno.EROFS);
+        }
+        for (Fault fault : faults) {
+            if (number >= fault.firstOperation && number <= fault.lastOperation) {
+                throw new DeviceException(name, verb, offsetBytes, lengthBytes, fault.errno);
+            }
+        }
+        for (Range range : badRanges) {
+            boolean concerned = operation == Operation.READ ? range.reads : writes && range.writes;
+            if (concerned && offsetBytes < range.endBytes && range.startBytes < offsetBytes + lengthBytes) {
+                throw new DeviceException(name, verb, offsetBytes, lengthBytes, range.errno);
+            }
+        }
+    }
+
+    @Override
+    public String name() {
+        return name;
+    }
+
+    @Override
+    public DeviceTraits traits() {
+        return traits;
+    }
+
+    @Override
+    public DeviceIdentity identity() {
+        return new DeviceIdentity("path:" + name, "mem:" + name, 0, traits.sizeBytes(), "");
+    }
+
+    @Override
+    public synchronized void close() {
+        closed = true;
+    }
+}

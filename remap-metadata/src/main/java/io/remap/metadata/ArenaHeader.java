@@ -1,0 +1,120 @@
+package io.remap.metadata;
+
+import java.nio.ByteBuffer;
+import java.util.UUID;
+
+/**
+ * The header of an arena copy: which generation stands there, and how to read it. It names the CRC of the whole table, so
+ * that an old table is never taken for the one of this header.
+ *
+ * <p>See docs/FORMAT.md. The fields for the boot id of the host, the fingerprint of main and further spares are places
+ * only: written as zeros, a single active member.
+ *
+ * @param generation the generation
+ * @param session random for each opening: tells our own headers from those of another server
+ * @param tableBlocks blocks of the table
+ * @param entries entries in it
+ * @param tableCrc CRC32C of all entries in order
+ * @param writtenMillis when, milliseconds since 1970
+ * @param firstPlaceAbandoned the first header place of this copy cannot be written: what stands there does not count
+ * @param replaced bad blocks of this copy: element <i>i</i> is the body block that reserve block <i>i</i> stands for, or
+ *     {@link ArenaCopy#RESERVE_BAD}
+ */
+record ArenaHeader(
+        Generation generation,
+        UUID session,
+        int tableBlocks,
+        long entries,
+        int tableCrc,
+        long writtenMillis,
+        boolean firstPlaceAbandoned,
+        int[] replaced) {
+    static final long MAGIC = Block.magic("REMAPHDR");
+    static final int SESSION_AT = 48;
+    static final int BOOT_ID_AT = 64;
+    static final int ARENA_AT = 80;
+    static final int COPY_AT = 81;
+    static final int PLACE_AT = 82;
+    static final int FLAGS_AT = 83;
+    static final int TABLE_BLOCKS_AT = 84;
+    static final int ENTRIES_AT = 88;
+    static final int TABLE_CRC_AT = 96;
+    static final int MEMBER_COUNT_AT = 100;
+    static final int WRITTEN_AT = 104;
+    static final int MAIN_DIGEST_AT = 112;
+    static final int REPLACED_COUNT_AT = 248;
+    static final int REPLACED_AT = 256;
+    static final int MEMBERS_AT = REPLACED_AT + Layout.MAX_RESERVE_BLOCKS * Integer.BYTES;
+    static final int MEMBER_BYTES = 32;
+    static final int MEMBER_INDEX_AT = 0;
+    static final int MEMBER_STATE_AT = 1;
+    static final int MEMBER_GENERATION_AT = 8;
+    static final int MEMBER_ID_AT = 16;
+    static final int MAX_MEMBERS = 32;
+
+    static final int FIRST_PLACE_ABANDONED = 1;
+    static final byte MEMBER_ACTIVE = 1;
+
+    /** Writes this into a zeroed block. */
+    void encode(ByteBuffer block, int arena, int copy, int place, long offsetBytes) {
+        Block.putClaim(block, MAGIC, generation);
+        Block.putUuid(block, SESSION_AT, session);
+        block.put(ARENA_AT, (byte) arena);
+        block.put(COPY_AT, (byte) copy);
+        block.put(PLACE_AT, (byte) place);
+        block.put(FLAGS_AT, (byte) (firstPlaceAbandoned ? FIRST_PLACE_ABANDONED : 0));
+        block.putInt(TABLE_BLOCKS_AT, tableBlocks);
+        block.putLong(ENTRIES_AT, entries);
+        block.putInt(TABLE_CRC_AT, tableCrc);
+        block.putLong(WRITTEN_AT, writtenMillis);
+        block.putInt(REPLACED_COUNT_AT, replaced.length);
+        for (int i = 0; i < replaced.length; i++) {
+            block.putInt(REPLACED_AT + i * Integer.BYTES, replaced[i]);
+        }
+        block.putInt(MEMBER_COUNT_AT, 1);
+        block.put(MEMBERS_AT + MEMBER_STATE_AT, MEMBER_ACTIVE);
+        block.putLong(MEMBERS_AT + MEMBER_GENERATION_AT, generation.number());
+        Block.seal(block, offsetBytes);
+    }
+
+    /** Reads the header of a pair, or gives {@code null} if none of it stands there whole. */
+    static ArenaHeader decode(ByteBuffer block, UUID pairUuid, Layout layout, long offsetBytes) throws Damage {
+        if (!isWhole(block, offsetBytes) || !Block.uuid(block, Block.UUID_AT).equals(pairUuid)) {
+            return null;
+        }
+        int tableBlocks = block.getInt(TABLE_BLOCKS_AT);
+        long entries = block.getLong(ENTRIES_AT);
+        int replacedCount = block.getInt(REPLACED_COUNT_AT);
+        int members = block.getInt(MEMBER_COUNT_AT);
+        if (tableBlocks < 0
+                || tableBlocks > layout.tableBlocks()
+                || entries < 0
+                || entries > (long) tableBlocks * TableBlock.MAX_ENTRIES
+                || replacedCount < 0
+                || replacedCount > layout.reserveBlocks()
+                || members != 1) {
+            throw new Damage("the arena header at byte " + offsetBytes + " describes an impossible table: "
+                    + tableBlocks + " blocks, " + entries + " entries, " + replacedCount + " blocks replaced, "
+                    + members
+                    + " members");
+        }
+        int[] replaced = new int[replacedCount];
+        for (int i = 0; i < replacedCount; i++) {
+            replaced[i] = block.getInt(REPLACED_AT + i * Integer.BYTES);
+        }
+        return new ArenaHeader(
+                new Generation(pairUuid, block.getLong(Block.GENERATION_AT), block.getLong(Block.NONCE_AT)),
+                Block.uuid(block, SESSION_AT),
+                tableBlocks,
+                entries,
+                block.getInt(TABLE_CRC_AT),
+                block.getLong(WRITTEN_AT),
+                (block.get(FLAGS_AT) & FIRST_PLACE_ABANDONED) != 0,
+                replaced);
+    }
+
+    /** Whether a header of any pair stands here whole. */
+    static boolean isWhole(ByteBuffer block, long offsetBytes) {
+        return block.getLong(Block.MAGIC_AT) == MAGIC && Block.isSealed(block, offsetBytes);
+    }
+}

@@ -1,0 +1,279 @@
+package io.remap.metadata;
+
+import io.remap.api.DeviceException;
+import io.remap.api.Errno;
+import io.remap.api.ErrorClass;
+import io.remap.api.RemapTable;
+import io.remap.api.TimeSource;
+import java.nio.ByteBuffer;
+import java.util.UUID;
+import java.util.random.RandomGenerator;
+import java.util.zip.CRC32C;
+
+/**
+ * Writes a new generation: table and header, into an arena that holds nothing valid that is needed, both copies, flush,
+ * read back and compare. Blocks that cannot be written, or do not read back, are replaced from the reserve.
+ *
+ * <p>Invariants: nothing is written twice without a flush between; every attempt has a number and a nonce of its own; when
+ * {@link #write} returns, both copies were read back as they were written.
+ */
+final class Checkpoint {
+    /** Each attempt replaces all blocks that the one before found bad. */
+    static final int MAX_ATTEMPTS = 6;
+
+    private final BlockIo io;
+    private final Layout layout;
+    private final UUID pairUuid;
+    private final UUID session;
+    private final TimeSource time;
+    private final RandomGenerator random;
+    private long lastNumber;
+
+    /** @param lastNumber the highest number that may have been used before */
+    Checkpoint(
+            BlockIo io,
+            Layout layout,
+            UUID pairUuid,
+            UUID session,
+            TimeSource time,
+            RandomGenerator random,
+            long lastNumber) {
+        this.io = io;
+        this.layout = layout;
+        this.pairUuid = pairUuid;
+        this.session = session;
+        this.time = time;
+        this.random = random;
+        this.lastNumber = lastNumber;
+    }
+
+    /** Entries one after the other; a fresh one for each pass. */
+    private static final class EntryStream {
+        private final RemapTable.Cursor cursor = new RemapTable.Cursor();
+        private final Tables tables;
+        private boolean inBad;
+        private boolean more;
+
+        EntryStream(Tables tables) {
+            this.tables = tables;
+            more = cursor.seek(tables.map(), 0);
+            settle();
+        }
+
+        private void settle() {
+            if (!more && !inBad) {
+                inBad = true;
+                more = cursor.seek(tables.bad(), 0);
+            }
+        }
+
+        /** Fills a block with the next entries; returns how many. */
+        int fill(ByteBuffer block) {
+            int count = 0;
+            while (more && count < TableBlock.MAX_ENTRIES) {
+                int at = TableBlock.ENTRIES_AT + count * Entry.BYTES;
+                if (inBad) {
+                    Entry.encodeBadSlots(block, at, Tables.SPARE, cursor.firstUnit(), cursor.lengthUnits());
+                } else {
+                    Entry.encodeSet(block, at, cursor.firstUnit(), cursor.lengthUnits(), cursor.place());
+                }
+                count++;
+                more = cursor.next();
+                settle();
+            }
+            return count;
+        }
+    }
+
+    /**
+     * Makes the tables durable in both copies of an arena.
+     *
+     * @return the header as it stands in copy 0 (that of copy 1 differs in its replaced blocks alone)
+     * @throws DeviceException if that cannot be done; the arena may then hold the generation, or not
+     */
+    ArenaHeader write(ArenaCopy[] arena, Tables tables) throws DeviceException {
+        int tableBlocks = (int) ((tables.entries() + TableBlock.MAX_ENTRIES - 1) / TableBlock.MAX_ENTRIES);
+        for (int attempt = 1; ; attempt++) {
+            lastNumber++;
+            Generation generation = new Generation(pairUuid, lastNumber, random.nextLong());
+            ArenaHeader header = null;
+            for (ArenaCopy copy : arena) {
+                int crc = writeTable(copy, generation, tables, tableBlocks);
+                ArenaHeader written = new ArenaHeader(
+                        generation,
+                        session,
+                        tableBlocks,
+                        tables.entries(),
+                        crc,
+                        time.wallMillis(),
+                        copy.firstPlaceAbandoned(),
+                        copy.replaced());
+                writeHeader(copy, written);
+                header = header == null ? written : header;
+            }
+            io.flush();
+            DeviceException unreadable = verify(arena, header);
+            if (unreadable == null) {
+                return header;
+            }
+            if (attempt == MAX_ATTEMPTS) {
+                throw unreadable;
+            }
+        }
+    }
+
+    private int writeTable(ArenaCopy copy, Generation generation, Tables tables, int tableBlocks)
+            throws DeviceException {
+        EntryStream entries = new EntryStream(tables);
+        CRC32C crc = new CRC32C();
+        for (int first = 0; first < tableBlocks; first += BlockIo.CHUNK_BLOCKS) {
+            int count = Math.min(BlockIo.CHUNK_BLOCKS, tableBlocks - first);
+            for (int i = 0; i < count; i++) {
+                ByteBuffer block = io.zeroedBlock(i);
+                int inBlock = entries.fill(block);
+                TableBlock.finish(block, generation, first + i, inBlock, copy.offset(first + i));
+                crc.update(TableBlock.entries(block));
+            }
+            writeChunk(copy, first, count);
+        }
+        return (int) crc.getValue();
+    }
+
+    private void writeChunk(ArenaCopy copy, int first, int count) throws DeviceException {
+        if (copy.isContiguous(first, count)) {
+            try {
+                io.write(copy.offset(first), 0, count);
+                return;
+            } catch (DeviceException e) {
+                if (!e.errorClass().mayBeSector()) {
+                    throw e;
+                }
+                // Some of the blocks are bad. What was written of the chunk is written again with the same bytes.
+            }
+        }
+        for (int i = 0; i < count; i++) {
+            while (true) {
+                try {
+                    io.write(copy.offset(first + i), i, 1);
+                    break;
+                } catch (DeviceException e) {
+                    replace(copy, first + i, e);
+                    Block.seal(io.block(i), copy.offset(first + i));
+                }
+            }
+        }
+    }
+
+    private static void replace(ArenaCopy copy, int body, DeviceException error) throws DeviceException {
+        if (!error.errorClass().mayBeSector() || !copy.replace(body)) {
+            throw error;
+        }
+    }
+
+    private void writeHeader(ArenaCopy copy, ArenaHeader header) throws DeviceException {
+        try {
+            writeHeader(copy, header, copy.headerPlace());
+        } catch (DeviceException e) {
+            if (!e.errorClass().mayBeSector() || !copy.abandonFirstPlace()) {
+                throw e;
+            }
+            writeHeader(
+                    copy,
+                    new ArenaHeader(
+                            header.generation(),
+                            header.session(),
+                            header.tableBlocks(),
+                            header.entries(),
+                            header.tableCrc(),
+                            header.writtenMillis(),
+                            true,
+                            header.replaced()),
+                    copy.headerPlace());
+        }
+    }
+
+    private void writeHeader(ArenaCopy copy, ArenaHeader header, int place) throws DeviceException {
+        long offset = copy.headerOffset(place);
+        header.encode(io.zeroedBlock(0), copy.arena, copy.copy, place, offset);
+        io.write(offset);
+    }
+
+    /** Reads both copies back; replaces what is bad, and gives the error then. */
+    private DeviceException verify(ArenaCopy[] arena, ArenaHeader header) throws DeviceException {
+        DeviceException bad = null;
+        for (ArenaCopy copy : arena) {
+            for (int first = 0; first < header.tableBlocks(); first += BlockIo.CHUNK_BLOCKS) {
+                int count = Math.min(BlockIo.CHUNK_BLOCKS, header.tableBlocks() - first);
+                DeviceException inChunk = verifyChunk(copy, header.generation(), first, count);
+                bad = bad == null ? inChunk : bad;
+            }
+            DeviceException inHeader = verifyHeader(copy, header);
+            bad = bad == null ? inHeader : bad;
+        }
+        return bad;
+    }
+
+    private DeviceException verifyChunk(ArenaCopy copy, Generation generation, int first, int count)
+            throws DeviceException {
+        DeviceException bad = null;
+        boolean whole = false;
+        if (copy.isContiguous(first, count)) {
+            try {
+                io.read(copy.offset(first), 0, count);
+                whole = true;
+            } catch (DeviceException e) {
+                if (!e.errorClass().mayBeSector()) {
+                    throw e;
+                }
+            }
+        }
+        for (int i = 0; i < count; i++) {
+            long offset = copy.offset(first + i);
+            try {
+                if (!whole) {
+                    io.read(offset, i, 1);
+                }
+                if (!TableBlock.isValid(io.block(i), generation, first + i, offset)) {
+                    throw notAsWritten(offset);
+                }
+            } catch (DeviceException e) {
+                replace(copy, first + i, e);
+                bad = e;
+            }
+        }
+        return bad;
+    }
+
+    private DeviceException verifyHeader(ArenaCopy copy, ArenaHeader header) throws DeviceException {
+        long offset = copy.headerOffset(copy.headerPlace());
+        try {
+            ArenaHeader read = ArenaHeader.decode(io.read(offset), pairUuid, layout, offset);
+            if (read != null
+                    && read.generation().equals(header.generation())
+                    && read.tableCrc() == header.tableCrc()
+                    && read.session().equals(session)) {
+                return null;
+            }
+            throw notAsWritten(offset);
+        } catch (Damage e) {
+            throw new IllegalStateException("a header that we wrote: " + e.getMessage(), e);
+        } catch (DeviceException e) {
+            if (!e.errorClass().mayBeSector() || !copy.abandonFirstPlace()) {
+                throw e;
+            }
+            return e;
+        }
+    }
+
+    private DeviceException notAsWritten(long offset) {
+        return new DeviceException(
+                io.name(),
+                "read",
+                offset,
+                Block.BYTES,
+                Errno.NONE,
+                ErrorClass.SECTOR,
+                "the block does not read back as it was written",
+                null);
+    }
+}

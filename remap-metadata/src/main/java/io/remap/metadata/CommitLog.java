@@ -1,0 +1,286 @@
+package io.remap.metadata;
+
+import io.remap.api.DeviceException;
+import io.remap.api.Environment;
+import io.remap.api.Errno;
+import io.remap.api.ErrorClass;
+import io.remap.api.MapChange;
+import java.nio.ByteBuffer;
+import java.util.List;
+import java.util.UUID;
+
+/**
+ * The active generation of an open spare: appends changes to its log, and begins a new generation where the log is full or
+ * an append is uncertain. One call at a time; nothing here waits for anybody but the device.
+ *
+ * <p>Invariants:
+ *
+ * <ul>
+ *   <li>{@link #tables} is what the spare states for certain: it changes only after the records are durable in both copies.
+ *   <li>A block of the log is written once. After an append or a checkpoint that failed, nothing is appended to that
+ *       generation any more.
+ *   <li>Nothing is written after a flush has failed, or after another server has begun a generation.
+ * </ul>
+ */
+final class CommitLog {
+    /** The changes are not in force, and will not be found at the next open. The log goes on. */
+    static final class NotCommitted extends Exception {
+        private static final long serialVersionUID = 1L;
+
+        NotCommitted(String message, Throwable cause) {
+            super(message, cause);
+        }
+    }
+
+    private static final int FILLING_NUMERATOR = 3;
+    private static final int FILLING_DENOMINATOR = 4;
+
+    private final BlockIo io;
+    private final Superblock superblock;
+    private final Layout layout;
+    private final UUID session;
+    private final Checkpoint checkpoint;
+    private final ArenaCopy[][] copies;
+
+    private volatile Tables tables;
+    private volatile ArenaHeader header;
+    private volatile int nextPosition;
+    private volatile long checkpoints;
+    private int active;
+    private int previousCrc;
+
+    /** Goes on from what recovery found; the caller must {@link #begin()} before anything is committed. */
+    CommitLog(BlockIo io, Superblock superblock, Recovery.Found found, Environment environment) {
+        this.io = io;
+        this.superblock = superblock;
+        this.layout = superblock.layout();
+        this.session = Formatter.randomUuid(environment);
+        this.copies = found.copies();
+        this.tables = found.tables();
+        this.header = found.header();
+        this.active = found.arena();
+        this.nextPosition = layout.logBlocks();
+        this.checkpoint = new Checkpoint(
+                io,
+                layout,
+                superblock.pair().pairUuid(),
+                session,
+                environment.time(),
+                environment.random(),
+                found.highestNumber());
+    }
+
+    Tables tables() {
+        return tables;
+    }
+
+    long generation() {
+        return header.generation().number();
+    }
+
+    int usedBlocks() {
+        return nextPosition;
+    }
+
+    long checkpoints() {
+        return checkpoints;
+    }
+
+    /** Whether it is time to begin a new generation when there is nothing else to do. */
+    boolean isFilling() {
+        return (long) nextPosition * FILLING_DENOMINATOR >= (long) layout.logBlocks() * FILLING_NUMERATOR;
+    }
+
+    /** The first thing after recovery: what was seen once is durable anew before anybody relies on it. */
+    void begin() throws DeviceException {
+        checkpoint();
+    }
+
+    /** Makes room while nobody waits. */
+    void checkpointAhead() throws DeviceException {
+        checkOwner();
+        checkpoint();
+    }
+
+    /** States the present tables in a new generation in the other arena, and goes on there. */
+    private void checkpoint() throws DeviceException {
+        beginGeneration(tables);
+    }
+
+    private void beginGeneration(Tables stated) throws DeviceException {
+        int other = 1 - active;
+        ArenaHeader written = checkpoint.write(copies[other], stated);
+        active = other;
+        header = written;
+        tables = stated;
+        nextPosition = 0;
+        previousCrc = 0;
+        checkpoints++;
+    }
+
+    /**
+     * Makes changes durable, all or none.
+     *
+     * @param changed the tables after the changes
+     * @throws NotCommitted if they are certainly not in force
+     * @throws DeviceException if nothing can be made durable any more, and it is not known what the next open finds
+     */
+    void commit(List<MapChange> changes, Tables changed) throws NotCommitted, DeviceException {
+        int blocks = (changes.size() + LogBlock.MAX_RECORDS - 1) / LogBlock.MAX_RECORDS;
+        io.flush();
+        checkOwner();
+        if (blocks > layout.logBlocks()) {
+            commitByCheckpoint(changed);
+            return;
+        }
+        if (blocks > layout.logBlocks() - nextPosition) {
+            checkpoint();
+        }
+        DeviceException failure = append(changes, blocks);
+        if (failure != null) {
+            undo(failure);
+        }
+        tables = changed;
+    }
+
+    /** More changes than the log holds: a new generation states them. */
+    private void commitByCheckpoint(Tables changed) throws NotCommitted, DeviceException {
+        try {
+            beginGeneration(changed);
+        } catch (DeviceException e) {
+            undo(e);
+        }
+    }
+
+    /**
+     * A record, or a generation, may or may not be found at the next open: a new generation that states the present
+     * tables takes it back. Always throws.
+     */
+    private void undo(DeviceException failure) throws NotCommitted, DeviceException {
+        if (io.flushFailed()) {
+            throw failure;
+        }
+        // What was half written must not share a flush with what takes its place.
+        io.flush();
+        checkpoint();
+        throw new NotCommitted(failure.getMessage(), failure);
+    }
+
+    /** Writes the blocks of a batch to both copies, and flushes; gives the error if a block could not be written. */
+    private DeviceException append(List<MapChange> changes, int blocks) throws DeviceException {
+        DeviceException failure = null;
+        int crc = previousCrc;
+        for (int i = 0; i < blocks && failure == null; i++) {
+            ByteBuffer block = io.zeroedBlock(0);
+            int from = i * LogBlock.MAX_RECORDS;
+            int count = Math.min(LogBlock.MAX_RECORDS, changes.size() - from);
+            for (int record = 0; record < count; record++) {
+                Entry.encode(block, LogBlock.recordAt(record), changes.get(from + record));
+            }
+            LogBlock.finish(block, header.generation(), nextPosition + i + 1L, crc, count, i, blocks);
+            crc = Block.bodyCrc(block);
+            failure = writeCopies(block, nextPosition + i);
+        }
+        nextPosition += blocks;
+        previousCrc = crc;
+        if (failure == null) {
+            io.flush();
+        }
+        return failure;
+    }
+
+    private DeviceException writeCopies(ByteBuffer block, int position) {
+        for (ArenaCopy copy : copies[active]) {
+            int body = copy.logBody(position);
+            long offset = copy.offset(body);
+            Block.seal(block, offset);
+            try {
+                io.write(offset);
+            } catch (DeviceException e) {
+                if (e.errorClass().mayBeSector()) {
+                    copy.replace(body);
+                }
+                return e;
+            }
+        }
+        return null;
+    }
+
+    /** The last block: the store was closed in order. */
+    void markClean() throws DeviceException {
+        io.flush();
+        checkOwner();
+        if (nextPosition == layout.logBlocks()) {
+            checkpoint();
+        }
+        ByteBuffer block = io.zeroedBlock(0);
+        Entry.encodeClean(block, LogBlock.recordAt(0), tables.entries());
+        LogBlock.finish(block, header.generation(), nextPosition + 1L, previousCrc, 1, 0, 1);
+        nextPosition++;
+        DeviceException failure = writeCopies(block, nextPosition - 1);
+        if (failure != null) {
+            throw failure;
+        }
+        io.flush();
+    }
+
+    /**
+     * Reads the headers of both arenas, and refuses to go on if somebody else has written one: a header that is not ours
+     * where ours must be, or a newer one in the other arena. One readable copy of each arena is enough, since an owner
+     * writes both.
+     */
+    private void checkOwner() throws DeviceException {
+        boolean seen = false;
+        DeviceException unreadable = null;
+        for (int arena = 0; arena < 2; arena++) {
+            for (ArenaCopy copy : copies[arena]) {
+                long offset = copy.headerOffset(copy.headerPlace());
+                try {
+                    ByteBuffer block = io.read(offset);
+                    boolean whole = ArenaHeader.isWhole(block, offset);
+                    if (arena == active) {
+                        seen |= isOurs(block, whole, offset);
+                    } else if (whole && isForeign(block)) {
+                        throw fenced(offset);
+                    }
+                } catch (DeviceException e) {
+                    if (!e.errorClass().mayBeSector()) {
+                        throw e;
+                    }
+                    unreadable = e;
+                }
+            }
+        }
+        if (!seen) {
+            throw unreadable != null ? unreadable : fenced(copies[active][0].headerOffset(0));
+        }
+    }
+
+    private boolean isOurs(ByteBuffer block, boolean whole, long offset) throws DeviceException {
+        if (!whole) {
+            return false;
+        }
+        if (!Block.claims(block, ArenaHeader.MAGIC, header.generation())
+                || !Block.uuid(block, ArenaHeader.SESSION_AT).equals(session)) {
+            throw fenced(offset);
+        }
+        return true;
+    }
+
+    private boolean isForeign(ByteBuffer block) {
+        return !Block.uuid(block, Block.UUID_AT).equals(superblock.pair().pairUuid())
+                || block.getLong(Block.GENERATION_AT) > header.generation().number();
+    }
+
+    private DeviceException fenced(long offset) {
+        return new DeviceException(
+                io.name(),
+                "write",
+                offset,
+                0,
+                Errno.NONE,
+                ErrorClass.RESERVED,
+                "another server has taken over this spare, or formatted it; stop this one",
+                null);
+    }
+}

@@ -1,0 +1,61 @@
+package io.remap.metadata;
+
+import io.remap.api.BlockDevice;
+import io.remap.api.DeviceException;
+import io.remap.api.Environment;
+import io.remap.api.Refusal;
+import io.remap.api.spi.PairIdentity;
+import java.util.UUID;
+
+/**
+ * Makes a device an empty spare, as one transaction: markers over the old superblocks, then the first generation, then the
+ * new superblocks, with a flush after each step.
+ *
+ * <p>Why a crash never leaves it half formatted: a spare needs two whole superblocks. Markers and superblocks are both
+ * written to the places 2 and 3, flushed, then to 0 and 1. So before the first flush of the markers the places 0 and 1
+ * still say what the device was; from then on there are two markers, and fewer than two whole superblocks count as an
+ * interrupted format; and two new superblocks are seen only when all that they rely on is durable.
+ */
+final class Formatter {
+    private Formatter() {}
+
+    static void format(BlockDevice spare, PairIdentity pair, Layout layout, Environment environment)
+            throws Refusal, DeviceException {
+        Superblock.checkFits(pair);
+        BlockIo io = new BlockIo(spare, layout.granuleBytes());
+        UUID uuid = pair.pairUuid();
+        Identities.writeMarkers(io, uuid, layout.sizeBytes(), 2, 3);
+        Identities.writeMarkers(io, uuid, layout.sizeBytes(), 0, 1);
+
+        clearHeaders(io, layout);
+        Checkpoint checkpoint =
+                new Checkpoint(io, layout, uuid, randomUuid(environment), environment.time(), environment.random(), 0);
+        checkpoint.write(arena(layout, 0), Tables.EMPTY);
+
+        Superblock superblock = new Superblock(
+                Superblock.Version.CURRENT, pair, layout, environment.time().wallMillis());
+        Identities.write(io, superblock, 2, 3);
+        Identities.write(io, superblock, 0, 1);
+    }
+
+    /** Zeros tell an arena that was never written from one whose header was damaged. */
+    private static void clearHeaders(BlockIo io, Layout layout) throws DeviceException {
+        for (int arena = 0; arena < 2; arena++) {
+            for (ArenaCopy copy : arena(layout, arena)) {
+                for (int place = 0; place < Layout.HEADER_PLACES; place++) {
+                    io.zeroedBlock(0);
+                    io.write(copy.headerOffset(place));
+                }
+            }
+        }
+        io.flush();
+    }
+
+    static ArenaCopy[] arena(Layout layout, int arena) {
+        return new ArenaCopy[] {new ArenaCopy(layout, arena, 0), new ArenaCopy(layout, arena, 1)};
+    }
+
+    static UUID randomUuid(Environment environment) {
+        return new UUID(environment.random().nextLong(), environment.random().nextLong());
+    }
+}

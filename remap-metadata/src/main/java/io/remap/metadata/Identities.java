@@ -1,0 +1,170 @@
+package io.remap.metadata;
+
+import io.remap.api.BlockDevice;
+import io.remap.api.DeviceException;
+import io.remap.api.DeviceTraits;
+import io.remap.api.spi.PairIdentity;
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.UUID;
+
+/**
+ * The four superblocks of a device, as they were read. Two whole ones that agree make a spare; one is enough for reading
+ * only; markers say that a format was interrupted.
+ */
+final class Identities {
+    static final int COUNT = 4;
+    /** Fewer whole superblocks do not prove that a format came to its end. */
+    static final int QUORUM = 2;
+
+    /** What stands at one of the four places. */
+    enum State {
+        WHOLE,
+        /** The marker of a format under way. */
+        MARKER,
+        /** A superblock of ours that is not whole. */
+        BROKEN,
+        ZERO,
+        OTHER,
+        UNREADABLE
+    }
+
+    /**
+     * One place.
+     *
+     * @param offsetBytes where
+     * @param state what stands there
+     * @param superblock if whole
+     * @param error if unreadable
+     */
+    record Found(long offsetBytes, State state, Superblock superblock, DeviceException error) {}
+
+    private final List<Found> found;
+
+    private Identities(List<Found> found) {
+        this.found = found;
+    }
+
+    /** Smallest transfer that all devices take and that holds a block. */
+    static int readGranule(BlockDevice device) {
+        DeviceTraits traits = device.traits();
+        return Math.max(Block.BYTES, Math.max(traits.alignmentBytes(), traits.logicalSectorBytes()));
+    }
+
+    /** Reads all four; errors of the device are part of the result. */
+    static Identities read(BlockDevice device) throws Damage {
+        long size = device.traits().sizeBytes();
+        Identities here = readAt(device, size);
+        Superblock first = here.first();
+        if (first == null || first.layout() == null || first.layout().sizeBytes() == Layout.alignDown(size)) {
+            return here;
+        }
+        // The device has another size than when it was formatted; the last two places are where they were then.
+        first.layout().check(size);
+        return readAt(device, first.layout().sizeBytes());
+    }
+
+    private static Identities readAt(BlockDevice device, long sizeBytes) throws Damage {
+        BlockIo io = new BlockIo(device, readGranule(device), 1);
+        List<Found> all = new ArrayList<>();
+        for (int i = 0; i < COUNT; i++) {
+            long offset = Layout.identityOffset(i, sizeBytes);
+            try {
+                all.add(classify(io.read(offset), offset));
+            } catch (DeviceException e) {
+                all.add(new Found(offset, State.UNREADABLE, null, e));
+            }
+        }
+        return new Identities(all);
+    }
+
+    private static Found classify(ByteBuffer block, long offset) throws Damage {
+        Superblock superblock = Superblock.decode(block, offset);
+        State state = State.OTHER;
+        if (superblock != null) {
+            state = State.WHOLE;
+        } else if (Superblock.isMarker(block, offset)) {
+            state = State.MARKER;
+        } else if (block.getLong(Block.MAGIC_AT) == Superblock.MAGIC) {
+            state = State.BROKEN;
+        } else if (Block.isZero(block, 0, Block.BYTES)) {
+            state = State.ZERO;
+        }
+        return new Found(offset, state, superblock, null);
+    }
+
+    List<Found> found() {
+        return found;
+    }
+
+    int count(State state) {
+        int count = 0;
+        for (Found one : found) {
+            count += one.state == state ? 1 : 0;
+        }
+        return count;
+    }
+
+    /** The first whole one, or {@code null}. */
+    Superblock first() {
+        for (Found one : found) {
+            if (one.state == State.WHOLE) {
+                return one.superblock;
+            }
+        }
+        return null;
+    }
+
+    /** Whether two whole ones contradict each other. */
+    boolean disagree() {
+        Superblock first = first();
+        for (Found one : found) {
+            if (one.state == State.WHOLE && !one.superblock.equals(first)) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** A format began here and did not come to its end; what stood here before is given up. */
+    boolean interruptedFormat() {
+        return count(State.MARKER) > 0 && count(State.WHOLE) < QUORUM;
+    }
+
+    /** The first error of a place that could not be read, or {@code null}. */
+    DeviceException error() {
+        for (Found one : found) {
+            if (one.error != null) {
+                return one.error;
+            }
+        }
+        return null;
+    }
+
+    /** The pair of the first whole one, for messages. */
+    PairIdentity pair() {
+        Superblock first = first();
+        return first == null ? null : first.pair();
+    }
+
+    /** Writes the superblock to places, and flushes. */
+    static void write(BlockIo io, Superblock superblock, int... places) throws DeviceException {
+        for (int place : places) {
+            long offset = Layout.identityOffset(place, superblock.layout().sizeBytes());
+            superblock.encode(io.zeroedBlock(0), offset);
+            io.write(offset);
+        }
+        io.flush();
+    }
+
+    /** Writes markers to places, and flushes. */
+    static void writeMarkers(BlockIo io, UUID pairUuid, long sizeBytes, int... places) throws DeviceException {
+        for (int place : places) {
+            long offset = Layout.identityOffset(place, sizeBytes);
+            Superblock.encodeMarker(io.zeroedBlock(0), pairUuid, offset);
+            io.write(offset);
+        }
+        io.flush();
+    }
+}

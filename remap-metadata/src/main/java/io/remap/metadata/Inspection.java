@@ -1,0 +1,99 @@
+package io.remap.metadata;
+
+import io.remap.api.BlockDevice;
+import io.remap.api.DeviceException;
+import io.remap.api.spi.SpareContent;
+import io.remap.api.spi.SpareContent.Kind;
+import java.util.Optional;
+
+/** Says what stands on a device that shall be a spare. Reads only; a place that cannot be read is never taken as empty. */
+final class Inspection {
+    /** How far from each end, and from the middle, a device must read as zeros to be blank. */
+    static final long ZERO_BYTES = 4 << 20;
+
+    private final BlockDevice device;
+
+    Inspection(BlockDevice device) {
+        this.device = device;
+    }
+
+    SpareContent inspect() throws DeviceException {
+        long size = device.traits().sizeBytes();
+        if (size >= Layout.MIN_SIZE_BYTES) {
+            try {
+                SpareContent ours = ours(Identities.read(device), size);
+                if (ours != null) {
+                    return ours;
+                }
+            } catch (Damage e) {
+                return new SpareContent(Kind.DAMAGED, e.getMessage(), Optional.empty());
+            }
+        }
+        String signature = Signatures.find(device);
+        if (signature != null) {
+            return new SpareContent(Kind.FOREIGN, signature, Optional.empty());
+        }
+        return isZero(size)
+                ? new SpareContent(Kind.BLANK, "", Optional.empty())
+                : new SpareContent(Kind.FOREIGN, "unknown content", Optional.empty());
+    }
+
+    /** {@code null} if nothing of ours stands there. */
+    private SpareContent ours(Identities found, long size) throws Damage, DeviceException {
+        Superblock first = found.first();
+        if (found.interruptedFormat()) {
+            return new SpareContent(Kind.BLANK, "an interrupted format", Optional.empty());
+        }
+        if (first == null) {
+            if (found.error() != null) {
+                throw found.error();
+            }
+            return found.count(Identities.State.BROKEN) == 0
+                    ? null
+                    : new SpareContent(Kind.DAMAGED, "no superblock of the spare is whole", Optional.empty());
+        }
+        if (first.version().tooNew()) {
+            return new SpareContent(Kind.TOO_NEW, tooNew(first), LogMetadataProvider.pairOf(found));
+        }
+        if (found.disagree()) {
+            return new SpareContent(
+                    Kind.DAMAGED, "superblocks that contradict each other", LogMetadataProvider.pairOf(found));
+        }
+        first.layout().check(size);
+        int whole = found.count(Identities.State.WHOLE);
+        return new SpareContent(
+                Kind.SPARE,
+                whole == Identities.COUNT ? "" : whole + " of 4 superblocks are whole",
+                LogMetadataProvider.pairOf(found));
+    }
+
+    static String tooNew(Superblock superblock) {
+        Superblock.Version version = superblock.version();
+        return "a spare of format " + version.major() + "." + version.minor()
+                + (version.incompat() == 0 ? "" : " with features 0x" + Integer.toHexString(version.incompat()))
+                + "; this program knows format " + Superblock.MAJOR + "." + Superblock.MINOR;
+    }
+
+    private boolean isZero(long size) throws DeviceException {
+        int granule = Identities.readGranule(device);
+        BlockIo io = new BlockIo(device, granule);
+        long whole = size / granule * granule;
+        long middle = Layout.alignDown(size / 2);
+        return io.isZero(0, Math.min(ZERO_BYTES, whole))
+                && io.isZero(middle, Math.min(ZERO_BYTES, whole - middle))
+                && io.isZero(Math.max(0, whole - ZERO_BYTES), Math.min(ZERO_BYTES, whole))
+                && tailIsZero(size, whole);
+    }
+
+    /** What does not fill a block at the very end. */
+    private boolean tailIsZero(long size, long whole) throws DeviceException {
+        if (size == whole || whole == 0) {
+            return true;
+        }
+        // The last whole block that ends with the device; sizes are whole sectors.
+        int granule = Identities.readGranule(device);
+        int sector = Math.max(device.traits().alignmentBytes(), device.traits().logicalSectorBytes());
+        long at = (size - granule) / sector * sector;
+        return new BlockIo(device, granule, 1).isZero(at, granule);
+    }
+}

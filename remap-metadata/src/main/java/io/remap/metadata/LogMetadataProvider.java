@@ -1,0 +1,161 @@
+package io.remap.metadata;
+
+import io.remap.api.BlockDevice;
+import io.remap.api.DeviceException;
+import io.remap.api.Environment;
+import io.remap.api.Refusal;
+import io.remap.api.Settings;
+import io.remap.api.spi.MetadataProvider;
+import io.remap.api.spi.MetadataStore;
+import io.remap.api.spi.PairIdentity;
+import io.remap.api.spi.SpareContent;
+import io.remap.api.spi.SparePlan;
+import java.util.Optional;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Keeps the remap table on the spare as a checkpoint and a log, each twice; see docs/FORMAT.md. */
+public final class LogMetadataProvider implements MetadataProvider {
+    private static final Logger LOG = LoggerFactory.getLogger(LogMetadataProvider.class);
+    private static final String READ_ONLY_WAY_OUT =
+            "; serve it with --read-only to copy what is certain, then make a new pair";
+
+    private final int fixedLogBlocks;
+
+    /** For the service loader. */
+    public LogMetadataProvider() {
+        this(0);
+    }
+
+    /** @param fixedLogBlocks size of the logs that it formats; 0 to choose by the size of the spare */
+    LogMetadataProvider(int fixedLogBlocks) {
+        this.fixedLogBlocks = fixedLogBlocks;
+    }
+
+    @Override
+    public String name() {
+        return "log";
+    }
+
+    @Override
+    public String description() {
+        return "remap table on the spare: two arenas with two copies each, checkpoint and log";
+    }
+
+    @Override
+    public SparePlan plan(long spareSizeBytes, int spareSectorBytes) throws Refusal {
+        return Layout.plan(spareSizeBytes, Layout.granule(spareSectorBytes)).sparePlan();
+    }
+
+    @Override
+    public SpareContent inspect(BlockDevice spare) throws DeviceException {
+        return new Inspection(spare).inspect();
+    }
+
+    @Override
+    public void format(BlockDevice spare, PairIdentity pair, Environment environment) throws Refusal, DeviceException {
+        int granule = Math.max(Layout.granule(spare.traits().physicalSectorBytes()), Identities.readGranule(spare));
+        Layout layout = Layout.plan(spare.traits().sizeBytes(), granule);
+        if (fixedLogBlocks > 0) {
+            layout = Layout.tryPlan(spare.traits().sizeBytes(), granule, fixedLogBlocks);
+        }
+        Formatter.format(spare, pair, layout, environment);
+    }
+
+    @Override
+    public MetadataStore open(BlockDevice spare, boolean readOnly, Environment environment, Settings settings)
+            throws Refusal, DeviceException {
+        try {
+            Identities identities = Identities.read(spare);
+            Superblock superblock = identify(spare, identities, readOnly);
+            superblock.layout().check(spare.traits().sizeBytes());
+            if (superblock.layout().granuleBytes() < Identities.readGranule(spare)) {
+                throw new Refusal(
+                        Refusal.Kind.WRONG_DEVICE,
+                        spare.name() + ": the spare was formatted with blocks of "
+                                + superblock.layout().granuleBytes()
+                                + " bytes, and is now on a device that transfers at least "
+                                + Identities.readGranule(spare));
+            }
+            BlockIo io = new BlockIo(spare, superblock.layout().granuleBytes());
+            Recovery.Found found = Recovery.recover(io, superblock);
+            if (!readOnly && !found.doubts().isEmpty()) {
+                throw damaged(spare, String.join("; ", found.doubts()) + READ_ONLY_WAY_OUT);
+            }
+            CommitLog log = new CommitLog(io, superblock, found, environment);
+            int whole = identities.count(Identities.State.WHOLE);
+            if (!readOnly) {
+                log.begin();
+                whole = repair(io, superblock, identities);
+            }
+            return new LogMetadataStore(
+                    spare.name(),
+                    superblock,
+                    log,
+                    readOnly,
+                    environment.scheduler(),
+                    new LogMetadataStore.Facts(found.clean(), found.commitsReplayed(), whole));
+        } catch (Damage e) {
+            throw damaged(spare, e.getMessage());
+        }
+    }
+
+    private static Superblock identify(BlockDevice spare, Identities identities, boolean readOnly)
+            throws Refusal, DeviceException {
+        Superblock superblock = identities.first();
+        if (superblock == null || identities.interruptedFormat()) {
+            if (identities.error() != null) {
+                throw identities.error();
+            }
+            if (identities.count(Identities.State.BROKEN) > 0) {
+                throw damaged(spare, "no superblock of the spare is whole");
+            }
+            String why = identities.interruptedFormat() ? "its format was interrupted" : "it was never formatted";
+            throw new Refusal(Refusal.Kind.WRONG_DEVICE, spare.name() + " is no spare of remap: " + why);
+        }
+        if (superblock.version().tooNew()) {
+            throw damaged(spare, Inspection.tooNew(superblock) + "; use the newer program");
+        }
+        if (identities.disagree()) {
+            throw damaged(spare, "its superblocks contradict each other: parts of different spares were mixed");
+        }
+        if (!readOnly && superblock.version().readOnly()) {
+            throw damaged(spare, "it has a feature that this program can only read; serve it with --read-only");
+        }
+        if (!readOnly && identities.count(Identities.State.WHOLE) < Identities.QUORUM) {
+            throw damaged(spare, "only one superblock of four is whole" + READ_ONLY_WAY_OUT);
+        }
+        return superblock;
+    }
+
+    /** Writes superblocks that are missing; returns how many are whole then. One that cannot be written is no failure. */
+    private static int repair(BlockIo io, Superblock superblock, Identities identities) throws DeviceException {
+        int whole = 0;
+        for (int place = 0; place < Identities.COUNT; place++) {
+            Identities.Found one = identities.found().get(place);
+            if (one.state() == Identities.State.WHOLE) {
+                whole++;
+                continue;
+            }
+            try {
+                Identities.write(io, superblock, place);
+                whole++;
+            } catch (DeviceException e) {
+                if (io.flushFailed() || !e.errorClass().mayBeSector()) {
+                    throw e;
+                }
+                LOG.warn("{}: superblock {} could not be repaired: {}", io.name(), place, e.getMessage());
+            }
+        }
+        return whole;
+    }
+
+    private static Refusal damaged(BlockDevice spare, String why) {
+        return new Refusal(Refusal.Kind.DAMAGED, spare.name() + ": " + why);
+    }
+
+    /** What stands on the device, as an optional pair for the content record. */
+    static Optional<PairIdentity> pairOf(Identities identities) {
+        return Optional.ofNullable(identities.pair());
+    }
+}

@@ -1,0 +1,342 @@
+package io.remap.metadata;
+
+import io.remap.api.Attribute;
+import io.remap.api.DeviceException;
+import io.remap.api.FeatureState;
+import io.remap.api.FeatureStatus;
+import io.remap.api.MapChange;
+import io.remap.api.Place;
+import io.remap.api.RemapTable;
+import io.remap.api.Scheduler;
+import io.remap.api.spi.MetadataStore;
+import io.remap.api.spi.PairIdentity;
+import io.remap.api.spi.SparePlan;
+import io.remap.metadata.CommitQueue.Commit;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicLong;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * An open spare: queues commits, and lets one task of the scheduler at a time work them off.
+ *
+ * <p>Invariants:
+ *
+ * <ul>
+ *   <li>Commits are answered in the order of the calls, each once, by the task or by {@link #close()}; never by the thread
+ *       that is in {@link #commit}.
+ *   <li>While commits wait, a task is {@code scheduled} or somebody is {@code executing}; one at a time executes, and only
+ *       it touches the log.
+ *   <li>Once {@code failure} is set nothing is written any more.
+ * </ul>
+ */
+final class LogMetadataStore implements MetadataStore {
+    private static final Logger LOG = LoggerFactory.getLogger(LogMetadataStore.class);
+
+    /** How the store stands, for its whole life. */
+    private enum Mode {
+        READ_ONLY,
+        WRITABLE,
+        CLOSED
+    }
+
+    private final Superblock superblock;
+    private final Layout layout;
+    private final CommitLog log;
+    private final Scheduler scheduler;
+    private final String spareName;
+    private final Facts facts;
+    private final CommitQueue queue = new CommitQueue();
+    private final AtomicLong commits = new AtomicLong();
+    private final AtomicLong notCommitted = new AtomicLong();
+    private final Object lock = new Object();
+    private volatile Mode mode;
+    private volatile DeviceException failure;
+    private boolean scheduled;
+    private boolean executing;
+
+    /**
+     * What the opening found.
+     *
+     * @param cleanStop the store had been closed in order
+     * @param blocksReplayed blocks of the log that were applied
+     * @param superblocksWhole how many of the four superblocks are whole
+     */
+    record Facts(boolean cleanStop, int blocksReplayed, int superblocksWhole) {}
+
+    LogMetadataStore(
+            String spareName,
+            Superblock superblock,
+            CommitLog log,
+            boolean readOnly,
+            Scheduler scheduler,
+            Facts facts) {
+        this.spareName = spareName;
+        this.superblock = superblock;
+        this.layout = superblock.layout();
+        this.log = log;
+        this.scheduler = scheduler;
+        this.facts = facts;
+        this.mode = readOnly ? Mode.READ_ONLY : Mode.WRITABLE;
+    }
+
+    @Override
+    public PairIdentity pair() {
+        return superblock.pair();
+    }
+
+    @Override
+    public SparePlan plan() {
+        return layout.sparePlan();
+    }
+
+    @Override
+    public long generation() {
+        return log.generation();
+    }
+
+    @Override
+    public RemapTable table() {
+        return log.tables().map();
+    }
+
+    @Override
+    public void badSlots(SlotRunVisitor visitor) {
+        log.tables().visitBad(visitor);
+    }
+
+    @Override
+    public long slotOffsetBytes(long slot) {
+        return layout.slotOffsetBytes(slot);
+    }
+
+    @Override
+    public void commit(List<MapChange> changes, CommitListener listener) {
+        changes.forEach(this::check);
+        if (changes.isEmpty()) {
+            throw new IllegalArgumentException("a commit without changes");
+        }
+        Outcome refused;
+        synchronized (lock) {
+            refused = refusal();
+            if (refused == null && !queue.offer(new Commit(changes, listener))) {
+                refused = Outcome.NOT_COMMITTED;
+            }
+            if (refused == null) {
+                scheduleIfIdle();
+            }
+        }
+        if (refused != null) {
+            Outcome outcome = refused;
+            scheduler.execute(() -> listener.committed(outcome, null));
+        }
+    }
+
+    private Outcome refusal() {
+        return switch (mode) {
+            case READ_ONLY, CLOSED -> Outcome.NOT_COMMITTED;
+            case WRITABLE -> failure != null ? Outcome.STORE_FAILED : null;
+        };
+    }
+
+    /** A change that names what does not exist is a mistake of the caller. */
+    private void check(MapChange change) {
+        long place = change.place();
+        boolean set = change.kind() == MapChange.Kind.SET;
+        long units = (superblock.pair().mainSizeBytes() + Place.UNIT_BYTES - 1) >> Place.UNIT_SHIFT;
+        long firstSlot = set ? Place.slot(place) : change.firstUnit();
+        int sectors = Place.fullMask(superblock.pair().sectorBytes());
+        boolean namesSlot = !set || Place.hasSlot(place);
+        if (set && change.firstUnit() + change.lengthUnits() > units
+                || namesSlot && firstSlot + change.lengthUnits() > layout.slots()
+                || namesSlot && Place.spare(place) != Tables.SPARE
+                || set && ((Place.onSlotMask(place) | Place.lostMask(place)) & ~sectors) != 0) {
+            throw new IllegalArgumentException(
+                    "no such change of this pair: " + change + " to " + Place.toString(place));
+        }
+    }
+
+    private void scheduleIfIdle() {
+        if (!scheduled && !executing && !queue.isEmpty()) {
+            scheduled = true;
+            scheduler.execute(this::work);
+        }
+    }
+
+    /** The task: one group, then again as long as there is work, so that others get their turn between. */
+    private void work() {
+        synchronized (lock) {
+            scheduled = false;
+            if (executing) {
+                return;
+            }
+            executing = true;
+        }
+        try {
+            workOnce();
+            if (queue.isEmpty() && failure == null && log.isFilling()) {
+                checkpointAhead();
+            }
+        } finally {
+            stopExecuting();
+        }
+    }
+
+    private void stopExecuting() {
+        synchronized (lock) {
+            executing = false;
+            lock.notifyAll();
+            scheduleIfIdle();
+        }
+    }
+
+    /** Nobody waits just now: make room before the log is full. */
+    private void checkpointAhead() {
+        try {
+            log.checkpointAhead();
+        } catch (DeviceException e) {
+            fail(e);
+        }
+    }
+
+    private void workOnce() {
+        List<Commit> group = queue.takeGroup();
+        if (group.isEmpty()) {
+            return;
+        }
+        List<Commit> accepted = new ArrayList<>(group.size());
+        List<MapChange> changes = new ArrayList<>();
+        Tables changed = log.tables();
+        for (Commit commit : group) {
+            Tables with = changed;
+            for (MapChange change : commit.changes()) {
+                with = with.with(change);
+            }
+            if (failure == null && with.entries() > layout.entryLimit() && with.entries() > changed.entries()) {
+                tell(commit, Outcome.NOT_COMMITTED);
+                continue;
+            }
+            changed = with;
+            accepted.add(commit);
+            changes.addAll(commit.changes());
+        }
+        if (!accepted.isEmpty()) {
+            Outcome outcome = failure != null ? Outcome.STORE_FAILED : commitGroup(changes, changed);
+            accepted.forEach(commit -> tell(commit, outcome));
+        }
+    }
+
+    private Outcome commitGroup(List<MapChange> changes, Tables changed) {
+        try {
+            log.commit(changes, changed);
+            return Outcome.DURABLE;
+        } catch (CommitLog.NotCommitted e) {
+            LOG.warn("{}: a change of the map was taken back: {}", spareName, e.getMessage());
+            return Outcome.NOT_COMMITTED;
+        } catch (DeviceException e) {
+            fail(e);
+            return Outcome.STORE_FAILED;
+        }
+    }
+
+    private void fail(DeviceException error) {
+        failure = error;
+        LOG.error("{}: no mapping can be made any more: {}", spareName, error.getMessage());
+    }
+
+    private void tell(Commit commit, Outcome outcome) {
+        (outcome == Outcome.DURABLE ? commits : notCommitted).incrementAndGet();
+        try {
+            commit.listener()
+                    .committed(
+                            outcome, outcome == Outcome.DURABLE ? log.tables().map() : null);
+        } catch (RuntimeException e) {
+            LOG.error("a listener of a commit failed", e);
+        }
+    }
+
+    @Override
+    public FeatureStatus status() {
+        DeviceException error = failure;
+        if (mode == Mode.CLOSED) {
+            return FeatureStatus.of("metadata", FeatureState.STOPPED, "");
+        }
+        if (error != null) {
+            return FeatureStatus.of("metadata", FeatureState.FAILED, error.getMessage());
+        }
+        return FeatureStatus.of("metadata", FeatureState.STARTED, mode == Mode.READ_ONLY ? "read-only" : "");
+    }
+
+    @Override
+    public List<Attribute> attributes() {
+        return List.of(
+                number("generation", "count", "Generation of the newest durable table", this::generation),
+                number("log-used", "blocks", "Blocks of the log in use", () -> (long) log.usedBlocks()),
+                number("log-size", "blocks", "Blocks of the log", () -> (long) layout.logBlocks()),
+                number("commits", "count", "Commits that became durable since the start", commits::get),
+                number("commits-refused", "count", "Commits that did not, since the start", notCommitted::get),
+                number("commits-waiting", "count", "Commits that wait for their turn", () -> (long) queue.size()),
+                number("compactions", "count", "Tables written since the start", log::checkpoints),
+                number("log-replayed", "blocks", "Blocks of the log that the start replayed", () ->
+                        (long) facts.blocksReplayed()),
+                number("superblocks", "count", "Whole superblocks of 4, after repair", () ->
+                        (long) facts.superblocksWhole()),
+                number(
+                        "mappings",
+                        "count",
+                        "Entries of the table, bad slots included",
+                        () -> log.tables().entries()),
+                number("mapping-limit", "count", "Most entries that the spare holds", layout::entryLimit),
+                Attribute.readOnly(
+                        "metadata.clean-stop", "flag", "Whether the last stop was in order", facts::cleanStop));
+    }
+
+    private static Attribute number(String name, String unit, String doc, java.util.function.LongSupplier value) {
+        return Attribute.readOnly("metadata." + name, unit, doc, value::getAsLong);
+    }
+
+    @Override
+    public void close() {
+        boolean wasWritable;
+        synchronized (lock) {
+            wasWritable = mode == Mode.WRITABLE;
+            mode = Mode.CLOSED;
+            awaitTurn();
+            executing = true;
+        }
+        try {
+            while (!queue.isEmpty()) {
+                workOnce();
+            }
+            if (wasWritable && failure == null) {
+                markClean();
+            }
+        } finally {
+            stopExecuting();
+        }
+    }
+
+    /** Waits until nobody executes. An interrupt is kept for later: the file I/O of the caller must not see it. */
+    private void awaitTurn() {
+        boolean interrupted = false;
+        while (executing) {
+            try {
+                lock.wait();
+            } catch (InterruptedException e) {
+                interrupted = true;
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private void markClean() {
+        try {
+            log.markClean();
+        } catch (DeviceException e) {
+            LOG.warn("{}: the clean stop could not be recorded: {}", spareName, e.getMessage());
+        }
+    }
+}

@@ -1,0 +1,260 @@
+package io.remap.metadata;
+
+import io.remap.api.DeviceException;
+import io.remap.api.MapChange;
+import io.remap.api.Place;
+import io.remap.api.RemapTable;
+import io.remap.metadata.Headers.Candidate;
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.UUID;
+import java.util.zip.CRC32C;
+
+/**
+ * Finds the committed state of a spare: the newest generation whose table is whole, and its log. Writes nothing, so that it
+ * can be repeated after a crash at any moment.
+ *
+ * <p>What cannot be read is not absent: wherever an unreadable block could hold a committed change, that is a doubt, and a
+ * store with doubts is opened for reading only.
+ */
+final class Recovery {
+    /**
+     * What was found.
+     *
+     * @param tables the state
+     * @param header the generation it rests on
+     * @param arena the arena of that generation
+     * @param commitsReplayed blocks of the log that were applied
+     * @param clean the last record says that the store was closed in order
+     * @param highestNumber no generation ever had a higher number
+     * @param headers of each arena and copy, where one was found: what blocks it replaces
+     * @param doubts why writing must be refused; empty if all is certain
+     */
+    record Found(
+            Tables tables,
+            ArenaHeader header,
+            int arena,
+            int commitsReplayed,
+            boolean clean,
+            long highestNumber,
+            ArenaCopy[][] copies,
+            List<String> doubts) {}
+
+    private final BlockIo io;
+    private final Layout layout;
+    private final UUID pairUuid;
+    private final List<String> doubts = new ArrayList<>();
+    private boolean unreadableTable;
+
+    private Recovery(BlockIo io, Layout layout, UUID pairUuid) {
+        this.io = io;
+        this.layout = layout;
+        this.pairUuid = pairUuid;
+    }
+
+    /** @throws Damage if not even a read-only table can be had */
+    static Found recover(BlockIo io, Superblock superblock) throws Damage, DeviceException {
+        return new Recovery(io, superblock.layout(), superblock.pair().pairUuid()).recover(superblock);
+    }
+
+    private Found recover(Superblock superblock) throws Damage, DeviceException {
+        Headers headers = Headers.read(io, layout, pairUuid);
+        doubts.addAll(headers.doubts());
+        List<Candidate> candidates = headers.candidates();
+        if (candidates.isEmpty()) {
+            throw new Damage("no arena has a readable header");
+        }
+        ArenaCopy[][] copies = copies(candidates);
+        Candidate chosen = candidates.get(0);
+        Tables table = loadTable(chosen, copies[chosen.arena]);
+        if (table == null) {
+            // A crash while this generation was being written leaves the one before it, in the other arena, in force.
+            refuseIfInForce(chosen, copies[chosen.arena]);
+            if (candidates.size() < 2 || candidates.get(1).arena == chosen.arena) {
+                throw new Damage("the table of generation " + chosen.number() + " is damaged in both copies");
+            }
+            chosen = candidates.get(1);
+            table = loadTable(chosen, copies[chosen.arena]);
+            if (table == null) {
+                throw new Damage("the tables of the generations "
+                        + candidates.get(0).number() + " and " + chosen.number() + " are damaged in both copies");
+            }
+        }
+        LogReader log = new LogReader(io, layout, chosen.header().generation(), copies[chosen.arena], chosen.byCopy);
+        Tables tables = log.replay(table, doubts);
+        check(tables, superblock);
+        return new Found(
+                tables,
+                chosen.header(),
+                chosen.arena,
+                log.blocksReplayed(),
+                log.clean(),
+                headers.highestPossibleNumber(),
+                copies,
+                doubts);
+    }
+
+    /** The copies with what their newest headers say. */
+    private ArenaCopy[][] copies(List<Candidate> candidates) throws Damage {
+        ArenaCopy[][] copies = {Formatter.arena(layout, 0), Formatter.arena(layout, 1)};
+        for (int i = candidates.size() - 1; i >= 0; i--) {
+            Candidate candidate = candidates.get(i);
+            for (int copy = 0; copy < 2; copy++) {
+                if (candidate.byCopy[copy] != null) {
+                    copies[candidate.arena][copy].take(candidate.byCopy[copy]);
+                }
+            }
+        }
+        return copies;
+    }
+
+    /** The newest generation was in force if a block may have been unreadable or anything was appended to it. */
+    private void refuseIfInForce(Candidate newest, ArenaCopy[] copies) throws Damage, DeviceException {
+        LogReader log = new LogReader(io, layout, newest.header().generation(), copies, newest.byCopy);
+        if (log.hasAnyBlock()) {
+            throw new Damage("the table of generation " + newest.number() + " is damaged in both copies");
+        }
+        if (unreadableTable) {
+            doubts.add("the table of generation " + newest.number() + " cannot be read in either copy");
+        }
+    }
+
+    /** The table of a generation, each block from either copy; {@code null} if a block is whole in neither. */
+    private Tables loadTable(Candidate candidate, ArenaCopy[] copies) throws Damage, DeviceException {
+        ArenaHeader header = candidate.header();
+        Tables.Loader loader = new Tables.Loader();
+        CRC32C crc = new CRC32C();
+        long entries = 0;
+        for (int first = 0; first < header.tableBlocks(); first += BlockIo.CHUNK_BLOCKS) {
+            int count = Math.min(BlockIo.CHUNK_BLOCKS, header.tableBlocks() - first);
+            if (!loadChunk(candidate, copies, first, count)) {
+                return null;
+            }
+            for (int i = 0; i < count; i++) {
+                ByteBuffer block = io.block(i);
+                crc.update(TableBlock.entries(block));
+                entries += TableBlock.count(block);
+                for (int entry = 0; entry < TableBlock.count(block); entry++) {
+                    loader.add(Entry.decode(block, TableBlock.ENTRIES_AT + entry * Entry.BYTES));
+                }
+            }
+        }
+        if (entries != header.entries() || (int) crc.getValue() != header.tableCrc()) {
+            return null;
+        }
+        return loader.tables();
+    }
+
+    private boolean loadChunk(Candidate candidate, ArenaCopy[] copies, int first, int count) throws DeviceException {
+        Generation generation = candidate.header().generation();
+        int preferred = candidate.byCopy[0] != null ? 0 : 1;
+        boolean whole = tryRead(copies[preferred], first, 0, count);
+        for (int i = 0; i < count; i++) {
+            boolean unreadable = false;
+            boolean valid = whole && isValid(copies[preferred], generation, first + i, i);
+            for (int copy = 0; !valid && copy < 2; copy++) {
+                if (candidate.byCopy[copy] == null) {
+                    continue;
+                }
+                if (tryRead(copies[copy], first + i, i, 1)) {
+                    valid = isValid(copies[copy], generation, first + i, i);
+                } else {
+                    unreadable = true;
+                }
+            }
+            if (!valid) {
+                unreadableTable |= unreadable;
+                return false;
+            }
+        }
+        return true;
+    }
+
+    private boolean isValid(ArenaCopy copy, Generation generation, int body, int index) {
+        return TableBlock.isValid(io.block(index), generation, body, copy.offset(body));
+    }
+
+    /** Reads blocks into the buffer; {@code false} if they do not lie together or sectors of them are unreadable. */
+    private boolean tryRead(ArenaCopy copy, int firstBody, int toIndex, int count) throws DeviceException {
+        if (count > 1 && !copy.isContiguous(firstBody, count)) {
+            return false;
+        }
+        try {
+            io.read(copy.offset(firstBody), toIndex, count);
+            return true;
+        } catch (DeviceException e) {
+            if (!e.errorClass().mayBeSector()) {
+                throw e;
+            }
+            return false;
+        }
+    }
+
+    /** What the state must be in any case, whatever bytes led to it. */
+    private void check(Tables tables, Superblock superblock) throws Damage {
+        long units = (superblock.pair().mainSizeBytes() + Place.UNIT_BYTES - 1) >> Place.UNIT_SHIFT;
+        int sectors = Place.fullMask(superblock.pair().sectorBytes());
+        int most = Math.toIntExact(tables.entries());
+        long[] firstSlots = new long[most];
+        long[] lengths = new long[most];
+        int count = 0;
+        RemapTable.Cursor cursor = new RemapTable.Cursor();
+        for (boolean found = cursor.seek(tables.map(), 0); found; found = cursor.next()) {
+            long place = cursor.place();
+            if (cursor.endUnit() > units || ((Place.onSlotMask(place) | Place.lostMask(place)) & ~sectors) != 0) {
+                throw new Damage("unit " + cursor.firstUnit() + " is mapped (" + Place.toString(place)
+                        + "), but main does not have such sectors");
+            }
+            if (Place.hasSlot(place)) {
+                if (Place.spare(place) != Tables.SPARE) {
+                    throw new Damage("unit " + cursor.firstUnit() + " is on spare " + Place.spare(place)
+                            + ", and there is one only");
+                }
+                firstSlots[count] = Place.slot(place);
+                lengths[count++] = cursor.lengthUnits();
+            }
+        }
+        for (boolean found = cursor.seek(tables.bad(), 0); found; found = cursor.next()) {
+            if (cursor.endUnit() > layout.slots()) {
+                throw new Damage("slot " + cursor.firstUnit() + " is bad, but the spare has no such slot");
+            }
+        }
+        checkSlots(Arrays.copyOf(firstSlots, count), Arrays.copyOf(lengths, count));
+    }
+
+    private void checkSlots(long[] firstSlots, long[] lengths) throws Damage {
+        // A slot is below 2^32 and a run at most 2^24 long... both fit one sortable long.
+        long[] runs = new long[firstSlots.length];
+        for (int i = 0; i < runs.length; i++) {
+            runs[i] = firstSlots[i] << 25 | lengths[i];
+        }
+        Arrays.sort(runs);
+        long end = 0;
+        for (long run : runs) {
+            long first = run >>> 25;
+            if (first < end) {
+                throw new Damage("slot " + first + " is used twice");
+            }
+            end = first + (run & (1 << 25) - 1);
+        }
+        if (end > layout.slots()) {
+            throw new Damage("slot " + (end - 1) + " is used, but the spare has " + layout.slots() + " slots");
+        }
+    }
+
+    /** Records of a log block, applied to tables. */
+    static Tables apply(Tables tables, ByteBuffer block) throws Damage {
+        Tables result = tables;
+        for (int i = 0; i < LogBlock.count(block); i++) {
+            int at = LogBlock.recordAt(i);
+            if (block.get(at + Entry.KIND_AT) == Entry.CLEAN) {
+                continue;
+            }
+            MapChange change = Entry.decode(block, at);
+            result = result.with(change);
+        }
+        return result;
+    }
+}
