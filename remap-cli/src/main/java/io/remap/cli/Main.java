@@ -15,15 +15,19 @@ final class Main {
     private Main() {}
 
     public static void main(String[] args) {
-        CommandLine commandLine = commandLine();
+        CommandLine commandLine = commandLine(args);
         int status = commandLine.execute(args);
-        ServeCommand serve = commandLine.getSubcommands().get("serve").getCommand();
-        serve.finished(status);
+        CommandLine serve = commandLine.getSubcommands().get(ServeCommand.NAME);
+        if (serve != null) {
+            ((ServeCommand) serve.getCommand()).finished(status);
+        }
         System.exit(status);
     }
 
-    static CommandLine commandLine() {
+    /** The parser for these arguments. */
+    static CommandLine commandLine(String... args) {
         CommandLine commandLine = new CommandLine(new RemapCommand());
+        RemapCommand.verbsFor(args).forEach(commandLine::addSubcommand);
         commandLine.setCaseInsensitiveEnumValuesAllowed(true);
         commandLine.setUsageHelpAutoWidth(true);
         // A device name may start with an at sign; options in files are not wanted.

@@ -35,7 +35,7 @@ import picocli.CommandLine.Parameters;
 
 /** Serves a disk until it is told to stop. */
 @Command(
-        name = "serve",
+        name = ServeCommand.NAME,
         header = "Serve a disk over NBD, its bad sectors redirected to a spare.",
         description = {
             "Runs in the foreground until SIGTERM, SIGINT or 'remap stop': then it answers what is under way, flushes, "
@@ -52,6 +52,8 @@ import picocli.CommandLine.Parameters;
             ""
         })
 final class ServeCommand extends Verb {
+    static final String NAME = "serve";
+
     /** The line that says that clients can connect. */
     static final String READY = "ready";
 

@@ -37,7 +37,7 @@ final class ServerProcess implements AutoCloseable {
 
     /** Starts it and waits until it serves; an early end is a {@link Refusal} with what it said. */
     static ServerProcess start(List<String> arguments, Map<String, String> environment) throws IOException {
-        List<String> words = new ArrayList<>(List.of("serve"));
+        List<String> words = new ArrayList<>(List.of(ServeCommand.NAME));
         words.addAll(arguments);
         Process process = launch(words, environment);
         List<String> output = new ArrayList<>();

@@ -31,8 +31,9 @@ class MisuseTest {
             })
     void explainsInOneLine(String commandLine, String expected) {
         StringWriter err = new StringWriter();
-        CommandLine command = Main.commandLine().setErr(new PrintWriter(err));
-        assertEquals(ExitStatus.USAGE, command.execute(commandLine.strip().split(" ")));
+        String[] words = commandLine.strip().split(" ", -1);
+        CommandLine command = Main.commandLine(words).setErr(new PrintWriter(err));
+        assertEquals(ExitStatus.USAGE, command.execute(words));
         assertEquals(List.of("remap: " + expected), err.toString().lines().toList());
     }
 
