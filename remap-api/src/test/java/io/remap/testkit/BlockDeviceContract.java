@@ -91,23 +91,23 @@ public abstract class BlockDeviceContract {
             int length = randomLength(random);
             int at = randomMultiple(random, model.length - length);
             String where = "seed " + seed + ", round " + round + ", " + at + "+" + length;
-            switch (random.nextInt(8)) {
-                case 0, 1, 2 -> {
+            switch (random.nextInt(24)) {
+                case 0, 1, 2, 3, 4, 5, 6, 7, 8 -> {
                     byte[] bytes = new byte[length];
                     random.nextBytes(bytes);
                     write(at, bytes);
                     System.arraycopy(bytes, 0, model, at, length);
                 }
-                case 3 -> {
+                case 9, 10 -> {
                     device.zero(at, length, random.nextBoolean());
                     Arrays.fill(model, at, at + length, (byte) 0);
                 }
-                case 4 -> {
+                case 11, 12 -> {
                     device.discard(at, length);
                     byte[] undefined = read(at, length);
                     System.arraycopy(undefined, 0, model, at, length);
                 }
-                case 5 -> device.flush();
+                case 13 -> device.flush();
                 default -> assertArrayEquals(Arrays.copyOfRange(model, at, at + length), read(at, length), where);
             }
         }
