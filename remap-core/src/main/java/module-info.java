@@ -14,8 +14,10 @@
  */
 module io.remap.core {
     requires transitive io.remap.api;
-    requires org.jnrproject.ffi;
-    // jnr-ffi is an automatic module, so it cannot say that it needs these itself.
+    // The open option for direct transfers of the JDK's channels.
+    requires jdk.unsupported;
+    requires org.jnrproject.jffi;
+    // jnr-ffi, which jnr-unixsocket runs on, is an automatic module and cannot say that it needs these itself.
     requires org.objectweb.asm.commons;
     requires org.objectweb.asm.util;
 
@@ -33,6 +35,7 @@ module io.remap.core {
     uses io.remap.api.spi.TransportProvider;
 
     provides io.remap.api.spi.BlockDeviceProvider with
+            io.remap.core.device.FileDeviceProvider,
             io.remap.core.device.MemoryDeviceProvider;
     provides io.remap.api.spi.BufferPoolProvider with
             io.remap.core.io.PlainBufferPoolProvider;

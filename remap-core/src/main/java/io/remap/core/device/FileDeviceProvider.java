@@ -1,0 +1,39 @@
+package io.remap.core.device;
+
+import io.remap.api.BlockDevice;
+import io.remap.api.DeviceException;
+import io.remap.api.DeviceUri;
+import io.remap.api.Refusal;
+import io.remap.api.spi.BlockDeviceProvider;
+import io.remap.core.libc.Libc;
+import java.util.Optional;
+
+/**
+ * {@code file:}: regular files and block devices, through the C library where it can be bound, through the channels of
+ * the JDK otherwise (see {@link FileChannelDevice} for what is missing then).
+ */
+public final class FileDeviceProvider implements BlockDeviceProvider {
+    private final BlockTopology topology = BlockTopology.ofThisHost();
+
+    @Override
+    public String name() {
+        return "file";
+    }
+
+    @Override
+    public String description() {
+        return "image files, disks and partitions";
+    }
+
+    @Override
+    public BlockDevice open(DeviceUri uri, OpenOptions options) throws Refusal, DeviceException {
+        if (!uri.parameters().isEmpty()) {
+            throw FileRefusals.usage(uri + ": a file knows 'offset' and 'length' only, not '"
+                    + uri.parameters().keySet().iterator().next() + "'");
+        }
+        Optional<Libc> libc = Libc.find();
+        return libc.isPresent()
+                ? new FileOpener(libc.get(), topology).open(uri, options)
+                : new FileChannelOpener(topology).open(uri, options);
+    }
+}

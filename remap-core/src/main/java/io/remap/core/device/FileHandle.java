@@ -1,0 +1,82 @@
+package io.remap.core.device;
+
+import io.remap.core.libc.Libc;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
+
+/**
+ * The descriptors of one open file or block device and the locks on it, given back when the last call that uses them has
+ * ended. So a call under way never meets a descriptor number that meanwhile belongs to somebody else.
+ *
+ * <p>Invariants: {@code users} counts the calls under way, and {@link #CLOSED} is added to it once; whoever brings it to
+ * exactly {@code CLOSED} closes the descriptors, once. Thread-safe; a call costs two atomic additions.
+ */
+final class FileHandle {
+    private static final int NONE = -1;
+    private static final int CLOSED = Integer.MIN_VALUE;
+
+    private final Libc libc;
+    private final String name;
+    /** The descriptor that was opened first: it holds the lock, and it alone is synced, so an error is told once. */
+    final int fd;
+    /** A second one that bypasses the page cache, or {@link #NONE}. */
+    private final int directFd;
+    /** Holds the lock on the file behind a loop device, or {@link #NONE}. */
+    private final int backingFd;
+
+    private final AtomicInteger users = new AtomicInteger();
+    /** Whether the descriptors were given back. */
+    private final AtomicBoolean given = new AtomicBoolean();
+
+    /** Takes the descriptors over. */
+    FileHandle(Libc libc, String name, int fd, int directFd, int backingFd) {
+        this.libc = libc;
+        this.name = name;
+        this.fd = fd;
+        this.directFd = directFd;
+        this.backingFd = backingFd;
+    }
+
+    /** The descriptor for transfers past the page cache beside a buffered one. */
+    int directFd() {
+        return directFd;
+    }
+
+    /** Begins a call; {@link #leave} must follow. Throws if the device is closed. */
+    void enter() {
+        if (users.getAndIncrement() < 0) {
+            leave();
+            throw new IllegalStateException(name + " is closed");
+        }
+    }
+
+    void leave() {
+        if (users.decrementAndGet() == CLOSED) {
+            closeDescriptors();
+        }
+    }
+
+    /** No call begins after this one; idempotent; does not wait for those under way. */
+    void close() {
+        int before = users.getAndUpdate(count -> count < 0 ? count : count + CLOSED);
+        if (before == 0) {
+            closeDescriptors();
+        }
+    }
+
+    private void closeDescriptors() {
+        // A call that came too late may be the one that brings the count back to CLOSED once more.
+        if (!given.compareAndSet(false, true)) {
+            return;
+        }
+        closeIfOpen(directFd);
+        closeIfOpen(backingFd);
+        closeIfOpen(fd);
+    }
+
+    private void closeIfOpen(int descriptor) {
+        if (descriptor != NONE) {
+            libc.close(descriptor);
+        }
+    }
+}

@@ -1,0 +1,92 @@
+package io.remap.core.device;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.DirectoryIteratorException;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+
+/**
+ * Finds the processes that keep a file or device from us, for the message of a refusal. Best effort: another user's
+ * process, or one in another namespace, is not seen.
+ */
+final class FileOwners {
+    private static final Path PROC = Path.of("/proc");
+    /** Most processes that are looked at, and most that are named. */
+    private static final int MAX_PROCESSES = 8192;
+
+    private static final int MAX_NAMED = 3;
+
+    private FileOwners() {}
+
+    /** Who holds an flock(2) on the file: {@code process 12 (java)}; "another process" if that cannot be told. */
+    static String lockHolder(FileNode node) {
+        String[] number = node.fileSystemNumber().split(":");
+        String file = String.format(
+                Locale.ROOT, "%02x:%02x:%d", Integer.parseInt(number[0]), Integer.parseInt(number[1]), node.inode());
+        try {
+            // 1: FLOCK  ADVISORY  WRITE 1234 08:02:5678 0 EOF
+            for (String line : Files.readAllLines(PROC.resolve("locks"), StandardCharsets.UTF_8)) {
+                String[] words = line.trim().split("\\s+");
+                if (words.length > 5
+                        && words[1].equals("FLOCK")
+                        && words[5].equals(file)
+                        && !words[4].startsWith("-")) {
+                    return process(words[4]);
+                }
+            }
+        } catch (IOException e) {
+            return "another process";
+        }
+        return "another process";
+    }
+
+    /** Who has the block device open: {@code process 12 (java), process 13 (mkfs.ext4)}. */
+    static String openers(String blockNumber) {
+        List<String> found = new ArrayList<>();
+        int looked = 0;
+        String self = Long.toString(ProcessHandle.current().pid());
+        try (DirectoryStream<Path> processes = Files.newDirectoryStream(PROC, "[0-9]*")) {
+            for (Path process : processes) {
+                String pid = process.getFileName().toString();
+                if (++looked > MAX_PROCESSES || found.size() == MAX_NAMED) {
+                    break;
+                }
+                if (!pid.equals(self) && hasOpen(process.resolve("fd"), blockNumber)) {
+                    found.add(process(pid));
+                }
+            }
+        } catch (IOException | DirectoryIteratorException e) {
+            return "another program";
+        }
+        return found.isEmpty() ? "another program" : String.join(", ", found);
+    }
+
+    private static boolean hasOpen(Path descriptors, String blockNumber) {
+        try (DirectoryStream<Path> open = Files.newDirectoryStream(descriptors)) {
+            for (Path descriptor : open) {
+                if (Files.readSymbolicLink(descriptor).startsWith("/dev")
+                        && FileNode.of(descriptor).blockNumber().equals(blockNumber)) {
+                    return true;
+                }
+            }
+        } catch (IOException | DirectoryIteratorException e) {
+            // Not ours to look at, or just ended.
+            return false;
+        }
+        return false;
+    }
+
+    private static String process(String pid) {
+        try {
+            String name = Files.readString(PROC.resolve(pid).resolve("comm")).trim();
+            return "process " + pid + " (" + name + ")";
+        } catch (IOException e) {
+            return "process " + pid;
+        }
+    }
+}
