@@ -22,12 +22,6 @@ import org.slf4j.LoggerFactory;
  * called under the lock. Thread-safe.
  */
 final class FeatureTracker {
-    /** So long the start waits for a feature; then it goes on, and the feature is {@code starting}. */
-    static final long START_WAIT_MILLIS = 5_000;
-
-    /** So long the stop waits for a feature. */
-    static final long STOP_WAIT_MILLIS = 5_000;
-
     /** Opens the product of a provider. */
     @FunctionalInterface
     interface Opener<P extends Provider> {
@@ -39,6 +33,7 @@ final class FeatureTracker {
     private final String owner;
     private final String name;
     private final Scheduler scheduler;
+    private final long waitMillis;
     private final CountDownLatch settled = new CountDownLatch(1);
 
     // Guarded by this.
@@ -54,16 +49,18 @@ final class FeatureTracker {
      *
      * @param owner whose feature it is, for the log
      * @param name as the status shows it
+     * @param waitMillis how long its start and its stop are waited for; they go on after that
      */
-    FeatureTracker(String owner, String name, Environment environment) {
+    FeatureTracker(String owner, String name, Environment environment, long waitMillis) {
         this.owner = owner;
         this.name = name;
         this.scheduler = environment.scheduler();
+        this.waitMillis = waitMillis;
     }
 
     /**
-     * Starts it, if there is a provider for it. Does not throw; waits at most {@link #START_WAIT_MILLIS}, and not at all
-     * for one that starts later.
+     * Starts it, if there is a provider for it. Does not throw, and does not wait at all for one that starts
+     * later.
      *
      * @param wanted name of the provider, {@link ServiceSettings#AUTO} or {@link ServiceSettings#OFF}
      */
@@ -91,8 +88,8 @@ final class FeatureTracker {
         }
         scheduler.execute(opening);
         try {
-            if (!settled.await(START_WAIT_MILLIS, TimeUnit.MILLISECONDS)) {
-                LOG.warn("{}: {} has not started within {} ms; going on without it", owner, name, START_WAIT_MILLIS);
+            if (!settled.await(waitMillis, TimeUnit.MILLISECONDS)) {
+                LOG.warn("{}: {} has not started within {} ms; going on without it", owner, name, waitMillis);
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
@@ -178,7 +175,7 @@ final class FeatureTracker {
         if (last != null) {
             Bounded.call(
                     scheduler,
-                    STOP_WAIT_MILLIS,
+                    waitMillis,
                     () -> {
                         last.close();
                         return true;

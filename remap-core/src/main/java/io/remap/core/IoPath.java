@@ -28,9 +28,6 @@ final class IoPath {
     static final String FAST = "fast";
     static final String PLAIN = "plain";
 
-    /** So long a module may take to open its part; then the plain one serves. */
-    static final long OPEN_WAIT_MILLIS = 5_000;
-
     private static final Logger LOG = LoggerFactory.getLogger(IoPath.class);
 
     /** Opens the product of a provider. */
@@ -154,7 +151,7 @@ final class IoPath {
                 try {
                     T product = Bounded.call(
                             environment.scheduler(),
-                            OPEN_WAIT_MILLIS,
+                            own.featureTimeoutMillis(),
                             () -> opener.open(provider.get()),
                             IoPath::closeLate);
                     return new Part<>(wanted, product, FeatureStatus.of(part, FeatureState.STARTED, wanted));

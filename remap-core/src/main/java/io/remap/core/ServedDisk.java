@@ -50,8 +50,10 @@ final class ServedDisk {
     private ServedDisk(DiskSpec spec, ServiceParts service) {
         this.spec = spec;
         this.service = service;
-        this.stack = new StartStack("disk '" + spec.name() + "'");
-        this.health = new FeatureTracker("disk '" + spec.name() + "'", "health", service.environment());
+        String owner = "disk '" + spec.name() + "'";
+        this.stack = new StartStack(owner);
+        this.health = new FeatureTracker(
+                owner, StatusReport.HEALTH, service.environment(), service.own().featureTimeoutMillis());
     }
 
     /**

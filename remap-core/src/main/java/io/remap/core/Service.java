@@ -40,9 +40,6 @@ import org.slf4j.LoggerFactory;
  * long as anything hangs.
  */
 public final class Service implements AutoCloseable {
-    /** Beyond the time to drain, so long a stop is waited for: for flushing, saving and closing. */
-    static final long STOP_GRACE_MILLIS = 20_000;
-
     /** Nobody waits for answers while a start is undone. */
     private static final long UNDO_DRAIN_MILLIS = 1_000;
 
@@ -86,7 +83,7 @@ public final class Service implements AutoCloseable {
         String owner = "service '" + spec.name() + "'";
         this.lasting = new StartStack(owner);
         this.clients = new StartStack(owner);
-        this.control = new FeatureTracker(owner, "control", environment);
+        this.control = new FeatureTracker(owner, StatusReport.CONTROL, environment, own.featureTimeoutMillis());
         this.commands = new CommandTable(this);
         this.startedMillis = environment.time().wallMillis();
         this.startedNanos = environment.time().nanoTime();
@@ -250,7 +247,7 @@ public final class Service implements AutoCloseable {
         CompletableFuture<Optional<Exception>> stop = stopDisk(disks.entry(name), own.drainTimeoutMillis());
         Exception failure;
         try {
-            failure = stop.get(own.drainTimeoutMillis() + STOP_GRACE_MILLIS, TimeUnit.MILLISECONDS)
+            failure = stop.get(own.drainTimeoutMillis() + own.saveTimeoutMillis(), TimeUnit.MILLISECONDS)
                     .orElse(null);
         } catch (TimeoutException e) {
             failure = new IOException("disk '" + name + "' is still stopping: a device may not answer; see the status");
@@ -373,8 +370,8 @@ public final class Service implements AutoCloseable {
      * Stops: accepts no more, answers what is under way until the time is over, flushes, saves, and closes everything in
      * reverse order, each exactly once. Idempotent; later calls wait for the first.
      *
-     * @param timeoutMillis for requests under way; flushing, saving and closing are waited for {@value
-     *     #STOP_GRACE_MILLIS} ms more
+     * @param timeoutMillis for requests under way; the setting {@code save-timeout-millis} says how much longer flushing,
+     *     saving and closing are waited for
      * @return whether everything ended in time and in order; if not, {@link #stopFailure} says what did not
      */
     public boolean stop(long timeoutMillis) {
@@ -384,7 +381,7 @@ public final class Service implements AutoCloseable {
             environment.scheduler().execute(this::stopPhases);
         }
         try {
-            return stopped.get(timeoutMillis + STOP_GRACE_MILLIS, TimeUnit.MILLISECONDS)
+            return stopped.get(timeoutMillis + own.saveTimeoutMillis(), TimeUnit.MILLISECONDS)
                     .isEmpty();
         } catch (TimeoutException e) {
             overdue = new IOException("still waiting for " + stopping() + "; a device may not answer");

@@ -24,6 +24,8 @@ import java.util.TreeSet;
  * @param ioOptDelayMillis how long after the service an I/O engine other than the plain one takes over
  * @param cleanupDelayMillis how long after the last answer the disks are closed
  * @param drainTimeoutMillis how long requests under way may take when a disk leaves
+ * @param saveTimeoutMillis how long flushing, saving and closing are waited for after that
+ * @param featureTimeoutMillis how long the start or the stop of an optional feature is waited for
  */
 record ServiceSettings(
         String bufferPool,
@@ -36,7 +38,9 @@ record ServiceSettings(
         long healthDelayMillis,
         long ioOptDelayMillis,
         long cleanupDelayMillis,
-        long drainTimeoutMillis) {
+        long drainTimeoutMillis,
+        long saveTimeoutMillis,
+        long featureTimeoutMillis) {
     /** The first provider that is found. */
     static final String AUTO = "auto";
 
@@ -81,6 +85,14 @@ record ServiceSettings(
             "drain-timeout-millis",
             "30000",
             "How long requests under way may take when a disk or the service stops; 0 to " + MAX_DRAIN_MILLIS + ".");
+    private static final Setting SAVE_TIMEOUT = new Setting(
+            "save-timeout-millis",
+            "20000",
+            "How long a stop waits after that for flushing, saving and closing; 1 to " + MAX_DRAIN_MILLIS + ".");
+    private static final Setting FEATURE_TIMEOUT = new Setting(
+            "feature-timeout-millis",
+            "5000",
+            "How long the start or the stop of an optional feature is waited for; 1 to " + MAX_DELAY_MILLIS + ".");
 
     private static final List<Setting> OWN = List.of(
             BUFFER_POOL,
@@ -93,7 +105,9 @@ record ServiceSettings(
             HEALTH_DELAY,
             IO_OPT_DELAY,
             CLEANUP_DELAY,
-            DRAIN_TIMEOUT);
+            DRAIN_TIMEOUT,
+            SAVE_TIMEOUT,
+            FEATURE_TIMEOUT);
 
     /** The settings of the service and of all providers. */
     static List<Setting> all(Providers providers) {
@@ -118,7 +132,9 @@ record ServiceSettings(
                 chosen.number(HEALTH_DELAY, 0, MAX_DELAY_MILLIS),
                 chosen.number(IO_OPT_DELAY, 0, MAX_DELAY_MILLIS),
                 chosen.number(CLEANUP_DELAY, 0, MAX_DELAY_MILLIS),
-                chosen.number(DRAIN_TIMEOUT, 0, MAX_DRAIN_MILLIS));
+                chosen.number(DRAIN_TIMEOUT, 0, MAX_DRAIN_MILLIS),
+                chosen.number(SAVE_TIMEOUT, 1, MAX_DRAIN_MILLIS),
+                chosen.number(FEATURE_TIMEOUT, 1, MAX_DELAY_MILLIS));
     }
 
     private static long bytes(Settings chosen, Setting setting, long min, long max) throws Refusal {
