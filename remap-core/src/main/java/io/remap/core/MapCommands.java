@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -74,13 +75,23 @@ final class MapCommands {
         ServedDisk served = disk(arguments);
         SectorRange range = range(served, arguments);
         boolean unreadable = arguments.flag("unreadable");
-        return move(served, range, done -> served.disk().mapAdd(range, unreadable, done), "onto the spare");
+        return move(
+                served,
+                range,
+                ended -> served.disk().mapAdd(range, unreadable, ended),
+                "onto the spare",
+                unreadable ? "" : "; if it cannot be read, 'unreadable' gives its content up");
     }
 
     Map<String, Object> remove(Arguments arguments) throws Refusal {
         ServedDisk served = disk(arguments);
         SectorRange range = range(served, arguments);
-        return move(served, range, done -> served.disk().mapRemove(range, done), "back to main");
+        return move(
+                served,
+                range,
+                ended -> served.disk().mapRemove(range, ended),
+                "back to main",
+                "; if main does not take it, it stays on the spare");
     }
 
     private static SectorRange range(ServedDisk served, Arguments arguments) throws Refusal {
@@ -89,31 +100,36 @@ final class MapCommands {
         return new SectorRange(first, arguments.number("length", 1, sectors - first));
     }
 
+    /** How a move ended. */
+    private record End(DiskError error, long firstFailedByte) {}
+
     private Map<String, Object> move(
-            ServedDisk served, SectorRange range, Consumer<Consumer<DiskError>> start, String where) throws Refusal {
-        var immovable = served.immovable();
+            ServedDisk served, SectorRange range, Consumer<VirtualDisk.MoveListener> start, String where, String hint)
+            throws Refusal {
+        Optional<String> immovable = served.immovable();
         if (immovable.isPresent()) {
             throw new Refusal(Refusal.Kind.ENVIRONMENT, immovable.get());
         }
-        CompletableFuture<DiskError> end = new CompletableFuture<>();
-        start.accept(end::complete);
-        DiskError error;
+        CompletableFuture<End> ended = new CompletableFuture<>();
+        start.accept((error, place) -> ended.complete(new End(error, place)));
+        String what = range + " of disk '" + served.name() + "'";
+        End end;
         try {
-            error = end.get(moveWaitMillis, TimeUnit.MILLISECONDS);
+            end = ended.get(moveWaitMillis, TimeUnit.MILLISECONDS);
         } catch (TimeoutException e) {
             throw new Refusal(
                     Refusal.Kind.DEVICE_FAILED,
-                    range + " of disk '" + served.name() + "' are still being moved after " + moveWaitMillis / 1000
-                            + " s; that goes on, 'map list' shows how far it is",
+                    what + " are still being moved after " + moveWaitMillis
+                            + " ms; that goes on, and 'map list' shows how far it is",
                     e);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
-            throw new Refusal(Refusal.Kind.DEVICE_FAILED, "interrupted; the move of " + range + " goes on", e);
+            throw new Refusal(Refusal.Kind.DEVICE_FAILED, "interrupted; the move of " + what + " goes on", e);
         } catch (ExecutionException e) {
             throw new IllegalStateException("a failure is a result here", e);
         }
-        if (error != DiskError.NONE) {
-            throw refusal(error, range + " of disk '" + served.name() + "' were not all moved " + where);
+        if (end.error != DiskError.NONE) {
+            throw refusal(end, served.disk(), what + " were not all moved " + where, hint);
         }
         Map<String, Object> answer = new LinkedHashMap<>();
         answer.put("disk", served.name());
@@ -122,17 +138,20 @@ final class MapCommands {
         return answer;
     }
 
-    private static Refusal refusal(DiskError error, String what) {
-        return switch (error) {
+    private static Refusal refusal(End end, VirtualDisk disk, String what, String hint) {
+        return switch (end.error) {
             case NO_SPACE -> new Refusal(Refusal.Kind.ENVIRONMENT, what + ": the spare has no free slot");
             case SHUTDOWN -> new Refusal(Refusal.Kind.BUSY, what + ": the disk is stopping");
             case READ_ONLY -> new Refusal(Refusal.Kind.USAGE, what + ": the disk is served read-only");
             case INVALID -> new Refusal(Refusal.Kind.USAGE, what + ": they are not on the disk");
-            case NONE, IO, NOT_SUPPORTED ->
-                new Refusal(
+            case NONE, IO, NOT_SUPPORTED -> {
+                String place = end.firstFailedByte < 0
+                        ? ""
+                        : " at sector " + end.firstFailedByte / disk.traits().sectorBytes();
+                yield new Refusal(
                         Refusal.Kind.DEVICE_FAILED,
-                        what + ": a sector could not be read, written or recorded; 'map list' shows what was moved"
-                                + " before, the log of the service says why it stopped");
+                        what + ": an error" + place + " ended it" + hint + ". What was moved before stays moved");
+            }
         };
     }
 }

@@ -10,6 +10,7 @@ import io.remap.api.DeviceTraits;
 import io.remap.api.DeviceUri;
 import io.remap.api.Disk;
 import io.remap.api.Environment;
+import io.remap.api.Errno;
 import io.remap.api.ErrorClass;
 import io.remap.api.Exports;
 import io.remap.api.FeatureState;
@@ -86,6 +87,8 @@ final class ServiceRig implements AutoCloseable {
     volatile ControlCommands commands;
     volatile Exports exports;
     volatile boolean withMetadata = true;
+    /** A sector of every main that cannot be read, -1 for none. */
+    volatile long badSector = -1;
 
     private final Map<String, Behaviour> behaviours = new ConcurrentHashMap<>();
     private final ScheduledExecutorService threads = Executors.newScheduledThreadPool(16, task -> {
@@ -317,6 +320,10 @@ final class ServiceRig implements AutoCloseable {
         @Override
         public void read(long offsetBytes, ByteBuffer target) throws DeviceException {
             step("read " + name());
+            long badByte = badSector * SECTOR_BYTES;
+            if (name().endsWith("-main") && offsetBytes <= badByte && badByte < offsetBytes + target.remaining()) {
+                throw new DeviceException(name(), "read", offsetBytes, target.remaining(), Errno.ENODATA);
+            }
             memory.read(offsetBytes, target);
         }
 

@@ -292,34 +292,58 @@ public final class VirtualDisk implements Disk {
 
     // --- steering
 
+    /** Told how a move of sectors ended. */
+    @FunctionalInterface
+    public interface MoveListener {
+        /**
+         * Called once, from any thread. What was moved before a failure stays moved.
+         *
+         * @param firstFailedByte of the virtual disk, -1 if no single place failed
+         */
+        void ended(DiskError error, long firstFailedByte);
+    }
+
     /**
      * Moves sectors to the spare with their content.
      *
      * @param unreadableToo sectors that cannot be read become lost; otherwise they end the move
-     * @param done told once, from any thread, with the outcome and the first byte that failed in the request
      */
-    public void mapAdd(SectorRange range, boolean unreadableToo, Consumer<DiskError> done) {
+    public void mapAdd(SectorRange range, boolean unreadableToo, MoveListener done) {
         steer(range, done, told -> Relocation.move(this, range, unreadableToo, told));
     }
 
+    /** As the other, for those who do not ask where it failed. */
+    public void mapAdd(SectorRange range, boolean unreadableToo, Consumer<DiskError> done) {
+        mapAdd(range, unreadableToo, (error, place) -> done.accept(error));
+    }
+
     /** Brings units that the range touches back to main, as {@link #mapAdd}. */
-    public void mapRemove(SectorRange range, Consumer<DiskError> done) {
+    public void mapRemove(SectorRange range, MoveListener done) {
         steer(range, done, told -> Return.bringBack(this, range, told));
     }
 
-    private void steer(SectorRange range, Consumer<DiskError> done, Consumer<Consumer<Recovery.Failure>> start) {
+    /** As the other, for those who do not ask where it failed. */
+    public void mapRemove(SectorRange range, Consumer<DiskError> done) {
+        mapRemove(range, (error, place) -> done.accept(error));
+    }
+
+    private void steer(SectorRange range, MoveListener done, Consumer<Consumer<Recovery.Failure>> start) {
         if ((outstanding.incrementAndGet() & STOPPING) != 0) {
-            done.accept(DiskError.SHUTDOWN);
+            done.ended(DiskError.SHUTDOWN, -1);
             requestEnded();
         } else if (range.endSector() > traits.sizeBytes() / traits.sectorBytes()) {
-            done.accept(DiskError.INVALID);
+            done.ended(DiskError.INVALID, -1);
             requestEnded();
         } else if (!canRedirect()) {
-            done.accept(traits.readOnly() ? DiskError.READ_ONLY : DiskError.IO);
+            done.ended(traits.readOnly() ? DiskError.READ_ONLY : DiskError.IO, -1);
             requestEnded();
         } else {
             start.accept(failure -> {
-                done.accept(failure == null ? DiskError.NONE : failure.error);
+                if (failure == null) {
+                    done.ended(DiskError.NONE, -1);
+                } else {
+                    done.ended(failure.error, failure.offsetBytes);
+                }
                 requestEnded();
             });
         }
