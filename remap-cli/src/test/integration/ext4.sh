@@ -28,15 +28,16 @@ make_disk() {
     truncate -s 32M spare.img
 }
 
+client=
+
 # The client: FUSE makes a file of the export, and a loop device of that file. The device is in $client.
 attach() {
     mkdir -p client fs
     nbdfuse client/disk "$uri" > nbdfuse.log 2>&1 &
-    at_exit fusermount3 -u -z -q client
+    at_exit detach
     wait_until 20 mountpoint -q client || fail "nbdfuse did not mount: $(cat nbdfuse.log)"
     client=$(losetup --find --show --direct-io=on client/disk)
     mount "$client" fs
-    at_exit detach
 }
 
 # In a bounded time, also when the server is dead.
@@ -44,10 +45,11 @@ detach() {
     if mountpoint -q fs; then
         umount fs || umount -l fs
     fi
-    if losetup "$client" > /dev/null 2>&1; then
+    if [ -n "$client" ] && losetup "$client" > /dev/null 2>&1; then
         losetup -d "$client"
     fi
-    if mountpoint -q client; then
+    # Not `mountpoint`: of a mount whose process is dead it cannot tell.
+    if grep -qF " $work/client " /proc/self/mounts; then
         fusermount3 -u -z client
     fi
 }
@@ -60,7 +62,7 @@ has_lines() {
 # status_number KEY: of the first disk, from the status of the running service.
 status_number() {
     "$remap" status disk --json | python3 -c 'import json, sys
-print(json.load(sys.stdin)["disks"][0][sys.argv[1]])' "$1"
+print(json.load(sys.stdin)["services"][0]["disks"][0][sys.argv[1]])' "$1"
 }
 
 # survives MAIN: the whole story on one disk.
@@ -79,8 +81,8 @@ survives() {
     wait_until 60 has_lines written "$FILES_BEFORE_KILL" "$writer" || fail "the writer hangs: $(cat writer.err)"
     [ "$(wc -l < written)" -ge "$FILES_BEFORE_KILL" ] || fail "the writer ended: $(cat writer.err)"
     kill_remap "$server"
-    detach
     wait_until 60 is_gone "$writer" || fail "the writer hangs after the end of the server"
+    detach
 
     start_remap disk "$main" --spare "$work/spare.img"
     attach

@@ -31,8 +31,8 @@ import json, sys
 export = json.loads(sys.argv[2])["exports"][0]
 expected = {
     "export-name": "disk", "export-size": int(sys.argv[1]), "is_read_only": False, "can_flush": True, "can_fua": True,
-    "can_trim": True, "can_zero": True, "can_cache": True, "can_multi_conn": True, "block_minimum": 1,
-    "block_maximum": 33554432,
+    "can_trim": True, "can_zero": True, "can_cache": True, "can_multi_conn": True, "block_size_minimum": 1,
+    "block_size_maximum": 33554432,
 }
 wrong = {k: (export.get(k), v) for k, v in expected.items() if export.get(k) != v}
 sys.exit("is, must be: %s" % wrong if wrong else 0)
@@ -127,7 +127,7 @@ for start in sorted(choose.sample(range(0, 24 * 2048, 64), 60)):
     verify_with_fio "$uri"
     verify_with_fio "$(tcp_uri disk)"
     "$remap" status disk --json | python3 -c 'import json, sys
-disk = json.load(sys.stdin)["disks"][0]
+disk = json.load(sys.stdin)["services"][0]["disks"][0]
 print("suite: fio over bad sectors: %s sectors on the spare" % disk["mappedSectors"])
 sys.exit(0 if disk["mappedSectors"] > 0 else "nothing was redirected")'
 }
