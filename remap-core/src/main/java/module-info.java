@@ -36,7 +36,8 @@ module io.remap.core {
 
     provides io.remap.api.spi.BlockDeviceProvider with
             io.remap.core.device.FileDeviceProvider,
-            io.remap.core.device.MemoryDeviceProvider;
+            io.remap.core.device.MemoryDeviceProvider,
+            io.remap.core.device.SimDeviceProvider;
     provides io.remap.api.spi.BufferPoolProvider with
             io.remap.core.io.PlainBufferPoolProvider;
     provides io.remap.api.spi.FaultPolicyProvider with

@@ -1,0 +1,210 @@
+package io.remap.core.device;
+
+import io.remap.api.ByteSize;
+import io.remap.api.Refusal;
+import io.remap.core.device.SimFault.Mode;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.OptionalInt;
+
+/**
+ * Reads a list of faults. Three formats, told apart by their first line that is no comment:
+ *
+ * <ul>
+ *   <li>our own: {@code START LENGTH MODE [ARGUMENT]}, in bytes (K, M, G, T: powers of 1024; {@code s}: sectors), or the
+ *       word {@code gone};
+ *   <li>a map file of ddrescue: its bad blocks ({@code -}) fail;
+ *   <li>a list of badblocks: one block number a line, in blocks of a size that must be given.
+ * </ul>
+ *
+ * In all of them {@code #} begins a comment.
+ */
+final class SimFaultFile {
+    static final long MAX_FILE_BYTES = 64L << 20;
+    static final int MAX_FAULTS = 1 << 20;
+
+    private static final String GONE = "gone";
+    private static final String DDRESCUE_STATES = "?*/-FG+";
+
+    /**
+     * What a list says.
+     *
+     * @param faults its ranges
+     * @param gone the device is not there
+     */
+    record Content(List<SimFault> faults, boolean gone) {}
+
+    private final Path path;
+    private final long deviceBytes;
+    private final int sectorBytes;
+    private final OptionalInt blockBytes;
+    private final Mode listMode;
+
+    private final List<SimFault> faults = new ArrayList<>();
+    private boolean gone;
+    private int lineNumber;
+
+    private SimFaultFile(Path path, long deviceBytes, int sectorBytes, OptionalInt blockBytes, Mode listMode) {
+        this.path = path;
+        this.deviceBytes = deviceBytes;
+        this.sectorBytes = sectorBytes;
+        this.blockBytes = blockBytes;
+        this.listMode = listMode;
+    }
+
+    /**
+     * Reads the list.
+     *
+     * @param blockBytes unit of a list of badblocks
+     * @param listMode how the places of the formats fail that do not say it
+     * @throws Refusal if a line makes no sense
+     */
+    static Content read(Path path, long deviceBytes, int sectorBytes, OptionalInt blockBytes, Mode listMode)
+            throws Refusal, IOException {
+        if (Files.size(path) > MAX_FILE_BYTES) {
+            throw new Refusal(
+                    Refusal.Kind.USAGE, path + ": a list of faults has at most " + ByteSize.format(MAX_FILE_BYTES));
+        }
+        SimFaultFile file = new SimFaultFile(path, deviceBytes, sectorBytes, blockBytes, listMode);
+        file.parse(Files.readString(path, StandardCharsets.ISO_8859_1));
+        return new Content(List.copyOf(file.faults), file.gone);
+    }
+
+    /** One of the formats. */
+    @FunctionalInterface
+    private interface LineParser {
+        void parse(String[] words) throws Refusal;
+    }
+
+    private void parse(String text) throws Refusal {
+        LineParser parser = null;
+        for (String line : text.split("\n", -1)) {
+            lineNumber++;
+            int comment = line.indexOf('#');
+            String content = (comment < 0 ? line : line.substring(0, comment)).strip();
+            if (content.isEmpty()) {
+                continue;
+            }
+            String[] words = content.split("\\s+");
+            if (parser != null) {
+                parser.parse(words);
+            } else if (words.length <= 3 && words.length > 1 && isDdrescueState(words[1])) {
+                // The line on the progress of the rescue; the blocks follow.
+                parser = this::parseDdrescue;
+            } else {
+                parser = words.length == 1 && !words[0].equals(GONE) ? this::parseBadblocks : this::parseOwn;
+                parser.parse(words);
+            }
+        }
+    }
+
+    private static boolean isDdrescueState(String word) {
+        return word.length() == 1 && DDRESCUE_STATES.contains(word);
+    }
+
+    private void parseOwn(String[] words) throws Refusal {
+        if (words.length == 1 && words[0].equals(GONE)) {
+            gone = true;
+            return;
+        }
+        Mode mode = words.length < 3 ? null : Mode.of(words[2]).orElse(null);
+        if (mode == null || words.length != (mode.maxArgument == 0 ? 3 : 4)) {
+            throw wrong("expected START LENGTH and one of read-bad-heals-on-write, read-and-write-bad, write-bad,"
+                    + " transient COUNT, slow MILLISECONDS; or gone");
+        }
+        long argument = mode.maxArgument == 0 ? 0 : number(words[3], 10);
+        if (mode.maxArgument != 0 && (argument < 1 || argument > mode.maxArgument)) {
+            throw wrong("expected a number from 1 to " + mode.maxArgument + " after " + mode.word);
+        }
+        add(bytes(words[0]), bytes(words[1]), mode, argument);
+    }
+
+    private void parseDdrescue(String[] words) throws Refusal {
+        if (words.length != 3 || !isDdrescueState(words[2])) {
+            throw wrong("expected POSITION SIZE STATE of a map file of ddrescue");
+        }
+        if (words[2].equals("-")) {
+            long start = decode(words[0]);
+            long size = decode(words[1]);
+            // Map files may reach beyond the disk; and what is bad in part is bad.
+            long end = Math.min(size > deviceBytes - start ? deviceBytes : start + size, deviceBytes);
+            start -= start % sectorBytes;
+            end += (sectorBytes - end % sectorBytes) % sectorBytes;
+            if (start < end) {
+                add(start, end - start, listMode, 0);
+            }
+        }
+    }
+
+    private void parseBadblocks(String[] words) throws Refusal {
+        if (blockBytes.isEmpty()) {
+            throw wrong("a list of block numbers needs block-size=BYTES, the -b of badblocks");
+        }
+        if (words.length != 1) {
+            throw wrong("expected one block number");
+        }
+        long block = number(words[0], 10);
+        if (block > deviceBytes / blockBytes.getAsInt()) {
+            throw wrong("block " + block + " lies beyond the end of the disk");
+        }
+        add(block * blockBytes.getAsInt(), blockBytes.getAsInt(), listMode, 0);
+    }
+
+    private void add(long start, long length, Mode mode, long argument) throws Refusal {
+        if (start % sectorBytes != 0 || length % sectorBytes != 0 || length == 0) {
+            throw wrong("expected whole sectors of " + sectorBytes + " bytes, at least one");
+        }
+        if (start > deviceBytes || length > deviceBytes - start) {
+            throw wrong("the range lies beyond the end of the disk of " + deviceBytes + " bytes");
+        }
+        if (faults.size() >= MAX_FAULTS) {
+            throw wrong("more than " + MAX_FAULTS + " faults");
+        }
+        faults.add(new SimFault(start, start + length, mode, argument));
+    }
+
+    private long bytes(String word) throws Refusal {
+        if (word.startsWith("0x")) {
+            return decode(word);
+        }
+        if (word.endsWith("s")) {
+            long sectors = number(word.substring(0, word.length() - 1), 10);
+            if (sectors <= Long.MAX_VALUE / sectorBytes) {
+                return sectors * sectorBytes;
+            }
+        }
+        try {
+            return ByteSize.parse(word);
+        } catch (Refusal e) {
+            throw wrong(e.getMessage());
+        }
+    }
+
+    /** A number as ddrescue writes it: decimal, hexadecimal after 0x, octal after 0. */
+    private long decode(String word) throws Refusal {
+        if (word.startsWith("0x")) {
+            return number(word.substring(2), 16);
+        }
+        return number(word, word.startsWith("0") ? 8 : 10);
+    }
+
+    private long number(String word, int radix) throws Refusal {
+        try {
+            long number = Long.parseLong(word, radix);
+            if (number >= 0) {
+                return number;
+            }
+        } catch (NumberFormatException e) {
+            // Refused below with the line.
+        }
+        throw wrong("'" + word + "' is no number that fits here");
+    }
+
+    private Refusal wrong(String what) {
+        return new Refusal(Refusal.Kind.USAGE, path + ", line " + lineNumber + ": " + what);
+    }
+}
