@@ -37,7 +37,6 @@ final class InFlight {
     private final AtomicInteger underWay = new AtomicInteger();
     private final AtomicInteger unanswered = new AtomicInteger();
     private volatile boolean askedPool;
-    private volatile boolean closed;
 
     InFlight(BufferPool pool, InputGate gate, Session.Events events) {
         this.pool = pool;
@@ -96,9 +95,7 @@ final class InFlight {
 
     private void poolMayHaveMemory() {
         askedPool = false;
-        if (!closed) {
-            gate.roomMade();
-        }
+        gate.roomMade();
     }
 
     /** The request may be claimed again. Output side. */
@@ -148,9 +145,5 @@ final class InFlight {
 
     boolean busy() {
         return unanswered.get() > 0;
-    }
-
-    void close() {
-        closed = true;
     }
 }

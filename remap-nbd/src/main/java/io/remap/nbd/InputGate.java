@@ -12,6 +12,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
 final class InputGate {
     private final Session.Events events;
     private final AtomicBoolean waiting = new AtomicBoolean();
+    private volatile boolean closed;
 
     InputGate(Session.Events events) {
         this.events = events;
@@ -29,8 +30,13 @@ final class InputGate {
 
     /** There may be room. */
     void roomMade() {
-        if (waiting.get() && waiting.compareAndSet(true, false)) {
+        if (waiting.get() && !closed && waiting.compareAndSet(true, false)) {
             events.inputReady();
         }
+    }
+
+    /** Nobody waits any more. */
+    void close() {
+        closed = true;
     }
 }

@@ -293,6 +293,7 @@ final class NbdSession implements Session {
         closed = true;
         stage.set(OVER);
         deadline.cancel();
+        gate.close();
         shared.counters().sessionsEnded.increment();
         if (transmission != null) {
             transmission.close();

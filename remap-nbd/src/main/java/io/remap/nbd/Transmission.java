@@ -309,7 +309,6 @@ final class Transmission {
     /** Neither side runs any more. */
     void close() {
         closed = true;
-        inFlight.close();
         if (incoming != null) {
             inFlight.releaseBuffer(incoming);
             incoming = null;
