@@ -123,12 +123,9 @@ final class ReadRecovery extends Recovery {
         Map<Long, Integer> unreadable = new HashMap<>();
         List<Long> unreadableSectors = new ArrayList<>();
         for (Sector sector : failing) {
-            VirtualDisk.Side side = disk.side(sector.target);
-            try {
-                side.direct().read(sector.deviceOffsetBytes, payload(sector.offsetBytes, sectorBytes));
+            if (readsNow(sector)) {
                 noteReadable(sector.offsetBytes, sectorBytes);
-            } catch (DeviceException e) {
-                blamesSectors(side, true, e, Integer.MAX_VALUE, sector.offsetBytes);
+            } else {
                 unreadable.merge(
                         sector.offsetBytes >> Place.UNIT_SHIFT,
                         disk.sectorMask(sector.offsetBytes, sectorBytes),
@@ -145,6 +142,21 @@ final class ReadRecovery extends Recovery {
         }
         disk.noteUnreadable(unreadable);
         finish(unreadable);
+    }
+
+    private boolean readsNow(Sector sector) throws Failure, TryLater {
+        VirtualDisk.Side side = disk.side(sector.target);
+        // The tries before count: a policy that had enough of them asks for no more here.
+        for (int tries = attempts + 1; ; tries++) {
+            try {
+                side.direct().read(sector.deviceOffsetBytes, payload(sector.offsetBytes, sectorBytes));
+                return true;
+            } catch (DeviceException e) {
+                if (blamesSectors(side, true, e, tries, sector.offsetBytes)) {
+                    return false;
+                }
+            }
+        }
     }
 
     private void finish() {

@@ -2,6 +2,7 @@ package io.remap.core.disk;
 
 import io.remap.api.DeviceException;
 import io.remap.api.DiskError;
+import io.remap.api.ErrorClass;
 import io.remap.api.spi.FaultPolicy.Verdict;
 import java.util.function.UnaryOperator;
 import org.slf4j.Logger;
@@ -19,6 +20,9 @@ abstract class Recovery {
 
     /** Tries of one stage when host or commit ask for another. */
     static final int MAX_STAGE_TRIES = 5;
+
+    /** Tries of one transfer, whatever a policy says. */
+    static final int MAX_TRIES = 16;
 
     final VirtualDisk disk;
     final long firstUnit;
@@ -55,6 +59,12 @@ abstract class Recovery {
             super(cause);
             this.delayMillis = delayMillis;
         }
+    }
+
+    /** One transfer to one device, which may be repeated. */
+    @FunctionalInterface
+    interface Transfer {
+        void run() throws DeviceException;
     }
 
     /** Part of a recovery. */
@@ -130,17 +140,43 @@ abstract class Recovery {
     }
 
     /**
+     * Repeats a transfer until it succeeds or its sectors are to blame. One failure is never enough for a verdict: the
+     * device may have been away just then.
+     *
+     * @return whether it succeeded; {@code false}: the sectors are to blame
+     */
+    final boolean succeeds(VirtualDisk.Side side, boolean read, long offset, Transfer transfer)
+            throws Failure, TryLater {
+        for (int attempts = 1; ; attempts++) {
+            try {
+                transfer.run();
+                return true;
+            } catch (DeviceException e) {
+                if (blamesSectors(side, read, e, attempts, offset)) {
+                    return false;
+                }
+            }
+        }
+    }
+
+    /**
      * What a failed transfer means; throws where nothing of the range is to blame.
      *
      * @return whether sectors are to blame; {@code false}: try again, as a retry that costs nobody else anything
      */
     final boolean blamesSectors(VirtualDisk.Side side, boolean read, DeviceException error, int attempts, long offset)
             throws Failure, TryLater {
-        boolean alive = error.errorClass().mayBeSector() && side.canary().alive();
+        boolean mayBeSector = error.errorClass().mayBeSector();
+        boolean alive = mayBeSector && side.canary().alive();
+        // An error of the host repeats the stage, an error of a sector the transfer: each has its own count.
+        int tries = mayBeSector ? attempts : stageTries + 1;
         Verdict verdict = read
-                ? disk.policy.readFailed(error.errorClass(), attempts, alive)
-                : disk.policy.writeFailed(error.errorClass(), attempts, alive);
-        if (verdict == Verdict.BLAME_SECTORS && !(error.errorClass().mayBeSector() && alive)) {
+                ? disk.policy.readFailed(error.errorClass(), tries, alive)
+                : disk.policy.writeFailed(error.errorClass(), tries, alive);
+        if (verdict == Verdict.RETRY && tries >= MAX_TRIES) {
+            verdict = Verdict.BLAME_SECTORS;
+        }
+        if (verdict == Verdict.BLAME_SECTORS && !alive) {
             // Whatever a policy says: no verdict on a sector without a living device behind it.
             verdict = Verdict.BLAME_DEVICE;
         }
@@ -149,14 +185,18 @@ abstract class Recovery {
                 return true;
             }
             case RETRY -> {
-                if (error.errorClass().mayBeSector()) {
+                if (mayBeSector) {
                     return false;
                 }
-                throw new TryLater(disk.policy.retryDelayMillis(attempts + stageTries), error);
+                throw new TryLater(disk.policy.retryDelayMillis(tries), error);
             }
             default -> {
+                if (mayBeSector && !alive) {
+                    side.device().wentAway(error);
+                }
                 disk.deviceFault(error);
-                throw new Failure(DiskError.IO, offset, error);
+                boolean full = error.errorClass() == ErrorClass.NO_SPACE;
+                throw new Failure(full ? DiskError.NO_SPACE : DiskError.IO, offset, error);
             }
         }
     }

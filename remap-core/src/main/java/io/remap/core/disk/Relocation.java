@@ -1,6 +1,5 @@
 package io.remap.core.disk;
 
-import io.remap.api.DeviceException;
 import io.remap.api.DiskError;
 import io.remap.api.IoBuffer;
 import io.remap.api.Place;
@@ -110,27 +109,16 @@ final class Relocation extends Recovery {
     private void take(long offset, long length) throws Failure, TryLater {
         VirtualDisk.Side side = disk.side(Target.MAIN);
         int sectorBytes = disk.traits().sectorBytes();
-        for (int attempts = 1; ; attempts++) {
-            try {
-                side.direct().read(offset, bytes(offset, (int) length));
-                plan.cover(offset, length);
-                return;
-            } catch (DeviceException e) {
-                boolean blamed = blamesSectors(side, true, e, attempts, offset);
-                if (length > sectorBytes) {
-                    long half = length / 2 / sectorBytes * sectorBytes;
-                    take(offset, half);
-                    take(offset + half, length - half);
-                    return;
-                }
-                if (blamed) {
-                    if (!loseUnreadable) {
-                        throw new Failure(DiskError.IO, offset, e);
-                    }
-                    plan.lose(offset >> Place.UNIT_SHIFT, disk.sectorMask(offset, length));
-                    return;
-                }
-            }
+        if (succeeds(side, true, offset, () -> side.direct().read(offset, bytes(offset, (int) length)))) {
+            plan.cover(offset, length);
+        } else if (length > sectorBytes) {
+            long half = length / 2 / sectorBytes * sectorBytes;
+            take(offset, half);
+            take(offset + half, length - half);
+        } else if (loseUnreadable) {
+            plan.lose(offset >> Place.UNIT_SHIFT, disk.sectorMask(offset, length));
+        } else {
+            throw new Failure(DiskError.IO, offset, null);
         }
     }
 

@@ -1,6 +1,5 @@
 package io.remap.core.disk;
 
-import io.remap.api.DeviceException;
 import io.remap.api.DiskError;
 import io.remap.api.MapChange;
 import io.remap.api.Place;
@@ -174,15 +173,14 @@ final class SlotPlan {
                 continue;
             }
             int from = sector * sectorBytes;
-            try {
-                disk.spare.read(
-                        disk.slotOffset(Place.slot(old)) + from,
-                        unitBytes.clear().limit(from + sectorBytes).position(from));
-            } catch (DeviceException e) {
-                recovery.blamesSectors(
-                        disk.side(SegmentCursor.Target.SPARE), true, e, Integer.MAX_VALUE, unit << Place.UNIT_SHIFT);
-                unreadable |= 1 << sector;
-            }
+            long at = disk.slotOffset(Place.slot(old)) + from;
+            boolean read = recovery.succeeds(
+                    disk.side(SegmentCursor.Target.SPARE),
+                    true,
+                    (unit << Place.UNIT_SHIFT) + from,
+                    () -> disk.spare.read(
+                            at, unitBytes.clear().limit(from + sectorBytes).position(from)));
+            unreadable |= read ? 0 : 1 << sector;
         }
         return unreadable;
     }
@@ -207,20 +205,16 @@ final class SlotPlan {
     private boolean tryWrite(long slot, ByteBuffer unitBytes, int mask, long unit) throws Failure, TryLater {
         for (int run = 0; run < Place.UNIT_BYTES; ) {
             int length = runLength(mask, run);
-            if (length > 0) {
-                try {
-                    disk.spare.write(
-                            disk.slotOffset(slot) + run,
-                            unitBytes.clear().limit(run + length).position(run));
-                } catch (DeviceException e) {
-                    recovery.blamesSectors(
+            int from = run;
+            if (length > 0
+                    && !recovery.succeeds(
                             disk.side(SegmentCursor.Target.SPARE),
                             false,
-                            e,
-                            Integer.MAX_VALUE,
-                            unit << Place.UNIT_SHIFT);
-                    return false;
-                }
+                            unit << Place.UNIT_SHIFT,
+                            () -> disk.spare.write(
+                                    disk.slotOffset(slot) + from,
+                                    unitBytes.clear().limit(from + length).position(from)))) {
+                return false;
             }
             run += Math.max(length, sectorBytes);
         }

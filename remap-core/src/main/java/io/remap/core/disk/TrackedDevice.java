@@ -18,7 +18,7 @@ import java.util.concurrent.atomic.AtomicLong;
  *
  * <ul>
  *   <li>{@code clean} means that every write acknowledged so far was acknowledged before the beginning of a flush that
- *       succeeded.
+ *       succeeded. A device begins dirty: a process that died may have left its writes in the cache.
  *   <li>Once {@code doubt} is set it stays: which writes were lost is not known, and a later success of the device says
  *       nothing about them. Every flush fails from then on.
  * </ul>
@@ -31,12 +31,20 @@ public final class TrackedDevice implements BlockDevice {
     private final TrackedDevice directDoor;
 
     private static final class State {
-        /** Writes acknowledged so far. */
-        private final AtomicLong written = new AtomicLong();
+        /** Writes acknowledged so far, and one for whoever had the device before. */
+        private final AtomicLong written;
         /** Writes that a successful flush covered. */
         private final AtomicLong flushed = new AtomicLong();
 
+        /** Device events so far: a write that one falls into may be lost although it succeeded. */
+        private final AtomicLong events = new AtomicLong();
+
+        private volatile DeviceException lastEvent;
         private volatile DeviceException doubt;
+
+        private State(boolean dirty) {
+            written = new AtomicLong(dirty ? 1 : 0);
+        }
     }
 
     private TrackedDevice(BlockDevice device, State state) {
@@ -48,7 +56,9 @@ public final class TrackedDevice implements BlockDevice {
 
     /** The device itself if it is tracked already. */
     public static TrackedDevice of(BlockDevice device) {
-        return device instanceof TrackedDevice tracked ? tracked : new TrackedDevice(device, new State());
+        return device instanceof TrackedDevice tracked
+                ? tracked
+                : new TrackedDevice(device, new State(!device.traits().readOnly()));
     }
 
     /** Whether nothing acknowledged can be in a volatile cache. */
@@ -63,11 +73,27 @@ public final class TrackedDevice implements BlockDevice {
 
     /** The device answered as if it had gone: what was in its cache may be lost. */
     private void noteDeviceEvent(DeviceException error) {
-        boolean event = error.errorClass() == ErrorClass.GONE
+        if (error.errorClass() == ErrorClass.GONE
                 || error.errorClass() == ErrorClass.LINK
-                || error.errorClass() == ErrorClass.UNKNOWN;
-        if (event && state.flushed.get() != state.written.get()) {
+                || error.errorClass() == ErrorClass.UNKNOWN) {
+            wentAway(error);
+        }
+    }
+
+    /** The device is, or was, not there, as its canary or its errors say: what was in its cache may be lost. */
+    void wentAway(DeviceException error) {
+        state.lastEvent = error;
+        state.events.incrementAndGet();
+        if (state.flushed.get() != state.written.get()) {
             latch(error);
+        }
+    }
+
+    /** A write has succeeded that began at this count of events. */
+    private void noteWritten(long eventsBefore) {
+        state.written.incrementAndGet();
+        if (state.events.get() != eventsBefore) {
+            latch(state.lastEvent);
         }
     }
 
@@ -91,35 +117,38 @@ public final class TrackedDevice implements BlockDevice {
 
     @Override
     public void write(long offsetBytes, ByteBuffer source) throws DeviceException {
+        long eventsBefore = state.events.get();
         try {
             device.write(offsetBytes, source);
         } catch (DeviceException e) {
             noteDeviceEvent(e);
             throw e;
         }
-        state.written.incrementAndGet();
+        noteWritten(eventsBefore);
     }
 
     @Override
     public void zero(long offsetBytes, long lengthBytes, boolean keepAllocated) throws DeviceException {
+        long eventsBefore = state.events.get();
         try {
             device.zero(offsetBytes, lengthBytes, keepAllocated);
         } catch (DeviceException e) {
             noteDeviceEvent(e);
             throw e;
         }
-        state.written.incrementAndGet();
+        noteWritten(eventsBefore);
     }
 
     @Override
     public void discard(long offsetBytes, long lengthBytes) throws DeviceException {
+        long eventsBefore = state.events.get();
         try {
             device.discard(offsetBytes, lengthBytes);
         } catch (DeviceException e) {
             noteDeviceEvent(e);
             throw e;
         }
-        state.written.incrementAndGet();
+        noteWritten(eventsBefore);
     }
 
     @Override

@@ -1,6 +1,5 @@
 package io.remap.core.disk;
 
-import io.remap.api.DeviceException;
 import io.remap.api.DiskError;
 import io.remap.api.DiskRequest;
 import io.remap.api.DiskRequest.Operation;
@@ -116,15 +115,9 @@ final class UnalignedTransfer implements WriteRecovery.Client {
             throw new Failure(DiskError.IO, offset, null);
         }
         VirtualDisk.Side side = disk.side(target);
-        for (int attempts = 1; ; attempts++) {
-            try {
-                side.direct().read(cursor.deviceOffsetBytes(), scratchBytes(offset, sectorBytes));
-                return;
-            } catch (DeviceException e) {
-                if (recovery.blamesSectors(side, true, e, attempts, offset)) {
-                    throw new Failure(DiskError.IO, offset, e);
-                }
-            }
+        long at = cursor.deviceOffsetBytes();
+        if (!recovery.succeeds(side, true, offset, () -> side.direct().read(at, scratchBytes(offset, sectorBytes)))) {
+            throw new Failure(DiskError.IO, offset, null);
         }
     }
 

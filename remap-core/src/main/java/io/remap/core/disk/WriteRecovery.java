@@ -108,16 +108,9 @@ final class WriteRecovery extends Recovery {
             return;
         }
         VirtualDisk.Side side = disk.side(Target.MAIN);
-        for (int attempts = 1; ; attempts++) {
-            try {
-                wroteMain = true;
-                write(side.direct(), offset, offset, length);
-                return;
-            } catch (DeviceException e) {
-                if (blamesSectors(side, false, e, attempts, offset)) {
-                    break;
-                }
-            }
+        wroteMain = true;
+        if (succeeds(side, false, offset, () -> write(side.direct(), offset, offset, length))) {
+            return;
         }
         if ((offset >> Place.UNIT_SHIFT) == (offset + length - 1) >> Place.UNIT_SHIFT) {
             plan.cover(offset, length);
@@ -137,12 +130,10 @@ final class WriteRecovery extends Recovery {
         VirtualDisk.Side side = disk.side(Target.SPARE);
         for (long at = offset; at < offset + length; ) {
             long next = Math.min(offset + length, (at & -Place.UNIT_BYTES) + Place.UNIT_BYTES);
-            try {
-                wroteSpare = true;
-                write(side.direct(), at, deviceOffset + (at - offset), next - at);
-                disk.holdOffs.succeeded(at >> Place.UNIT_SHIFT);
-            } catch (DeviceException e) {
-                blamesSectors(side, false, e, Integer.MAX_VALUE, at);
+            wroteSpare = true;
+            long from = at;
+            if (!succeeds(
+                    side, false, at, () -> write(side.direct(), from, deviceOffset + (from - offset), next - from))) {
                 plan.cover(at, next - at);
                 plan.slotFailed(at >> Place.UNIT_SHIFT);
             }
