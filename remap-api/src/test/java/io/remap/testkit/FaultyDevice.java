@@ -143,7 +143,7 @@ public final class FaultyDevice implements BlockDevice {
         flushErrno = errno;
     }
 
-    /** The next transfers fail with an errno that says nothing about their sectors. */
+    /** The next transfers (not flushes) fail with an errno that says nothing about their sectors. */
     public void failTransfers(int count, int errno) {
         hostErrors = count;
         hostErrno = errno;
@@ -248,13 +248,17 @@ public final class FaultyDevice implements BlockDevice {
     }
 
     private void checkWhole(String operation, long offsetBytes, long length) throws DeviceException {
-        if (goneErrno != 0) {
-            goneHits++;
-            throw error(operation, offsetBytes, length, goneErrno);
-        }
+        checkThere(operation, offsetBytes, length);
         if (hostErrors > 0) {
             hostErrors--;
             throw error(operation, offsetBytes, length, hostErrno);
+        }
+    }
+
+    private void checkThere(String operation, long offsetBytes, long length) throws DeviceException {
+        if (goneErrno != 0) {
+            goneHits++;
+            throw error(operation, offsetBytes, length, goneErrno);
         }
     }
 
@@ -265,7 +269,7 @@ public final class FaultyDevice implements BlockDevice {
     @Override
     public void flush() throws DeviceException {
         steps.pause();
-        checkWhole("flush", 0, 0);
+        checkThere("flush", 0, 0);
         if (failingFlushes > 0) {
             failingFlushes--;
             throw error("flush", 0, 0, flushErrno);

@@ -1,0 +1,434 @@
+package io.remap.testkit;
+
+import io.remap.api.Disk;
+import io.remap.api.DiskError;
+import io.remap.api.Errno;
+import io.remap.api.IoBuffer;
+import io.remap.api.Refusal;
+import io.remap.api.SectorRange;
+import io.remap.api.spi.MetadataProvider;
+import io.remap.api.spi.MetadataStore.Outcome;
+import io.remap.api.spi.PairIdentity;
+import io.remap.testkit.FaultyDevice.Fault;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.BitSet;
+import java.util.List;
+import java.util.SplittableRandom;
+import java.util.UUID;
+import java.util.function.Supplier;
+import java.util.random.RandomGenerator;
+
+/**
+ * One life of a virtual disk, decided by a seed: clients read, write, flush, trim and zero; sectors are moved to the spare
+ * and back meanwhile; main and spare fail in their ways; the store refuses or fails; the process stops cleanly, dies, or
+ * the power goes. Every answer is checked against the {@link ReferenceMap}, every error must have a fault that explains
+ * it, and at the end the whole disk is read.
+ */
+public final class DiskSimulation implements AutoCloseable {
+    /** Property that runs one seed only, with a trace of what happens. */
+    public static final String SEED_PROPERTY = "remap.seed";
+
+    private static final int CELLS_PER_SECTOR = 4;
+    private static final int FAULT_EVERY_STEPS = 60;
+    private static final int LONGEST_FAULT_SECTORS = 10;
+    private static final long SLOWNESS_NANOS = 1_500_000_000L;
+    /** A host that is short of something all the time is a host that fails. */
+    private static final long HOST_ERROR_PAUSE_NANOS = 200_000_000L;
+
+    private static final int PROBABLE_STEPS_PER_OPERATION = 25;
+
+    final SimPlan plan;
+    final SimScheduler scheduler;
+    final ReferenceMap reference;
+    final SimCoverage coverage;
+
+    private final SimProduct product;
+    private final RandomGenerator random;
+    private final MemoryDevice mainMedium;
+    private final MemoryDevice spareMedium;
+    private final SimEngine engine;
+    private final FaultyDevice main;
+    private final FaultyDevice spare;
+    private final MetadataProvider metadata;
+    private final TrackingBufferPool buffers;
+    private final StringBuilder trace;
+    /** Units that faults or moves have touched: only these can have a mapping. */
+    private final BitSet touched = new BitSet();
+
+    /** Sectors of main that take writes and cannot be read: an acknowledged write does not help. */
+    private final BitSet writeOnly = new BitSet();
+
+    private SimProduct.Running running;
+    private List<SimClient> clients = List.of();
+    private long stamps = 1;
+    private long troubles;
+    private long nextHostErrorNanos;
+    private int movesUnderWay;
+    private boolean doubtOfFlushes;
+    private boolean storeMayRefuse;
+    private boolean spareHasFaults;
+
+    /** @param traced keeps a record of what happened, for {@link #trace()} */
+    public DiskSimulation(long seed, SimProduct product, SimCoverage coverage, boolean traced) {
+        SplittableRandom seeds = new SplittableRandom(seed);
+        this.product = product;
+        this.coverage = coverage;
+        this.plan = new SimPlan(seeds.split());
+        this.random = seeds.split();
+        this.scheduler = new SimScheduler(seeds.split());
+        this.engine = new SimEngine(scheduler, seeds.split());
+        this.mainMedium = new MemoryDevice("main", plan.sizeBytes(), plan.sectorBytes);
+        this.spareMedium = new MemoryDevice("spare", product.spareBytes(plan.slots), plan.sectorBytes);
+        this.main = new FaultyDevice(mainMedium, seeds.split(), engine);
+        this.spare = new FaultyDevice(spareMedium, seeds.split(), engine);
+        this.metadata = product.metadata();
+        this.buffers = new TrackingBufferPool(plan.memoryBytes());
+        this.reference = new ReferenceMap(plan.sizeBytes(), plan.sectorBytes, cellBytes(), stamps);
+        this.trace = traced ? new StringBuilder() : null;
+        if (plan.slow) {
+            touched.set(0, plan.units);
+        }
+    }
+
+    int cellBytes() {
+        return plan.sectorBytes / CELLS_PER_SECTOR;
+    }
+
+    /** Lives the life; throws what went wrong. */
+    public void run() throws IOException, Refusal {
+        trace(plan::toString);
+        ByteBuffer content = ByteBuffer.allocate(plan.sizeBytes());
+        reference.fill(content, 0, stamps);
+        mainMedium.poke(0, content.array());
+        var environment = scheduler.environment(random);
+        metadata.format(
+                spare, new PairIdentity(new UUID(1, 2), plan.sizeBytes(), plan.sectorBytes, "main"), environment);
+        if (metadata instanceof MemoryMetadata memory && plan.storeTrouble) {
+            memory.decideOutcomes(this::decideOutcome);
+            memory.findUncertain(random::nextBoolean);
+        }
+        for (int boot = 0; boot < plan.boots; boot++) {
+            boot();
+            int ending = random.nextInt(plan.powerCuts ? 3 : 2);
+            if (ending == 0) {
+                live(Long.MAX_VALUE);
+                stop();
+            } else {
+                live(random.nextInt(plan.operationsPerBoot * PROBABLE_STEPS_PER_OPERATION));
+                die(ending == 2);
+            }
+        }
+        boot();
+        readEverything();
+        stop();
+    }
+
+    private Outcome decideOutcome() {
+        int dice = random.nextInt(30);
+        if (dice < 2) {
+            coverage.count("store failed");
+            return Outcome.STORE_FAILED;
+        }
+        if (dice < 7) {
+            coverage.count("store refused");
+            return Outcome.NOT_COMMITTED;
+        }
+        return Outcome.DURABLE;
+    }
+
+    private void boot() throws IOException, Refusal {
+        coverage.count("boots");
+        trace(() -> "boot");
+        endPassingTrouble();
+        doubtOfFlushes = false;
+        storeMayRefuse = plan.storeTrouble;
+        running = product.start(
+                new SimProduct.Parts(main, spare, metadata, engine, buffers, scheduler.environment(random)));
+        requireLost();
+    }
+
+    /** The clients work, and things happen to the disk, for so many steps or until the work is done. */
+    private void live(long maxSteps) {
+        clients = new ArrayList<>();
+        List<IoBuffer> held = new ArrayList<>();
+        for (int i = 0; i < plan.clients; i++) {
+            IoBuffer buffer = buffers.acquire(SimPlan.MAX_REQUEST_BYTES);
+            held.add(buffer);
+            SimClient client = new SimClient(this, i, new SplittableRandom(random.nextLong()), buffer);
+            clients.add(client);
+            client.begin(plan.operationsPerBoot / plan.clients + 1);
+        }
+        long end = maxSteps == Long.MAX_VALUE ? maxSteps : scheduler.steps() + maxSteps;
+        while (scheduler.steps() < end
+                && !(movesUnderWay == 0 && clients.stream().allMatch(SimClient::done))) {
+            long before = scheduler.steps();
+            scheduler.run(Math.min(end - before, 1 + random.nextInt(FAULT_EVERY_STEPS)));
+            require(scheduler.steps() - before > 0, () -> "requests wait, but nothing goes on");
+            somethingHappens();
+        }
+        if (maxSteps == Long.MAX_VALUE) {
+            scheduler.runUntilIdle();
+            held.forEach(IoBuffer::release);
+        }
+    }
+
+    private void somethingHappens() {
+        int dice = random.nextInt(10);
+        if (dice < 2 && plan.mainFaults) {
+            faultOnMain();
+        } else if (dice == 2 && (plan.spareFaults || plan.spareTransients)) {
+            faultOnSpare();
+        } else if (dice == 3 && plan.vanishing) {
+            vanishOrComeBack();
+        } else if (dice < 6 && plan.moves && movesUnderWay < 2) {
+            move();
+        } else if (dice == 6 && plan.hostErrors && scheduler.nanoTime() > nextHostErrorNanos) {
+            nextHostErrorNanos = scheduler.nanoTime() + HOST_ERROR_PAUSE_NANOS;
+            coverage.count("host errors");
+            main.failTransfers(1 + random.nextInt(2), random.nextBoolean() ? Errno.ENOMEM : Errno.EAGAIN);
+        } else if (dice == 7 && plan.flushErrors && random.nextInt(8) == 0) {
+            trace(() -> "the next flush of main fails");
+            doubtOfFlushes = true;
+            main.failFlushes(1, Errno.EIO);
+        }
+    }
+
+    private void faultOnMain() {
+        // Some places stay good: a device that reads nowhere is no device with bad sectors.
+        long sectors = plan.sizeBytes() / plan.sectorBytes * 7 / 8;
+        long first = random.nextInt((int) sectors);
+        long count = Math.min(sectors - first, 1 + random.nextInt(LONGEST_FAULT_SECTORS));
+        List<Fault> kinds = new ArrayList<>(
+                List.of(Fault.UNREADABLE, Fault.BAD, Fault.UNWRITABLE, Fault.WRITE_ONLY, Fault.TRANSIENT));
+        if (plan.slow) {
+            kinds.add(Fault.SLOW);
+            main.slowness(SLOWNESS_NANOS);
+        }
+        Fault kind = kinds.get(random.nextInt(kinds.size()));
+        main.fault(first, count, kind, random.nextInt(4) == 0 ? Errno.ENODATA : Errno.EIO);
+        touched.set((int) unitOf(first), (int) unitOf(first + count - 1) + 1);
+        if (kind == Fault.UNREADABLE || kind == Fault.BAD || kind == Fault.WRITE_ONLY) {
+            reference.allowErrors(first, count);
+        }
+        if (kind == Fault.WRITE_ONLY) {
+            writeOnly.set((int) first, (int) (first + count));
+        }
+        trace(() -> kind + " sectors " + first + "+" + count + " of main");
+    }
+
+    private long unitOf(long sector) {
+        return sector * plan.sectorBytes / SimPlan.UNIT_BYTES;
+    }
+
+    private void faultOnSpare() {
+        long slot = Math.min(running.slots() - 1, random.nextInt(2 * plan.units));
+        long first = (running.firstSlotBytes() + slot * SimPlan.UNIT_BYTES) / plan.sectorBytes;
+        // Many transient failures in one slot are no transient failure of the slot.
+        long count = plan.spareTransients || random.nextInt(3) == 0 ? 1 : SimPlan.UNIT_BYTES / plan.sectorBytes;
+        Fault kind = plan.spareTransients
+                ? Fault.TRANSIENT
+                : List.of(Fault.UNREADABLE, Fault.BAD, Fault.UNWRITABLE).get(random.nextInt(3));
+        spare.fault(first, count, kind);
+        spareHasFaults |= !plan.spareTransients;
+        trace(() -> kind + " slot " + slot + ", sectors " + first + "+" + count + " of the spare");
+    }
+
+    private void vanishOrComeBack() {
+        FaultyDevice device = random.nextInt(3) == 0 ? spare : main;
+        troubles++;
+        if (device.isGone()) {
+            device.comeBack();
+            trace(() -> device.name() + " is back");
+        } else {
+            device.vanish(List.of(Errno.ENODEV, Errno.ENXIO, Errno.EIO, Errno.ENOLINK, Errno.ETIMEDOUT)
+                    .get(random.nextInt(5)));
+            doubtOfFlushes = true;
+            storeMayRefuse |= device == spare;
+            trace(() -> device.name() + " is gone");
+        }
+    }
+
+    private void move() {
+        long sectors = plan.sizeBytes() / plan.sectorBytes;
+        long first = random.nextInt((int) sectors);
+        long count = Math.min(sectors - first, 1 + random.nextInt(random.nextBoolean() ? 8 : SimPlan.MAX_MOVE_SECTORS));
+        SectorRange range = new SectorRange(first, count);
+        touched.set((int) unitOf(first), (int) unitOf(first + count - 1) + 1);
+        boolean add = random.nextInt(3) != 0;
+        boolean lose = add && random.nextBoolean();
+        movesUnderWay++;
+        trace(() -> (add ? "map add " : "map remove ") + range + (lose ? " --unreadable" : ""));
+        scheduler.execute(() -> {
+            if (add) {
+                running.mapAdd(range, lose, error -> moved("map add", error));
+            } else {
+                running.mapRemove(range, error -> moved("map remove", error));
+            }
+        });
+    }
+
+    private void moved(String what, DiskError error) {
+        movesUnderWay--;
+        trace(() -> what + " -> " + error);
+        coverage.count(error == DiskError.NONE ? what : "moves with an error");
+        requireLost();
+    }
+
+    /** What the disk says it has lost must fail from now on. */
+    private void requireLost() {
+        for (SectorRange range : running.lost()) {
+            coverage.add("lost sectors", range.lengthSectors());
+            reference.requireErrors(range.firstSector(), range.lengthSectors());
+        }
+    }
+
+    private void endPassingTrouble() {
+        main.comeBack();
+        spare.comeBack();
+        main.failFlushes(0, 0);
+        main.failTransfers(0, 0);
+    }
+
+    private void stop() {
+        endPassingTrouble();
+        scheduler.runUntilIdle();
+        running.checkQuiet();
+        buffers.checkNothingOut();
+        coverage.count("clean stops");
+        addCounters();
+        boolean stable = running.close();
+        scheduler.runUntilIdle();
+        trace(() -> "stopped, stable: " + stable);
+        require(stable || doubtOfFlushes, () -> "no fault explains why the last flush failed");
+        if (stable) {
+            // As a flush that begins now: nothing is under way.
+            reference.flushSucceeded(reference.flushBegins());
+        }
+    }
+
+    private void die(boolean powerCut) {
+        trace(() -> powerCut ? "power cut" : "the process dies");
+        coverage.count(powerCut ? "power cuts" : "crashes");
+        addCounters();
+        scheduler.crash();
+        buffers.processDied();
+        reference.processDied();
+        movesUnderWay = 0;
+        if (powerCut) {
+            mainMedium.powerCut(random);
+            spareMedium.powerCut(random);
+            reference.powerCut();
+        }
+    }
+
+    private void addCounters() {
+        coverage.addAll(running.counters());
+        for (Fault fault : Fault.values()) {
+            coverage.add("faults " + fault, main.hits(fault));
+            coverage.add("spare faults", spare.hits(fault));
+        }
+        coverage.add("device gone", main.goneHits() + spare.goneHits());
+        coverage.add("buffers refused", buffers.refusals());
+        require(
+                plan.mainFaults || plan.moves || running.counters().get("remap.redirected-writes") == 0,
+                () -> "a write was redirected, but no sector was ever bad");
+        require(
+                plan.spareFaults || running.badSlots() == 0,
+                () -> running.badSlots() + " slots count as bad, but none ever was");
+        require(
+                plan.mainFaults || plan.spareFaults || running.counters().get("remap.new-unreadable-sectors") == 0,
+                () -> "a sector counts as unreadable, but none ever was");
+    }
+
+    /** Sector by sector, so that no bad one hides the others. */
+    private void readEverything() {
+        IoBuffer buffer = buffers.acquire(plan.sectorBytes);
+        SimClient reader = new SimClient(this, -1, new SplittableRandom(0), buffer);
+        reader.readEverything();
+        scheduler.runUntil(reader::done);
+        buffer.release();
+    }
+
+    // --- what clients ask
+
+    Disk disk() {
+        return running.disk();
+    }
+
+    long nextStamp() {
+        return ++stamps;
+    }
+
+    long lastStamp() {
+        return stamps;
+    }
+
+    ReferenceMap.Write writeBegins(long offset, long length, long stamp) {
+        return reference.writeBegins(offset, length, stamp);
+    }
+
+    void fill(ByteBuffer target, long offset, ReferenceMap.Write write) {
+        reference.fill(target, offset, write.stamp());
+    }
+
+    /** Changes whenever a device vanishes or comes back. */
+    long troubles() {
+        return troubles;
+    }
+
+    boolean somethingGone() {
+        return main.isGone() || spare.isGone();
+    }
+
+    boolean flushMayFail() {
+        return doubtOfFlushes;
+    }
+
+    /** Whether a byte may be where no write helps: on a sector that only takes writes, or on a slot that has failed. */
+    boolean mayFailForGood(long offset) {
+        return writeOnly.get((int) (offset / plan.sectorBytes))
+                || spareHasFaults && touched.get((int) (offset / SimPlan.UNIT_BYTES));
+    }
+
+    boolean touches(long offset, long end) {
+        int hit = touched.nextSetBit((int) (offset / SimPlan.UNIT_BYTES));
+        return hit >= 0 && (long) hit * SimPlan.UNIT_BYTES < end;
+    }
+
+    /** Whether a write of the range may need a mapping that cannot be made. */
+    boolean redirectMayFail(long offset, long end) {
+        return storeMayRefuse && touches(offset, end);
+    }
+
+    /** Whether one of the edges of an unaligned write may be unreadable. */
+    boolean edgeMayFail(long offset, long end) {
+        return reference.mayFail(offset / plan.sectorBytes)
+                || reference.mayFail((end - 1) / plan.sectorBytes)
+                || mayFailForGood(offset)
+                || mayFailForGood(end - 1);
+    }
+
+    void require(boolean holds, Supplier<String> otherwise) {
+        if (!holds) {
+            throw new AssertionError(otherwise.get());
+        }
+    }
+
+    void trace(Supplier<String> event) {
+        if (trace != null) {
+            trace.append(scheduler.nanoTime()).append(' ').append(event.get()).append('\n');
+        }
+    }
+
+    /** What happened, one event a line; empty unless traced. */
+    public String trace() {
+        return trace == null ? "" : trace.toString();
+    }
+
+    @Override
+    public void close() {
+        scheduler.close();
+    }
+}

@@ -1,0 +1,331 @@
+package io.remap.testkit;
+
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * What a disk may answer: for every cell (a small part of a sector) the contents that are allowed, for every sector
+ * whether a read may or must fail. It knows nothing of maps and spares, and shares no code with the product.
+ *
+ * <p>A content is the stamp of a write, spread over the cell by {@link #fill}; stamp 0 is zeros. The rules: a write that
+ * was acknowledged replaces everything that had ended before it began. Writes that overlapped in time leave any of them;
+ * once a read has seen one, it stays. A write that failed, or was under way when the process died, may have happened or
+ * not, until something newer is acknowledged. A power cut brings back whatever no successful flush has made obsolete.
+ *
+ * <p>Time is a counter of the calls. Not thread-safe.
+ */
+public final class ReferenceMap {
+    /** Stamp of zeros. */
+    public static final long ZEROS = 0;
+
+    private static final long NEVER = Long.MAX_VALUE;
+
+    private final int sectorBytes;
+    private final int cellBytes;
+    private final List<List<Value>> cells;
+    private final List<Write> underWay = new ArrayList<>();
+    private final List<Read> reading = new ArrayList<>();
+    /** Per sector: since when reads may fail, {@link #NEVER} if they may not; and until when they could before. */
+    private final long[] mayFailSince;
+
+    private final long[] mayFailUntil;
+    private final long[] mustFailSince;
+    private long now = 1;
+
+    /** A write, from its beginning to its end. */
+    public static final class Write {
+        private final long stamp;
+        private final long offsetBytes;
+        private final long lengthBytes;
+        private final long begunAt;
+        private long endedAt = NEVER;
+        private boolean acknowledged;
+
+        private Write(long stamp, long offsetBytes, long lengthBytes, long begunAt) {
+            this.stamp = stamp;
+            this.offsetBytes = offsetBytes;
+            this.lengthBytes = lengthBytes;
+            this.begunAt = begunAt;
+        }
+
+        public long stamp() {
+            return stamp;
+        }
+    }
+
+    /** A read or a flush, from its beginning on. */
+    public static final class Read {
+        private final long offsetBytes;
+        private final long begunAt;
+
+        private Read(long offsetBytes, long begunAt) {
+            this.offsetBytes = offsetBytes;
+            this.begunAt = begunAt;
+        }
+    }
+
+    /** One possible content of a cell. */
+    private static final class Value {
+        private final Write write;
+        /** Reads that begin later do not see it. */
+        private long supersededAt = NEVER;
+        /** Not even a power cut brings it back. */
+        private boolean obsolete;
+
+        private Value(Write write) {
+            this.write = write;
+        }
+    }
+
+    /** A disk that holds {@code stamp} everywhere. Cells divide sectors. */
+    public ReferenceMap(int sizeBytes, int sectorBytes, int cellBytes, long stamp) {
+        this.sectorBytes = sectorBytes;
+        this.cellBytes = cellBytes;
+        this.mayFailSince = filled(sizeBytes / sectorBytes, NEVER);
+        this.mayFailUntil = filled(sizeBytes / sectorBytes, 0);
+        this.mustFailSince = filled(sizeBytes / sectorBytes, NEVER);
+        Write first = new Write(stamp, 0, sizeBytes, 0);
+        first.endedAt = 0;
+        first.acknowledged = true;
+        cells = new ArrayList<>();
+        for (int i = 0; i < sizeBytes / cellBytes; i++) {
+            cells.add(new ArrayList<>(List.of(new Value(first))));
+        }
+    }
+
+    private static long[] filled(int length, long value) {
+        long[] result = new long[length];
+        java.util.Arrays.fill(result, value);
+        return result;
+    }
+
+    // --- contents
+
+    /** Puts the content of a stamp, as it stands at an offset of the disk, from position to limit. */
+    public void fill(ByteBuffer target, long offsetBytes, long stamp) {
+        for (long at = offsetBytes; target.hasRemaining(); at += Long.BYTES) {
+            target.putLong(word(at, stamp));
+        }
+    }
+
+    private static long word(long offsetBytes, long stamp) {
+        if (stamp == ZEROS) {
+            return 0;
+        }
+        long mixed = (stamp + offsetBytes * 0x9E3779B97F4A7C15L) * 0xBF58476D1CE4E5B9L;
+        return mixed ^ mixed >>> 29 ^ stamp;
+    }
+
+    private boolean holds(ByteBuffer data, long from, long offsetBytes, long stamp) {
+        for (int i = 0; i < cellBytes; i += Long.BYTES) {
+            if (data.getLong((int) from + i) != word(offsetBytes + i, stamp)) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    // --- writes
+
+    /** A write of whole cells was submitted. */
+    public Write writeBegins(long offsetBytes, long lengthBytes, long stamp) {
+        Write write = new Write(stamp, offsetBytes, lengthBytes, ++now);
+        underWay.add(write);
+        for (List<Value> cell : cellsOf(offsetBytes, lengthBytes)) {
+            cell.add(new Value(write));
+        }
+        for (int sector = firstWhole(offsetBytes); sector < endWhole(offsetBytes + lengthBytes); sector++) {
+            mustFailSince[sector] = NEVER;
+        }
+        return write;
+    }
+
+    /** It was acknowledged. */
+    public void writeSucceeded(Write write, boolean fua) {
+        ended(write, true);
+        for (List<Value> cell : cellsOf(write.offsetBytes, write.lengthBytes)) {
+            for (Value value : cell) {
+                if (value.write != write && value.write.endedAt < write.begunAt) {
+                    value.supersededAt = Math.min(value.supersededAt, now);
+                    value.obsolete |= fua;
+                }
+            }
+            purge(cell);
+        }
+        for (int sector = firstWhole(write.offsetBytes);
+                sector < endWhole(write.offsetBytes + write.lengthBytes);
+                sector++) {
+            if (mayFailSince[sector] < write.begunAt) {
+                mayFailSince[sector] = NEVER;
+                mayFailUntil[sector] = now;
+            }
+        }
+    }
+
+    /** It was answered with an error, or promises nothing (TRIM). */
+    public void writeFailed(Write write) {
+        ended(write, false);
+    }
+
+    private void ended(Write write, boolean acknowledged) {
+        write.endedAt = ++now;
+        write.acknowledged = acknowledged;
+        underWay.remove(write);
+    }
+
+    private void purge(List<Value> cell) {
+        long oldest = reading.stream().mapToLong(read -> read.begunAt).min().orElse(NEVER);
+        cell.removeIf(value -> value.obsolete && value.supersededAt < Math.min(oldest, NEVER));
+    }
+
+    // --- reads
+
+    /** A read was submitted. */
+    public Read readBegins(long offsetBytes) {
+        Read read = new Read(offsetBytes, ++now);
+        reading.add(read);
+        return read;
+    }
+
+    /** It returned these bytes: whole cells, from position 0 to the limit. Throws if they are not allowed. */
+    public void readSucceeded(Read read, ByteBuffer data) {
+        reading.remove(read);
+        now++;
+        for (int from = 0; from < data.limit(); from += cellBytes) {
+            long offset = read.offsetBytes + from;
+            int sector = (int) (offset / sectorBytes);
+            if (mustFailSince[sector] < read.begunAt) {
+                throw new AssertionError("byte " + offset + " (sector " + sector + ") is lost, but was read");
+            }
+            checkCell(read, data, from, offset);
+        }
+    }
+
+    private void checkCell(Read read, ByteBuffer data, int from, long offset) {
+        List<Value> cell = cells.get((int) (offset / cellBytes));
+        Value seen = null;
+        boolean settled = true;
+        for (Value value : cell) {
+            boolean allowed = value.supersededAt > read.begunAt;
+            if (allowed && (seen == null || !seen.write.acknowledged) && holds(data, from, offset, value.write.stamp)) {
+                seen = value;
+            }
+            settled &= value.supersededAt != NEVER || (value.write.acknowledged && value.write.endedAt < read.begunAt);
+        }
+        if (seen == null) {
+            throw new AssertionError("byte " + offset + " (sector " + offset / sectorBytes + ") reads as "
+                    + describe(data, from, offset, cell) + "; allowed: " + allowed(cell, read));
+        }
+        if (settled && seen.supersededAt == NEVER) {
+            for (Value value : cell) {
+                if (value != seen) {
+                    value.supersededAt = Math.min(value.supersededAt, now);
+                }
+            }
+        }
+    }
+
+    private String describe(ByteBuffer data, int from, long offset, List<Value> cell) {
+        for (Value value : cell) {
+            if (holds(data, from, offset, value.write.stamp)) {
+                return "write " + value.write.stamp + ", which is out of date";
+            }
+        }
+        return holds(data, from, offset, ZEROS) ? "zeros" : "0x" + Long.toHexString(data.getLong(from)) + "…";
+    }
+
+    private static String allowed(List<Value> cell, Read read) {
+        StringBuilder text = new StringBuilder();
+        for (Value value : cell) {
+            if (value.supersededAt > read.begunAt) {
+                text.append(text.length() == 0 ? "write " : ", write ").append(value.write.stamp);
+                text.append(value.write.acknowledged ? "" : " (not acknowledged)");
+            }
+        }
+        return text.toString();
+    }
+
+    /** The read was answered with an error; whether the sector of that byte may fail. */
+    public boolean readFailed(Read read, long errorOffsetBytes) {
+        reading.remove(read);
+        now++;
+        int sector = (int) (errorOffsetBytes / sectorBytes);
+        return mayFail(sector) || mustFailSince[sector] != NEVER || mayFailUntil[sector] > read.begunAt;
+    }
+
+    // --- errors that are allowed or required
+
+    /** From now on reads of these sectors may fail, until they are written. */
+    public void allowErrors(long firstSector, long lengthSectors) {
+        java.util.Arrays.fill(mayFailSince, (int) firstSector, (int) (firstSector + lengthSectors), ++now);
+    }
+
+    /** The disk says that these sectors are lost: reads must fail until they are written. */
+    public void requireErrors(long firstSector, long lengthSectors) {
+        now++;
+        for (int sector = (int) firstSector; sector < firstSector + lengthSectors; sector++) {
+            long offset = (long) sector * sectorBytes;
+            boolean written = underWay.stream()
+                    .anyMatch(w -> w.offsetBytes <= offset && offset + sectorBytes <= w.offsetBytes + w.lengthBytes);
+            if (!written) {
+                mustFailSince[sector] = Math.min(mustFailSince[sector], now);
+            }
+        }
+    }
+
+    public boolean mayFail(long sector) {
+        return mayFailSince[(int) sector] != NEVER || mustFailSince[(int) sector] != NEVER;
+    }
+
+    // --- flush, death, power
+
+    /** A flush was submitted. */
+    public Read flushBegins() {
+        return new Read(0, ++now);
+    }
+
+    /** It was acknowledged: what was replaced before it began is obsolete. */
+    public void flushSucceeded(Read flush) {
+        now++;
+        for (List<Value> cell : cells) {
+            if (cell.size() > 1) {
+                for (Value value : cell) {
+                    value.obsolete |= value.supersededAt < flush.begunAt;
+                }
+                purge(cell);
+            }
+        }
+    }
+
+    /** The process died: writes under way may have happened or not, reads are never answered. */
+    public void processDied() {
+        List.copyOf(underWay).forEach(this::writeFailed);
+        reading.clear();
+    }
+
+    /** After {@link #processDied}: whatever was not flushed may be back. */
+    public void powerCut() {
+        now++;
+        for (List<Value> cell : cells) {
+            for (Value value : cell) {
+                value.supersededAt = value.obsolete ? value.supersededAt : NEVER;
+            }
+        }
+    }
+
+    private List<List<Value>> cellsOf(long offsetBytes, long lengthBytes) {
+        if ((offsetBytes | lengthBytes) % cellBytes != 0) {
+            throw new IllegalArgumentException("no whole cells: " + offsetBytes + "+" + lengthBytes);
+        }
+        return cells.subList((int) (offsetBytes / cellBytes), (int) ((offsetBytes + lengthBytes) / cellBytes));
+    }
+
+    private int firstWhole(long offsetBytes) {
+        return (int) ((offsetBytes + sectorBytes - 1) / sectorBytes);
+    }
+
+    private int endWhole(long endBytes) {
+        return (int) (endBytes / sectorBytes);
+    }
+}

@@ -1,0 +1,193 @@
+package io.remap.testkit;
+
+import io.remap.api.DiskError;
+import io.remap.api.DiskRequest;
+import io.remap.api.DiskRequest.Operation;
+import io.remap.api.IoBuffer;
+import java.util.random.RandomGenerator;
+
+/** Issues one request after the other and checks each answer against the {@link ReferenceMap}. */
+final class SimClient {
+    private final DiskSimulation simulation;
+    private final int number;
+    private final RandomGenerator random;
+    private final DiskRequest request = new DiskRequest(this::completed);
+    private final IoBuffer buffer;
+    private ReferenceMap.Write write;
+    private ReferenceMap.Read read;
+    private long troubleAtBegin;
+    private int left;
+    private boolean busy;
+    /** Where the reading of everything stands; -1 if not asked for. */
+    private long readPosition = -1;
+
+    SimClient(DiskSimulation simulation, int number, RandomGenerator random, IoBuffer buffer) {
+        this.simulation = simulation;
+        this.number = number;
+        this.random = random;
+        this.buffer = buffer;
+    }
+
+    void begin(int operations) {
+        left = operations;
+        simulation.scheduler.execute(this::next);
+    }
+
+    /** Reads the disk sector by sector. */
+    void readEverything() {
+        readPosition = 0;
+        begin(simulation.plan.sizeBytes() / simulation.plan.sectorBytes);
+    }
+
+    boolean done() {
+        return left == 0 && !busy;
+    }
+
+    private void next() {
+        if (left == 0) {
+            return;
+        }
+        left--;
+        SimPlan plan = simulation.plan;
+        if (readPosition >= 0) {
+            submit(Operation.READ, readPosition, plan.sectorBytes, false);
+            readPosition += plan.sectorBytes;
+            return;
+        }
+        int cell = simulation.cellBytes();
+        int granule = random.nextInt(4) == 0 ? cell : plan.sectorBytes;
+        int longest = random.nextInt(3) == 0 ? SimPlan.MAX_REQUEST_BYTES : 3 * SimPlan.UNIT_BYTES;
+        int granules = Math.min(longest, plan.sizeBytes()) / granule;
+        long length = (long) (1 + random.nextInt(granules)) * granule;
+        // Half of the requests meet in the first few units.
+        long room =
+                (random.nextBoolean() ? plan.sizeBytes() : Math.min(plan.sizeBytes(), 8 * SimPlan.UNIT_BYTES)) - length;
+        long offset = room <= 0 ? 0 : random.nextInt((int) (room / granule) + 1) * (long) granule;
+        int kind = random.nextInt(100);
+        Operation operation = kind < 40
+                ? Operation.WRITE
+                : kind < 78
+                        ? Operation.READ
+                        : kind < 84 ? Operation.WRITE_ZEROES : kind < 88 ? Operation.TRIM : Operation.FLUSH;
+        submit(operation, offset, length, random.nextInt(6) == 0);
+    }
+
+    private void submit(Operation operation, long offset, long length, boolean fua) {
+        busy = true;
+        write = null;
+        read = null;
+        request.operation = operation;
+        request.offsetBytes = offset;
+        request.lengthBytes = length;
+        request.fua = fua && operation.changesData();
+        request.keepAllocated = random.nextBoolean();
+        request.buffer = operation == Operation.READ || operation == Operation.WRITE ? buffer : null;
+        troubleAtBegin = simulation.troubles();
+        switch (operation) {
+            case READ -> read = simulation.reference.readBegins(offset);
+            case FLUSH -> read = simulation.reference.flushBegins();
+            case WRITE -> {
+                write = simulation.writeBegins(offset, length, simulation.nextStamp());
+                simulation.fill(buffer.data().clear().limit((int) length), offset, write);
+            }
+            default -> write = simulation.writeBegins(offset, length, ReferenceMap.ZEROS);
+        }
+        simulation.trace(() -> "client " + number + ": " + operation + " " + describe());
+        simulation.disk().submit(request);
+    }
+
+    private String describe() {
+        return request.operation == Operation.FLUSH
+                ? ""
+                : request.offsetBytes + "+" + request.lengthBytes + (request.fua ? " FUA" : "")
+                        + (request.operation == Operation.WRITE ? " stamp " + simulation.lastStamp() : "");
+    }
+
+    private void completed(DiskRequest ended) {
+        // Not here: a completion must not submit the next request from within, however deep.
+        simulation.scheduler.execute(() -> {
+            busy = false;
+            simulation.trace(() -> "client " + number + ": " + ended.operation + " " + ended.offsetBytes + "+"
+                    + ended.lengthBytes + " -> " + ended.error
+                    + (ended.errorOffsetBytes < 0 ? "" : " at " + ended.errorOffsetBytes));
+            check();
+            next();
+        });
+    }
+
+    private void check() {
+        boolean aligned = (request.offsetBytes | request.lengthBytes) % simulation.plan.sectorBytes == 0;
+        switch (request.operation) {
+            case READ -> checkRead(aligned);
+            case FLUSH -> checkFlush();
+            default -> checkWrite(aligned);
+        }
+    }
+
+    private void checkRead(boolean aligned) {
+        simulation.coverage.count(aligned ? "reads" : "unaligned reads");
+        if (request.error == DiskError.NONE) {
+            simulation.reference.readSucceeded(read, buffer.data().clear().limit((int) request.lengthBytes));
+            return;
+        }
+        simulation.coverage.count("reads failed");
+        long at = request.errorOffsetBytes;
+        boolean inside = at >= request.offsetBytes && at < request.offsetBytes + request.lengthBytes;
+        boolean allowed = simulation.reference.readFailed(read, inside ? at : request.offsetBytes) && inside;
+        simulation.require(
+                request.error == DiskError.IO && (allowed || (inside && simulation.mayFailForGood(at)) || troubled()),
+                () -> "no fault explains why the read " + describe() + " failed with " + request.error + " at " + at);
+    }
+
+    private void checkFlush() {
+        if (request.error == DiskError.NONE) {
+            simulation.coverage.count("flushes");
+            simulation.reference.flushSucceeded(read);
+        } else {
+            simulation.coverage.count("flushes failed");
+            simulation.require(
+                    request.error == DiskError.IO && simulation.flushMayFail(),
+                    () -> "no fault explains why a flush failed with " + request.error);
+        }
+    }
+
+    private void checkWrite(boolean aligned) {
+        simulation.coverage.count(
+                switch (request.operation) {
+                    case TRIM -> "trims";
+                    case WRITE_ZEROES -> "zeroed";
+                    default -> aligned ? "writes" : "unaligned writes";
+                });
+        if (request.error == DiskError.NONE) {
+            if (request.operation == Operation.TRIM) {
+                simulation.reference.writeFailed(write);
+            } else {
+                simulation.coverage.add("FUA writes", request.fua ? 1 : 0);
+                simulation.reference.writeSucceeded(write, request.fua);
+            }
+            return;
+        }
+        simulation.coverage.count("writes failed");
+        simulation.reference.writeFailed(write);
+        long offset = request.offsetBytes;
+        long end = offset + request.lengthBytes;
+        boolean allowed = troubled()
+                || (request.fua && simulation.flushMayFail())
+                || (request.operation != Operation.TRIM
+                        && (simulation.redirectMayFail(offset, end)
+                                || (!aligned && simulation.edgeMayFail(offset, end))));
+        if (request.error == DiskError.NO_SPACE) {
+            simulation.coverage.count("spare full");
+            allowed = simulation.plan.tightSpare() && simulation.touches(offset, end);
+        }
+        boolean known = request.error == DiskError.IO || request.error == DiskError.NO_SPACE;
+        simulation.require(
+                known && allowed,
+                () -> "no fault explains why " + request.operation + " " + describe() + " failed with " + request.error
+                        + " at " + request.errorOffsetBytes);
+    }
+
+    private boolean troubled() {
+        return simulation.troubles() != troubleAtBegin || simulation.somethingGone();
+    }
+}

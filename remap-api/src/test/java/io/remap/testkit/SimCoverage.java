@@ -1,0 +1,84 @@
+package io.remap.testkit;
+
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+
+/** How often each class of event happened over a run of simulations. Thread-safe. */
+public final class SimCoverage {
+    /** What a run must have met; each at least once. */
+    public static final List<String> REQUIRED = List.of(
+            "boots",
+            "buffers refused",
+            "clean stops",
+            "crashes",
+            "device gone",
+            "faults BAD",
+            "faults SLOW",
+            "faults TRANSIENT",
+            "faults UNREADABLE",
+            "faults UNWRITABLE",
+            "faults WRITE_ONLY",
+            "flushes",
+            "flushes failed",
+            "FUA writes",
+            "host errors",
+            "lost sectors",
+            "map add",
+            "map remove",
+            "moves with an error",
+            "power cuts",
+            "reads",
+            "reads failed",
+            "spare faults",
+            "spare full",
+            "store failed",
+            "store refused",
+            "trims",
+            "unaligned reads",
+            "unaligned writes",
+            "writes",
+            "writes failed",
+            "zeroed",
+            "io.parked",
+            "io.split",
+            "recovery.reads",
+            "recovery.writes",
+            "remap.bad-slots",
+            "remap.new-unreadable-sectors",
+            "remap.redirected-writes");
+
+    private final Map<String, Long> counts = new TreeMap<>();
+
+    public synchronized void count(String event) {
+        add(event, 1);
+    }
+
+    public synchronized void add(String event, long times) {
+        counts.merge(event, times, Long::sum);
+    }
+
+    public synchronized void addAll(Map<String, Long> events) {
+        events.forEach(this::add);
+    }
+
+    /** Throws if a class of events stayed at zero. */
+    public synchronized void checkComplete(List<String> required) {
+        List<String> missing = required.stream()
+                .filter(event -> counts.getOrDefault(event, 0L) == 0)
+                .toList();
+        if (!missing.isEmpty()) {
+            throw new AssertionError("the run never met: " + missing + "; it met " + this);
+        }
+    }
+
+    @Override
+    public synchronized String toString() {
+        StringBuilder text = new StringBuilder();
+        counts.forEach((event, count) -> text.append(text.length() == 0 ? "" : ", ")
+                .append(event)
+                .append(' ')
+                .append(count));
+        return text.toString();
+    }
+}

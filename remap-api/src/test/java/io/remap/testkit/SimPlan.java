@@ -1,0 +1,94 @@
+package io.remap.testkit;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.random.RandomGenerator;
+
+/**
+ * What a simulation does, drawn from its seed: each seed has a few kinds of trouble and none of the others, so that what
+ * must not happen is known exactly.
+ */
+final class SimPlan {
+    static final int UNIT_BYTES = 4096;
+    static final int MAX_REQUEST_BYTES = 64 << 10;
+    static final int MAX_MOVE_SECTORS = 64;
+    private static final int ENOUGH_MEMORY_BYTES = 16 << 20;
+
+    final int sectorBytes;
+    final int units;
+    final int slots;
+    final int clients;
+    final int operationsPerBoot;
+    final int boots;
+    final boolean mainFaults;
+    final boolean spareFaults;
+    final boolean spareTransients;
+    final boolean vanishing;
+    final boolean moves;
+    final boolean storeTrouble;
+    final boolean slow;
+    final boolean hostErrors;
+    final boolean flushErrors;
+    final boolean powerCuts;
+    final boolean littleMemory;
+
+    SimPlan(RandomGenerator random) {
+        sectorBytes = random.nextInt(4) == 0 ? 4096 : 512;
+        units = 12 + random.nextInt(52);
+        clients = 1 + random.nextInt(5);
+        operationsPerBoot = 25 + random.nextInt(50);
+        boots = 1 + random.nextInt(4);
+        mainFaults = random.nextInt(5) != 0;
+        moves = random.nextInt(3) == 0;
+        vanishing = random.nextInt(5) == 0;
+        spareFaults = mainFaults && random.nextInt(4) == 0;
+        spareTransients = !spareFaults && random.nextInt(4) == 0;
+        storeTrouble = random.nextInt(6) == 0;
+        slow = mainFaults && random.nextInt(10) == 0;
+        hostErrors = random.nextInt(8) == 0;
+        flushErrors = random.nextInt(10) == 0;
+        powerCuts = random.nextInt(3) == 0;
+        littleMemory = random.nextInt(6) == 0;
+        slots = mainFaults && random.nextInt(6) == 0 ? 1 + random.nextInt(6) : 2 * units + 16;
+    }
+
+    int sizeBytes() {
+        return units * UNIT_BYTES;
+    }
+
+    /** Memory for the buffers of all clients, and beyond them for little more than one request or move. */
+    int memoryBytes() {
+        int longest = Math.max(MAX_REQUEST_BYTES, moves ? MAX_MOVE_SECTORS * sectorBytes : 0);
+        return littleMemory ? clients * MAX_REQUEST_BYTES + longest + 2 * sectorBytes : ENOUGH_MEMORY_BYTES;
+    }
+
+    /** Whether the spare may become full. */
+    boolean tightSpare() {
+        return slots < units;
+    }
+
+    @Override
+    public String toString() {
+        List<String> words = new ArrayList<>();
+        words.add(units + " units of " + sectorBytes + "-byte sectors, " + slots + " slots, " + clients + " clients, "
+                + boots + " boots");
+        add(words, mainFaults, "faults on main");
+        add(words, spareFaults, "faults on the spare");
+        add(words, spareTransients, "transient faults on the spare");
+        add(words, vanishing, "devices vanish");
+        add(words, moves, "moves");
+        add(words, storeTrouble, "store trouble");
+        add(words, slow, "slow sectors");
+        add(words, hostErrors, "errors of the host");
+        add(words, flushErrors, "flush errors");
+        add(words, powerCuts, "power cuts");
+        add(words, littleMemory, "little memory");
+        return String.join(", ", words);
+    }
+
+    private static void add(List<String> words, boolean is, String word) {
+        if (is) {
+            words.add(word);
+        }
+    }
+}

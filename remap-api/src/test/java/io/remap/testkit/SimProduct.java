@@ -1,0 +1,66 @@
+package io.remap.testkit;
+
+import io.remap.api.BlockDevice;
+import io.remap.api.BufferPool;
+import io.remap.api.Disk;
+import io.remap.api.DiskError;
+import io.remap.api.Environment;
+import io.remap.api.Refusal;
+import io.remap.api.SectorRange;
+import io.remap.api.spi.IoEngine;
+import io.remap.api.spi.MetadataProvider;
+import java.io.IOException;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Consumer;
+
+/** What a {@link DiskSimulation} simulates: the virtual disk, over a metadata store that is a parameter. */
+public interface SimProduct {
+    /** The store of a simulation; a new one for each. */
+    MetadataProvider metadata();
+
+    /** How large a spare must be for about so many slots. */
+    int spareBytes(int slots);
+
+    /** Starts the disk on a spare that is formatted. */
+    Running start(Parts parts) throws IOException, Refusal;
+
+    /** What the disk runs on. */
+    record Parts(
+            BlockDevice main,
+            BlockDevice spare,
+            MetadataProvider metadata,
+            IoEngine engine,
+            BufferPool buffers,
+            Environment environment) {}
+
+    /** A started disk. */
+    interface Running {
+        Disk disk();
+
+        void mapAdd(SectorRange range, boolean unreadableToo, Consumer<DiskError> done);
+
+        void mapRemove(SectorRange range, Consumer<DiskError> done);
+
+        /** The sectors that the disk says are lost. */
+        List<SectorRange> lost();
+
+        /** What it counts, by the names of its attributes. */
+        Map<String, Long> counters();
+
+        /** Where the first slot lies on the spare, and how many there are. */
+        long firstSlotBytes();
+
+        long slots();
+
+        long freeSlots();
+
+        long badSlots();
+
+        /** Throws unless nothing is under way, parked or locked, and the table uses each slot at most once. */
+        void checkQuiet();
+
+        /** Stops cleanly; whether everything is on stable storage. */
+        boolean close();
+    }
+}

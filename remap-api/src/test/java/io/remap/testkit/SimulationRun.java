@@ -1,0 +1,90 @@
+package io.remap.testkit;
+
+import java.util.List;
+import java.util.Optional;
+import java.util.function.Supplier;
+
+/** Runs {@link DiskSimulation}s of many seeds, or of the one that the property {@code remap.seed} names. */
+public final class SimulationRun {
+    private static final int TRACE_CHARS_MAX = Integer.getInteger("remap.trace", 6_000);
+
+    private final String module;
+    private final Class<?> test;
+    private final Supplier<SimProduct> product;
+    private final SimCoverage coverage = new SimCoverage();
+
+    /**
+     * @param module where the test is, for the command that replays a seed
+     * @param test the test class, for the same
+     * @param product makes the product of one simulation
+     */
+    public SimulationRun(String module, Class<?> test, Supplier<SimProduct> product) {
+        this.module = module;
+        this.test = test;
+        this.product = product;
+    }
+
+    /** Runs the seeds from 1 on; throws at the first that fails, and if a class of events was never met. */
+    public void run(int seeds) {
+        run(seeds, SimCoverage.REQUIRED);
+    }
+
+    /** As {@link #run(int)}, with the events that must be met. */
+    public void run(int seeds, List<String> required) {
+        String wanted = System.getProperty(DiskSimulation.SEED_PROPERTY);
+        if (wanted != null) {
+            long seed = Long.parseLong(wanted);
+            failureOf(seed, true).ifPresent(failure -> {
+                throw failure;
+            });
+            System.out.println("seed " + seed + " passes: " + coverage);
+            return;
+        }
+        long started = System.nanoTime();
+        for (long seed = 1; seed <= seeds; seed++) {
+            if (failureOf(seed, false).isPresent()) {
+                // Once more, with a trace.
+                throw failureOf(seed, true)
+                        .orElse(new AssertionError(
+                                "seed " + seed + " failed once and then not again: not deterministic"));
+            }
+        }
+        System.out.printf(
+                "suite: %s: %d seeds in %.1f s: %s%n",
+                test.getSimpleName(), seeds, (System.nanoTime() - started) / 1e9, coverage);
+        coverage.checkComplete(required);
+    }
+
+    /** The first seed of so many that fails, with its message: for showing that a defect is found. */
+    public Optional<AssertionError> firstFailure(int seeds) {
+        for (long seed = 1; seed <= seeds; seed++) {
+            Optional<AssertionError> failure = failureOf(seed, false);
+            if (failure.isPresent()) {
+                return failure;
+            }
+        }
+        return Optional.empty();
+    }
+
+    private Optional<AssertionError> failureOf(long seed, boolean traced) {
+        try (DiskSimulation simulation = new DiskSimulation(seed, product.get(), coverage, traced)) {
+            try {
+                simulation.run();
+                return Optional.empty();
+            } catch (Throwable e) {
+                String trace = simulation.trace();
+                String tail = trace.substring(Math.max(0, trace.length() - TRACE_CHARS_MAX));
+                AssertionError failure = new AssertionError(
+                        "seed " + seed + ": " + e.getMessage() + "\nreplay: " + command(seed) + "\nplan: "
+                                + simulation.plan + (tail.isEmpty() ? "" : "\n" + tail),
+                        e);
+                return Optional.of(failure);
+            }
+        }
+    }
+
+    private String command(long seed) {
+        return "mvn -B -Dquick -pl " + module + " -am test -Dtest=" + test.getSimpleName()
+                + " -Dsurefire.failIfNoSpecifiedTests=false -D" + DiskSimulation.SEED_PROPERTY + "=" + seed;
+    }
+}

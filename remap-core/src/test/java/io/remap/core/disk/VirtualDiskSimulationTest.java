@@ -1,0 +1,14 @@
+package io.remap.core.disk;
+
+import io.remap.testkit.SimulationRun;
+import org.junit.jupiter.api.Test;
+
+/** Lives of virtual disks over the metadata double, each from its seed: see {@link io.remap.testkit.DiskSimulation}. */
+class VirtualDiskSimulationTest {
+    private static final int SEEDS = 1_000;
+
+    @Test
+    void answersAreAllowedAndErrorsExplained() {
+        new SimulationRun("remap-core", VirtualDiskSimulationTest.class, SimulatedVirtualDisk::new).run(SEEDS);
+    }
+}
