@@ -123,6 +123,12 @@ public abstract class TransportContract {
     }
 
     protected Transport.Listener listen(Kind kind) throws Refusal {
+        Transport.Listener listener = take(kind);
+        listener.start();
+        return listener;
+    }
+
+    private Transport.Listener take(Kind kind) throws Refusal {
         return transport.listen(
                 kind == Kind.UNIX ? new ListenAddress.Unix(directory.resolve("s")) : new ListenAddress.Tcp("", 0),
                 (peer, events) -> new EchoSession(shared, events));
@@ -399,6 +405,17 @@ public abstract class TransportContract {
 
     @ParameterizedTest
     @EnumSource
+    void whoComesBeforeTheStartWaits(Kind kind) throws Exception {
+        Transport.Listener listener = take(kind);
+        try (EchoClient client = new EchoClient(listener.address())) {
+            assertEquals(0, transport.connections());
+            listener.start();
+            exchange(client, 10, 10);
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource
     void closingAListenerLeavesItsConnections(Kind kind) throws Exception {
         Transport.Listener listener = listen(kind);
         try (EchoClient client = new EchoClient(listener.address())) {
@@ -478,7 +495,10 @@ public abstract class TransportContract {
     }
 
     private Transport.Listener listenAt(Path path) throws Refusal {
-        return transport.listen(new ListenAddress.Unix(path), (peer, events) -> new EchoSession(shared, events));
+        Transport.Listener listener =
+                transport.listen(new ListenAddress.Unix(path), (peer, events) -> new EchoSession(shared, events));
+        listener.start();
+        return listener;
     }
 
     @Test

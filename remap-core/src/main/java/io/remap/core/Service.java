@@ -173,22 +173,23 @@ public final class Service implements AutoCloseable {
         io = IoPath.start(providers, spec.transport(), own, spec.settings(), environment, lasting);
     }
 
-    /** Clients are let in only when every disk stands. */
+    /** The addresses are taken first, so that a busy one costs no disk anything; clients are let in when all disks stand. */
     private void startServing() throws Refusal {
         FaultPolicy policy =
                 providers.require(FaultPolicyProvider.class, own.policy()).open(spec.settings());
         parts = new ServiceParts(pairs, providers, io, policy, environment, spec.settings(), own);
         frontend = frontendProvider().open(disks, io.buffers(), environment, spec.settings());
         lasting.push("frontend", frontend::close);
-        for (DiskSpec disk : spec.disks()) {
-            startDisk(disk);
-        }
         clients.push("clients", this::drain);
         for (ListenAddress address : spec.listen()) {
             Transport.Listener listener = io.transport().listen(address, frontend.sessions());
             listeners.add(listener);
             clients.push("listener " + listener.address(), listener::close);
         }
+        for (DiskSpec disk : spec.disks()) {
+            startDisk(disk);
+        }
+        listeners.forEach(Transport.Listener::start);
     }
 
     private FrontendProvider frontendProvider() throws Refusal {

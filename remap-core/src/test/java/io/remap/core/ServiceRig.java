@@ -540,6 +540,11 @@ final class ServiceRig implements AutoCloseable {
                         }
 
                         @Override
+                        public void start() {
+                            happens("let in " + address, RuntimeException.class);
+                        }
+
+                        @Override
                         public void close() {
                             closes(address.toString());
                         }

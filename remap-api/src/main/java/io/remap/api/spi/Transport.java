@@ -6,10 +6,13 @@ import io.remap.api.SessionFactory;
 
 /** Accepts connections and moves bytes between sockets and sessions. Thread-safe. */
 public interface Transport extends AutoCloseable {
-    /** A socket that accepts connections. */
+    /** A socket that connections can be made to; they wait in the system's queue until {@link #start}. */
     interface Listener extends AutoCloseable {
         /** Where it listens, with the port that the system chose. */
         ListenAddress address();
+
+        /** Lets connections in, those that wait first. Once. */
+        void start();
 
         /** Accepts no more; connections go on. Removes a Unix socket's file. Idempotent. */
         @Override
@@ -17,7 +20,8 @@ public interface Transport extends AutoCloseable {
     }
 
     /**
-     * Begins to accept.
+     * Takes the address, so that nobody else can, and accepts nothing before {@link Listener#start}: a service whose
+     * address is in use learns it before it touches a disk.
      *
      * @throws Refusal {@link Refusal.Kind#BUSY} if somebody listens there; a stale Unix socket that nobody listens on is
      *     replaced

@@ -52,7 +52,8 @@ final class Acceptor implements Transport.Listener {
         thread.setDaemon(true);
     }
 
-    void start() {
+    @Override
+    public void start() {
         thread.start();
     }
 

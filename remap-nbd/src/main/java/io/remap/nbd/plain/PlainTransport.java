@@ -82,7 +82,6 @@ final class PlainTransport implements Transport {
             acceptor.close();
             throw new IllegalStateException("the transport was stopped: it cannot listen on " + address);
         }
-        acceptor.start();
         return acceptor;
     }
 
