@@ -38,8 +38,8 @@ final class Connection implements Session.Events {
     /** Waking a thread and letting it take over costs some 5 to 20 microseconds. */
     private static final int WORTH_SHARING_NANOS = 50_000;
 
-    /** What one request adds at most to the average, so that one that hung is soon forgotten. */
-    private static final int SLOWEST_COUNTED_NANOS = 1_000_000;
+    /** What one request adds at most to the average: one that hung, or whose thread was preempted, is soon forgotten. */
+    private static final int SLOWEST_COUNTED_NANOS = 4 * WORTH_SHARING_NANOS;
 
     /** The average moves by an eighth of the difference. */
     private static final int AVERAGE_SHIFT = 3;
