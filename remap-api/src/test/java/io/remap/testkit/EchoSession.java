@@ -31,6 +31,8 @@ public final class EchoSession implements Session {
     public enum Manner {
         /** Within {@link Session.Work#start}. */
         AT_ONCE,
+        /** By the session itself when it is polled, without any work. */
+        BY_ITSELF,
         /** When the test takes it from {@link Shared#held} and completes it. */
         HELD,
         /** Within start, which blocks until {@link Shared#release}. */
@@ -101,6 +103,7 @@ public final class EchoSession implements Session {
         public void start() {
             switch (manner) {
                 case AT_ONCE -> complete();
+                case BY_ITSELF -> throw new AssertionError("this is no work");
                 case HELD -> shared.held.add(this);
                 case BLOCKED -> {
                     shared.blocked.incrementAndGet();
@@ -241,6 +244,10 @@ public final class EchoSession implements Session {
             }
         }
         inputSide.set(false);
+        if (next != null && next.manner == Manner.BY_ITSELF) {
+            next.complete();
+            return poll();
+        }
         return next;
     }
 

@@ -16,6 +16,7 @@ import java.io.IOException;
 import java.net.StandardProtocolFamily;
 import java.net.StandardSocketOptions;
 import java.net.UnixDomainSocketAddress;
+import java.nio.ByteBuffer;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
@@ -210,6 +211,22 @@ public abstract class TransportContract {
                 nextHeld().complete();
                 client.receive();
             }
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void sendsWhatTheSessionAnswersByItselfWhenPolled(Kind kind) throws Exception {
+        try (EchoClient client = new EchoClient(listen(kind).address())) {
+            for (int tag = 0; tag < 20; tag += 2) {
+                // In one piece, so that the second is found when the next work is asked for, not when bytes arrive.
+                ByteBuffer both = ByteBuffer.allocate(1024)
+                        .put(EchoClient.request(tag, Manner.HELD, 0))
+                        .put(EchoClient.request(tag + 1, Manner.BY_ITSELF, 0));
+                client.send(both.flip());
+                assertEquals(tag + 1, client.receive());
+            }
+            shared.held.forEach(EchoSession.Echo::complete);
         }
     }
 

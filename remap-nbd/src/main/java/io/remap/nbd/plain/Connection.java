@@ -29,7 +29,8 @@ import org.slf4j.LoggerFactory;
  *       again afterwards, so nothing is overlooked that was noted while the side was taken;
  *   <li>at most {@link #workerLimit} workers carry out work or receive. There may be one more: it sends what other threads
  *       complete while all of these hang;
- *   <li>whoever may block (carries out work, sends) leaves the connection watched;
+ *   <li>nobody blocks in receiving while there are replies that nobody sends;
+ *   <li>whoever else may block (carries out work, sends) leaves the connection watched;
  *   <li>the session is closed once, when the connection is over and both sides have been left;
  *   <li>a worker that does not run is in {@link #idle}, and looks once more after it went there and before it parks.
  * </ul>
@@ -394,8 +395,6 @@ final class Connection implements Session.Events {
             Session.Work work = session.poll();
             while (work == null && mayBlock && receive()) {
                 work = session.poll();
-                // A greeting or a refusal must leave before the client says more.
-                mayBlock = !areRepliesToSend();
             }
             if (work != null) {
                 executing.getAndIncrement();
@@ -406,7 +405,7 @@ final class Connection implements Session.Events {
         }
     }
 
-    /** Receives once; returns whether there may be more to do at the input side. */
+    /** Receives once; returns whether it did. */
     private boolean receive() throws IOException {
         // Taken back before the session is asked: a note that comes while it answers stays.
         inputNoted = false;
@@ -415,6 +414,10 @@ final class Connection implements Session.Events {
             return false;
         }
         inputNoted = true;
+        if (areRepliesToSend()) {
+            // The session answered something by itself (a greeting, a refusal): that must leave before this blocks.
+            return false;
+        }
         int lengthBytes = channel.read(buffer);
         progress++;
         if (lengthBytes < 0) {
