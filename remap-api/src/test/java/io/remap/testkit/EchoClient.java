@@ -28,7 +28,7 @@ public final class EchoClient implements AutoCloseable {
         new Random(tag).nextBytes(payload);
         return ByteBuffer.allocate(EchoSession.HEADER_BYTES + payloadBytes)
                 .putInt(payloadBytes)
-                .putInt(manner.ordinal())
+                .putInt(manner.code())
                 .putLong(tag)
                 .put(payload)
                 .flip();

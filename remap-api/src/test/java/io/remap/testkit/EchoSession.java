@@ -30,19 +30,39 @@ public final class EchoSession implements Session {
     /** How a request is answered. */
     public enum Manner {
         /** Within {@link Session.Work#start}. */
-        AT_ONCE,
+        AT_ONCE(0),
         /** By the session itself when it is polled, without any work. */
-        BY_ITSELF,
+        BY_ITSELF(1),
         /** When the test takes it from {@link Shared#held} and completes it. */
-        HELD,
+        HELD(2),
         /** Within start, which blocks until {@link Shared#release}. */
-        BLOCKED,
+        BLOCKED(3),
         /** Within start, after which the session is over. */
-        LAST,
+        LAST(4),
         /** Not: the session is over at once. */
-        ABRUPT,
+        ABRUPT(5),
         /** Not: start throws. */
-        BROKEN
+        BROKEN(6);
+
+        private final int code;
+
+        Manner(int code) {
+            this.code = code;
+        }
+
+        /** As it stands in a header. */
+        int code() {
+            return code;
+        }
+
+        static Manner of(int code) {
+            for (Manner manner : values()) {
+                if (manner.code == code) {
+                    return manner;
+                }
+            }
+            throw new IllegalArgumentException("received other bytes than were sent: manner " + code);
+        }
     }
 
     /** What the sessions of one test have in common. */
@@ -197,7 +217,7 @@ public final class EchoSession implements Session {
                 events.finished(true);
                 return false;
             }
-            Manner manner = Manner.values()[staging.getInt(staging.position() + 4)];
+            Manner manner = Manner.of(staging.getInt(staging.position() + 4));
             incomplete = new Echo(manner, ByteBuffer.allocateDirect(HEADER_BYTES + lengthBytes));
         }
         int lengthBytes = Math.min(staging.remaining(), incomplete.bytes.remaining());
