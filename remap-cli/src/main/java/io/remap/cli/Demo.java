@@ -28,6 +28,8 @@ final class Demo implements AutoCloseable {
 
     private static final String NAME = "demo";
     private static final int DISK_SECTORS = 65_536;
+    private static final String SPARE = "spare.img";
+    private static final String SOCKET = "demo.sock";
     private static final String SPARE_SIZE = "16M";
     private static final int FILL_SECTORS = 512;
     private static final int MIN_WRITES = 200;
@@ -82,19 +84,14 @@ final class Demo implements AutoCloseable {
         heading("A disk of " + ByteSize.format((long) DISK_SECTORS * DemoDisk.SECTOR_BYTES)
                 + ", still healthy, and a spare of " + ByteSize.format(ByteSize.parse(SPARE_SIZE)));
         disk.create();
-        say("$ remap create '" + disk.uri() + "' --spare " + spare() + " --spare-size " + SPARE_SIZE);
+        say("$ remap create '" + disk.uri() + "' --spare " + SPARE + " --spare-size " + SPARE_SIZE);
         ServerProcess.runOnce(
-                List.of("create", disk.uri(), "--spare", spare().toString(), "--spare-size", SPARE_SIZE),
-                environment());
+                List.of("create", disk.uri(), "--spare", SPARE, "--spare-size", SPARE_SIZE), directory, environment());
         serve();
         say("The same disk for other programs:");
         for (String command : attachCommands()) {
             say("  " + command);
         }
-    }
-
-    private Path spare() {
-        return directory.resolve("spare.img");
     }
 
     /** Everything of the demo stays in its directory: sockets and witnesses too. */
@@ -105,10 +102,10 @@ final class Demo implements AutoCloseable {
     }
 
     private void serve() throws IOException, NotSo {
-        say("$ remap serve '" + disk.uri() + "' --spare " + spare() + " --name " + NAME);
+        say("$ remap serve '" + disk.uri() + "' --spare " + SPARE + " --name " + NAME + " --socket " + SOCKET);
         long startedNanos = System.nanoTime();
         ServerProcess started = ServerProcess.start(
-                List.of(disk.uri(), "--spare", spare().toString(), "--name", NAME), environment());
+                List.of(disk.uri(), "--spare", SPARE, "--name", NAME, "--socket", SOCKET), directory, environment());
         server = started;
         if (abandoned) {
             started.close();
@@ -337,7 +334,11 @@ final class Demo implements AutoCloseable {
         server.terminate();
         int status = server.await(STOP_MILLIS);
         if (status != ExitStatus.OK) {
-            throw new NotSo("the server ended with status " + status + ": " + server.lastLine());
+            throw new NotSo("the server ended with status " + status + " after SIGTERM: " + server.lastLine());
+        }
+        if (!server.lastLine().equals(ServeCommand.STOPPED)) {
+            throw new NotSo("the server ended with status 0 without saying that everything is saved: "
+                    + server.lastLine());
         }
         say(server.lastLine() + " (exit status " + status + ")");
     }

@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.security.SecureRandom;
 import java.util.concurrent.ThreadLocalRandom;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -43,7 +44,7 @@ final class DemoCommand extends Verb {
     int run() throws Exception {
         long chosenSeed = seed == null ? ThreadLocalRandom.current().nextInt(1, Integer.MAX_VALUE) : seed;
         Path directory = makeDirectory();
-        terminal().heading("remap demo (seed " + chosenSeed + ", files in " + directory + ")");
+        terminal().heading("remap demo, seed " + chosenSeed + ", in the directory " + directory);
         Demo demo = new Demo(terminal(), directory, chosenSeed);
         Thread abandon = new Thread(() -> abandon(demo, directory), "remap-demo-end");
         Runtime.getRuntime().addShutdownHook(abandon);
@@ -83,12 +84,13 @@ final class DemoCommand extends Verb {
 
     private static Path makeDirectory() throws IOException {
         String wanted = System.getenv().getOrDefault("TMPDIR", "");
-        Path parent = Path.of(wanted.isEmpty() || wanted.length() > MAX_DIRECTORY_BYTES ? "/tmp" : wanted);
-        return Files.createTempDirectory(
-                        parent.toAbsolutePath(),
-                        "remap-demo.",
-                        PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")))
+        Path parent = Path.of(wanted.isEmpty() || wanted.length() > MAX_DIRECTORY_BYTES ? "/tmp" : wanted)
                 .toRealPath();
+        // Shorter than the JDK makes the names of temporary directories, as these commands are for people to read.
+        String name = Integer.toUnsignedString(new SecureRandom().nextInt(), Character.MAX_RADIX);
+        return Files.createDirectory(
+                parent.resolve("remap-demo." + name),
+                PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
     }
 
     /** Runs on SIGTERM and the like. */

@@ -70,9 +70,9 @@ final class DemoDisk {
         Files.writeString(map, "");
     }
 
-    /** As {@code remap serve} takes it. */
+    /** As {@code remap serve} takes it, in the directory of the disk. */
     String uri() {
-        return "sim:" + image + "?faults=" + map;
+        return "sim:" + image.getFileName() + "?faults=" + map.getFileName();
     }
 
     int sectors() {

@@ -20,7 +20,7 @@ import java.util.function.Consumer;
  */
 final class MapListing {
     private static final int PAGE_ENTRIES = 5_000;
-    private static final List<String> OWN_COLUMNS = List.of("first", "length", "state");
+    private static final String SPARE_OFFSET = "spareOffsetBytes";
 
     private final Map<?, ?> disk;
     private final long sectorBytes;
@@ -134,13 +134,7 @@ final class MapListing {
     }
 
     private static String where(Map<?, ?> entry) {
-        List<String> words = new ArrayList<>();
-        entry.forEach((key, value) -> {
-            if (value != null && !OWN_COLUMNS.contains(key)) {
-                words.add(key + " " + value);
-            }
-        });
-        return String.join(", ", words);
+        return entry.get(SPARE_OFFSET) == null ? "" : "byte " + entry.get(SPARE_OFFSET) + " of the spare";
     }
 
     private static Mark markOf(Map<?, ?> entry) {

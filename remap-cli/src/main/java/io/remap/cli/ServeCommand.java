@@ -56,6 +56,8 @@ final class ServeCommand extends Verb {
 
     /** The line that says that clients can connect. */
     static final String READY = "ready";
+    /** The last line of a stop in good order. */
+    static final String STOPPED = "stopped; everything is flushed and saved";
 
     private static final long STOP_MILLIS = 30_000;
     /** After this a stop that hangs on a device ends with a status of failure. */
@@ -218,7 +220,7 @@ final class ServeCommand extends Verb {
                                         : service.stopFailure().getMessage()),
                         service.stopFailure());
             }
-            out().println("stopped; everything is flushed and saved");
+            out().println(STOPPED);
             return ExitStatus.OK;
         }
     }
@@ -295,14 +297,34 @@ final class ServeCommand extends Verb {
             writePidFile();
         }
         if (readyDescriptor != null) {
+            tellReadyDescriptor();
+        }
+    }
+
+    private void tellReadyDescriptor() throws Refusal {
+        try {
             Files.write(
                     Path.of("/proc/self/fd", readyDescriptor.toString()),
                     (READY + "\n").getBytes(StandardCharsets.US_ASCII),
                     StandardOpenOption.WRITE);
+        } catch (IOException e) {
+            throw new Refusal(
+                    Refusal.Kind.ENVIRONMENT,
+                    "--ready-fd " + readyDescriptor + ": no pipe or file to write to: " + e.getMessage(),
+                    e);
         }
     }
 
     private void writePidFile() throws IOException {
+        try {
+            replacePidFile();
+        } catch (IOException e) {
+            throw new Refusal(
+                    Refusal.Kind.ENVIRONMENT, "the file of --pid-file cannot be written: " + e.getMessage(), e);
+        }
+    }
+
+    private void replacePidFile() throws IOException {
         Path temporary = pidFile.resolveSibling(pidFile.getFileName() + ".new");
         Files.writeString(temporary, ProcessHandle.current().pid() + "\n");
         Files.move(temporary, pidFile, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);

@@ -4,6 +4,7 @@ import io.remap.api.Refusal;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
+import java.lang.ProcessBuilder.Redirect;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -24,6 +25,12 @@ final class ServerProcess implements AutoCloseable {
     private static final String MAIN_CLASS = "io.remap.cli/io.remap.cli.Main";
     private static final long START_MILLIS = 60_000;
     private static final int MAX_LINES = 200;
+    private static final int MAX_OUTPUT_BYTES = 1 << 20;
+    /** Lines of the log that are told when something went wrong. */
+    private static final int TOLD_LINES = 3;
+
+    /** File with what the processes say on stderr. */
+    static final String LOG = "remap.log";
 
     private final Process process;
     private final List<String> output;
@@ -35,11 +42,16 @@ final class ServerProcess implements AutoCloseable {
         this.reader = reader;
     }
 
-    /** Starts it and waits until it serves; an early end is a {@link Refusal} with what it said. */
-    static ServerProcess start(List<String> arguments, Map<String, String> environment) throws IOException {
+    /**
+     * Starts it and waits until it serves; an early end is a {@link Refusal} with what it said.
+     *
+     * @param directory its working directory; what it logs goes to {@link #LOG} there
+     */
+    static ServerProcess start(List<String> arguments, Path directory, Map<String, String> environment)
+            throws IOException {
         List<String> words = new ArrayList<>(List.of(ServeCommand.NAME));
         words.addAll(arguments);
-        Process process = launch(words, environment);
+        Process process = launch(words, directory, environment);
         List<String> output = new ArrayList<>();
         CompletableFuture<Boolean> ready = new CompletableFuture<>();
         Thread reader = new Thread(() -> collect(process, output, ready), "remap-server-output");
@@ -59,35 +71,39 @@ final class ServerProcess implements AutoCloseable {
         if (!served) {
             server.close();
             throw new Refusal(
-                    Refusal.Kind.ENVIRONMENT, "the server did not start: " + String.join(" / ", server.output()));
+                    Refusal.Kind.ENVIRONMENT, "the server did not start: " + server.output() + " " + tail(directory));
         }
         return server;
     }
 
     /** Runs a short command to its end; a status other than 0 is a {@link Refusal} with what it said. */
-    static List<String> runOnce(List<String> arguments, Map<String, String> environment) throws IOException {
-        Process process = launch(arguments, environment);
-        List<String> said;
-        try (BufferedReader lines = process.inputReader(StandardCharsets.UTF_8)) {
-            said = lines.lines().limit(MAX_LINES).toList();
-        }
+    static void runOnce(List<String> arguments, Path directory, Map<String, String> environment) throws IOException {
+        Process process = launch(arguments, directory, environment);
         try {
+            process.getInputStream().readNBytes(MAX_OUTPUT_BYTES);
             int status = process.waitFor();
             if (status != ExitStatus.OK) {
                 throw new Refusal(
                         Refusal.Kind.ENVIRONMENT,
-                        "remap " + arguments.get(0) + " ended with status " + status + ": " + String.join(" / ", said));
+                        "remap " + arguments.get(0) + " ended with status " + status + ": " + tail(directory));
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
-        return said;
     }
 
-    private static Process launch(List<String> arguments, Map<String, String> environment) throws IOException {
+    private static String tail(Path directory) throws IOException {
+        List<String> lines = Files.readAllLines(directory.resolve(LOG));
+        return String.join(" / ", lines.subList(Math.max(0, lines.size() - TOLD_LINES), lines.size()));
+    }
+
+    private static Process launch(List<String> arguments, Path directory, Map<String, String> environment)
+            throws IOException {
         List<String> command = ownCommand();
         command.addAll(arguments);
-        ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
+        ProcessBuilder builder = new ProcessBuilder(command)
+                .directory(directory.toFile())
+                .redirectError(Redirect.appendTo(directory.resolve(LOG).toFile()));
         builder.environment().putAll(environment);
         Process process = builder.start();
         process.getOutputStream().close();
@@ -141,7 +157,8 @@ final class ServerProcess implements AutoCloseable {
 
     /** Asks it to end, as {@code kill} does. */
     void terminate() {
-        process.destroy();
+        // Not by Process.destroy(): that closes our end of its output as well, and its last words would be lost.
+        process.toHandle().destroy();
     }
 
     long pid() {

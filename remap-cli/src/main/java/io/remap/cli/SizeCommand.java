@@ -122,8 +122,8 @@ final class SizeCommand extends Verb {
                 rule,
                 ByteSize.format(bytes),
                 Long.toString(bytes),
-                plan.map(offer -> Long.toString(offer.slots())).orElse("?"),
-                plan.map(offer -> Long.toString(offer.mappingLimit())).orElse("?"));
+                plan.map(offer -> Long.toString(offer.slots())).orElse("too small"),
+                plan.map(offer -> Long.toString(offer.mappingLimit())).orElse("-"));
     }
 
     private Map<String, Object> document(SpareSizing.Report report) {
