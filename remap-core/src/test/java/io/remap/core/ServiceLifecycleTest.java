@@ -268,7 +268,7 @@ class ServiceLifecycleTest {
                 service.status().disks().get(0).notices());
 
         rig.go.countDown();
-        assertTrue(service.stop(2000));
+        assertTrue(service.stop(10_000));
         assertNull(service.stopFailure());
         assertUndoneSideBySide();
     }

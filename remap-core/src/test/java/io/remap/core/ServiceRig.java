@@ -99,8 +99,8 @@ final class ServiceRig implements AutoCloseable {
     private final List<Service> started = new ArrayList<>();
 
     ServiceRig() {
-        settings.put("save-timeout-millis", "2000");
-        settings.put("feature-timeout-millis", "1000");
+        settings.put("save-timeout-millis", "10000");
+        settings.put("feature-timeout-millis", "10000");
         settings.put("drain-timeout-millis", "1000");
         providers.add(new ControlDouble());
         providers.add(new PoolDouble("plain"));
