@@ -6,7 +6,8 @@ import io.remap.api.DeviceUri;
 import io.remap.api.Refusal;
 import io.remap.api.spi.BlockDeviceProvider;
 import io.remap.api.spi.BlockDeviceProvider.OpenOptions;
-import java.nio.file.Path;
+import io.remap.core.device.BlockPart;
+import io.remap.core.device.BlockTopology;
 import java.util.List;
 
 /** Opens devices by the scheme of their URI, and lists the block devices of this host. Thread-safe. */
@@ -46,18 +47,28 @@ public final class Devices {
      * @throws Refusal if no module knows the scheme, the part lies outside, or as the provider refuses
      */
     public BlockDevice open(DeviceUri uri, OpenOptions options) throws Refusal, DeviceException {
-        if (uri.isPart()) {
-            return Unbuilt.value(Devices.class);
-        }
-        return providers.require(BlockDeviceProvider.class, uri.scheme()).open(uri, options);
+        BlockDevice whole =
+                providers.require(BlockDeviceProvider.class, uri.scheme()).open(uri, options);
+        return uri.isPart() ? BlockPart.of(whole, uri) : whole;
     }
 
     /** The block devices of this host, disks and partitions, by name. Those of size 0 are left out. */
     public static List<Found> list() {
-        return list(Path.of("/sys/class/block"), Path.of("/proc/self/mountinfo"));
+        return list(BlockTopology.ofThisHost());
     }
 
-    static List<Found> list(Path sysClassBlock, Path mountInfo) {
-        return Unbuilt.value(Devices.class);
+    static List<Found> list(BlockTopology topology) {
+        return topology.all().stream()
+                .filter(block -> block.sizeBytes() > 0)
+                .map(block -> new Found(
+                        block.node(),
+                        block.sizeBytes(),
+                        topology.logicalSectorBytes(block),
+                        topology.physicalSectorBytes(block),
+                        topology.model(block),
+                        topology.rotational(block),
+                        topology.readOnly(block),
+                        topology.usedBy(block)))
+                .toList();
     }
 }

@@ -97,7 +97,8 @@ final class FileChannelOpener {
                     block.map(topology::memoryBacked).orElse(false) || inMemory(path),
                     isBlock);
             DeviceIdentity identity = new BlockIdentity(topology).of(path, node, size);
-            return new FileChannelDevice(channel, path, traits, identity, isBlock ? null : witness(path, channel));
+            return new FileChannelDevice(
+                    channel, path, traits, identity, isBlock ? null : witness(path, channel, options.readOnly()));
         } catch (IOException | RuntimeException e) {
             try {
                 channel.close();
@@ -204,7 +205,7 @@ final class FileChannelOpener {
     }
 
     /** The same attribute as {@link FileWitness}: Java writes the "user." by itself. */
-    private static WitnessTag witness(String path, FileChannel channel) {
+    private static WitnessTag witness(String path, FileChannel channel, boolean readOnly) {
         UserDefinedFileAttributeView view =
                 Files.getFileAttributeView(Path.of(path), UserDefinedFileAttributeView.class);
         try {
@@ -215,10 +216,10 @@ final class FileChannelOpener {
         } catch (IOException e) {
             return null;
         }
-        return new ChannelWitness(path, channel, view);
+        return new ChannelWitness(path, channel, view, readOnly);
     }
 
-    private record ChannelWitness(String path, FileChannel channel, UserDefinedFileAttributeView view)
+    private record ChannelWitness(String path, FileChannel channel, UserDefinedFileAttributeView view, boolean readOnly)
             implements WitnessTag {
         private static final String NAME = FileWitness.ATTRIBUTE.substring("user.".length());
 
@@ -242,6 +243,7 @@ final class FileChannelOpener {
             if (tag.length > MAX_TAG_BYTES) {
                 throw new IllegalArgumentException(path + ": a witness of " + tag.length + " bytes is too long");
             }
+            refuseIfReadOnly();
             try {
                 view.write(NAME, ByteBuffer.wrap(tag));
                 channel.force(true);
@@ -252,6 +254,7 @@ final class FileChannelOpener {
 
         @Override
         public void removeTag() throws DeviceException {
+            refuseIfReadOnly();
             try {
                 if (view.list().contains(NAME)) {
                     view.delete(NAME);
@@ -259,6 +262,12 @@ final class FileChannelOpener {
                 }
             } catch (IOException e) {
                 throw FileChannelDevice.failed(path, "write of the witness", 0, 0, e);
+            }
+        }
+
+        private void refuseIfReadOnly() throws DeviceException {
+            if (readOnly) {
+                throw new DeviceException(path, "write of the witness", 0, 0, Errno.EROFS);
             }
         }
     }

@@ -5,6 +5,7 @@ import io.remap.api.Errno;
 import io.remap.api.Refusal;
 import io.remap.core.libc.Libc;
 import java.io.IOException;
+import java.lang.ref.Reference;
 
 /**
  * The descriptors of one attempt to open a device: collects them, locks them, and closes them if the attempt fails.
@@ -91,7 +92,7 @@ final class FileDescriptors implements AutoCloseable {
         for (int sector = 512; sector <= MAX_ALIGNMENT_BYTES; sector *= 2) {
             // An odd multiple in memory, so that a coarser alignment of addresses shows too.
             long result = libc.pread(directFd, libc.addressOf(page) + sector, sector, sector);
-            java.lang.ref.Reference.reachabilityFence(page);
+            Reference.reachabilityFence(page);
             if (result != -Errno.EINVAL) {
                 return sector;
             }
@@ -122,7 +123,7 @@ final class FileDescriptors implements AutoCloseable {
         }
         backingFd = result;
         try {
-            lock(backingFd, backingPath, FileNode.of(backingFd));
+            lock(backingFd, path + " (its file " + backingPath + ")", FileNode.of(backingFd));
         } catch (IOException e) {
             if (e instanceof Refusal refusal) {
                 throw refusal;

@@ -1,0 +1,226 @@
+package io.remap.core.device;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.remap.api.BlockDevice;
+import io.remap.api.DeviceUri;
+import io.remap.api.Refusal;
+import io.remap.api.WitnessTag;
+import io.remap.api.spi.BlockDeviceProvider.Door;
+import io.remap.api.spi.BlockDeviceProvider.OpenOptions;
+import io.remap.testkit.BlockDeviceContract;
+import java.io.IOException;
+import java.io.RandomAccessFile;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.OptionalLong;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Nested;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * Block devices, on loop devices of the kernel. Where these are not to be had (no root), the tests ask instead that a
+ * block device which may not be opened is refused, and the contract runs over the image itself.
+ */
+class BlockLoopTest {
+    private static final long SIZE_BYTES = 4 << 20;
+    private static final OpenOptions SERVE = OpenOptions.serve(false, Door.AUTO, OptionalInt.empty());
+    private static final OpenOptions FORCED =
+            new OpenOptions(false, true, Door.AUTO, OptionalInt.empty(), OptionalLong.empty(), true);
+
+    private static Path image(Path directory) throws IOException {
+        Path image = directory.resolve("disk.img");
+        try (RandomAccessFile file = new RandomAccessFile(image.toFile(), "rw")) {
+            file.setLength(SIZE_BYTES);
+        }
+        return image;
+    }
+
+    private static BlockDevice open(String path, OpenOptions options) throws IOException {
+        return new FileDeviceProvider().open(DeviceUri.parse(path), options);
+    }
+
+    private static Refusal busy(String path, OpenOptions options) {
+        Refusal refusal = assertThrows(Refusal.class, () -> open(path, options).close());
+        assertEquals(Refusal.Kind.BUSY, refusal.kind(), refusal.getMessage());
+        assertTrue(refusal.getMessage().contains(path), refusal.getMessage());
+        return refusal;
+    }
+
+    /** What can be asked for without root; false if loop devices are to be had and the real test should run. */
+    private static boolean withoutLoopDevices() {
+        if (LoopDevice.available()) {
+            return false;
+        }
+        Optional<BlockTopology.Block> some = BlockTopology.ofThisHost().all().stream()
+                .filter(block -> block.sizeBytes() > 0)
+                .findFirst();
+        String path = some.map(BlockTopology.Block::node).orElse("/dev/no-such-disk");
+        Refusal refusal = assertThrows(Refusal.class, () -> open(path, SERVE).close());
+        assertTrue(refusal.getMessage().contains(path), refusal.getMessage());
+        assertNotEquals(Refusal.Kind.USAGE, refusal.kind(), refusal.getMessage());
+        return true;
+    }
+
+    /** The contract over one loop device. */
+    abstract static class Contract extends BlockDeviceContract {
+        @TempDir
+        Path directory;
+
+        private LoopDevice loop;
+
+        BlockDevice openLoop(Door door, int sectorBytes) throws IOException {
+            Path image = image(directory);
+            String path = image.toString();
+            if (LoopDevice.available()) {
+                loop = LoopDevice.attach(image, "--sector-size", Integer.toString(sectorBytes));
+                path = loop.node;
+            }
+            return BlockLoopTest.open(path, OpenOptions.serve(false, door, OptionalInt.of(sectorBytes)));
+        }
+
+        @AfterEach
+        void detach() throws IOException {
+            device.close();
+            if (loop != null) {
+                loop.close();
+            }
+        }
+    }
+
+    @Nested
+    class Direct extends Contract {
+        @Override
+        protected BlockDevice open() throws IOException {
+            BlockDevice opened = openLoop(Door.DIRECT, 512);
+            assertEquals(512, opened.traits().alignmentBytes());
+            return opened;
+        }
+    }
+
+    @Nested
+    class DirectLargeSectors extends Contract {
+        @Override
+        protected BlockDevice open() throws IOException {
+            BlockDevice opened = openLoop(Door.AUTO, 4096);
+            assertEquals(4096, opened.traits().logicalSectorBytes());
+            return opened;
+        }
+    }
+
+    @Nested
+    class Buffered extends Contract {
+        @Override
+        protected BlockDevice open() throws IOException {
+            BlockDevice opened = openLoop(Door.BUFFERED, 512);
+            assertFalse(opened.traits().direct());
+            assertTrue(opened.direct().traits().direct());
+            return opened;
+        }
+    }
+
+    @Test
+    void aLoopDeviceIsItsFile(@TempDir Path directory) throws IOException {
+        if (withoutLoopDevices()) {
+            return;
+        }
+        Path image = image(directory);
+        try (LoopDevice loop = LoopDevice.attach(image, "--offset", "1048576");
+                BlockDevice device = open(loop.node, OpenOptions.inspect());
+                BlockDevice file = open(image.toString(), OpenOptions.inspect())) {
+            assertTrue(device.traits().blockDevice());
+            assertEquals(SIZE_BYTES - (1 << 20), device.traits().sizeBytes());
+            assertEquals(file.identity().backing(), device.identity().backing());
+            assertEquals(1 << 20, device.identity().startBytes());
+            assertTrue(device.identity().overlaps(file.identity()));
+            assertEquals(
+                    file.identity().stableId() + "@1048576", device.identity().stableId());
+            assertTrue(device.capability(WitnessTag.class).isEmpty());
+            assertTrue(file.capability(WitnessTag.class).isPresent());
+        }
+    }
+
+    @Test
+    void aServedDeviceIsNobodyElses(@TempDir Path directory) throws IOException {
+        if (withoutLoopDevices()) {
+            return;
+        }
+        Path image = image(directory);
+        try (LoopDevice loop = LoopDevice.attach(image)) {
+            try (BlockDevice first = open(loop.node, SERVE)) {
+                assertTrue(busy(loop.node, SERVE).getMessage().contains("in use"));
+                busy(loop.node, FORCED);
+                busy(image.toString(), SERVE);
+                assertTrue(busy(image.toString(), FORCED).getMessage().contains("locked by process "));
+                open(loop.node, OpenOptions.inspect()).close();
+                first.flush();
+            }
+            assertTrue(busy(image.toString(), SERVE).getMessage().contains(loop.node), "a loop device has the image");
+            try (BlockDevice file = open(image.toString(), FORCED)) {
+                busy(loop.node, SERVE);
+                file.flush();
+            }
+            open(loop.node, SERVE).close();
+        }
+        open(image.toString(), SERVE).close();
+    }
+
+    @Test
+    void aMountedDeviceIsRefusedAndTheMountNamed(@TempDir Path directory) throws IOException {
+        if (withoutLoopDevices()) {
+            return;
+        }
+        Path image = image(directory);
+        Path mount = Files.createDirectory(directory.resolve("mount"));
+        try (LoopDevice loop = LoopDevice.attach(image)) {
+            LoopDevice.run("mkfs.ext4", "-q", "-F", loop.node);
+            LoopDevice.run("mount", loop.node, mount.toString());
+            try {
+                assertTrue(busy(loop.node, SERVE).getMessage().contains("mounted at " + mount));
+                assertTrue(busy(image.toString(), SERVE).getMessage().contains("mounted at " + mount));
+                OpenOptions reader = OpenOptions.serve(true, Door.AUTO, OptionalInt.empty());
+                busy(loop.node, reader);
+                try (BlockDevice forced = open(loop.node, FORCED)) {
+                    assertEquals(SIZE_BYTES, forced.traits().sizeBytes());
+                    busy(loop.node, FORCED);
+                }
+            } finally {
+                LoopDevice.run("umount", mount.toString());
+            }
+            open(loop.node, SERVE).close();
+        }
+    }
+
+    @Test
+    void aWriteProtectedDeviceIsOpenedForReading(@TempDir Path directory) throws IOException {
+        if (withoutLoopDevices()) {
+            return;
+        }
+        try (LoopDevice loop = LoopDevice.attach(image(directory), "--read-only");
+                BlockDevice device = open(loop.node, SERVE)) {
+            assertTrue(device.traits().readOnly());
+        }
+    }
+
+    @Test
+    void aDeviceIsNotMade(@TempDir Path directory) throws IOException {
+        if (withoutLoopDevices()) {
+            return;
+        }
+        try (LoopDevice loop = LoopDevice.attach(image(directory))) {
+            OpenOptions creation =
+                    new OpenOptions(false, true, Door.AUTO, OptionalInt.empty(), OptionalLong.of(SIZE_BYTES), false);
+            Refusal refusal =
+                    assertThrows(Refusal.class, () -> open(loop.node, creation).close());
+            assertEquals(Refusal.Kind.USAGE, refusal.kind());
+            assertTrue(Files.exists(Path.of(loop.node)));
+        }
+    }
+}
