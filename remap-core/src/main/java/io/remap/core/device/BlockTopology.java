@@ -284,7 +284,6 @@ public final class BlockTopology {
                 }
             } catch (IOException e) {
                 // It went away between listing and reading.
-                continue;
             }
         }
         return Optional.empty();

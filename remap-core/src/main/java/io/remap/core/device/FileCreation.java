@@ -6,7 +6,6 @@ import io.remap.api.Errno;
 import io.remap.api.Refusal;
 import io.remap.core.libc.Libc;
 import java.io.IOException;
-import java.lang.ref.Reference;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -88,13 +87,12 @@ final class FileCreation {
         }
         ByteBuffer zeros = ByteBuffer.allocateDirect((int) Math.min(MAX_WRITE_BYTES, sizeBytes));
         for (long at = 0; at < sizeBytes; ) {
-            long moved = libc.pwrite(fd, libc.addressOf(zeros), Math.min(zeros.capacity(), sizeBytes - at), at);
+            long moved = libc.pwrite(fd, zeros, (int) Math.min(zeros.capacity(), sizeBytes - at), at);
             if (moved <= 0) {
                 return moved == 0 ? -Errno.ENOSPC : (int) moved;
             }
             at += moved;
         }
-        Reference.reachabilityFence(zeros);
         return 0;
     }
 

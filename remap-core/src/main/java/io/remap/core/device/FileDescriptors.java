@@ -5,7 +5,7 @@ import io.remap.api.Errno;
 import io.remap.api.Refusal;
 import io.remap.core.libc.Libc;
 import java.io.IOException;
-import java.lang.ref.Reference;
+import java.nio.ByteBuffer;
 
 /**
  * The descriptors of one attempt to open a device: collects them, locks them, and closes them if the attempt fails.
@@ -87,12 +87,10 @@ final class FileDescriptors implements AutoCloseable {
 
     /** The smallest read that is not called misaligned; an error of the medium means that the request got there. */
     private int probeAlignment() {
-        java.nio.ByteBuffer page =
-                java.nio.ByteBuffer.allocateDirect(3 * MAX_ALIGNMENT_BYTES).alignedSlice(MAX_ALIGNMENT_BYTES);
+        ByteBuffer pages = ByteBuffer.allocateDirect(3 * MAX_ALIGNMENT_BYTES).alignedSlice(MAX_ALIGNMENT_BYTES);
         for (int sector = 512; sector <= MAX_ALIGNMENT_BYTES; sector *= 2) {
             // An odd multiple in memory, so that a coarser alignment of addresses shows too.
-            long result = libc.pread(directFd, libc.addressOf(page) + sector, sector, sector);
-            Reference.reachabilityFence(page);
+            long result = libc.pread(directFd, pages.slice(sector, sector), sector, sector);
             if (result != -Errno.EINVAL) {
                 return sector;
             }

@@ -58,8 +58,8 @@ record FileNode(Kind kind, long device, long inode, String blockNumber, long siz
 
     /** See makedev(3). */
     private static String number(long device) {
-        long major = (device >>> 8) & 0xfff | (device >>> 32) & 0xfffff000L;
-        long minor = device & 0xff | (device >>> 12) & 0xffffff00L;
+        long major = ((device >>> 8) & 0xfff) | ((device >>> 32) & 0xfffff000L);
+        long minor = (device & 0xff) | ((device >>> 12) & 0xffffff00L);
         return major + ":" + minor;
     }
 }

@@ -180,7 +180,8 @@ final class FileOpener {
         if (sizeBytes == 0) {
             throw FileRefusals.empty(uri.path());
         }
-        if (sizeBytes % sectorBytes != 0 && uri.lengthBytes() == DeviceUri.TO_END || sizeBytes < sectorBytes) {
+        boolean tail = sizeBytes % sectorBytes != 0;
+        if ((tail && uri.lengthBytes() == DeviceUri.TO_END) || sizeBytes < sectorBytes) {
             throw FileRefusals.noMultiple(uri.path(), sizeBytes, sectorBytes);
         }
         return sizeBytes / sectorBytes * sectorBytes;

@@ -25,13 +25,13 @@ final class FileOwners {
 
     /** Who holds an flock(2) on the file: {@code process 12 (java)}; "another process" if that cannot be told. */
     static String lockHolder(FileNode node) {
-        String[] number = node.fileSystemNumber().split(":");
+        String[] number = node.fileSystemNumber().split(":", -1);
         String file = String.format(
                 Locale.ROOT, "%02x:%02x:%d", Integer.parseInt(number[0]), Integer.parseInt(number[1]), node.inode());
         try {
             // 1: FLOCK  ADVISORY  WRITE 1234 08:02:5678 0 EOF
             for (String line : Files.readAllLines(PROC.resolve("locks"), StandardCharsets.UTF_8)) {
-                String[] words = line.trim().split("\\s+");
+                String[] words = line.trim().split("\\s+", -1);
                 if (words.length > 5
                         && words[1].equals("FLOCK")
                         && words[5].equals(file)

@@ -5,9 +5,10 @@ import io.remap.api.DeviceTraits;
 import io.remap.api.Errno;
 import io.remap.api.ErrorClass;
 import io.remap.core.libc.Libc;
-import java.lang.ref.Reference;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 
 /**
  * Gives space back and makes zeros, by the cheapest means that the file system or the device has: it asks the kernel, and
@@ -16,7 +17,7 @@ import java.nio.ByteOrder;
  * <p>What the kernel is asked for are whole blocks; the edges are written as zeros through the door of the device. Else a
  * file system would zero the edges in the page cache, where an error shows up at the next sync and without its place.
  *
- * <p>Immutable but for the memory of what was refused (a stale view of it costs one call); thread-safe. The caller keeps the descriptor open.
+ * <p>Immutable but for the memory of what was refused; thread-safe. The caller keeps the descriptor open.
  */
 final class FileSpace {
     /** Unit in which the kernel is asked; file systems with larger blocks zero the rest themselves. */
@@ -45,7 +46,7 @@ final class FileSpace {
     private final int fd;
     private final String name;
     private final DeviceTraits traits;
-    private final boolean[] refused = new boolean[Way.values().length];
+    private final Set<Way> refused = ConcurrentHashMap.newKeySet();
 
     FileSpace(Libc libc, int fd, String name, DeviceTraits traits) {
         this.libc = libc;
@@ -69,9 +70,7 @@ final class FileSpace {
         long end = offsetBytes + lengthBytes;
         long innerStart = Math.min(roundUp(offsetBytes, BLOCK_BYTES), end);
         long innerEnd = Math.max(roundDown(end, BLOCK_BYTES), innerStart);
-        boolean done = innerStart < innerEnd
-                && (!keepAllocated && ask(Way.PUNCH, "zero", innerStart, innerEnd - innerStart)
-                        || ask(Way.ZERO_RANGE, "zero", innerStart, innerEnd - innerStart));
+        boolean done = innerStart < innerEnd && zeroBlocks(innerStart, innerEnd - innerStart, keepAllocated);
         if (done) {
             writeZeros(offsetBytes, innerStart);
             writeZeros(innerEnd, end);
@@ -80,9 +79,16 @@ final class FileSpace {
         }
     }
 
+    private boolean zeroBlocks(long offsetBytes, long lengthBytes, boolean keepAllocated) throws DeviceException {
+        if (!keepAllocated && ask(Way.PUNCH, "zero", offsetBytes, lengthBytes)) {
+            return true;
+        }
+        return ask(Way.ZERO_RANGE, "zero", offsetBytes, lengthBytes);
+    }
+
     /** Whether the kernel did it; an error that does not mean "cannot" is thrown. */
     private boolean ask(Way way, String operation, long offsetBytes, long lengthBytes) throws DeviceException {
-        if (refused[way.ordinal()]) {
+        if (refused.contains(way)) {
             return false;
         }
         int result = traits.blockDevice()
@@ -90,7 +96,7 @@ final class FileSpace {
                 : askFile(way, offsetBytes, lengthBytes);
         switch (-result) {
             case Errno.EOPNOTSUPP, Errno.ENOSYS, Errno.ENOTTY -> {
-                refused[way.ordinal()] = true;
+                refused.add(way);
                 return false;
             }
             case Errno.EINVAL -> {
@@ -124,8 +130,7 @@ final class FileSpace {
     }
 
     private void writeZeros(long startBytes, long endBytes) throws DeviceException {
-        ByteBuffer zeros = Zeros.BYTES;
-        long address = libc.addressOf(zeros);
+        long address = libc.addressOf(Zeros.BYTES);
         long at = startBytes;
         while (at < endBytes) {
             long part = Math.min(MAX_ZERO_BYTES, endBytes - at);
@@ -140,7 +145,6 @@ final class FileSpace {
             }
             at += whole;
         }
-        Reference.reachabilityFence(zeros);
     }
 
     private static long roundDown(long bytes, int unit) {

@@ -57,10 +57,10 @@ public final class MountTable {
         for (String line : lines(mountInfo)) {
             // 36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue
             int separator = line.indexOf(" - ");
-            String[] before = line.split(" ");
+            String[] before = line.split(" ", -1);
             String[] after = separator < 0
                     ? new String[0]
-                    : line.substring(separator + 3).split(" ");
+                    : line.substring(separator + 3).split(" ", -1);
             if (before.length > 5 && after.length > 1) {
                 found.add(new Mount(before[2], unescape(before[4]), unescape(after[1])));
             }

@@ -181,13 +181,16 @@ public final class Libc {
     /** open(2): the descriptor. */
     public int open(String path, int flags, int mode) {
         ByteBuffer name = text(path);
-        int result;
-        int calls = 0;
-        do {
-            result = result((int) invoker.invokeN3(words[3], open, addressOf(name), flags, mode));
-        } while (result == -Errno.EINTR && ++calls < MAX_INTERRUPTED_CALLS);
-        Reference.reachabilityFence(name);
-        return result;
+        try {
+            int result;
+            int calls = 0;
+            do {
+                result = result((int) invoker.invokeN3(words[3], open, addressOf(name), flags, mode));
+            } while (result == -Errno.EINTR && ++calls < MAX_INTERRUPTED_CALLS);
+            return result;
+        } finally {
+            Reference.reachabilityFence(name);
+        }
     }
 
     /** close(2). Never repeated: on Linux the descriptor is gone whatever the answer. */
@@ -213,6 +216,24 @@ public final class Libc {
             result = result(invoker.invokeN4(words[4], pwrite, fd, address, lengthBytes, offsetBytes));
         } while (result == -Errno.EINTR && ++calls < MAX_INTERRUPTED_CALLS);
         return result;
+    }
+
+    /** {@link #pread(int, long, long, long)} to the beginning of a direct buffer. */
+    public long pread(int fd, ByteBuffer target, int lengthBytes, long offsetBytes) {
+        try {
+            return pread(fd, addressOf(target), lengthBytes, offsetBytes);
+        } finally {
+            Reference.reachabilityFence(target);
+        }
+    }
+
+    /** {@link #pwrite(int, long, long, long)} from the beginning of a direct buffer. */
+    public long pwrite(int fd, ByteBuffer source, int lengthBytes, long offsetBytes) {
+        try {
+            return pwrite(fd, addressOf(source), lengthBytes, offsetBytes);
+        } finally {
+            Reference.reachabilityFence(source);
+        }
     }
 
     /** fsync(2). Not repeated on EINTR: whether the first one consumed an error is unknown. */
@@ -242,37 +263,45 @@ public final class Libc {
 
     /** ioctl(2) with a pointer to {@code argument}, from index 0. */
     public int ioctl(int fd, long request, ByteBuffer argument) {
-        int result = result((int) invoker.invokeN3(words[3], ioctl, fd, request, addressOf(argument)));
-        Reference.reachabilityFence(argument);
-        return result;
+        try {
+            return result((int) invoker.invokeN3(words[3], ioctl, fd, request, addressOf(argument)));
+        } finally {
+            Reference.reachabilityFence(argument);
+        }
     }
 
     /** fgetxattr(2): length of the value, put into {@code value} from index 0. */
     public int fgetxattr(int fd, String name, ByteBuffer value) {
         ByteBuffer text = text(name);
-        int result = result(
-                (int) invoker.invokeN4(words[4], fgetxattr, fd, addressOf(text), addressOf(value), value.capacity()));
-        Reference.reachabilityFence(text);
-        Reference.reachabilityFence(value);
-        return result;
+        try {
+            return result((int)
+                    invoker.invokeN4(words[4], fgetxattr, fd, addressOf(text), addressOf(value), value.capacity()));
+        } finally {
+            Reference.reachabilityFence(text);
+            Reference.reachabilityFence(value);
+        }
     }
 
     /** fsetxattr(2) with the first {@code lengthBytes} of {@code value}; creates or replaces. */
     public int fsetxattr(int fd, String name, ByteBuffer value, int lengthBytes) {
         ByteBuffer text = text(name);
-        int result = result(
-                (int) invoker.invokeN5(words[5], fsetxattr, fd, addressOf(text), addressOf(value), lengthBytes, 0));
-        Reference.reachabilityFence(text);
-        Reference.reachabilityFence(value);
-        return result;
+        try {
+            return result(
+                    (int) invoker.invokeN5(words[5], fsetxattr, fd, addressOf(text), addressOf(value), lengthBytes, 0));
+        } finally {
+            Reference.reachabilityFence(text);
+            Reference.reachabilityFence(value);
+        }
     }
 
     /** fremovexattr(2). */
     public int fremovexattr(int fd, String name) {
         ByteBuffer text = text(name);
-        int result = result((int) invoker.invokeN2(words[2], fremovexattr, fd, addressOf(text)));
-        Reference.reachabilityFence(text);
-        return result;
+        try {
+            return result((int) invoker.invokeN2(words[2], fremovexattr, fd, addressOf(text)));
+        } finally {
+            Reference.reachabilityFence(text);
+        }
     }
 
     /** Type of the file system that holds the file, one of the magic numbers of statfs(2); 0 if it is not told. */
@@ -293,15 +322,18 @@ public final class Libc {
         }
         ByteBuffer status = ByteBuffer.allocateDirect(STATX_BYTES).order(ByteOrder.nativeOrder());
         ByteBuffer here = text("");
-        int result = result((int) invoker.invokeN5(
-                words[5], statx, fd, addressOf(here), AT_EMPTY_PATH, STATX_DIOALIGN, addressOf(status)));
-        Reference.reachabilityFence(here);
-        if (result < 0 || (status.getInt(0) & STATX_DIOALIGN) == 0) {
-            return -1;
+        try {
+            int result = result((int) invoker.invokeN5(
+                    words[5], statx, fd, addressOf(here), AT_EMPTY_PATH, STATX_DIOALIGN, addressOf(status)));
+            if (result < 0 || (status.getInt(0) & STATX_DIOALIGN) == 0) {
+                return -1;
+            }
+            int memoryAlignment = status.getInt(152);
+            int offsetAlignment = status.getInt(156);
+            return offsetAlignment == 0 ? 0 : Math.max(memoryAlignment, offsetAlignment);
+        } finally {
+            Reference.reachabilityFence(here);
         }
-        int memoryAlignment = status.getInt(152);
-        int offsetAlignment = status.getInt(156);
-        return offsetAlignment == 0 ? 0 : Math.max(memoryAlignment, offsetAlignment);
     }
 
     private int result(int returned) {
