@@ -93,8 +93,8 @@ test_missing_spare() {
 
 test_a_directory_is_no_disk() {
     mkdir directory
-    refused "$ENVIRONMENT" "directory" "$remap" serve directory
-    refused "$USAGE" "no module provides\|scheme" "$remap" serve nosuch:thing || true
+    refused "$USAGE" "directory" "$remap" serve directory
+    refused "$ENVIRONMENT" "no module provides the block device 'nosuch'" "$remap" serve nosuch:thing
 }
 
 test_main_as_its_own_spare() {
@@ -104,8 +104,8 @@ test_main_as_its_own_spare() {
     remember main.img
     local spare
     for spare in main.img ./main.img "$PWD/main.img" hard-link.img link.img file:main.img; do
-        refused "$USAGE" "same" "$remap" serve main.img --spare "$spare"
-        refused "$USAGE" "same" "$remap" create main.img --spare "$spare" --force
+        refused "$USAGE" "share bytes" "$remap" serve main.img --spare "$spare"
+        refused "$USAGE" "share bytes" "$remap" create main.img --spare "$spare" --force
     done
     assert_untouched
 }
@@ -113,7 +113,7 @@ test_main_as_its_own_spare() {
 test_overlapping_parts() {
     blank disk.img 64M
     remember disk.img
-    refused "$USAGE" "overlap" "$remap" serve 'file:disk.img?offset=0&length=40M' --spare 'file:disk.img?offset=32M'
+    refused "$USAGE" "share bytes" "$remap" serve 'file:disk.img?offset=0&length=40M' --spare 'file:disk.img?offset=32M'
     assert_untouched
 }
 
@@ -139,7 +139,7 @@ test_foreign_content_on_the_spare() {
 test_the_spare_of_another_main() {
     image one.img
     image two.img
-    blank one.spare
+    blank one.spare 16M
     "$remap" create one.img --spare one.spare > /dev/null
     remember one.img two.img one.spare
     refused "$WRONG_DEVICE" "one.spare" "$remap" serve two.img --spare one.spare
@@ -149,8 +149,8 @@ test_the_spare_of_another_main() {
 
 test_a_known_main_without_its_spare() {
     image main.img
-    blank main.spare
-    blank other.spare
+    blank main.spare 16M
+    blank other.spare 16M
     "$remap" create main.img --spare main.spare > /dev/null
     remember main.img main.spare other.spare
     refused "$WRONG_DEVICE" "remap forget" "$remap" serve main.img --no-spare
@@ -164,7 +164,7 @@ test_a_known_main_without_its_spare() {
 test_sizes_that_do_not_fit() {
     image odd.img 1000001
     image main.img
-    blank spare.img
+    blank spare.img 16M
     remember odd.img main.img spare.img
     refused "$USAGE" "multiple" "$remap" serve odd.img
     refused "$USAGE" "sector" "$remap" serve main.img --spare spare.img --sector-size 1000
@@ -182,7 +182,7 @@ as_nobody() {
 test_no_permission() {
     [ "$(id -u)" = 0 ] || return 0
     image main.img
-    blank main.spare
+    blank main.spare 16M
     chmod 600 main.img main.spare
     chmod 755 "$suite_directory" "$work"
     remember main.img main.spare
@@ -213,15 +213,16 @@ test_read_only_media() {
 
 test_a_file_that_another_server_has() {
     image main.img
-    blank other.spare
+    blank other.spare 64M
     start_remap first "$work/main.img"
+    remember main.img other.spare
     refused "$BUSY" "main.img" "$remap" serve main.img --name second --spare other.spare
-    assert_equal "$(sha256sum < /dev/null | cut -c 1-64)" "$(head -c 0 other.spare | sha256sum | cut -c 1-64)" "spare"
+    assert_untouched
 }
 
 test_a_busy_port() {
     image main.img
-    blank main.spare
+    blank main.spare 16M
     python3 -c 'import socket, sys, time
 s = socket.socket()
 s.bind(("127.0.0.1", 0))
@@ -232,8 +233,7 @@ time.sleep(120)' > port.out &
     wait_until 10 test -s port.out
     remember main.img main.spare
     refused "$BUSY" "$(cat port.out)" "$remap" serve main.img --spare main.spare --listen "127.0.0.1:$(cat port.out)"
-    cmp -s main.img main.img || fail "main"
-    assert_equal "$(sha256sum < main.img)" "$(sha256sum < main.img)" "main"
+    assert_untouched
 }
 
 test_unknown_settings_and_attributes() {

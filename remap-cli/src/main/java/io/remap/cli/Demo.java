@@ -231,7 +231,10 @@ final class Demo implements AutoCloseable {
                     .filter(place -> place.fault() == fault)
                     .mapToInt(Place::count)
                     .sum();
-            text.append(text.isEmpty() ? "" : ", ").append(sectors).append(" sectors ").append(fault.meaning);
+            text.append(text.isEmpty() ? "" : ", ")
+                    .append(sectors)
+                    .append(" sectors ")
+                    .append(fault.meaning);
         }
         return text.toString();
     }
@@ -337,8 +340,8 @@ final class Demo implements AutoCloseable {
             throw new NotSo("the server ended with status " + status + " after SIGTERM: " + server.lastLine());
         }
         if (!server.lastLine().equals(ServeCommand.STOPPED)) {
-            throw new NotSo("the server ended with status 0 without saying that everything is saved: "
-                    + server.lastLine());
+            throw new NotSo(
+                    "the server ended with status 0 without saying that everything is saved: " + server.lastLine());
         }
         say(server.lastLine() + " (exit status " + status + ")");
     }

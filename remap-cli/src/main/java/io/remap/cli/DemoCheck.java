@@ -74,7 +74,8 @@ final class DemoCheck {
                             case STALE -> "the content of an older write";
                             case ZEROS -> "zeros";
                             default -> "something that was never written there";
-                        } + " instead of its last acknowledged write");
+                        }
+                        + " instead of its last acknowledged write");
             }
         }
     }

@@ -68,7 +68,8 @@ final class SizeCommand extends Verb {
     @Override
     int run() throws Exception {
         Providers providers = Providers.load();
-        Optional<MetadataProvider> metadata = providers.all(MetadataProvider.class).stream().findFirst();
+        Optional<MetadataProvider> metadata =
+                providers.all(MetadataProvider.class).stream().findFirst();
         SpareSizing.Report report = SpareSizing.report(question(providers), metadata);
         if (json.wanted) {
             out().println(JsonOption.document(document(report)));

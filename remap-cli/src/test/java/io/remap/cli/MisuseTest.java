@@ -53,7 +53,8 @@ class MisuseTest {
         String usage = command.getUsageMessage();
         if (command.getSubcommands().isEmpty()) {
             String name = command.getCommandSpec().qualifiedName();
-            assertEquals(1, usage.lines().filter(line -> line.startsWith("Example")).count(), name);
+            assertEquals(
+                    1, usage.lines().filter(line -> line.startsWith("Example")).count(), name);
         }
         assertFalse(usage.contains("\u001b"), "colours in the help");
         command.getSubcommands().values().forEach(MisuseTest::checkHelp);

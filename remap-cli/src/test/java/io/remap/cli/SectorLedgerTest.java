@@ -119,8 +119,7 @@ class SectorLedgerTest {
         SectorLedger other = new SectorLedger(43, SECTORS, BYTES);
         byte[] first = ledger.begin(0, 2);
         assertFalse(Arrays.equals(first, other.begin(0, 2)));
-        assertFalse(Arrays.equals(
-                Arrays.copyOfRange(first, 0, BYTES), Arrays.copyOfRange(first, BYTES, 2 * BYTES)));
+        assertFalse(Arrays.equals(Arrays.copyOfRange(first, 0, BYTES), Arrays.copyOfRange(first, BYTES, 2 * BYTES)));
         ledger.acknowledge(0, 2);
         assertEquals(Finding.RIGHT, ledger.check(0, first, 0));
         ledger.begin(0, 1);
