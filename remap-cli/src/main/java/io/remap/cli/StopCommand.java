@@ -3,7 +3,10 @@ package io.remap.cli;
 import io.remap.api.Refusal;
 import io.remap.cli.control.ControlClient;
 import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -19,8 +22,6 @@ import picocli.CommandLine.Parameters;
             ""
         })
 final class StopCommand extends Verb {
-    private static final long POLL_MILLIS = 50;
-
     @Parameters(paramLabel = "NAME", description = "Name of the service; 'remap status' shows it.")
     String name;
 
@@ -44,20 +45,24 @@ final class StopCommand extends Verb {
 
     /** Asks a service to stop and waits until its process has ended. */
     static void stop(Services.Found service, long timeoutMillis) throws Refusal, NotSo, InterruptedException {
+        Optional<ProcessHandle> process;
         long pid;
         try (ControlClient client = service.connect()) {
             Map<?, ?> status = (Map<?, ?>) client.call("status", Map.of(), Services.ANSWER_MILLIS);
             pid = ((Number) status.get("pid")).longValue();
+            process = ProcessHandle.of(pid);
             client.call("stop", Map.of(), Services.ANSWER_MILLIS);
         }
-        long deadlineNanos = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(timeoutMillis);
-        while (ProcessHandle.of(pid).map(ProcessHandle::isAlive).orElse(false)) {
-            if (System.nanoTime() - deadlineNanos >= 0) {
-                throw new NotSo("service '" + service.name() + "' (process " + pid + ") is still stopping after "
-                        + timeoutMillis / 1000 + " s: a device may not answer; see 'remap status " + service.name()
-                        + "'");
-            }
-            Thread.sleep(POLL_MILLIS);
+        if (process.isEmpty()) {
+            return;
+        }
+        try {
+            process.get().onExit().get(timeoutMillis, TimeUnit.MILLISECONDS);
+        } catch (TimeoutException e) {
+            throw new NotSo("service '" + service.name() + "' (process " + pid + ") is still stopping after "
+                    + timeoutMillis / 1000 + " s: a device may not answer; see 'remap status " + service.name() + "'");
+        } catch (ExecutionException e) {
+            throw new IllegalStateException("the end of process " + pid + " cannot be awaited", e.getCause());
         }
     }
 }
