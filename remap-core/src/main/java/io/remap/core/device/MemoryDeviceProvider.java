@@ -107,7 +107,7 @@ public final class MemoryDeviceProvider implements BlockDeviceProvider {
 
     private static void requireFree(String name, OpenDisk disk, OpenOptions wanted) throws Refusal {
         for (OpenOptions other : disk.openings) {
-            if (wanted.exclusive() && !other.readOnly() || other.exclusive() && !wanted.readOnly()) {
+            if ((wanted.exclusive() && !other.readOnly()) || (other.exclusive() && !wanted.readOnly())) {
                 throw new Refusal(Refusal.Kind.BUSY, name + " is in use in this process");
             }
         }

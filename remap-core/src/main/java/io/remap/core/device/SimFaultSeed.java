@@ -5,6 +5,7 @@ import io.remap.core.device.SimFault.Mode;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.NavigableMap;
 import java.util.Random;
 import java.util.TreeMap;
 
@@ -39,7 +40,7 @@ final class SimFaultSeed {
             throw noRoom(device, badSectors, sectors);
         }
         Random random = new Random(seed);
-        TreeMap<Long, Long> endByStart = new TreeMap<>();
+        NavigableMap<Long, Long> endByStart = new TreeMap<>();
         for (long left = badSectors; left > 0; ) {
             // One to twice the mean less one, so that the mean is what was asked for.
             long length = Math.min(left, 1 + random.nextInt(2 * clusterSectors - 1));
@@ -60,7 +61,7 @@ final class SimFaultSeed {
     }
 
     /** Whether a cluster fits without touching another one. */
-    private static boolean isFree(TreeMap<Long, Long> endByStart, long start, long end) {
+    private static boolean isFree(NavigableMap<Long, Long> endByStart, long start, long end) {
         Map.Entry<Long, Long> before = endByStart.floorEntry(end);
         return before == null || before.getValue() < start;
     }

@@ -58,13 +58,14 @@ final class SimStateFile implements AutoCloseable {
             throw damaged("it is larger than any state of a disk");
         }
         String text = Files.readString(path, StandardCharsets.ISO_8859_1);
-        String[] lines = text.substring(0, text.lastIndexOf('\n') + 1).split("\n");
+        String[] lines = text.substring(0, text.lastIndexOf('\n') + 1).split("\n", -1);
         if (!lines[0].equals(HEADER)) {
             throw damaged("it does not begin with '" + HEADER + "'");
         }
-        for (int i = 1; i < lines.length; i++) {
+        // The piece after the last line end is empty.
+        for (int i = 1; i < lines.length - 1; i++) {
             try {
-                apply(lines[i].split(" "), faults);
+                apply(lines[i].split(" ", -1), faults);
             } catch (IllegalArgumentException | IndexOutOfBoundsException e) {
                 throw damaged("line " + (i + 1) + " makes no sense: " + lines[i]);
             }
@@ -75,7 +76,7 @@ final class SimStateFile implements AutoCloseable {
     private static void apply(String[] words, Map<SimFault, Live> faults) {
         boolean healed = words[0].equals(HEALED);
         int at = healed ? 3 : 2;
-        if (!healed && !words[0].equals(SPENT) || !words[at].equals("of")) {
+        if ((!healed && !words[0].equals(SPENT)) || !words[at].equals("of")) {
             throw new IllegalArgumentException(words[0]);
         }
         long start = Long.parseLong(words[at + 1]);
