@@ -29,6 +29,7 @@ abstract class Recovery {
     final long endUnit;
     private RangeLock.Claim claim;
     private boolean fenced;
+    private boolean released;
     private int stageTries;
 
     Recovery(VirtualDisk disk, long firstUnit, long endUnit) {
@@ -109,12 +110,19 @@ abstract class Recovery {
                     firstUnit,
                     endUnit,
                     e);
+            if (released) {
+                throw e;
+            }
             giveUp(DiskError.IO, -1);
         }
     }
 
     private void giveUp(DiskError error, long offsetBytes) {
-        release(UnaryOperator.identity());
+        if (released) {
+            throw new IllegalStateException("a recovery failed after its end: " + error);
+        }
+        // What is committed is published, whoever committed it: the map never lags behind what the next open will find.
+        release(s -> s.withTable(disk.committedTable()));
         failed(error, offsetBytes);
     }
 
@@ -131,6 +139,7 @@ abstract class Recovery {
             MapSnapshot changed = change.apply(s);
             return fenced ? changed.withoutMoving(firstUnit, endUnit) : changed;
         });
+        released = true;
         disk.locks.release(claim);
     }
 

@@ -126,6 +126,7 @@ final class Return extends Recovery {
     private void committed(Outcome outcome) throws Failure {
         switch (outcome) {
             case DURABLE -> {
+                disk.holdOffs.succeeded(unit);
                 release(s -> s.withTable(disk.committedTable()).withReadable(unit, 0xff));
                 if (Place.hasSlot(old)) {
                     disk.slots.free(Place.slot(old));

@@ -16,8 +16,8 @@ import java.util.BitSet;
 final class SlotAllocator {
     private final long slots;
     private final BitSet taken;
+    private final BitSet bad = new BitSet();
     private long free;
-    private long bad;
     private int searchFrom;
 
     /** The allocator of a spare of up to 2^31 - 1 slots (8 TiB); a larger one is used in part. */
@@ -35,7 +35,7 @@ final class SlotAllocator {
         store.badSlots((badSpare, first, length) -> {
             if (badSpare == spare) {
                 taken.set((int) first, (int) (first + length));
-                bad += length;
+                bad.set((int) first, (int) (first + length));
             }
         });
         this.free = slots - taken.cardinality();
@@ -73,16 +73,19 @@ final class SlotAllocator {
 
     /** Takes a slot back that no record names. */
     synchronized void free(long slot) {
-        if (!taken.get((int) slot)) {
-            throw new IllegalStateException("slot " + slot + " was not taken");
+        if (!taken.get((int) slot) || bad.get((int) slot)) {
+            throw new IllegalStateException("slot " + slot + " was not taken, or is bad");
         }
         taken.clear((int) slot);
         free++;
     }
 
     /** A slot that was handed out is bad: it is never handed out again. */
-    synchronized void markBad() {
-        bad++;
+    synchronized void markBad(long slot) {
+        if (!taken.get((int) slot)) {
+            throw new IllegalStateException("slot " + slot + " was not taken");
+        }
+        bad.set((int) slot);
     }
 
     synchronized long freeSlots() {
@@ -90,7 +93,7 @@ final class SlotAllocator {
     }
 
     synchronized long badSlots() {
-        return bad;
+        return bad.cardinality();
     }
 
     long slots() {

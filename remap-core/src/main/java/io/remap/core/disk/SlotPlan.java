@@ -40,6 +40,9 @@ final class SlotPlan {
     private final List<MapChange> changes = new ArrayList<>();
     private final List<Long> newSlots = new ArrayList<>();
     private final List<Long> replacedSlots = new ArrayList<>();
+    /** Refused a write as the present slot of a unit: bad once another place is durable. */
+    private final List<Long> failedSlots = new ArrayList<>();
+    /** Refused a write before anything stood there: bad whatever comes. */
     private final List<Long> badSlots = new ArrayList<>();
 
     /** What shall happen to a unit. */
@@ -93,8 +96,8 @@ final class SlotPlan {
     void reset() {
         newSlots.forEach(disk.slots::free);
         newSlots.clear();
-        badSlots.forEach(slot -> disk.slots.markBad());
         badSlots.clear();
+        failedSlots.clear();
         replacedSlots.clear();
         changes.clear();
         moves.clear();
@@ -106,6 +109,9 @@ final class SlotPlan {
             RemapTable table = disk.state.current().table;
             for (Map.Entry<Long, Move> entry : moves.entrySet()) {
                 changes.add(MapChange.set(entry.getKey(), 1, writeUnit(entry.getKey(), entry.getValue(), table)));
+            }
+            for (long slot : failedSlots) {
+                changes.add(MapChange.badSlot(SPARE, slot, 1));
             }
             for (long slot : badSlots) {
                 changes.add(MapChange.badSlot(SPARE, slot, 1));
@@ -149,7 +155,7 @@ final class SlotPlan {
 
     private void replaced(long old, Move move) {
         if (Place.hasSlot(old)) {
-            (move.slotIsBad ? badSlots : replacedSlots).add(Place.slot(old));
+            (move.slotIsBad ? failedSlots : replacedSlots).add(Place.slot(old));
         }
     }
 
@@ -197,6 +203,7 @@ final class SlotPlan {
             }
             newSlots.remove(newSlots.size() - 1);
             badSlots.add(slot);
+            disk.slots.markBad(slot);
             disk.counters.badSlots.increment();
         }
     }
@@ -240,7 +247,8 @@ final class SlotPlan {
         disk.commit(merged(), outcome -> {
             switch (outcome) {
                 case DURABLE -> {
-                    badSlots.forEach(slot -> disk.slots.markBad());
+                    failedSlots.forEach(disk.slots::markBad);
+                    disk.counters.badSlots.add(failedSlots.size());
                     replacedSlots.forEach(disk.slots::free);
                 }
                 case NOT_COMMITTED -> reset();

@@ -4,6 +4,7 @@ import io.remap.api.DiskError;
 import io.remap.api.DiskRequest;
 import io.remap.api.DiskRequest.Operation;
 import io.remap.api.IoBuffer;
+import io.remap.api.Place;
 import io.remap.core.disk.Recovery.Failure;
 import io.remap.core.disk.Recovery.TryLater;
 import io.remap.core.disk.SegmentCursor.Target;
@@ -111,7 +112,8 @@ final class UnalignedTransfer implements WriteRecovery.Client {
             Zeros.fill(scratchBytes(offset, sectorBytes));
             return;
         }
-        if (target == Target.LOST || target == Target.UNREADABLE_MAIN || target == Target.UNREADABLE_SPARE) {
+        boolean unreadable = target == Target.UNREADABLE_MAIN || target == Target.UNREADABLE_SPARE;
+        if (target == Target.LOST || (unreadable && disk.holdOffs.isHeld(offset >> Place.UNIT_SHIFT))) {
             throw new Failure(DiskError.IO, offset, null);
         }
         VirtualDisk.Side side = disk.side(target);

@@ -86,7 +86,8 @@ final class WriteRecovery extends Recovery {
             switch (cursor.target()) {
                 case MAIN, MAIN_DIRECT -> writeMain(offset, length);
                 case SPARE, UNREADABLE_SPARE -> writeSpare(offset, cursor.deviceOffsetBytes(), length);
-                case UNREADABLE_MAIN, LOST -> plan.cover(offset, length);
+                case UNREADABLE_MAIN -> writeUnreadable(offset, length);
+                case LOST -> plan.cover(offset, length);
                 case ZERO -> {
                     if (!zeros) {
                         plan.cover(offset, length);
@@ -99,6 +100,15 @@ final class WriteRecovery extends Recovery {
             succeed();
         } else {
             commitPlan();
+        }
+    }
+
+    /** What could not be read lives on the spare from now on; without a store main has to take it, and perhaps heals. */
+    private void writeUnreadable(long offset, long length) throws Failure, TryLater {
+        if (disk.canRedirect()) {
+            plan.cover(offset, length);
+        } else {
+            writeMain(offset, length);
         }
     }
 
