@@ -224,7 +224,7 @@ public final class DiskSimulation implements AutoCloseable {
 
     private void faultOnSpare() {
         long slot = Math.min(running.slots() - 1, random.nextInt(2 * plan.units));
-        long first = (running.firstSlotBytes() + slot * SimPlan.UNIT_BYTES) / plan.sectorBytes;
+        long first = running.slotOffsetBytes(slot) / plan.sectorBytes;
         // Many transient failures in one slot are no transient failure of the slot.
         long count = plan.spareTransients || random.nextInt(3) == 0 ? 1 : SimPlan.UNIT_BYTES / plan.sectorBytes;
         Fault kind = plan.spareTransients

@@ -19,6 +19,9 @@ public final class ReferenceMap {
     /** Stamp of zeros. */
     public static final long ZEROS = 0;
 
+    /** In the message of every wrong answer to a read. */
+    static final String READS_AS = " reads as ";
+
     private static final long NEVER = Long.MAX_VALUE;
 
     private final int sectorBytes;
@@ -214,7 +217,7 @@ public final class ReferenceMap {
             settled &= value.supersededAt != NEVER || (value.write.acknowledged && value.write.endedAt < read.begunAt);
         }
         if (seen == null) {
-            throw new AssertionError("byte " + offset + " (sector " + offset / sectorBytes + ") reads as "
+            throw new AssertionError("byte " + offset + " (sector " + offset / sectorBytes + ")" + READS_AS
                     + describe(data, from, offset, cell) + "; allowed: " + allowed(cell, read));
         }
         if (settled && seen.supersededAt == NEVER) {

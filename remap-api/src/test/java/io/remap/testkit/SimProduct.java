@@ -48,8 +48,8 @@ public interface SimProduct {
         /** What it counts, by the names of its attributes. */
         Map<String, Long> counters();
 
-        /** Where the first slot lies on the spare, and how many there are. */
-        long firstSlotBytes();
+        /** Where a slot lies on the spare. */
+        long slotOffsetBytes(long slot);
 
         long slots();
 

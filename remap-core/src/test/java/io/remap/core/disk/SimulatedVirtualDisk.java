@@ -86,8 +86,8 @@ class SimulatedVirtualDisk implements SimProduct {
         }
 
         @Override
-        public long firstSlotBytes() {
-            return store.slotOffsetBytes(0);
+        public long slotOffsetBytes(long slot) {
+            return store.slotOffsetBytes(slot);
         }
 
         @Override

@@ -1,0 +1,154 @@
+package io.remap.cli;
+
+import io.remap.api.Attribute;
+import io.remap.api.Disk;
+import io.remap.api.DiskError;
+import io.remap.api.Place;
+import io.remap.api.Refusal;
+import io.remap.api.RemapTable;
+import io.remap.api.SectorRange;
+import io.remap.api.Settings;
+import io.remap.api.spi.FaultPolicyProvider;
+import io.remap.api.spi.MetadataProvider;
+import io.remap.api.spi.MetadataStore;
+import io.remap.core.Providers;
+import io.remap.core.disk.MapEntry;
+import io.remap.core.disk.TrackedDevice;
+import io.remap.core.disk.VirtualDisk;
+import io.remap.testkit.SimProduct;
+import java.io.IOException;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.function.Consumer;
+
+/** The virtual disk over the real metadata store, with the real fault policy, for the simulation. */
+final class SimulatedStack implements SimProduct {
+    /** The smallest spare that the format takes. */
+    private static final int SPARE_BYTES = 4 << 20;
+
+    private final Providers providers;
+
+    SimulatedStack(Providers providers) {
+        this.providers = providers;
+    }
+
+    @Override
+    public MetadataProvider metadata() {
+        return providers.find(MetadataProvider.class, "log").orElseThrow();
+    }
+
+    @Override
+    public int spareBytes(int slots) {
+        return SPARE_BYTES;
+    }
+
+    @Override
+    public Running start(Parts parts) throws IOException, Refusal {
+        TrackedDevice spare = TrackedDevice.of(parts.spare());
+        MetadataStore store =
+                parts.metadata().open(spare, false, parts.environment(), Settings.defaults());
+        return new Started(
+                VirtualDisk.open(new VirtualDisk.Parts(
+                        "disk",
+                        parts.main(),
+                        Optional.of(spare),
+                        Optional.of(store),
+                        providers.require(FaultPolicyProvider.class, "standard").open(Settings.defaults()),
+                        parts.engine(),
+                        parts.buffers(),
+                        parts.environment(),
+                        false)),
+                store);
+    }
+
+    private record Started(VirtualDisk virtualDisk, MetadataStore store) implements Running {
+        @Override
+        public Disk disk() {
+            return virtualDisk;
+        }
+
+        @Override
+        public void mapAdd(SectorRange range, boolean unreadableToo, Consumer<DiskError> done) {
+            virtualDisk.mapAdd(range, unreadableToo, done);
+        }
+
+        @Override
+        public void mapRemove(SectorRange range, Consumer<DiskError> done) {
+            virtualDisk.mapRemove(range, done);
+        }
+
+        @Override
+        public List<SectorRange> lost() {
+            return virtualDisk.mappings(0, Integer.MAX_VALUE).stream()
+                    .filter(entry -> entry.state() == MapEntry.State.LOST)
+                    .map(MapEntry::range)
+                    .toList();
+        }
+
+        @Override
+        public Map<String, Long> counters() {
+            Map<String, Long> counters = new HashMap<>();
+            for (Attribute attribute : virtualDisk.attributes()) {
+                if (attribute.get().get() instanceof Long value) {
+                    counters.put(attribute.name(), value);
+                }
+            }
+            return counters;
+        }
+
+        @Override
+        public long slotOffsetBytes(long slot) {
+            return store.slotOffsetBytes(slot);
+        }
+
+        @Override
+        public long slots() {
+            return store.plan().slots();
+        }
+
+        @Override
+        public long freeSlots() {
+            return virtualDisk.summary().freeSlots();
+        }
+
+        @Override
+        public long badSlots() {
+            return virtualDisk.summary().badSlots();
+        }
+
+        @Override
+        public void checkQuiet() {
+            require(virtualDisk.summary().extents() == store.table().extents(), "published and committed table differ");
+            Set<Long> used = new HashSet<>();
+            store.badSlots((spare, first, length) -> {
+                for (long slot = first; slot < first + length; slot++) {
+                    used.add(slot);
+                }
+            });
+            RemapTable.Cursor cursor = new RemapTable.Cursor();
+            for (boolean found = cursor.seek(store.table(), 0); found; found = cursor.next()) {
+                for (long i = 0; Place.hasSlot(cursor.place()) && i < cursor.lengthUnits(); i++) {
+                    require(used.add(Place.slot(cursor.place()) + i), "a slot is used twice, or bad");
+                }
+            }
+            require(freeSlots() + used.size() <= slots(), "more slots are free than there are");
+        }
+
+        private static void require(boolean holds, String otherwise) {
+            if (!holds) {
+                throw new AssertionError(otherwise);
+            }
+        }
+
+        @Override
+        public boolean close() {
+            boolean stable = virtualDisk.close(0);
+            store.close();
+            return stable;
+        }
+    }
+}

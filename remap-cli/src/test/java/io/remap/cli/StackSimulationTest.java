@@ -1,0 +1,29 @@
+package io.remap.cli;
+
+import io.remap.api.Refusal;
+import io.remap.core.Providers;
+import io.remap.testkit.SimCoverage;
+import io.remap.testkit.SimulationRun;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+/**
+ * Lives of virtual disks over the real metadata store: what was acknowledged is found again after a clean stop, a killed
+ * process and a power cut. See {@link io.remap.testkit.DiskSimulation}.
+ */
+class StackSimulationTest {
+    private static final int SEEDS = 300;
+
+    /** The metadata double can be told to do these; the smallest spare of the format has too many slots to fill. */
+    private static final List<String> NOT_HERE = List.of("store failed", "store refused", "spare full");
+
+    @Test
+    void acknowledgedIsFoundAgain() throws Refusal {
+        Providers providers = Providers.load();
+        List<String> required = new ArrayList<>(SimCoverage.REQUIRED);
+        required.removeAll(NOT_HERE);
+        new SimulationRun("remap-cli", StackSimulationTest.class, () -> new SimulatedStack(providers))
+                .run(SEEDS, required);
+    }
+}

@@ -1,0 +1,123 @@
+package io.remap.core.disk;
+
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.remap.testkit.SimProduct;
+import io.remap.testkit.SimulationRun;
+import java.lang.reflect.Constructor;
+import java.nio.file.Path;
+import java.util.Optional;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** The simulation finds defects: each mutant breaks one rule of the data path, and must fail within a few seeds. */
+class MutantsTest {
+    private static final int SEEDS = 400;
+
+    static Stream<Mutant> mutants() {
+        return Stream.of(
+                firstSectorDecides(),
+                acknowledgedBeforeCommit(),
+                readErrorMapsToBlankSlot(),
+                moverDoesNotWait(),
+                flushForgetsTheSpare(),
+                returnForgetsToFlush());
+    }
+
+    /** dm-remap looks up the first sector of a request only. */
+    private static Mutant firstSectorDecides() {
+        return new Mutant("the first sector decides for the whole request")
+                .replace(
+                        "SegmentCursor",
+                        "            if (sector + alike < sectorsPerUnit) {\n                break;\n            }\n",
+                        "")
+                .replace(
+                        "SegmentCursor",
+                        "            } else if (here != target",
+                        "            } else if (here == null");
+    }
+
+    private static Mutant acknowledgedBeforeCommit() {
+        return new Mutant("published and acknowledged before the commit")
+                .replace(
+                        "VirtualDisk",
+                        "        store.commit(changes, (outcome, table) -> environment.scheduler().execute(() -> then.accept(outcome)));",
+                        """
+                        RemapTable early = committedTable();
+                        for (MapChange change : changes) {
+                            early = early.with(change);
+                        }
+                        ahead = early;
+                        store.commit(changes, (outcome, table) -> {});
+                        environment.scheduler().execute(() -> then.accept(MetadataStore.Outcome.DURABLE));
+                        """)
+                .replace(
+                        "VirtualDisk",
+                        "    RemapTable committedTable() {\n",
+                        "    private RemapTable ahead;\n    RemapTable committedTable() {\n        if (ahead != null) return ahead;\n");
+    }
+
+    private static Mutant readErrorMapsToBlankSlot() {
+        return new Mutant("a read error maps to a blank slot")
+                .replace("ReadRecovery", "        finish(unreadable);\n", """
+                                List<io.remap.api.MapChange> changes = new ArrayList<>();
+                                unreadable.forEach((unit, mask) -> {
+                                    long place = disk.state.current().table.placeOf(unit);
+                                    if (place == Place.MAIN && disk.slots.freeSlots() > 0) {
+                                        changes.add(io.remap.api.MapChange.set(
+                                                unit, 1, Place.onSlot(0, disk.slots.allocate(), mask, 0)));
+                                    }
+                                });
+                                if (changes.isEmpty()) {
+                                    finish(unreadable);
+                                    return;
+                                }
+                                disk.commit(changes, outcome -> {
+                                    release(s -> s.withTable(disk.committedTable()));
+                                    context.finish(DiskError.IO, firstErrorOffset);
+                                });
+                        """);
+    }
+
+    private static Mutant moverDoesNotWait() {
+        return new Mutant("a mover does not wait for transfers in flight")
+                .replace(
+                        "Recovery",
+                        "        disk.inFlight.awaitOverlapping(firstUnit, endUnit, readsToo, () -> run(then));",
+                        "        run(then);");
+    }
+
+    private static Mutant flushForgetsTheSpare() {
+        return new Mutant("a flush forgets the spare")
+                .replace(
+                        "RequestContext",
+                        "            touchedMain = true;\n            touchedSpare = true;\n",
+                        "            touchedMain = true;\n");
+    }
+
+    private static Mutant returnForgetsToFlush() {
+        return new Mutant("map remove does not flush main").replace("Return", "            disk.main.flush();\n", "");
+    }
+
+    @ParameterizedTest
+    @MethodSource("mutants")
+    void simulationFindsIt(Mutant mutant, @TempDir Path directory) throws Exception {
+        Constructor<?> product = mutant.load("SimulatedVirtualDisk", directory).getDeclaredConstructor();
+        product.setAccessible(true);
+        SimulationRun run = new SimulationRun("remap-core", MutantsTest.class, () -> newProduct(product));
+        Optional<AssertionError> failure = run.firstWrongAnswer(SEEDS);
+        assertTrue(failure.isPresent(), () -> mutant.name() + ": not found in " + SEEDS + " seeds");
+        System.out.println("suite: MutantsTest: '" + mutant.name() + "' is found: "
+                + failure.get().getMessage().lines().findFirst().orElse(""));
+    }
+
+    private static SimProduct newProduct(Constructor<?> constructor) {
+        try {
+            return (SimProduct) constructor.newInstance();
+        } catch (ReflectiveOperationException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+}
