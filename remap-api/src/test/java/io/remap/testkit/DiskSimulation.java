@@ -83,6 +83,8 @@ public final class DiskSimulation implements AutoCloseable {
         this.spareMedium = new MemoryDevice("spare", product.spareBytes(plan.slots), plan.sectorBytes);
         this.main = new FaultyDevice(mainMedium, seeds.split(), engine);
         this.spare = new FaultyDevice(spareMedium, seeds.split(), engine);
+        // A policy may blame a slot after two failures: there are enough of them.
+        spare.transientFailures(1);
         this.metadata = product.metadata();
         this.buffers = new TrackingBufferPool(plan.memoryBytes());
         this.reference = new ReferenceMap(plan.sizeBytes(), plan.sectorBytes, cellBytes(), stamps);

@@ -55,8 +55,6 @@ public final class FaultyDevice implements BlockDevice {
         }
     }
 
-    private static final int MAX_TRANSIENT_FAILURES = 2;
-
     private final BlockDevice device;
     private final RandomGenerator random;
     private final Steps steps;
@@ -70,6 +68,7 @@ public final class FaultyDevice implements BlockDevice {
     private int hostErrno;
     private int hostErrors;
     private long slowNanos;
+    private int mostTransientFailures = 2;
 
     private static final class Sector {
         private final Fault fault;
@@ -108,7 +107,7 @@ public final class FaultyDevice implements BlockDevice {
     /** Puts a fault on sectors of the device, in place of one they have. */
     public void fault(long firstSector, long lengthSectors, Fault fault, int errno) {
         for (long sector = firstSector; sector < firstSector + lengthSectors; sector++) {
-            int failures = 1 + random.nextInt(MAX_TRANSIENT_FAILURES);
+            int failures = 1 + random.nextInt(mostTransientFailures);
             sectors.put(sector, new Sector(fault, errno, failures));
         }
     }
@@ -147,6 +146,11 @@ public final class FaultyDevice implements BlockDevice {
     public void failTransfers(int count, int errno) {
         hostErrors = count;
         hostErrno = errno;
+    }
+
+    /** How often a TRANSIENT sector fails at most, from the next {@link #fault} on. */
+    public void transientFailures(int most) {
+        mostTransientFailures = most;
     }
 
     /** How long a SLOW sector takes. */

@@ -49,8 +49,7 @@ final class SimulatedStack implements SimProduct {
     @Override
     public Running start(Parts parts) throws IOException, Refusal {
         TrackedDevice spare = TrackedDevice.of(parts.spare());
-        MetadataStore store =
-                parts.metadata().open(spare, false, parts.environment(), Settings.defaults());
+        MetadataStore store = parts.metadata().open(spare, false, parts.environment(), Settings.defaults());
         return new Started(
                 VirtualDisk.open(new VirtualDisk.Parts(
                         "disk",

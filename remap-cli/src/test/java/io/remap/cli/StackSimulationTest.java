@@ -6,6 +6,7 @@ import io.remap.testkit.SimCoverage;
 import io.remap.testkit.SimulationRun;
 import java.util.ArrayList;
 import java.util.List;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -17,6 +18,13 @@ class StackSimulationTest {
 
     /** The metadata double can be told to do these; the smallest spare of the format has too many slots to fill. */
     private static final List<String> NOT_HERE = List.of("store failed", "store refused", "spare full");
+
+    /** Before the loggers are made: each simulated fault would be a line. */
+    @BeforeAll
+    static void silence() {
+        System.setProperty("org.slf4j.simpleLogger.log.io.remap.core.disk", "off");
+        System.setProperty("org.slf4j.simpleLogger.log.io.remap.metadata", "off");
+    }
 
     @Test
     void acknowledgedIsFoundAgain() throws Refusal {

@@ -62,6 +62,9 @@ abstract class Recovery {
         }
     }
 
+    /** Fewest tries of a transfer to a slot before the slot is blamed. */
+    private static final int MIN_SLOT_TRIES = 2;
+
     /** One transfer to one device, which may be repeated. */
     @FunctionalInterface
     interface Transfer {
@@ -149,8 +152,8 @@ abstract class Recovery {
     }
 
     /**
-     * Repeats a transfer until it succeeds or its sectors are to blame. One failure is never enough for a verdict: the
-     * device may have been away just then.
+     * Repeats a transfer until it succeeds or its sectors are to blame. A slot is never blamed for a single failure, since
+     * that is for good: the spare may have been away just then.
      *
      * @return whether it succeeded; {@code false}: the sectors are to blame
      */
@@ -161,7 +164,8 @@ abstract class Recovery {
                 transfer.run();
                 return true;
             } catch (DeviceException e) {
-                if (blamesSectors(side, read, e, attempts, offset)) {
+                boolean enough = side.device() == disk.main || attempts >= MIN_SLOT_TRIES;
+                if (blamesSectors(side, read, e, attempts, offset) && enough) {
                     return false;
                 }
             }
