@@ -88,8 +88,9 @@ public final class Pairing {
      */
     public Created create(DeviceUri main, DeviceUri spare, CreateOptions options) throws Refusal, DeviceException {
         MetadataProvider metadata = requireMetadata();
+        // Exclusive, so that it is not served; for writing, as the witness may stand beside its bytes.
         OpenOptions openMain =
-                new OpenOptions(true, true, Door.AUTO, options.sectorBytes(), OptionalLong.empty(), options.force());
+                new OpenOptions(false, true, Door.AUTO, options.sectorBytes(), OptionalLong.empty(), options.force());
         try (BlockDevice mainDevice = devices.open(main, openMain)) {
             PairGeometry.refuseEmpty(mainDevice);
             Optional<Witness> witness = witnesses.find(mainDevice);
@@ -151,8 +152,9 @@ public final class Pairing {
      * @return what was forgotten, one line each; empty if there was no witness
      */
     public List<String> forget(DeviceUri main) throws Refusal, DeviceException {
+        // Exclusive, so that it is not served; for writing, as the witness may stand beside its bytes.
         OpenOptions notServed =
-                new OpenOptions(true, true, Door.AUTO, OptionalInt.empty(), OptionalLong.empty(), false);
+                new OpenOptions(false, true, Door.AUTO, OptionalInt.empty(), OptionalLong.empty(), false);
         try (BlockDevice device = devices.open(main, notServed)) {
             return witnesses.remove(device);
         } catch (DeviceException | Refusal e) {

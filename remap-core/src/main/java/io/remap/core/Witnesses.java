@@ -74,7 +74,11 @@ final class Witnesses {
         return readFile(fileOf(main.identity())).map(Witness::decode);
     }
 
-    private static Optional<byte[]> readFile(Path file) throws IOException {
+    private Optional<byte[]> readFile(Path file) throws IOException {
+        if (Files.isRegularFile(directory.getParent())) {
+            // Nothing can stand below a file; that nothing can be written there either is said when it is tried.
+            return Optional.empty();
+        }
         try {
             if (Files.size(file) > MAX_FILE_BYTES) {
                 return Optional.of(new byte[0]);

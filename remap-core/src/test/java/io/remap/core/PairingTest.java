@@ -1,0 +1,372 @@
+package io.remap.core;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.remap.api.BlockDevice;
+import io.remap.api.DeviceException;
+import io.remap.api.DeviceUri;
+import io.remap.api.Environment;
+import io.remap.api.FeatureState;
+import io.remap.api.Refusal;
+import io.remap.api.Settings;
+import io.remap.api.spi.BlockDeviceProvider.Door;
+import io.remap.api.spi.BlockDeviceProvider.OpenOptions;
+import io.remap.api.spi.MetadataProvider;
+import io.remap.api.spi.MetadataStore;
+import io.remap.api.spi.PairIdentity;
+import io.remap.api.spi.SpareContent;
+import io.remap.api.spi.SparePlan;
+import io.remap.core.device.FileDeviceProvider;
+import io.remap.core.device.MemoryDeviceProvider;
+import io.remap.core.device.SimDeviceProvider;
+import io.remap.testkit.MemoryMetadata;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.OptionalLong;
+import java.util.Random;
+import java.util.UUID;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A main is served with the spare that it belongs to, or not at all. */
+class PairingTest {
+    private static final int MAIN_BYTES = 1 << 20;
+    private static final int SPARE_BYTES = 4 << 20;
+
+    @TempDir
+    Path directory;
+
+    private final SystemEnvironment system = SystemEnvironment.start();
+    private final ScriptedMetadata metadata = new ScriptedMetadata();
+    private Path state;
+    private Path main;
+    private Path spare;
+    private byte[] content;
+    private Pairing pairing;
+
+    /** The tables are a double's; what stands on a spare can be said by the test. */
+    private static final class ScriptedMetadata implements MetadataProvider {
+        private final MemoryMetadata tables = new MemoryMetadata();
+        private SpareContent.Kind found;
+
+        @Override
+        public String name() {
+            return tables.name();
+        }
+
+        @Override
+        public String description() {
+            return tables.description();
+        }
+
+        @Override
+        public SpareContent inspect(BlockDevice device) {
+            return found == null
+                    ? tables.inspect(device)
+                    : new SpareContent(found, "as the test says", Optional.empty());
+        }
+
+        @Override
+        public SparePlan plan(long spareSizeBytes, int spareSectorBytes) throws Refusal {
+            return tables.plan(spareSizeBytes, spareSectorBytes);
+        }
+
+        @Override
+        public void format(BlockDevice device, PairIdentity pair, Environment environment) {
+            tables.format(device, pair, environment);
+            found = null;
+        }
+
+        @Override
+        public MetadataStore open(BlockDevice device, boolean readOnly, Environment environment, Settings settings)
+                throws Refusal {
+            return tables.open(device, readOnly, environment, settings);
+        }
+    }
+
+    @BeforeEach
+    void setUp() throws Exception {
+        state = directory.resolve("state");
+        main = directory.resolve("disk.img");
+        spare = newSpare("spare.img");
+        content = new byte[MAIN_BYTES];
+        new Random(1).nextBytes(content);
+        Files.write(main, content);
+        pairing = pairing(state);
+    }
+
+    @AfterEach
+    void tearDown() throws Exception {
+        system.close();
+        assertArrayEquals(content, Files.readAllBytes(main), "pairing writes nothing to main");
+    }
+
+    private Pairing pairing(Path stateDirectory) throws Exception {
+        Providers providers = Providers.of(
+                List.of(metadata, new FileDeviceProvider(), new MemoryDeviceProvider(), new SimDeviceProvider()));
+        return new Pairing(providers, stateDirectory, system.environment());
+    }
+
+    private Path newSpare(String name) throws Exception {
+        Path file = directory.resolve(name);
+        Files.write(file, new byte[SPARE_BYTES]);
+        return file;
+    }
+
+    private static DeviceUri uri(Path file) throws Refusal {
+        return DeviceUri.parse(file.toString());
+    }
+
+    private DiskSpec with(Path spareFile) throws Refusal {
+        return DiskSpec.of(uri(main), Optional.of(uri(spareFile)));
+    }
+
+    private DiskSpec alone() throws Refusal {
+        return new DiskSpec(
+                uri(main), Optional.empty(), true, "d", "", false, Door.AUTO, OptionalInt.empty(), false, false, false);
+    }
+
+    private static DiskSpec changed(DiskSpec spec, boolean readOnly, boolean force, boolean adopt, boolean noWitness) {
+        return new DiskSpec(
+                spec.main(),
+                spec.spare(),
+                spec.withoutSpare(),
+                spec.name(),
+                "",
+                readOnly,
+                Door.AUTO,
+                OptionalInt.empty(),
+                force,
+                adopt,
+                noWitness);
+    }
+
+    /** Goes through both phases and closes; gives what the second left. */
+    private PairMetadata open(DiskSpec spec) throws Refusal, DeviceException {
+        try (PairDevices devices = pairing.openDevices(spec);
+                PairMetadata opened = pairing.openMetadata(devices, Settings.defaults())) {
+            return opened;
+        }
+    }
+
+    private Refusal refused(DiskSpec spec, Refusal.Kind kind) {
+        Refusal refusal = assertThrows(Refusal.class, () -> open(spec));
+        assertEquals(kind, refusal.kind(), refusal.getMessage());
+        return refusal;
+    }
+
+    private static void assertSays(Refusal refusal, String... parts) {
+        for (String part : parts) {
+            assertTrue(refusal.getMessage().contains(part), refusal.getMessage());
+        }
+    }
+
+    @Test
+    void aBlankSpareIsFormattedAndTheNextStartKnowsIt() throws Exception {
+        PairMetadata first = open(with(spare));
+        assertTrue(first.notices().get(0).contains("formatted the blank spare"));
+        assertEquals(FeatureState.STARTED, first.witness().state());
+        assertEquals(List.of(), open(with(spare)).notices());
+    }
+
+    @Test
+    void aKnownMainIsNotServedWithoutItsSpare() throws Exception {
+        open(with(spare));
+        assertSays(refused(alone(), Refusal.Kind.WRONG_DEVICE), "spare.img", "remap forget");
+        DiskSpec sidecar = DiskSpec.of(uri(main), Optional.empty());
+        assertSays(refused(sidecar, Refusal.Kind.WRONG_DEVICE), "disk.img.spare is not there", "remap forget");
+        assertFalse(Files.exists(directory.resolve("disk.img.spare")));
+        assertSays(refused(with(newSpare("blank.img")), Refusal.Kind.WRONG_DEVICE), "is blank", "spare.img");
+        refused(changed(alone(), true, true, true, true), Refusal.Kind.WRONG_DEVICE);
+    }
+
+    @Test
+    void aKnownMainIsNotServedWithTheSpareOfAnotherPair() throws Exception {
+        open(with(spare));
+        Path other = directory.resolve("other.img");
+        Files.write(other, content);
+        Path otherSpare = newSpare("other-spare.img");
+        open(DiskSpec.of(uri(other), Optional.of(uri(otherSpare))));
+        assertSays(refused(with(otherSpare), Refusal.Kind.WRONG_DEVICE), "is of pair", "spare.img");
+    }
+
+    @Test
+    void whatIsForgottenMayBePairedAnew() throws Exception {
+        open(with(spare));
+        assertEquals(1, pairing.forget(uri(main)).size());
+        assertEquals(List.of(), pairing.forget(uri(main)));
+        open(alone());
+        open(with(newSpare("new.img")));
+    }
+
+    @Test
+    void aSpareIsTakenByTheMainItWasMadeForOnly() throws Exception {
+        open(with(spare));
+        Path copy = directory.resolve("copy.img");
+        Files.write(copy, content);
+        DiskSpec swapped = DiskSpec.of(uri(copy), Optional.of(uri(spare)));
+        assertSays(refused(swapped, Refusal.Kind.WRONG_DEVICE), "was made for", "--adopt");
+        open(changed(swapped, false, false, true, false));
+        Path larger = directory.resolve("larger.img");
+        Files.write(larger, new byte[2 * MAIN_BYTES]);
+        DiskSpec grown = changed(DiskSpec.of(uri(larger), Optional.of(uri(spare))), false, false, true, false);
+        assertSays(refused(grown, Refusal.Kind.WRONG_DEVICE), String.valueOf(MAIN_BYTES));
+    }
+
+    @Test
+    void aWitnessThatMainCarriesMovesWithIt() throws Exception {
+        open(with(spare));
+        Path moved = directory.resolve("moved.img");
+        Files.move(main, moved);
+        boolean carries;
+        try (BlockDevice device = new FileDeviceProvider().open(uri(moved), OpenOptions.inspect())) {
+            carries = device.capability(io.remap.api.WitnessTag.class).isPresent();
+        }
+        DiskSpec spec = DiskSpec.of(uri(moved), Optional.of(uri(spare)));
+        if (carries) {
+            assertEquals(FeatureState.STARTED, open(spec).witness().state());
+        } else {
+            refused(spec, Refusal.Kind.WRONG_DEVICE);
+        }
+        Files.move(moved, main);
+    }
+
+    @Test
+    void aSpareThatIsOlderThanTheWitnessIsRefused() throws Exception {
+        open(with(spare));
+        UUID pair;
+        try (PairDevices devices = pairing.openDevices(with(spare))) {
+            pair = metadata.inspect(devices.spare().orElseThrow())
+                    .pair()
+                    .orElseThrow()
+                    .pairUuid();
+            new Witnesses(state).leave(devices.main(), new Witness(pair, 1_000_000, 0, "spare.img", ""));
+        }
+        assertSays(refused(with(spare), Refusal.Kind.WRONG_DEVICE), "older", "1000000");
+    }
+
+    @Test
+    void aWitnessThatCannotBeReadRefusesRatherThanPermits() throws Exception {
+        for (String text : List.of("", "remap-witness=2\npair=x\n", "remap-witness=1\npair=nonsense\ngeneration=1\n")) {
+            assertEquals(
+                    Witness.UNKNOWN_PAIR, Witness.decode(text.getBytes("UTF-8")).pairUuid(), text);
+        }
+        try (PairDevices devices = pairing.openDevices(with(spare))) {
+            new Witnesses(state).leave(devices.main(), new Witness(Witness.UNKNOWN_PAIR, 0, 0, "", ""));
+        }
+        refused(with(spare), Refusal.Kind.WRONG_DEVICE);
+        refused(alone(), Refusal.Kind.WRONG_DEVICE);
+    }
+
+    @Test
+    void aSpareThatSharesBytesWithMainIsRefused() throws Exception {
+        assertSays(refused(with(main), Refusal.Kind.USAGE), "share bytes");
+        Path link = directory.resolve("link.img");
+        Files.createLink(link, main);
+        assertSays(refused(with(link), Refusal.Kind.USAGE), "share bytes");
+        DiskSpec overlapping = DiskSpec.of(
+                DeviceUri.parse(main + "?length=512K"), Optional.of(DeviceUri.parse(main + "?offset=508K")));
+        assertSays(refused(overlapping, Refusal.Kind.USAGE), "share bytes");
+    }
+
+    @Test
+    void aSpareThatDoesNotFitIsRefused() throws Exception {
+        DiskSpec coarse = DiskSpec.of(uri(main), Optional.of(DeviceUri.parse("mem:coarse?size=4M&sector=4096")));
+        assertSays(refused(coarse, Refusal.Kind.USAGE), "4096", "--sector-size 4096");
+        DiskSpec volatileSpare = DiskSpec.of(uri(main), Optional.of(DeviceUri.parse("mem:fine?size=4M")));
+        assertSays(refused(volatileSpare, Refusal.Kind.USAGE), "in memory", "--force");
+        open(changed(volatileSpare, false, true, false, false));
+    }
+
+    @Test
+    void whatIsNotBlankIsTheUsers() throws Exception {
+        metadata.found = SpareContent.Kind.FOREIGN;
+        assertSays(refused(with(spare), Refusal.Kind.WRONG_DEVICE), "as the test says", "--force");
+        for (SpareContent.Kind kind : List.of(SpareContent.Kind.DAMAGED, SpareContent.Kind.TOO_NEW)) {
+            metadata.found = kind;
+            refused(with(spare), Refusal.Kind.DAMAGED);
+        }
+    }
+
+    @Test
+    void readOnlyWritesNothing() throws Exception {
+        DiskSpec sidecar = changed(DiskSpec.of(uri(main), Optional.empty()), true, false, false, false);
+        PairMetadata opened = open(sidecar);
+        assertTrue(opened.readOnly());
+        assertEquals(Optional.empty(), opened.store());
+        refused(changed(with(spare), true, false, false, false), Refusal.Kind.USAGE);
+        try (var files = Files.list(directory)) {
+            assertEquals(2, files.count(), "disk.img and spare.img");
+        }
+    }
+
+    @Test
+    void anImageGetsASidecarAndABlockDeviceOrMemoryDoesNot() throws Exception {
+        PairMetadata opened = open(DiskSpec.of(uri(main), Optional.empty()));
+        assertTrue(opened.store().isPresent());
+        assertEquals(SpareSizing.sidecarBytes(MAIN_BYTES), Files.size(directory.resolve("disk.img.spare")), "its size");
+        DiskSpec memory = DiskSpec.of(DeviceUri.parse("mem:m?size=1M"), Optional.empty());
+        assertSays(refused(memory, Refusal.Kind.USAGE), "--spare");
+    }
+
+    @Test
+    void aNewPairNeedsAWitnessOrTheUsersWord() throws Exception {
+        // sim: carries no tag, so its witness goes to the state directory, which is a file here.
+        Path image = directory.resolve("sim.img");
+        Files.write(image, new byte[MAIN_BYTES]);
+        Path notADirectory = Files.createFile(directory.resolve("file"));
+        pairing = pairing(notADirectory);
+        DiskSpec spec = DiskSpec.of(DeviceUri.parse("sim:" + image), Optional.of(uri(spare)));
+        assertSays(refused(spec, Refusal.Kind.ENVIRONMENT), "witness");
+        Path fresh = newSpare("fresh.img");
+        DiskSpec told = DiskSpec.of(DeviceUri.parse("sim:" + image), Optional.of(uri(fresh)));
+        if (Files.isRegularFile(notADirectory)) {
+            PairMetadata opened = open(changed(told, false, false, false, true));
+            assertEquals(FeatureState.FAILED, opened.witness().state());
+        }
+        // The pair exists now, and is served although nothing on this host remembers it.
+        assertEquals(FeatureState.FAILED, open(told).witness().state());
+    }
+
+    @Test
+    void createFormatsAndKeepsWhatIsThere() throws Exception {
+        Pairing.CreateOptions plain =
+                new Pairing.CreateOptions(false, false, OptionalInt.empty(), OptionalLong.empty());
+        Pairing.CreateOptions force = new Pairing.CreateOptions(true, false, OptionalInt.empty(), OptionalLong.empty());
+        metadata.found = SpareContent.Kind.FOREIGN;
+        assertEquals(
+                Refusal.Kind.WRONG_DEVICE,
+                assertThrows(Refusal.class, () -> pairing.create(uri(main), uri(spare), plain))
+                        .kind());
+        Pairing.Created created = pairing.create(uri(main), uri(spare), force);
+        assertEquals(MAIN_BYTES, created.pair().mainSizeBytes());
+        Refusal again =
+                assertThrows(Refusal.class, () -> pairing.create(uri(main), uri(newSpare("second.img")), force));
+        assertSays(again, "has a spare already", "remap forget");
+        open(with(spare));
+    }
+
+    @Test
+    void createMakesTheSpareOnlyIfItWouldDo() throws Exception {
+        Path made = directory.resolve("made.img");
+        Pairing.CreateOptions tiny =
+                new Pairing.CreateOptions(false, false, OptionalInt.empty(), OptionalLong.of(4096));
+        assertThrows(Refusal.class, () -> pairing.create(uri(main), uri(made), tiny));
+        assertFalse(Files.exists(made));
+        pairing.create(
+                uri(main),
+                uri(made),
+                new Pairing.CreateOptions(false, false, OptionalInt.empty(), OptionalLong.of(SPARE_BYTES)));
+        assertEquals(SPARE_BYTES, Files.size(made));
+        open(with(made));
+    }
+}
