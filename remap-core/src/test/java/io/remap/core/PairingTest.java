@@ -320,21 +320,17 @@ class PairingTest {
 
     @Test
     void aNewPairNeedsAWitnessOrTheUsersWord() throws Exception {
-        // sim: carries no tag, so its witness goes to the state directory, which is a file here.
-        Path image = directory.resolve("sim.img");
-        Files.write(image, new byte[MAIN_BYTES]);
-        Path notADirectory = Files.createFile(directory.resolve("file"));
-        pairing = pairing(notADirectory);
-        DiskSpec spec = DiskSpec.of(DeviceUri.parse("sim:" + image), Optional.of(uri(spare)));
-        assertSays(refused(spec, Refusal.Kind.ENVIRONMENT), "witness");
-        Path fresh = newSpare("fresh.img");
-        DiskSpec told = DiskSpec.of(DeviceUri.parse("sim:" + image), Optional.of(uri(fresh)));
-        if (Files.isRegularFile(notADirectory)) {
-            PairMetadata opened = open(changed(told, false, false, false, true));
-            assertEquals(FeatureState.FAILED, opened.witness().state());
-        }
-        // The pair exists now, and is served although nothing on this host remembers it.
-        assertEquals(FeatureState.FAILED, open(told).witness().state());
+        // A part carries no tag, so its witness goes to the state directory; here that is below a file.
+        pairing = pairing(Files.createFile(directory.resolve("file")));
+        DeviceUri part = DeviceUri.parse(main + "?length=512K");
+        DiskSpec spec = DiskSpec.of(part, Optional.of(uri(spare)));
+        assertSays(refused(spec, Refusal.Kind.ENVIRONMENT), "witness", "--no-witness");
+        // The format was done; the pair exists, and is served although nothing on this host remembers it.
+        assertEquals(FeatureState.FAILED, open(spec).witness().state());
+        DiskSpec told = DiskSpec.of(part, Optional.of(uri(newSpare("fresh.img"))));
+        assertEquals(
+                FeatureState.FAILED,
+                open(changed(told, false, false, false, true)).witness().state());
     }
 
     @Test
