@@ -39,6 +39,7 @@ final class Client {
     }
 
     /** One simple reply. */
+    @SuppressWarnings("ArrayRecordComponent")
     record Reply(int errno, byte[] payload) {}
 
     private Client() {}

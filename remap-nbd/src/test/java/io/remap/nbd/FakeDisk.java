@@ -6,6 +6,7 @@ import io.remap.api.DiskRequest;
 import io.remap.api.DiskTraits;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.function.Function;
 
@@ -84,7 +85,7 @@ final class FakeDisk implements Disk {
             switch (request.operation) {
                 case READ -> data(request).put(content, offset, length);
                 case WRITE -> data(request).get(content, offset, length);
-                case WRITE_ZEROES -> java.util.Arrays.fill(content, offset, offset + length, (byte) 0);
+                case WRITE_ZEROES -> Arrays.fill(content, offset, offset + length, (byte) 0);
                 default -> {}
             }
         }

@@ -21,6 +21,7 @@ class PiecesTest {
     private static final int SEEDS = 2000;
 
     /** A conversation, what the disk holds after it, and how much each READ gives. */
+    @SuppressWarnings("ArrayRecordComponent")
     private record Script(byte[] bytes, byte[] content, Map<Long, Integer> reads, Map<Long, Integer> errors) {}
 
     /** Requests of all kinds, each on a range of its own, so that their order does not matter. */

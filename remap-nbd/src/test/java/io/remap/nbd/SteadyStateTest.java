@@ -252,7 +252,7 @@ class SteadyStateTest {
                 assertEquals(32 * 16 + 16 * PAYLOAD_BYTES, answered);
             }
             long after = allocatedBytes();
-            perRequest = Math.min(perRequest, (after - before) / (100 * requests.length));
+            perRequest = Math.min(perRequest, (after - before) / (100L * requests.length));
         }
         assertEquals(0, perRequest, "bytes allocated for a request");
         session.close();
