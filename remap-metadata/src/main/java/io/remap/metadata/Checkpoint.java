@@ -96,9 +96,9 @@ final class Checkpoint {
         for (int attempt = 1; ; attempt++) {
             lastNumber++;
             Generation generation = new Generation(pairUuid, lastNumber, random.nextLong());
+            int crc = writeTable(arena, generation, tables, tableBlocks);
             ArenaHeader header = null;
             for (ArenaCopy copy : arena) {
-                int crc = writeTable(copy, generation, tables, tableBlocks);
                 ArenaHeader written = new ArenaHeader(
                         generation,
                         session,
@@ -122,7 +122,7 @@ final class Checkpoint {
         }
     }
 
-    private int writeTable(ArenaCopy copy, Generation generation, Tables tables, int tableBlocks)
+    private int writeTable(ArenaCopy[] arena, Generation generation, Tables tables, int tableBlocks)
             throws DeviceException {
         EntryStream entries = new EntryStream(tables);
         CRC32C crc = new CRC32C();
@@ -130,11 +130,15 @@ final class Checkpoint {
             int count = Math.min(BlockIo.CHUNK_BLOCKS, tableBlocks - first);
             for (int i = 0; i < count; i++) {
                 ByteBuffer block = io.zeroedBlock(i);
-                int inBlock = entries.fill(block);
-                TableBlock.finish(block, generation, first + i, inBlock, copy.offset(first + i));
+                TableBlock.finish(block, generation, first + i, entries.fill(block));
                 crc.update(TableBlock.entries(block));
             }
-            writeChunk(copy, first, count);
+            for (ArenaCopy copy : arena) {
+                for (int i = 0; i < count; i++) {
+                    Block.seal(io.block(i), copy.offset(first + i));
+                }
+                writeChunk(copy, first, count);
+            }
         }
         return (int) crc.getValue();
     }

@@ -21,12 +21,11 @@ final class TableBlock {
 
     private TableBlock() {}
 
-    /** Completes a block whose entries are in place. */
-    static void finish(ByteBuffer block, Generation generation, int index, int count, long offsetBytes) {
+    /** Completes a block whose entries are in place, all but the CRC, which depends on the copy. */
+    static void finish(ByteBuffer block, Generation generation, int index, int count) {
         Block.putClaim(block, MAGIC, generation);
         block.putInt(COUNT_AT, count);
         block.putInt(INDEX_AT, index);
-        Block.seal(block, offsetBytes);
     }
 
     static boolean isValid(ByteBuffer block, Generation generation, int index, long offsetBytes) {
