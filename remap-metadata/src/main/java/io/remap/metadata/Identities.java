@@ -52,8 +52,8 @@ final class Identities {
         return Math.max(Block.BYTES, Math.max(traits.alignmentBytes(), traits.logicalSectorBytes()));
     }
 
-    /** Reads all four; errors of the device are part of the result. */
-    static Identities read(BlockDevice device) throws Damage {
+    /** Reads all four. Unreadable sectors are part of the result; a device that fails as a whole is an error. */
+    static Identities read(BlockDevice device) throws Damage, DeviceException {
         long size = device.traits().sizeBytes();
         Identities here = readAt(device, size);
         Superblock first = here.first();
@@ -65,7 +65,7 @@ final class Identities {
         return readAt(device, first.layout().sizeBytes());
     }
 
-    private static Identities readAt(BlockDevice device, long sizeBytes) throws Damage {
+    private static Identities readAt(BlockDevice device, long sizeBytes) throws Damage, DeviceException {
         BlockIo io = new BlockIo(device, readGranule(device), 1);
         List<Found> all = new ArrayList<>();
         for (int i = 0; i < COUNT; i++) {
@@ -73,6 +73,9 @@ final class Identities {
             try {
                 all.add(classify(io.read(offset), offset));
             } catch (DeviceException e) {
+                if (!e.errorClass().mayBeSector()) {
+                    throw e;
+                }
                 all.add(new Found(offset, State.UNREADABLE, null, e));
             }
         }

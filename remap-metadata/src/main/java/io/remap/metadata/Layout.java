@@ -199,6 +199,7 @@ record Layout(
     }
 
     SparePlan sparePlan() {
-        return new SparePlan(slots(), entryLimit(), sizeBytes - slots() * granuleBytes);
+        long metadata = 4 * arenaBytes() + Identities.COUNT * IDENTITY_BYTES + EVENTS_BYTES;
+        return new SparePlan(slots(), entryLimit(), metadata);
     }
 }

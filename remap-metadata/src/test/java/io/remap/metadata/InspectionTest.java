@@ -1,0 +1,170 @@
+package io.remap.metadata;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.remap.api.DeviceException;
+import io.remap.api.Place;
+import io.remap.api.Refusal;
+import io.remap.api.spi.SpareContent;
+import io.remap.api.spi.SpareContent.Kind;
+import io.remap.api.spi.SparePlan;
+import io.remap.testkit.CrashDevice;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** What may be formatted and what not, and how much a spare offers. */
+class InspectionTest {
+    private final LogMetadataProvider provider = new LogMetadataProvider();
+
+    private static CrashDevice blank() {
+        return new CrashDevice("spare", Bench.SPARE_BYTES, 512);
+    }
+
+    /** Puts text at an offset. */
+    private static void put(CrashDevice device, long offset, String text) {
+        byte[] bytes = text.getBytes(StandardCharsets.ISO_8859_1);
+        long start = offset / 512 * 512;
+        int length = (int) ((offset + bytes.length - start + 511) / 512 * 512);
+        byte[] sectors = device.peek(start, length);
+        System.arraycopy(bytes, 0, sectors, (int) (offset - start), bytes.length);
+        device.poke(start, sectors);
+    }
+
+    @Test
+    void zerosAreBlankAndAFormatMakesASpare() throws Exception {
+        CrashDevice device = blank();
+        assertEquals(Kind.BLANK, provider.inspect(device).kind());
+        assertEquals(0, device.operations(CrashDevice.Operation.WRITE));
+        provider.format(device, Bench.PAIR, Bench.environment(new Bench.Tasks(), 1));
+        SpareContent content = provider.inspect(device);
+        assertEquals(Kind.SPARE, content.kind());
+        assertEquals(Bench.PAIR, content.pair().orElseThrow());
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "0|XFSB|xfs",
+                "65600|_BHRfS_M|btrfs",
+                "3|NTFS    |ntfs",
+                "82|FAT32   |vfat",
+                "54|FAT16   |vfat",
+                "4086|SWAPSPACE2|swap",
+                "0|LUKS\u00ba\u00be|LUKS",
+                "512|LABELONE|LVM physical volume",
+                "4096|\u00fc\u004e\u002b\u00a9|md RAID member",
+                "4128768|\u00fc\u004e\u002b\u00a9|md RAID member",
+                "4186112|\u00fc\u004e\u002b\u00a9|md RAID member",
+                "512|EFI PART|GPT partition table",
+                "4193792|EFI PART|GPT partition table (second copy)",
+                "510|\u0055\u00aa|MBR partition table or boot sector",
+                "135168|\u000c\u00b1\u00ba\u0000\u0000\u0000\u0000\u0000|zfs",
+                "32769|CD001|iso9660",
+                "0|QFI\u00fb|qcow2",
+                "1080|\u0053\u00ef|ext2",
+                "100|hello|unknown content",
+                "3000000|hello|unknown content",
+                "4190000|hello|unknown content"
+            },
+            ignoreLeadingAndTrailingWhitespace = false)
+    void whatSomebodyElseWroteIsForeign(long offset, String bytes, String name) throws Exception {
+        CrashDevice device = blank();
+        put(device, offset, bytes);
+        SpareContent content = provider.inspect(device);
+        assertEquals(Kind.FOREIGN, content.kind());
+        assertEquals(name, content.detail());
+        assertThrows(Refusal.class, () -> Bench.open(device));
+    }
+
+    @Test
+    void tellsTheExtFamilyApart() throws Exception {
+        CrashDevice device = blank();
+        put(device, 1080, "\u0053\u00ef");
+        put(device, 1024 + 0x5c, "\u0004");
+        assertEquals("ext3", provider.inspect(device).detail());
+        put(device, 1024 + 0x60, "\u0042");
+        assertEquals("ext4", provider.inspect(device).detail());
+    }
+
+    @Test
+    void whatCannotBeReadIsNotBlank() throws Exception {
+        for (long at : new long[] {0, 1 << 20, Bench.SPARE_BYTES / 2, Bench.SPARE_BYTES - 512, 300_032}) {
+            CrashDevice device = blank();
+            device.makeUnreadable(at / 512 * 512, 512);
+            assertThrows(DeviceException.class, () -> provider.inspect(device), "byte " + at);
+        }
+    }
+
+    @Test
+    void damagedSuperblocksAreNotForeign() throws Exception {
+        CrashDevice device = Bench.formatted(0);
+        for (int i = 0; i < 4; i++) {
+            device.flipBit(Layout.identityOffset(i, Bench.SPARE_BYTES) + 100, 1);
+        }
+        assertEquals(Kind.DAMAGED, provider.inspect(device).kind());
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {512, 4096, 8192, 65536})
+    void plansAnySize(int sectorBytes) throws Exception {
+        int granule = Math.max(4096, sectorBytes);
+        for (long size = 16L << 20; size <= 64L << 40; size = size * 3 + 512) {
+            SparePlan plan = provider.plan(size, sectorBytes);
+            Layout.plan(size, Layout.granule(sectorBytes)).check(size);
+            long limit = Math.min(Layout.MAX_ENTRIES, plan.slots());
+            assertTrue(plan.slots() > 0 && plan.mappingLimit() >= limit, size + ": " + plan);
+            long unused = (size & -65536L) - plan.slots() * granule - plan.metadataBytes();
+            assertTrue(unused >= 0 && (unused < 2L * granule || plan.slots() == Place.MAX_SLOT), size + ": " + plan);
+            if (size >= 64L << 20 && sectorBytes <= 4096) {
+                assertTrue(plan.metadataBytes() < size / 16, size + ": " + plan);
+            }
+        }
+    }
+
+    @Test
+    void refusesTooSmallASpareAndSaysHowLargeItMustBe() throws Exception {
+        Refusal refusal = assertThrows(Refusal.class, () -> provider.plan(1 << 20, 512));
+        assertEquals(Refusal.Kind.USAGE, refusal.kind());
+        assertEquals("the spare is too small: it has 1 MiB, and needs at least 4 MiB", refusal.getMessage());
+        assertTrue(provider.plan(4 << 20, 512).slots() >= 512);
+        String needed = assertThrows(Refusal.class, () -> provider.plan(4 << 20, 65536)).getMessage();
+        String[] words = needed.split(" ");
+        long enough = Long.parseLong(words[words.length - 2]) << 20;
+        assertTrue(provider.plan(enough, 65536).slots() >= 64);
+        assertThrows(Refusal.class, () -> provider.plan(enough - (1 << 20), 65536));
+    }
+
+    @Test
+    void largeSectorsKeepSlotsApart() throws Exception {
+        CrashDevice device = new CrashDevice("spare", 64 << 20, 512, 16384);
+        provider.format(device, Bench.PAIR, Bench.environment(new Bench.Tasks(), 1));
+        try (Bench.Opened opened = Bench.open(device)) {
+            assertEquals(16384, opened.store().slotOffsetBytes(1) - opened.store().slotOffsetBytes(0));
+            opened.commit(Bench.map(1, 1));
+        }
+        assertEquals(1, Bench.open(device).store().table().extents());
+    }
+
+    @Test
+    void aGrownSpareIsFoundAndATruncatedOneRefused() throws Exception {
+        CrashDevice device = Bench.formatted(0);
+        Bench.open(device).commit(Bench.map(1, 1));
+        byte[] content = device.peek(0, (int) Bench.SPARE_BYTES);
+        CrashDevice grown = new CrashDevice("spare", Bench.SPARE_BYTES * 2, 512);
+        grown.poke(0, content);
+        assertEquals(Kind.SPARE, provider.inspect(grown).kind());
+        assertEquals(1, Bench.open(grown).store().table().extents());
+        CrashDevice truncated = new CrashDevice("spare", Bench.SPARE_BYTES - 65536 * 4, 512);
+        truncated.poke(0, Arrays.copyOf(content, (int) Bench.SPARE_BYTES - 65536 * 4));
+        assertTrue(assertThrows(Refusal.class, () -> Bench.open(truncated))
+                .getMessage()
+                .contains("it was truncated"));
+    }
+}
