@@ -8,6 +8,7 @@ import io.remap.api.Errno;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -41,7 +42,16 @@ public final class CrashDevice implements BlockDevice {
         void before(Operation operation, long offsetBytes, long lengthBytes);
     }
 
-    private record SectorWrite(long sector, byte[] content) {}
+    /** Content arrays are never changed once they are stored. */
+    private static final class SectorWrite {
+        private final long sector;
+        private final byte[] content;
+
+        SectorWrite(long sector, byte[] content) {
+            this.sector = sector;
+            this.content = content;
+        }
+    }
 
     private record Fault(long firstOperation, long lastOperation, int errno) {}
 
@@ -56,7 +66,8 @@ public final class CrashDevice implements BlockDevice {
     private final List<SectorWrite> pending = new ArrayList<>();
     private final List<Fault> faults = new ArrayList<>();
     private final List<Range> badRanges = new ArrayList<>();
-    private final long[] counts = new long[Operation.values().length];
+    private final Map<Operation, Long> counts = new EnumMap<>(Operation.class);
+    private long operations;
     private Observer observer = (operation, offset, length) -> {};
     private boolean failedWritesLand;
     private boolean readOnly;
@@ -84,11 +95,11 @@ public final class CrashDevice implements BlockDevice {
 
     /** Operations so far, failed ones included: the number of the next one. */
     public synchronized long operations() {
-        return Arrays.stream(counts).sum();
+        return operations;
     }
 
     public synchronized long operations(Operation operation) {
-        return counts[operation.ordinal()];
+        return counts.getOrDefault(operation, 0L);
     }
 
     /** Sector writes that a power cut may lose now. */
@@ -310,8 +321,8 @@ public final class CrashDevice implements BlockDevice {
 
     private void failIfTold(Operation operation, String verb, long offsetBytes, long lengthBytes)
             throws DeviceException {
-        long number = operations();
-        counts[operation.ordinal()]++;
+        long number = operations++;
+        counts.merge(operation, 1L, Long::sum);
         boolean writes = operation != Operation.READ && operation != Operation.FLUSH;
         if (readOnly && writes) {
             throw new DeviceException(name, verb, offsetBytes, lengthBytes, Errno.EROFS);

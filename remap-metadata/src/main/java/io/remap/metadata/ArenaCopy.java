@@ -82,8 +82,8 @@ final class ArenaCopy {
         return true;
     }
 
-    int[] replaced() {
-        return replaced.stream().mapToInt(Integer::intValue).toArray();
+    List<Integer> replaced() {
+        return List.copyOf(replaced);
     }
 
     int headerPlace() {

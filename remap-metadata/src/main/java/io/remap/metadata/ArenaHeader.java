@@ -1,6 +1,8 @@
 package io.remap.metadata;
 
 import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.UUID;
 
 /**
@@ -28,7 +30,7 @@ record ArenaHeader(
         int tableCrc,
         long writtenMillis,
         boolean firstPlaceAbandoned,
-        int[] replaced) {
+        List<Integer> replaced) {
     static final long MAGIC = Block.magic("REMAPHDR");
     static final int SESSION_AT = 48;
     static final int BOOT_ID_AT = 64;
@@ -67,9 +69,9 @@ record ArenaHeader(
         block.putLong(ENTRIES_AT, entries);
         block.putInt(TABLE_CRC_AT, tableCrc);
         block.putLong(WRITTEN_AT, writtenMillis);
-        block.putInt(REPLACED_COUNT_AT, replaced.length);
-        for (int i = 0; i < replaced.length; i++) {
-            block.putInt(REPLACED_AT + i * Integer.BYTES, replaced[i]);
+        block.putInt(REPLACED_COUNT_AT, replaced.size());
+        for (int i = 0; i < replaced.size(); i++) {
+            block.putInt(REPLACED_AT + i * Integer.BYTES, replaced.get(i));
         }
         block.putInt(MEMBER_COUNT_AT, 1);
         block.put(MEMBERS_AT + MEMBER_STATE_AT, MEMBER_ACTIVE);
@@ -98,9 +100,9 @@ record ArenaHeader(
                     + members
                     + " members");
         }
-        int[] replaced = new int[replacedCount];
+        List<Integer> replaced = new ArrayList<>(replacedCount);
         for (int i = 0; i < replacedCount; i++) {
-            replaced[i] = block.getInt(REPLACED_AT + i * Integer.BYTES);
+            replaced.add(block.getInt(REPLACED_AT + i * Integer.BYTES));
         }
         return new ArenaHeader(
                 new Generation(pairUuid, block.getLong(Block.GENERATION_AT), block.getLong(Block.NONCE_AT)),

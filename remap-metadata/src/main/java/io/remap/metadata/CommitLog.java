@@ -8,6 +8,7 @@ import io.remap.api.MapChange;
 import java.nio.ByteBuffer;
 import java.util.List;
 import java.util.UUID;
+import java.util.concurrent.atomic.AtomicLong;
 
 /**
  * The active generation of an open spare: appends changes to its log, and begins a new generation where the log is full or
@@ -40,12 +41,13 @@ final class CommitLog {
     private final Layout layout;
     private final UUID session;
     private final Checkpoint checkpoint;
-    private final ArenaCopy[][] copies;
+    private final List<ArenaCopy[]> copies;
 
+    // Written by the one caller, read by anybody who wants to know.
     private volatile Tables tables;
     private volatile ArenaHeader header;
     private volatile int nextPosition;
-    private volatile long checkpoints;
+    private final AtomicLong checkpoints = new AtomicLong();
     private int active;
     private int previousCrc;
 
@@ -83,7 +85,7 @@ final class CommitLog {
     }
 
     long checkpoints() {
-        return checkpoints;
+        return checkpoints.get();
     }
 
     /** Whether it is time to begin a new generation when there is nothing else to do. */
@@ -109,13 +111,13 @@ final class CommitLog {
 
     private void beginGeneration(Tables stated) throws DeviceException {
         int other = 1 - active;
-        ArenaHeader written = checkpoint.write(copies[other], stated);
+        ArenaHeader written = checkpoint.write(copies.get(other), stated);
         active = other;
         header = written;
         tables = stated;
         nextPosition = 0;
         previousCrc = 0;
-        checkpoints++;
+        checkpoints.incrementAndGet();
     }
 
     /**
@@ -169,6 +171,7 @@ final class CommitLog {
     /** Writes the blocks of a batch to both copies, and flushes; gives the error if a block could not be written. */
     private DeviceException append(List<MapChange> changes, int blocks) throws DeviceException {
         DeviceException failure = null;
+        int firstPosition = nextPosition;
         int crc = previousCrc;
         for (int i = 0; i < blocks && failure == null; i++) {
             ByteBuffer block = io.zeroedBlock(0);
@@ -177,11 +180,11 @@ final class CommitLog {
             for (int record = 0; record < count; record++) {
                 Entry.encode(block, LogBlock.recordAt(record), changes.get(from + record));
             }
-            LogBlock.finish(block, header.generation(), nextPosition + i + 1L, crc, count, i, blocks);
+            LogBlock.finish(block, header.generation(), firstPosition + i + 1L, crc, count, i, blocks);
             crc = Block.bodyCrc(block);
-            failure = writeCopies(block, nextPosition + i);
+            failure = writeCopies(block, firstPosition + i);
         }
-        nextPosition += blocks;
+        nextPosition = firstPosition + blocks;
         previousCrc = crc;
         if (failure == null) {
             io.flush();
@@ -190,7 +193,7 @@ final class CommitLog {
     }
 
     private DeviceException writeCopies(ByteBuffer block, int position) {
-        for (ArenaCopy copy : copies[active]) {
+        for (ArenaCopy copy : copies.get(active)) {
             int body = copy.logBody(position);
             long offset = copy.offset(body);
             Block.seal(block, offset);
@@ -216,8 +219,9 @@ final class CommitLog {
         ByteBuffer block = io.zeroedBlock(0);
         Entry.encodeClean(block, LogBlock.recordAt(0), tables.entries());
         LogBlock.finish(block, header.generation(), nextPosition + 1L, previousCrc, 1, 0, 1);
-        nextPosition++;
-        DeviceException failure = writeCopies(block, nextPosition - 1);
+        int position = nextPosition;
+        nextPosition = position + 1;
+        DeviceException failure = writeCopies(block, position);
         if (failure != null) {
             throw failure;
         }
@@ -233,7 +237,7 @@ final class CommitLog {
         boolean seen = false;
         DeviceException unreadable = null;
         for (int arena = 0; arena < 2; arena++) {
-            for (ArenaCopy copy : copies[arena]) {
+            for (ArenaCopy copy : copies.get(arena)) {
                 long offset = copy.headerOffset(copy.headerPlace());
                 try {
                     ByteBuffer block = io.read(offset);
@@ -252,7 +256,7 @@ final class CommitLog {
             }
         }
         if (!seen) {
-            throw unreadable != null ? unreadable : fenced(copies[active][0].headerOffset(0));
+            throw unreadable != null ? unreadable : fenced(copies.get(active)[0].headerOffset(0));
         }
     }
 

@@ -55,7 +55,7 @@ final class Headers {
             // With one copy uncertain the other must show a header: a damaged one could be the newest of all.
             for (int copy = 0; copy < 2; copy++) {
                 CopyView other = views[1 - copy];
-                if (views[copy].uncertain && (other.uncertain || other.newest == null && other.damaged)) {
+                if (views[copy].uncertain && (other.uncertain || (other.newest == null && other.damaged))) {
                     headers.doubts.add("the headers of arena " + (arena == 0 ? "A" : "B")
                             + " cannot be read; a newer state of the mappings may stand there");
                     break;

@@ -148,10 +148,11 @@ final class LogMetadataStore implements MetadataStore {
         long firstSlot = set ? Place.slot(place) : change.firstUnit();
         int sectors = Place.fullMask(superblock.pair().sectorBytes());
         boolean namesSlot = !set || Place.hasSlot(place);
-        if (set && change.firstUnit() + change.lengthUnits() > units
-                || namesSlot && firstSlot + change.lengthUnits() > layout.slots()
-                || namesSlot && Place.spare(place) != Tables.SPARE
-                || set && ((Place.onSlotMask(place) | Place.lostMask(place)) & ~sectors) != 0) {
+        boolean outside = set && change.firstUnit() + change.lengthUnits() > units;
+        boolean noSuchSector = set && ((Place.onSlotMask(place) | Place.lostMask(place)) & ~sectors) != 0;
+        boolean noSuchSlot =
+                namesSlot && (firstSlot + change.lengthUnits() > layout.slots() || Place.spare(place) != Tables.SPARE);
+        if (outside || noSuchSector || noSuchSlot) {
             throw new IllegalArgumentException(
                     "no such change of this pair: " + change + " to " + Place.toString(place));
         }

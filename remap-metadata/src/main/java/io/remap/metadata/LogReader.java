@@ -26,7 +26,6 @@ final class LogReader {
     }
 
     private final BlockIo io;
-    private final Layout layout;
     private final Generation generation;
     private final ArenaCopy[] copies;
     private final boolean[] headerKnown;
@@ -39,7 +38,6 @@ final class LogReader {
     LogReader(BlockIo io, Layout layout, Generation generation, ArenaCopy[] copies, ArenaHeader[] headers)
             throws Damage, DeviceException {
         this.io = io;
-        this.layout = layout;
         this.generation = generation;
         this.copies = copies;
         this.headerKnown = new boolean[] {headers[0] != null, headers[1] != null};

@@ -29,7 +29,7 @@ final class Recovery {
      * @param commitsReplayed blocks of the log that were applied
      * @param clean the last record says that the store was closed in order
      * @param highestNumber no generation ever had a higher number
-     * @param headers of each arena and copy, where one was found: what blocks it replaces
+     * @param copies of arena A and B, with the blocks that their newest headers replace
      * @param doubts why writing must be refused; empty if all is certain
      */
     record Found(
@@ -39,7 +39,7 @@ final class Recovery {
             int commitsReplayed,
             boolean clean,
             long highestNumber,
-            ArenaCopy[][] copies,
+            List<ArenaCopy[]> copies,
             List<String> doubts) {}
 
     private final BlockIo io;
@@ -66,23 +66,24 @@ final class Recovery {
         if (candidates.isEmpty()) {
             throw new Damage("no arena has a readable header");
         }
-        ArenaCopy[][] copies = copies(candidates);
+        List<ArenaCopy[]> copies = copies(candidates);
         Candidate chosen = candidates.get(0);
-        Tables table = loadTable(chosen, copies[chosen.arena]);
+        Tables table = loadTable(chosen, copies.get(chosen.arena));
         if (table == null) {
             // A crash while this generation was being written leaves the one before it, in the other arena, in force.
-            refuseIfInForce(chosen, copies[chosen.arena]);
+            refuseIfInForce(chosen, copies.get(chosen.arena));
             if (candidates.size() < 2 || candidates.get(1).arena == chosen.arena) {
                 throw new Damage("the table of generation " + chosen.number() + " is damaged in both copies");
             }
             chosen = candidates.get(1);
-            table = loadTable(chosen, copies[chosen.arena]);
+            table = loadTable(chosen, copies.get(chosen.arena));
             if (table == null) {
                 throw new Damage("the tables of the generations "
                         + candidates.get(0).number() + " and " + chosen.number() + " are damaged in both copies");
             }
         }
-        LogReader log = new LogReader(io, layout, chosen.header().generation(), copies[chosen.arena], chosen.byCopy);
+        LogReader log =
+                new LogReader(io, layout, chosen.header().generation(), copies.get(chosen.arena), chosen.byCopy);
         Tables tables = log.replay(table, doubts);
         check(tables, superblock);
         return new Found(
@@ -97,13 +98,13 @@ final class Recovery {
     }
 
     /** The copies with what their newest headers say. */
-    private ArenaCopy[][] copies(List<Candidate> candidates) throws Damage {
-        ArenaCopy[][] copies = {Formatter.arena(layout, 0), Formatter.arena(layout, 1)};
+    private List<ArenaCopy[]> copies(List<Candidate> candidates) throws Damage {
+        List<ArenaCopy[]> copies = List.of(Formatter.arena(layout, 0), Formatter.arena(layout, 1));
         for (int i = candidates.size() - 1; i >= 0; i--) {
             Candidate candidate = candidates.get(i);
             for (int copy = 0; copy < 2; copy++) {
                 if (candidate.byCopy[copy] != null) {
-                    copies[candidate.arena][copy].take(candidate.byCopy[copy]);
+                    copies.get(candidate.arena)[copy].take(candidate.byCopy[copy]);
                 }
             }
         }
@@ -225,7 +226,7 @@ final class Recovery {
     }
 
     private void checkSlots(long[] firstSlots, long[] lengths) throws Damage {
-        // A slot is below 2^32 and a run at most 2^24 long... both fit one sortable long.
+        // A slot number has 32 bits and the length of a run 25: both fit one long that sorts by the slot.
         long[] runs = new long[firstSlots.length];
         for (int i = 0; i < runs.length; i++) {
             runs[i] = firstSlots[i] << 25 | lengths[i];

@@ -16,11 +16,7 @@ final class Signatures {
     private static final int TAIL_BYTES = 128 << 10;
 
     /** Bytes that stand at a fixed offset from the beginning. */
-    private record Magic(String name, int offsetBytes, byte[] bytes) {
-        Magic(String name, int offsetBytes, String latin1) {
-            this(name, offsetBytes, latin1.getBytes(StandardCharsets.ISO_8859_1));
-        }
-    }
+    private record Magic(String name, int offsetBytes, String latin1) {}
 
     /** The more telling ones first: what has several of them is called by the first. */
     private static final List<Magic> AT_HEAD = List.of(
@@ -30,10 +26,10 @@ final class Signatures {
             new Magic("LVM physical volume", 512, "LABELONE"),
             new Magic("LVM physical volume", 1024, "LABELONE"),
             new Magic("LVM physical volume", 1536, "LABELONE"),
-            new Magic("md RAID member", 0, "\u00fc\u004e\u002b\u00a9"),
-            new Magic("md RAID member", 4096, "\u00fc\u004e\u002b\u00a9"),
-            new Magic("bcache or bcachefs", 4096 + 24, "\u00c6\u0085\u0073\u00f6\u004e\u001a\u0045\u00ca"),
-            new Magic("bcachefs", 4096 + 24, "\u00c6\u0085\u0073\u00f6\u0066\u00ce\u0090\u00a9"),
+            new Magic("md RAID member", 0, "\u00fcN+\u00a9"),
+            new Magic("md RAID member", 4096, "\u00fcN+\u00a9"),
+            new Magic("bcache or bcachefs", 4096 + 24, "\u00c6\u0085s\u00f6N\u001aE\u00ca"),
+            new Magic("bcachefs", 4096 + 24, "\u00c6\u0085s\u00f6f\u00ce\u0090\u00a9"),
             new Magic("VDO", 0, "dmvdo001"),
             new Magic("Ceph BlueStore", 0, "bluestore block device"),
             new Magic("btrfs", 0x10040, "_BHRfS_M"),
@@ -47,7 +43,7 @@ final class Signatures {
             new Magic("swap", 4096 - 10, "SWAP-SPACE"),
             new Magic("swap", 16384 - 10, "SWAPSPACE2"),
             new Magic("swap", 65536 - 10, "SWAPSPACE2"),
-            new Magic("f2fs", 1024, "\u0010\u0020\u00f5\u00f2"),
+            new Magic("f2fs", 1024, "\u0010 \u00f5\u00f2"),
             new Magic("hfs+", 1024, "H+\u0000\u0004"),
             new Magic("hfsx", 1024, "HX\u0000\u0005"),
             new Magic("apfs", 32, "NXSB"),
@@ -98,7 +94,7 @@ final class Signatures {
 
     private static String atHead(ByteBuffer head) {
         for (Magic magic : AT_HEAD) {
-            if (stands(head, magic.offsetBytes, magic.bytes)) {
+            if (stands(head, magic.offsetBytes, magic.latin1)) {
                 return magic.name;
             }
         }
@@ -115,7 +111,8 @@ final class Signatures {
         return null;
     }
 
-    private static boolean stands(ByteBuffer buffer, int offset, byte[] bytes) {
+    private static boolean stands(ByteBuffer buffer, int offset, String latin1) {
+        byte[] bytes = latin1.getBytes(StandardCharsets.ISO_8859_1);
         if (offset < 0 || offset + bytes.length > buffer.capacity()) {
             return false;
         }
@@ -146,9 +143,8 @@ final class Signatures {
                 return "md RAID member";
             }
         }
-        byte[] gpt = "EFI PART".getBytes(StandardCharsets.ISO_8859_1);
         for (int sector : new int[] {512, 4096}) {
-            if (stands(tail, (int) (size - sector - tailAt), gpt)) {
+            if (stands(tail, (int) (size - sector - tailAt), "EFI PART")) {
                 return "GPT partition table (second copy)";
             }
         }

@@ -44,7 +44,7 @@ record Tables(RemapTable map, RemapTable bad) {
 
         void add(MapChange entry) throws Damage {
             boolean set = entry.kind() == MapChange.Kind.SET;
-            if (set && inBad || set && entry.place() == Place.MAIN) {
+            if (set && (inBad || entry.place() == Place.MAIN)) {
                 throw new Damage("the table has an entry that does not belong there: " + entry);
             }
             try {

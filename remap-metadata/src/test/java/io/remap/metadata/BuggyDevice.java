@@ -89,16 +89,20 @@ final class BuggyDevice implements BlockDevice {
         for (int arena = 0; arena < 2; arena++) {
             for (ArenaCopy copy : Formatter.arena(layout, arena)) {
                 long log = copy.offset(copy.logBody(0));
-                boolean inLog = offsetBytes >= log && offsetBytes < log + (long) layout.logBlocks() * layout.granuleBytes();
+                boolean inLog =
+                        offsetBytes >= log && offsetBytes < log + (long) layout.logBlocks() * layout.granuleBytes();
                 if (bug == Bug.LOG_REWRITTEN_IN_PLACE && kind == Kind.RECORD && inLog) {
                     return log;
                 }
             }
         }
-        boolean inB = offsetBytes >= layout.arenaOffsets().b0() && offsetBytes < layout.arenaOffsets().b0() + layout.arenaBytes()
-                || offsetBytes >= layout.arenaOffsets().b1()
-                        && offsetBytes < layout.arenaOffsets().b1() + layout.arenaBytes();
+        boolean inB = isIn(layout.arenaOffsets().b0(), offsetBytes)
+                || isIn(layout.arenaOffsets().b1(), offsetBytes);
         return bug == Bug.TABLE_REPLACED_IN_PLACE && inB ? offsetBytes - layout.arenaBytes() : offsetBytes;
+    }
+
+    private boolean isIn(long arenaOffset, long offsetBytes) {
+        return offsetBytes >= arenaOffset && offsetBytes < arenaOffset + layout.arenaBytes();
     }
 
     @Override

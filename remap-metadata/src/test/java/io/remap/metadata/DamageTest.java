@@ -118,7 +118,9 @@ class DamageTest {
     }
 
     private static RemapTable open(CrashDevice device, boolean readOnly) throws Exception {
-        return Bench.open(new LogMetadataProvider(8), device, readOnly, SEED).store().table();
+        return Bench.open(new LogMetadataProvider(8), device, readOnly, SEED)
+                .store()
+                .table();
     }
 
     private ArenaCopy[] activeArena() throws Exception {
@@ -232,7 +234,9 @@ class DamageTest {
 
     @Test
     void anUnknownFeatureIsRefusedOrReadOnly() throws Exception {
-        for (int field : new int[] {Superblock.MAJOR_AT, Superblock.INCOMPAT_AT, Superblock.RO_COMPAT_AT, Superblock.COMPAT_AT}) {
+        for (int field :
+                new int[] {Superblock.MAJOR_AT, Superblock.INCOMPAT_AT, Superblock.RO_COMPAT_AT, Superblock.COMPAT_AT
+                }) {
             CrashDevice newer = spare.copy();
             for (int i = 0; i < 4; i++) {
                 long at = Layout.identityOffset(i, Bench.SPARE_BYTES);
@@ -242,7 +246,9 @@ class DamageTest {
                 newer.poke(at, block.array());
             }
             boolean tooNew = field == Superblock.MAJOR_AT || field == Superblock.INCOMPAT_AT;
-            assertEquals(tooNew ? SpareContent.Kind.TOO_NEW : SpareContent.Kind.SPARE, provider.inspect(newer).kind());
+            assertEquals(
+                    tooNew ? SpareContent.Kind.TOO_NEW : SpareContent.Kind.SPARE,
+                    provider.inspect(newer).kind());
             if (tooNew) {
                 assertRefused(newer, "this program knows format 1.0");
                 assertThrows(Refusal.class, () -> open(newer, true));

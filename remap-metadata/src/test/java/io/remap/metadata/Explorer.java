@@ -115,7 +115,9 @@ final class Explorer {
                 throw new Violation(where + ": opening left sectors unflushed");
             }
             // The second opening relies on what the first one wrote.
-            if (states % 4 == 0 && recovered(left, List.of(first), where + ", opened again") != first) {
+            if (states % 4 == 0
+                    && !recovered(left, List.of(first), where + ", opened again")
+                            .equals(first)) {
                 throw new Violation(where + ": the second opening shows another state");
             }
         } catch (Refusal | DeviceException e) {
@@ -128,18 +130,23 @@ final class Explorer {
         String map = Bench.text(opened.store().table());
         String bad = Bench.badSlots(opened.store());
         for (Version version : allowed) {
-            if (Bench.text(version.tables().map()).equals(map) && badSlots(version).equals(bad)) {
+            if (Bench.text(version.tables().map()).equals(map)
+                    && badSlots(version).equals(bad)) {
                 checkData(left, opened, version, where);
                 return version;
             }
         }
         throw new Violation(where + ": recovered [" + map + "] bad [" + bad + "], allowed "
-                + allowed.stream().map(version -> "[" + Bench.text(version.tables().map()) + "]").toList());
+                + allowed.stream()
+                        .map(version -> "[" + Bench.text(version.tables().map()) + "]")
+                        .toList());
     }
 
     private static String badSlots(Version version) {
         StringBuilder text = new StringBuilder();
-        version.tables().visitBad((spare, first, length) -> text.append(first).append('+').append(length).append("; "));
+        version.tables()
+                .visitBad((spare, first, length) ->
+                        text.append(first).append('+').append(length).append("; "));
         return text.toString();
     }
 

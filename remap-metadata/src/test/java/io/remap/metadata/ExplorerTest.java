@@ -17,8 +17,8 @@ import java.util.UUID;
 import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /** Power cuts at every device operation; see {@link Explorer}. */
 class ExplorerTest {
@@ -111,7 +111,7 @@ class ExplorerTest {
                 case BLANK -> assertThrows(Refusal.class, () -> Bench.open(provider, left, false, 3));
                 case SPARE -> {
                     Bench.Opened opened = Bench.open(provider, left, false, 3);
-                    assertTrue(done || wasSpare && opened.store().table().extents() == 1, "seed " + seed);
+                    assertTrue(done || (wasSpare && opened.store().table().extents() == 1), "seed " + seed);
                     assertTrue(!done || opened.store().table().isEmpty(), "seed " + seed);
                 }
                 default -> throw new Violation("seed " + seed + ": half a format: " + content);

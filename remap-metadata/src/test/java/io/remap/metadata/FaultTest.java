@@ -137,8 +137,13 @@ class FaultTest {
         }
         assertTrue(outcomes.contains(Outcome.STORE_FAILED), outcomes.toString());
         assertEquals(FeatureState.FAILED, opened.store().status().state());
-        assertTrue(opened.store().status().text().contains("spare: write of bytes"), opened.store().status().text());
-        int durable = 1 + (int) outcomes.stream().filter(outcome -> outcome == Outcome.DURABLE).count();
+        assertTrue(
+                opened.store().status().text().contains("spare: write of bytes"),
+                opened.store().status().text());
+        int durable = 1
+                + (int) outcomes.stream()
+                        .filter(outcome -> outcome == Outcome.DURABLE)
+                        .count();
         spare.heal();
         assertEquals(durable, Bench.open(spare.crash(SEED)).store().table().extents());
     }

@@ -17,10 +17,9 @@ import org.junit.jupiter.api.Test;
 
 /** docs/FORMAT.md says what the code does. */
 class FormatPageTest {
-    private static final Pattern ROW =
-            Pattern.compile("\\| (\\d+) \\| (\\d+) \\| (.*) \\| (?:`(\\w+)\\.(\\w+)` )?\\|");
-    private static final List<Class<?>> CLASSES = List.of(
-            Block.class, Superblock.class, ArenaHeader.class, TableBlock.class, LogBlock.class, Entry.class);
+    private static final Pattern ROW = Pattern.compile("\\| (\\d+) \\| (\\d+) \\| (.*) \\| (?:`(\\w+)\\.(\\w+)` )?\\|");
+    private static final List<Class<?>> CLASSES =
+            List.of(Block.class, Superblock.class, ArenaHeader.class, TableBlock.class, LogBlock.class, Entry.class);
 
     private final List<String> lines;
 
@@ -87,7 +86,7 @@ class FormatPageTest {
         }) {
             StringBuilder name = new StringBuilder();
             for (int i = 0; i < 8; i++) {
-                name.append((char) (magic >>> 8 * i & 0xff));
+                name.append((char) ((magic >>> (8 * i)) & 0xff));
             }
             assertTrue(text.contains(", `" + name + "`"), name.toString());
         }

@@ -59,16 +59,16 @@ class InspectionTest {
                 "4086|SWAPSPACE2|swap",
                 "0|LUKS\u00ba\u00be|LUKS",
                 "512|LABELONE|LVM physical volume",
-                "4096|\u00fc\u004e\u002b\u00a9|md RAID member",
-                "4128768|\u00fc\u004e\u002b\u00a9|md RAID member",
-                "4186112|\u00fc\u004e\u002b\u00a9|md RAID member",
+                "4096|\u00fcN+\u00a9|md RAID member",
+                "4128768|\u00fcN+\u00a9|md RAID member",
+                "4186112|\u00fcN+\u00a9|md RAID member",
                 "512|EFI PART|GPT partition table",
                 "4193792|EFI PART|GPT partition table (second copy)",
-                "510|\u0055\u00aa|MBR partition table or boot sector",
+                "510|U\u00aa|MBR partition table or boot sector",
                 "135168|\u000c\u00b1\u00ba\u0000\u0000\u0000\u0000\u0000|zfs",
                 "32769|CD001|iso9660",
                 "0|QFI\u00fb|qcow2",
-                "1080|\u0053\u00ef|ext2",
+                "1080|S\u00ef|ext2",
                 "100|hello|unknown content",
                 "3000000|hello|unknown content",
                 "4190000|hello|unknown content"
@@ -86,10 +86,10 @@ class InspectionTest {
     @Test
     void tellsTheExtFamilyApart() throws Exception {
         CrashDevice device = blank();
-        put(device, 1080, "\u0053\u00ef");
+        put(device, 1080, "S\u00ef");
         put(device, 1024 + 0x5c, "\u0004");
         assertEquals("ext3", provider.inspect(device).detail());
-        put(device, 1024 + 0x60, "\u0042");
+        put(device, 1024 + 0x60, "B");
         assertEquals("ext4", provider.inspect(device).detail());
     }
 
@@ -134,9 +134,9 @@ class InspectionTest {
         assertEquals(Refusal.Kind.USAGE, refusal.kind());
         assertEquals("the spare is too small: it has 1 MiB, and needs at least 4 MiB", refusal.getMessage());
         assertTrue(provider.plan(4 << 20, 512).slots() >= 512);
-        String needed = assertThrows(Refusal.class, () -> provider.plan(4 << 20, 65536)).getMessage();
-        String[] words = needed.split(" ");
-        long enough = Long.parseLong(words[words.length - 2]) << 20;
+        String needed =
+                assertThrows(Refusal.class, () -> provider.plan(4 << 20, 65536)).getMessage();
+        long enough = Long.parseLong(needed.replaceAll(".*at least (\\d+) MiB", "$1")) << 20;
         assertTrue(provider.plan(enough, 65536).slots() >= 64);
         assertThrows(Refusal.class, () -> provider.plan(enough - (1 << 20), 65536));
     }
@@ -146,7 +146,8 @@ class InspectionTest {
         CrashDevice device = new CrashDevice("spare", 64 << 20, 512, 16384);
         provider.format(device, Bench.PAIR, Bench.environment(new Bench.Tasks(), 1));
         try (Bench.Opened opened = Bench.open(device)) {
-            assertEquals(16384, opened.store().slotOffsetBytes(1) - opened.store().slotOffsetBytes(0));
+            assertEquals(
+                    16384, opened.store().slotOffsetBytes(1) - opened.store().slotOffsetBytes(0));
             opened.commit(Bench.map(1, 1));
         }
         assertEquals(1, Bench.open(device).store().table().extents());

@@ -92,7 +92,9 @@ final class Workload {
 
     /** After a store that failed, the next opening decides whether the uncertain commit is in force. */
     private void adopt() {
-        if (uncertain != null && Bench.text(store().table()).equals(Bench.text(uncertain.tables().map()))) {
+        if (uncertain != null
+                && Bench.text(store().table())
+                        .equals(Bench.text(uncertain.tables().map()))) {
             issued.add(uncertain);
             acknowledged = issued.size() - 1;
         }
