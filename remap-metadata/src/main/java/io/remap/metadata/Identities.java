@@ -130,9 +130,12 @@ final class Identities {
         return false;
     }
 
-    /** A format began here and did not come to its end; what stood here before is given up. */
+    /**
+     * A format began here and did not come to its end; what stood here before is given up. Not so if whole superblocks may
+     * stand where nothing can be read.
+     */
     boolean interruptedFormat() {
-        return count(State.MARKER) > 0 && count(State.WHOLE) < QUORUM;
+        return count(State.MARKER) > 0 && count(State.WHOLE) + count(State.UNREADABLE) < QUORUM;
     }
 
     /** The first error of a place that could not be read, or {@code null}. */

@@ -44,10 +44,11 @@ final class Inspection {
         if (found.interruptedFormat()) {
             return new SpareContent(Kind.BLANK, "an interrupted format", Optional.empty());
         }
+        boolean undecided = first == null || found.count(Identities.State.MARKER) > 0;
+        if (undecided && found.count(Identities.State.WHOLE) < Identities.QUORUM && found.error() != null) {
+            throw found.error();
+        }
         if (first == null) {
-            if (found.error() != null) {
-                throw found.error();
-            }
             return found.count(Identities.State.BROKEN) == 0
                     ? null
                     : new SpareContent(Kind.DAMAGED, "no superblock of the spare is whole", Optional.empty());

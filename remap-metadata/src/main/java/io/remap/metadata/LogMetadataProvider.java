@@ -94,7 +94,7 @@ public final class LogMetadataProvider implements MetadataProvider {
                     log,
                     readOnly,
                     environment.scheduler(),
-                    new LogMetadataStore.Facts(found.clean(), found.commitsReplayed(), whole));
+                    new LogMetadataStore.Facts(found.clean(), found.commitsReplayed(), found.copiesWhole(), whole));
         } catch (Damage e) {
             throw damaged(spare, e.getMessage());
         }

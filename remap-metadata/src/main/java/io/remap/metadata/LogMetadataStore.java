@@ -61,9 +61,10 @@ final class LogMetadataStore implements MetadataStore {
      *
      * @param cleanStop the store had been closed in order
      * @param blocksReplayed blocks of the log that were applied
+     * @param copiesWhole copies of the table whose header was whole, 1 or 2
      * @param superblocksWhole how many of the four superblocks are whole
      */
-    record Facts(boolean cleanStop, int blocksReplayed, int superblocksWhole) {}
+    record Facts(boolean cleanStop, int blocksReplayed, int copiesWhole, int superblocksWhole) {}
 
     LogMetadataStore(
             String spareName,
@@ -266,7 +267,11 @@ final class LogMetadataStore implements MetadataStore {
         if (error != null) {
             return FeatureStatus.of("metadata", FeatureState.FAILED, error.getMessage());
         }
-        return FeatureStatus.of("metadata", FeatureState.STARTED, mode == Mode.READ_ONLY ? "read-only" : "");
+        if (mode == Mode.READ_ONLY) {
+            return FeatureStatus.of("metadata", FeatureState.STARTED, "read-only");
+        }
+        return FeatureStatus.of(
+                "metadata", FeatureState.STARTED, "", FeatureStatus.of("autosave", FeatureState.STARTED, ""));
     }
 
     @Override
@@ -281,6 +286,8 @@ final class LogMetadataStore implements MetadataStore {
                 number("compactions", "count", "Tables written since the start", log::checkpoints),
                 number("log-replayed", "blocks", "Blocks of the log that the start replayed", () ->
                         (long) facts.blocksReplayed()),
+                number("copies-found", "count", "Whole copies of the table at the start; 2 again since then", () ->
+                        (long) facts.copiesWhole()),
                 number("superblocks", "count", "Whole superblocks of 4, after repair", () ->
                         (long) facts.superblocksWhole()),
                 number(

@@ -26,6 +26,7 @@ final class Recovery {
      * @param tables the state
      * @param header the generation it rests on
      * @param arena the arena of that generation
+     * @param copiesWhole copies of that arena whose header was whole, 1 or 2
      * @param commitsReplayed blocks of the log that were applied
      * @param clean the last record says that the store was closed in order
      * @param highestNumber no generation ever had a higher number
@@ -36,6 +37,7 @@ final class Recovery {
             Tables tables,
             ArenaHeader header,
             int arena,
+            int copiesWhole,
             int commitsReplayed,
             boolean clean,
             long highestNumber,
@@ -90,6 +92,7 @@ final class Recovery {
                 tables,
                 chosen.header(),
                 chosen.arena,
+                (chosen.byCopy[0] == null ? 0 : 1) + (chosen.byCopy[1] == null ? 0 : 1),
                 log.blocksReplayed(),
                 log.clean(),
                 headers.highestPossibleNumber(),

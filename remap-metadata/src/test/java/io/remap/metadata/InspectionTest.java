@@ -103,6 +103,20 @@ class InspectionTest {
     }
 
     @Test
+    void anUnreadableSuperblockIsNoInterruptedFormat() throws Exception {
+        // As a format leaves it when the power goes before the last two superblocks are written.
+        CrashDevice device = Bench.formatted(0);
+        BlockIo io = new BlockIo(device, 4096, 1);
+        Identities.writeMarkers(io, Bench.PAIR.pairUuid(), Bench.SPARE_BYTES, 0, 1);
+        assertEquals(Kind.SPARE, provider.inspect(device).kind());
+        device.makeUnreadable(Layout.identityOffset(3, Bench.SPARE_BYTES), 4096);
+        assertThrows(DeviceException.class, () -> provider.inspect(device));
+        assertEquals(
+                Refusal.Kind.DAMAGED,
+                assertThrows(Refusal.class, () -> Bench.open(device)).kind());
+    }
+
+    @Test
     void damagedSuperblocksAreNotForeign() throws Exception {
         CrashDevice device = Bench.formatted(0);
         for (int i = 0; i < 4; i++) {
