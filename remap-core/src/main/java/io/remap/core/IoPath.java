@@ -28,6 +28,12 @@ final class IoPath {
     static final String FAST = "fast";
     static final String PLAIN = "plain";
 
+    /**
+     * Memory of recovery, kept apart from that of clients: a client that stops in the middle of a payload holds memory
+     * for as long as it likes, and must not keep a sector from being moved.
+     */
+    private static final long RECOVERY_BUDGET_BYTES = BufferPool.MAX_BUFFER_BYTES;
+
     private static final Logger LOG = LoggerFactory.getLogger(IoPath.class);
 
     /** Opens the product of a provider. */
@@ -51,6 +57,7 @@ final class IoPath {
     private final Environment environment;
 
     private Part<BufferPool> pool;
+    private BufferPool recoveryBuffers;
     private volatile Part<IoEngine> engine;
     private Part<Transport> transport;
 
@@ -95,6 +102,10 @@ final class IoPath {
                 true,
                 provider -> provider.open(own.bufferBudgetBytes()));
         stack.push("buffer pool", pool.product::close);
+        recoveryBuffers = providers
+                .require(BufferPoolProvider.class, ServiceSettings.PLAIN_POOL)
+                .open(RECOVERY_BUDGET_BYTES);
+        stack.push("buffer pool of recovery", recoveryBuffers::close);
     }
 
     private void startEngine(StartStack stack) throws Refusal {
@@ -194,8 +205,14 @@ final class IoPath {
         return providers.require(role, plain);
     }
 
+    /** For the payloads of clients. */
     BufferPool buffers() {
         return pool.product;
+    }
+
+    /** For what the disks need themselves. */
+    BufferPool recoveryBuffers() {
+        return recoveryBuffers;
     }
 
     String bufferPoolName() {

@@ -7,6 +7,7 @@ import io.remap.api.DeviceUri;
 import io.remap.api.Environment;
 import io.remap.api.FeatureState;
 import io.remap.api.FeatureStatus;
+import io.remap.api.Place;
 import io.remap.api.Refusal;
 import io.remap.api.Settings;
 import io.remap.api.spi.BlockDeviceProvider.Door;
@@ -102,9 +103,7 @@ public final class Pairing {
             }
             if (options.createSpareBytes().isPresent()) {
                 // Said before the file is made.
-                metadata.plan(
-                        options.createSpareBytes().getAsLong(),
-                        mainDevice.traits().logicalSectorBytes());
+                metadata.plan(options.createSpareBytes().getAsLong(), Place.UNIT_BYTES);
             }
             try (BlockDevice spareDevice =
                     openSpare(mainDevice, spare, options.createSpareBytes(), false, options.force())) {
@@ -115,7 +114,8 @@ public final class Pairing {
 
     private Created format(MetadataProvider metadata, BlockDevice main, BlockDevice spare, CreateOptions options)
             throws Refusal, DeviceException {
-        SparePlan plan = metadata.plan(spare.traits().sizeBytes(), main.traits().logicalSectorBytes());
+        SparePlan plan =
+                metadata.plan(spare.traits().sizeBytes(), spare.traits().physicalSectorBytes());
         SpareContent content = metadata.inspect(spare.direct());
         if (content.kind() != SpareContent.Kind.BLANK && !options.force()) {
             throw new Refusal(
@@ -292,7 +292,7 @@ public final class Pairing {
         List<String> notices = new ArrayList<>();
         boolean fresh = content.kind() == SpareContent.Kind.BLANK;
         if (fresh) {
-            metadata.plan(spare.traits().sizeBytes(), pair.main().traits().logicalSectorBytes());
+            metadata.plan(spare.traits().sizeBytes(), spare.traits().physicalSectorBytes());
             metadata.format(spare.direct(), newPair(pair.main()), environment);
             notices.add("formatted the blank spare " + PairGeometry.sized(spare));
         }

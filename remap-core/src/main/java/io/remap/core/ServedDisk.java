@@ -116,7 +116,7 @@ final class ServedDisk {
                 store,
                 service.policy(),
                 service.io().engine(),
-                service.io().buffers(),
+                service.io().recoveryBuffers(),
                 service.environment(),
                 spec.readOnly() || metadata.readOnly()));
         stack.push("virtual disk", this::closeMapping);

@@ -48,6 +48,7 @@ class ServiceLifecycleTest {
                 List.of(
                         "open control",
                         "open pool plain",
+                        "open pool plain",
                         "open engine inline",
                         "open transport plain",
                         "open frontend",
@@ -72,6 +73,7 @@ class ServiceLifecycleTest {
                         "close frontend",
                         "close transport plain",
                         "close engine inline",
+                        "close pool plain",
                         "close pool plain",
                         "close control"),
                 rig.events.stream().filter(e -> !e.startsWith("flush ")).toList());

@@ -17,9 +17,10 @@ public interface MetadataProvider extends Provider {
     /**
      * What a spare of this size would offer.
      *
+     * @param sparePhysicalSectorBytes unit that its medium rewrites: no two slots share one
      * @throws Refusal {@link Refusal.Kind#USAGE} if it is too small, saying how large it must be
      */
-    SparePlan plan(long spareSizeBytes, int spareSectorBytes) throws Refusal;
+    SparePlan plan(long spareSizeBytes, int sparePhysicalSectorBytes) throws Refusal;
 
     /**
      * Makes the device an empty spare, as one transaction: a crash at any moment leaves it formatted or not formatted,
