@@ -24,6 +24,7 @@ import io.remap.core.device.FileDeviceProvider;
 import io.remap.core.device.MemoryDeviceProvider;
 import io.remap.core.device.SimDeviceProvider;
 import io.remap.testkit.MemoryMetadata;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -258,7 +259,7 @@ class PairingTest {
     void aWitnessThatCannotBeReadRefusesRatherThanPermits() throws Exception {
         for (String text : List.of("", "remap-witness=2\npair=x\n", "remap-witness=1\npair=nonsense\ngeneration=1\n")) {
             assertEquals(
-                    Witness.UNKNOWN_PAIR, Witness.decode(text.getBytes("UTF-8")).pairUuid(), text);
+                    Witness.UNKNOWN_PAIR, Witness.decode(text.getBytes(StandardCharsets.UTF_8)).pairUuid(), text);
         }
         try (PairDevices devices = pairing.openDevices(with(spare))) {
             new Witnesses(state).leave(devices.main(), new Witness(Witness.UNKNOWN_PAIR, 0, 0, "", ""));

@@ -3,8 +3,10 @@ package io.remap.nbd;
 import io.remap.api.Attribute;
 import io.remap.nbd.Protocol.Command;
 import java.util.ArrayList;
+import java.util.EnumMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.concurrent.atomic.LongAdder;
 
 /** What all sessions of the frontend did. Thread-safe. */
@@ -15,21 +17,21 @@ final class NbdCounters {
     final LongAdder handshakeTimeouts = new LongAdder();
     final LongAdder violations = new LongAdder();
 
-    private final LongAdder[] requests = new LongAdder[Command.values().length];
+    private final Map<Command, LongAdder> requests = new EnumMap<>(Command.class);
     private final LongAdder unknownRequests = new LongAdder();
     private final LongAdder errors = new LongAdder();
     private final LongAdder readBytes = new LongAdder();
     private final LongAdder writtenBytes = new LongAdder();
 
     NbdCounters() {
-        for (int i = 0; i < requests.length; i++) {
-            requests[i] = new LongAdder();
+        for (Command command : Command.values()) {
+            requests.put(command, new LongAdder());
         }
     }
 
     /** Counts a request whose reply is known. */
     void answered(NbdRequest request) {
-        (request.command == null ? unknownRequests : requests[request.command.ordinal()]).increment();
+        (request.command == null ? unknownRequests : requests.get(request.command)).increment();
         if (request.errno != 0) {
             errors.increment();
         } else if (request.buffer != null) {
@@ -48,7 +50,7 @@ final class NbdCounters {
         all.add(count("nbd.violations", "Clients cut off because they broke the protocol.", violations));
         for (Command command : Command.values()) {
             String word = command.name().toLowerCase(Locale.ROOT).replace('_', '-');
-            all.add(count("nbd.requests." + word, command + " requests answered.", requests[command.ordinal()]));
+            all.add(count("nbd.requests." + word, command + " requests answered.", requests.get(command)));
         }
         all.add(count("nbd.requests.unknown", "Requests of unknown kind, answered EINVAL.", unknownRequests));
         all.add(count("nbd.errors", "Requests answered with an error.", errors));
