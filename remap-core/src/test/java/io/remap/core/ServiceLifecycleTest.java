@@ -83,15 +83,11 @@ class ServiceLifecycleTest {
     private void assertUndone() {
         Deque<String> open = new ArrayDeque<>();
         for (String event : rig.events) {
+            String what = event.substring(event.indexOf(' ') + 1);
             if (event.startsWith("let in ")) {
                 String listener = event.substring("let in ".length());
                 open.remove(listener);
                 open.push(listener);
-                continue;
-            }
-            String what = event.substring(event.indexOf(' ') + 1);
-            if (!event.startsWith("open ") && !event.startsWith("close ")) {
-                continue;
             } else if (event.startsWith("open ")) {
                 if (what.startsWith("devices ")) {
                     String disk = what.substring("devices ".length());
@@ -100,7 +96,7 @@ class ServiceLifecycleTest {
                 } else {
                     open.push(what);
                 }
-            } else {
+            } else if (event.startsWith("close ")) {
                 assertEquals(open.poll(), what, () -> "in " + rig.events);
             }
         }

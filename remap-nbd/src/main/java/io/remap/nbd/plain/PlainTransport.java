@@ -184,9 +184,8 @@ final class PlainTransport implements Transport {
         long startNanos = time.nanoTime();
         List<Connection> open = stopAccepting();
         open.forEach(Connection::drain);
-        boolean all = false;
         try {
-            while (!(all = connections() == 0)) {
+            while (connections() > 0) {
                 long leftMillis = timeoutMillis - TimeUnit.NANOSECONDS.toMillis(time.nanoTime() - startNanos);
                 if (leftMillis <= 0) {
                     break;
@@ -201,6 +200,7 @@ final class PlainTransport implements Transport {
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
+        boolean all = connections() == 0;
         open.forEach(Connection::end);
         return all;
     }
