@@ -259,7 +259,9 @@ class PairingTest {
     void aWitnessThatCannotBeReadRefusesRatherThanPermits() throws Exception {
         for (String text : List.of("", "remap-witness=2\npair=x\n", "remap-witness=1\npair=nonsense\ngeneration=1\n")) {
             assertEquals(
-                    Witness.UNKNOWN_PAIR, Witness.decode(text.getBytes(StandardCharsets.UTF_8)).pairUuid(), text);
+                    Witness.UNKNOWN_PAIR,
+                    Witness.decode(text.getBytes(StandardCharsets.UTF_8)).pairUuid(),
+                    text);
         }
         try (PairDevices devices = pairing.openDevices(with(spare))) {
             new Witnesses(state).leave(devices.main(), new Witness(Witness.UNKNOWN_PAIR, 0, 0, "", ""));

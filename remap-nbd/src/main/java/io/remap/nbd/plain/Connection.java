@@ -9,6 +9,7 @@ import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.LongAdder;
 import java.util.concurrent.locks.LockSupport;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -92,10 +93,10 @@ final class Connection implements Session.Events {
     /** Moving average; a lost update does no harm. */
     private volatile int averageNanos;
 
-    /** Changes with whatever gets done; a lost update does no harm. */
-    private volatile int progress;
+    /** Changes with whatever gets done. */
+    private final LongAdder progress = new LongAdder();
 
-    private int progressSeenByWatch;
+    private long progressSeenByWatch;
 
     Connection(PlainTransport transport, SocketChannel channel, String peer, long number, int workerLimit) {
         this.transport = transport;
@@ -258,7 +259,7 @@ final class Connection implements Session.Events {
     private boolean isSomethingToDo() {
         return over.get()
                 || areRepliesToSend()
-                || inputNoted && (sides.get() & INPUT) == 0 && executing.get() < workerLimit;
+                || (inputNoted && (sides.get() & INPUT) == 0 && executing.get() < workerLimit);
     }
 
     /** One more thread shall look, if there is one that does not. */
@@ -419,7 +420,7 @@ final class Connection implements Session.Events {
             return false;
         }
         int lengthBytes = channel.read(buffer);
-        progress++;
+        progress.increment();
         if (lengthBytes < 0) {
             inputEnded = true;
             session.inputEnded();
@@ -444,7 +445,7 @@ final class Connection implements Session.Events {
             int average = averageNanos;
             averageNanos = average + ((tookNanos - average) >> AVERAGE_SHIFT);
         } finally {
-            progress++;
+            progress.increment();
             executing.getAndDecrement();
         }
         if (draining) {
@@ -479,7 +480,7 @@ final class Connection implements Session.Events {
             }
             watch();
             long lengthBytes = channel.write(gathered, 0, count);
-            progress++;
+            progress.increment();
             session.sent(lengthBytes);
         }
         if (last) {
@@ -503,7 +504,7 @@ final class Connection implements Session.Events {
      * @return whether to look again
      */
     boolean checkForStall() {
-        int now = progress;
+        long now = progress.sum();
         if (now != progressSeenByWatch) {
             progressSeenByWatch = now;
             return true;
