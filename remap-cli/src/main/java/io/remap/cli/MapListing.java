@@ -134,7 +134,7 @@ final class MapListing {
     }
 
     private static String where(Map<?, ?> entry) {
-        return entry.get(SPARE_OFFSET) == null ? "" : "byte " + entry.get(SPARE_OFFSET) + " of the spare";
+        return entry.get(SPARE_OFFSET) == null ? "" : "at byte " + entry.get(SPARE_OFFSET) + " of the spare";
     }
 
     private static Mark markOf(Map<?, ?> entry) {

@@ -28,6 +28,7 @@ class MisuseTest {
                         + " --help'",
                 "size disk more | unexpected argument 'more'; see 'remap size --help'",
                 "stop | NAME is missing; see 'remap stop --help'",
+                "serve disk --sokcet=x | unknown option '--sokcet' (did you mean '--socket'?); see 'remap serve --help'",
             })
     void explainsInOneLine(String commandLine, String expected) {
         StringWriter err = new StringWriter();

@@ -4,6 +4,7 @@ import io.remap.api.DeviceUri;
 import io.remap.api.Refusal;
 import io.remap.api.spi.ControlCommands;
 import java.util.Collections;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -11,9 +12,12 @@ import java.util.SortedMap;
 import java.util.SortedSet;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.concurrent.TimeoutException;
 
 /** The commands of a service by name, as {@link Service#commands} documents them. */
 final class CommandTable implements ControlCommands {
+    private static final long MAX_STOP_WAIT_MILLIS = 3_600_000;
+
     /** Carries a command out. */
     @FunctionalInterface
     private interface Body {
@@ -41,6 +45,7 @@ final class CommandTable implements ControlCommands {
         put("disk.remove", List.of("disk"), this::removeDisk);
         put("plugins", List.of(), a -> PlainValues.of(service.providers.describe()));
         put("stop", List.of(), this::stop);
+        put("stop.wait", List.of("timeoutMillis"), this::awaitStop);
     }
 
     private void put(String name, List<String> arguments, Body body) {
@@ -89,5 +94,19 @@ final class CommandTable implements ControlCommands {
     private Object stop(Arguments arguments) {
         service.requestStop();
         return Map.of("stopping", true);
+    }
+
+    private Object awaitStop(Arguments arguments) throws Refusal {
+        Map<String, Object> answer = new LinkedHashMap<>();
+        try {
+            Optional<Exception> failure =
+                    service.awaitDisksStopped(arguments.number("timeoutMillis", 0, MAX_STOP_WAIT_MILLIS));
+            answer.put("ended", true);
+            answer.put("failure", failure.map(StartStack::reason).orElse(null));
+        } catch (TimeoutException e) {
+            answer.put("ended", false);
+            answer.put("failure", null);
+        }
+        return answer;
     }
 }

@@ -118,6 +118,9 @@ final class FeatureTracker {
         settled.countDown();
         if (tooLate && opened != null) {
             opened.close();
+        } else if (error instanceof Refusal refusal && refusal.kind() == Refusal.Kind.BUSY) {
+            // Whether anything goes on without it is for the owner to say, who asks by refusal().
+            LOG.info("{}: {} failed to start: {}", owner, name, why);
         } else if (outcome == FeatureState.FAILED) {
             LOG.warn("{}: {} failed to start, going on without it: {}", owner, name, why);
         }

@@ -65,6 +65,9 @@ public final class Service implements AutoCloseable {
     private final List<Transport.Listener> listeners = new CopyOnWriteArrayList<>();
     private final CompletableFuture<Void> stopRequest = new CompletableFuture<>();
     private final AtomicBoolean stopBegun = new AtomicBoolean();
+    /** How the stop of clients and disks ended; known while control still answers, so that who asked can be told. */
+    private final CompletableFuture<Optional<Exception>> disksStopped = new CompletableFuture<>();
+
     private final CompletableFuture<Optional<Exception>> stopped = new CompletableFuture<>();
 
     private volatile IoPath io;
@@ -347,6 +350,8 @@ public final class Service implements AutoCloseable {
      *   <li>{@code disk.remove} {@code disk} → {@code {removed: name}}
      *   <li>{@code plugins} → list of {@code {role, name, module, description}}
      *   <li>{@code stop} → {@code {stopping: true}}; the owner of the service is told by {@link #stopRequested()}
+     *   <li>{@code stop.wait} {@code timeoutMillis} → {@code {ended, failure}} when the disks are stopped or the time is
+     *       over; {@code failure} is {@code null} if they ended in order
      * </ul>
      *
      * {@code disk} may be left out if there is only one.
@@ -363,6 +368,23 @@ public final class Service implements AutoCloseable {
     /** Tells the owner, on another thread: who asked gets an answer first. */
     void requestStop() {
         environment.scheduler().execute(() -> stopRequest.complete(null));
+    }
+
+    /**
+     * Waits until the disks are stopped, at most so long.
+     *
+     * @return the first failure, none if all of them ended in order
+     * @throws TimeoutException if they have not ended
+     */
+    Optional<Exception> awaitDisksStopped(long timeoutMillis) throws TimeoutException {
+        try {
+            return disksStopped.get(timeoutMillis, TimeUnit.MILLISECONDS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new TimeoutException("interrupted");
+        } catch (ExecutionException e) {
+            throw new IllegalStateException("a failure is a result here", e);
+        }
     }
 
     // --- stop
@@ -418,6 +440,7 @@ public final class Service implements AutoCloseable {
                             for (CompletableFuture<Optional<Exception>> stop : stops) {
                                 failure = StartStack.first(failure, stop.join().orElse(null));
                             }
+                            disksStopped.complete(Optional.ofNullable(failure));
                             failure = StartStack.first(failure, lasting.unwind());
                             LOG.info("service '{}' stopped", spec.name());
                             stopped.complete(Optional.ofNullable(failure));

@@ -82,7 +82,8 @@ class ServiceCommandsTest {
                         "disk.add",
                         "disk.remove",
                         "plugins",
-                        "stop")),
+                        "stop",
+                        "stop.wait")),
                 rig.start().commands().names());
     }
 
@@ -347,5 +348,26 @@ class ServiceCommandsTest {
         assertEquals(Map.of("stopping", true), map(service, "stop"));
         asked.get(10, TimeUnit.SECONDS);
         assertEquals(1, list(service, "disks").size(), "stopping is the owner's business");
+    }
+
+    @Test
+    void tellsWhoWaitsForTheStopThatItWasInOrder() throws Exception {
+        Service service = rig.start("a");
+        Map<?, ?> early = map(service, "stop.wait", "timeoutMillis", 1);
+        assertEquals(false, early.get("ended"), "nobody has stopped it");
+        assertTrue(service.stop(1000));
+        Map<?, ?> answer = map(service, "stop.wait", "timeoutMillis", 10_000);
+        assertEquals(true, answer.get("ended"));
+        assertNull(answer.get("failure"));
+    }
+
+    @Test
+    void tellsWhoWaitsForTheStopWhatWentWrong() throws Exception {
+        Service service = rig.start("a");
+        rig.at("drain", () -> rig.events.add("late"));
+        assertFalse(service.stop(5));
+        Map<?, ?> answer = map(service, "stop.wait", "timeoutMillis", 10_000);
+        assertEquals(true, answer.get("ended"));
+        assertTrue(answer.get("failure").toString().contains("requests were still under way"), answer::toString);
     }
 }
