@@ -11,6 +11,7 @@ USAGE=2
 ENVIRONMENT=3
 BUSY=4
 WRONG_DEVICE=5
+DEVICE_FAILED=7
 
 # remember FILE...: what they hold now, and which files are beside them; assert_untouched compares.
 remember() {
@@ -50,29 +51,22 @@ blank() {
 
 # ---- Bad input -----------------------------------------------------------------------------------------------------
 
+# How each mistake is explained is for MisuseTest; here, that nothing is done.
 test_misuse() {
     refused "$USAGE" "no command 'serv' (did you mean 'serve'?)" "$remap" serv
-    refused "$USAGE" "unknown option '--sokcet' (did you mean '--socket'?)" "$remap" serve disk --sokcet=x
-    refused "$USAGE" "MAIN is missing" "$remap" serve
     refused "$USAGE" "--spare SPARE is missing" "$remap" create disk
     refused "$USAGE" "mutually exclusive" "$remap" serve disk --direct --buffered
     refused "$USAGE" "is no address to listen on" "$remap" serve disk --listen host
     refused "$USAGE" "is no name for a disk" "$remap" serve disk --name ../disk
-    refused "$USAGE" "is no byte count" "$remap" create disk --spare spare --spare-size many
-    refused "$USAGE" "are no sectors" "$remap" map add disk 5-4
     [ -z "$(ls -A | grep -v '^refused')" ] || fail "files were made: $(ls)"
 }
 
+# readme.sh has the help of the commands.
 test_help_is_no_error() {
-    local verb
-    for verb in "" demo serve status stop map "map list" "map add" "map remove" attributes create size forget \
-        "devices list" "plugins list"; do
-        # shellcheck disable=SC2086 # a verb of two words
-        "$remap" $verb --help > help.out 2> help.err
-        [ ! -s help.err ] || fail "$verb --help: $(cat help.err)"
-        grep -q '^Usage: remap' help.out || fail "$verb --help shows no usage"
-    done
-    assert_contains "$("$remap" --help)" "Exit status:"
+    "$remap" --help > help.out 2> help.err
+    [ ! -s help.err ] || fail "--help: $(cat help.err)"
+    grep -q '^Usage: remap' help.out || fail "--help shows no usage"
+    assert_contains "$(cat help.out)" "Exit status:"
     [[ $("$remap" --version) == "remap "* ]] || fail "--version"
 }
 
@@ -103,10 +97,10 @@ test_main_as_its_own_spare() {
     ln -s main.img link.img
     remember main.img
     local spare
-    for spare in main.img ./main.img "$PWD/main.img" hard-link.img link.img file:main.img; do
+    for spare in main.img link.img file:hard-link.img; do
         refused "$USAGE" "share bytes" "$remap" serve main.img --spare "$spare"
-        refused "$USAGE" "share bytes" "$remap" create main.img --spare "$spare" --force
     done
+    refused "$USAGE" "share bytes" "$remap" create main.img --spare "$PWD/hard-link.img" --force
     assert_untouched
 }
 
@@ -174,11 +168,6 @@ test_sizes_that_do_not_fit() {
     assert_untouched
 }
 
-# Runs a command as a user without rights: nobody, in a new user namespace root is nobody outside; so really another uid.
-as_nobody() {
-    setpriv --reuid=65534 --regid=65534 --clear-groups -- "$@"
-}
-
 test_no_permission() {
     [ "$(id -u)" = 0 ] || return 0
     image main.img
@@ -188,9 +177,13 @@ test_no_permission() {
     remember main.img main.spare
     mkdir -m 700 run-of-nobody
     chown 65534 run-of-nobody
-    # The checkout may be closed to others: the built program is not.
-    local try=(as_nobody env XDG_RUNTIME_DIR="$work/run-of-nobody" REMAP_STATE_DIR="$work/run-of-nobody/state" "$remap")
-    as_nobody test -x "$remap" || return 0
+    local nobody=(setpriv --reuid=65534 --regid=65534 --clear-groups)
+    local try=("${nobody[@]}" env XDG_RUNTIME_DIR="$work/run-of-nobody" REMAP_STATE_DIR="$work/run-of-nobody/state" "$remap")
+    # Where the checkout is closed to others, nobody can start it.
+    if ! "${nobody[@]}" test -r "$(readlink -f "$project/target/remap/current/lib")"; then
+        echo "suite: no permission: this checkout is closed to other users, left out"
+        return 0
+    fi
     refused "$ENVIRONMENT" "ermission" "${try[@]}" serve "$work/main.img" --spare "$work/main.spare"
     refused "$ENVIRONMENT" "ermission" "${try[@]}" create "$work/main.img" --spare "$work/main.spare"
     refused "$ENVIRONMENT" "ermission" "${try[@]}" size "$work/main.img"
@@ -211,15 +204,6 @@ test_read_only_media() {
     assert_untouched
 }
 
-test_a_file_that_another_server_has() {
-    image main.img
-    blank other.spare 64M
-    start_remap first "$work/main.img"
-    remember main.img other.spare
-    refused "$BUSY" "main.img" "$remap" serve main.img --name second --spare other.spare
-    assert_untouched
-}
-
 test_a_busy_port() {
     image main.img
     blank main.spare 16M
@@ -236,14 +220,11 @@ time.sleep(120)' > port.out &
     assert_untouched
 }
 
-test_unknown_settings_and_attributes() {
+test_an_unknown_setting() {
     image main.img
     remember main.img
     refused "$USAGE" "no setting is named 'no-such'" "$remap" serve main.img --set no-such=1
     assert_untouched
-    start_remap disk "$work/main.img"
-    refused "$USAGE" "no-such" "$remap" attributes disk get no-such
-    refused "$USAGE" "" "$remap" attributes disk put x y
 }
 
 # ---- Sockets -------------------------------------------------------------------------------------------------------
@@ -370,6 +351,8 @@ test_attributes() {
     [[ $("$remap" attributes disk get control.requests) =~ ^[0-9]+$ ]] || fail "a number was expected"
     "$remap" attributes --json | python3 -c 'import json, sys
 assert json.load(sys.stdin)["json_format_version"] == 1'
+    refused "$USAGE" "no-such" "$remap" attributes disk get no-such
+    refused "$USAGE" "" "$remap" attributes disk put x y
 }
 
 test_lists() {
@@ -423,11 +406,37 @@ test_sigterm_sigint_and_stop_end_in_good_order() {
     done
 }
 
+test_a_stop_that_is_not_in_order_says_so() {
+    blank main.img
+    blank main.spare 16M
+    : > faults
+    start_remap disk "sim:$work/main.img?faults=$work/faults" --spare "$work/main.spare"
+    # A write that is acknowledged and not flushed, and then the cable comes off.
+    /usr/bin/python3 - "$work/disk.sock" "$work" << 'PYTHON'
+import nbd, os, sys, time
+h = nbd.NBD()
+h.connect_uri("nbd+unix:///disk?socket=" + sys.argv[1])
+h.pwrite(b"x" * 4096, 0)
+with open(sys.argv[2] + "/faults.new", "w") as faults:
+    faults.write("gone\n")
+os.rename(sys.argv[2] + "/faults.new", sys.argv[2] + "/faults")
+try:
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        h.pread(512, 0)
+    sys.exit("the device is not gone")
+except nbd.Error:
+    pass
+PYTHON
+    refused "$DEVICE_FAILED" "stopped, but not in order" "$remap" stop disk
+    wait_until 10 is_gone "$background_pid" || fail "it does not end"
+    assert_contains "$(cat disk.err)" "stopped, but not in order"
+}
+
 test_nothing_is_lost_when_it_is_stopped_under_load() {
     image main.img
     start_remap disk "$work/main.img" --export e
     local pid=$background_pid
-    python3 -c 'import nbd' 2> /dev/null || /usr/bin/python3 -c 'import nbd'
     /usr/bin/python3 - "$work/disk.sock" "$pid" > acknowledged << 'PYTHON'
 import nbd, os, signal, sys
 h = nbd.NBD()
@@ -456,40 +465,9 @@ PYTHON
     assert_status 0 "$remap" stop disk
 }
 
-# ---- Start ---------------------------------------------------------------------------------------------------------
+# ---- Start -----------------------------------------------------------------------------------------------------------
 
-test_the_first_reply_comes_within_a_second() {
-    image main.img
-    local times=() round started
-    for round in 1 2 3 4 5; do
-        started=$EPOCHREALTIME
-        start_in_background "disk$round" "$remap" serve "$work/main.img" --name disk --socket "$work/disk.sock"
-        /usr/bin/python3 - "$work/disk.sock" << 'PYTHON'
-import socket, sys, time
-deadline = time.time() + 30
-while True:
-    try:
-        s = socket.socket(socket.AF_UNIX)
-        s.connect(sys.argv[1])
-        assert s.recv(8) == b"NBDMAGIC"
-        break
-    except OSError:
-        assert time.time() < deadline
-        time.sleep(0.005)
-PYTHON
-        times+=("$(awk -v now="$EPOCHREALTIME" -v then="$started" 'BEGIN { printf "%d", (now - then) * 1000 }')")
-        stop_process "$background_pid"
-    done
-    local best
-    best=$(printf '%s\n' "${times[@]}" | sort -n | head -n 1)
-    echo "suite: start to first NBD reply: ${times[*]} ms (load $(cut -d ' ' -f 1 /proc/loadavg))"
-    # With more to do than it has processors for, the time tells of the machine and not of the program.
-    if awk -v processors="$(nproc)" '{ exit $1 > 2 * processors }' /proc/loadavg; then
-        [ "$best" -lt 1000 ] || fail "the best of 5 starts took $best ms"
-    fi
-}
-
-test_serve_says_where_and_how() {
+test_serve_says_where_and_how_and_has_its_files_alone() {
     image main.img
     start_remap disk "$work/main.img" --listen 127.0.0.1:0
     local said
@@ -501,20 +479,21 @@ test_serve_says_where_and_how() {
     assert_contains "$said" "remap stop disk"
     [ -f main.img.spare ] || fail "no sidecar was made"
     [ "$(stat -c %b main.img.spare)" -gt 0 ] || fail "the sidecar has no space reserved"
+    # Nobody else gets this file now.
+    blank other.spare 64M
+    remember main.img other.spare
+    refused "$BUSY" "main.img" "$remap" serve main.img --name second --spare other.spare
+    assert_untouched
 }
 
 test_ready_descriptor() {
     image main.img
     mkfifo ready
-    start_in_background disk "$remap" serve "$work/main.img" --ready-fd 7 7> ready
-    assert_equal ready "$(timeout 30 cat ready)" "what was written to the descriptor"
-}
-
-test_the_demo() {
-    "$remap" demo --seed 1 > demo.out
-    assert_contains "$(cat demo.out)" "As promised"
-    [[ $(cat demo.out) != *$'\e'* ]] || fail "colours although this is no terminal"
-    [ -z "$(find "${TMPDIR:-/tmp}" -maxdepth 1 -name 'remap-demo.*' -newer demo.out)" ] || fail "the demo left files"
+    # The redirection waits for a reader, so it is not made by this shell.
+    start_in_background disk bash -c 'exec "$0" serve "$1" --ready-fd 7 7> ready' "$remap" "$work/main.img"
+    local line=
+    read -r -t 30 line < ready || true
+    assert_equal ready "$line" "what was written to the descriptor"
 }
 
 run_tests

@@ -72,7 +72,7 @@ test_a_java_home_that_is_none_is_refused() {
 test_time_from_start_to_the_first_reply() {
     truncate -s 64M disk.img
     /usr/bin/python3 - "$remap" "$work" "$STARTS" "$START_SECONDS_MAX" << 'PYTHON'
-import socket, statistics, subprocess, sys, time
+import os, socket, statistics, subprocess, sys, time
 remap, work, starts, seconds_max = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 took = []
 for number in range(starts):
@@ -96,8 +96,12 @@ for number in range(starts):
     server.terminate()
     if server.wait(30) != 0:
         sys.exit("exit status %d on SIGTERM" % server.returncode)
-print("suite: start to first NBD reply: %.2f s (median of %d; least %.2f s)"
-      % (statistics.median(took), starts, min(took)))
+load, processors = os.getloadavg()[0], os.cpu_count()
+print("suite: start to first NBD reply: %.2f s (median of %d; least %.2f s; load %.1f)"
+      % (statistics.median(took), starts, min(took), load))
+# With more to do than there are processors for, the time tells of the machine and not of the program.
+if min(took) >= 1 and load <= processors:
+    sys.exit("the fastest of %d starts took %.2f s, at most 1 s is promised" % (starts, min(took)))
 PYTHON
 }
 

@@ -11,6 +11,7 @@
 require_tools nbdinfo nbdcopy qemu-img python3
 
 COMMAND_SECONDS_MAX=180
+WATCH_SECONDS=5
 
 # disks: sets $sdb and $sdc1.
 disks() {
@@ -41,11 +42,41 @@ run_command() {
         is_running "$background_pid" || fail "it ended: $(cat "$work/serve.out" "$work/serve.err")"
         return 0
     fi
+    if [[ $1 == *"remap demo"* ]]; then
+        run_demo "$1"
+        return 0
+    fi
     timeout "$COMMAND_SECONDS_MAX" bash -euo pipefail -c "$1" < /dev/null || fail "exit status $? of: $1"
     # A person takes longer than that to type the next one.
     if [[ $1 == nbdfuse\ * ]]; then
         wait_until 10 mountpoint -q mnt/disk || fail "not mounted: $1"
     fi
+}
+
+# run_demo TEXT: what it shows is checked; it costs ten seconds, so the same one is not run twice.
+run_demo() {
+    local kept_before kept_after
+    if grep -qsxF "${1#./}" "$suite_directory/demos"; then
+        echo "it ran before"
+        return 0
+    fi
+    echo "${1#./}" >> "$suite_directory/demos"
+    kept_before=$(demo_directories)
+    timeout "$COMMAND_SECONDS_MAX" bash -euo pipefail -c "$1" > demo.out < /dev/null || fail "exit status $? of $1: $(cat demo.out)"
+    kept_after=$(demo_directories)
+    assert_contains "$(cat demo.out)" "As promised"
+    [[ $(cat demo.out) != *$'\e'* ]] || fail "colours although this is no terminal"
+    if [[ $1 == *--keep* ]]; then
+        assert_equal 1 "$(($(wc -l <<< "$kept_after") - $(wc -l <<< "$kept_before")))" "directories that $1 keeps"
+    else
+        assert_equal "$kept_before" "$kept_after" "directories after the demo"
+    fi
+}
+
+# The list begins with a line that is no directory.
+demo_directories() {
+    echo demos
+    find "$TMPDIR" -maxdepth 1 -name 'remap-demo*' | sort
 }
 
 server_is_ready() {
@@ -80,6 +111,7 @@ PYTHON
 test_the_readme() {
     disks
     ln -s "$remap" remap
+    export TMPDIR=$work
     commands_of_readme 2> left-out > commands
     cat left-out
     local command count=0
@@ -91,62 +123,71 @@ test_the_readme() {
     echo "suite: $count commands of README.md"
 }
 
-# The examples of the help, by the commands that have one: lines that begin with two blanks and "remap", or "Example:".
+# examples_of VERB: the lines of its help that begin with two blanks and "remap", or "Example:", in the array examples.
 examples_of() {
-    "$remap" "$@" --help | sed -n -e 's/^ *Examples\{0,1\}: \(remap .*\)$/\1/p' -e 's/^  \(remap .*\)$/\1/p'
+    # shellcheck disable=SC2086 # a verb of two words
+    "$remap" $1 --help > help.out 2> help.err
+    [ ! -s help.err ] || fail "$1 --help printed to stderr: $(cat help.err)"
+    grep -q "^Usage: remap $1" help.out || fail "$1 --help shows no usage"
+    mapfile -t examples < <(sed -n -e 's/^ *Examples\{0,1\}: \(remap .*\)$/\1/p' -e 's/^  \(remap .*\)$/\1/p' help.out)
+    [ "${#examples[@]}" -gt 0 ] || fail "the help of $1 shows no example"
 }
 
+# Each example of those commands that need no running service finds blank devices.
 test_the_examples_of_the_help() {
-    local verb example examples found
-    mkdir bin
-    ln -s "$remap" bin/remap
-    export PATH=$work/bin:$PATH
-    found=0
-    for verb in demo size create serve status "map list" "map add" "map remove" attributes stop forget "devices list" \
-        "plugins list"; do
-        # shellcheck disable=SC2086 # a verb of two words
-        mapfile -t examples < <(examples_of $verb)
-        [ "${#examples[@]}" -gt 0 ] || fail "the help of $verb shows no example"
+    local verb example found=0
+    commands_are_in_the_path
+    for verb in demo size create serve forget "devices list" "plugins list"; do
+        examples_of "$verb"
         for example in "${examples[@]}"; do
-            prepare_for "$verb"
+            rm -f disk.img disk.img.spare disk.spare sdb.img sdc1.img
+            truncate -s 64M disk.img
+            disks
+            [ "$verb" != forget ] || remap create "$sdb" --spare "$sdc1"
             run_example "$example"
             found=$((found + 1))
-            clean_up_after
+            run_exit_actions
+            rm -rf "$REMAP_STATE_DIR"
         done
     done
     echo "suite: $found examples of the help"
 }
 
-# What the examples take for granted: a blank disk.img and old-disk, and for those of a running service one with that name.
-prepare_for() {
-    rm -f disk.img disk.img.spare disk.spare sdb.img sdc1.img
+# Those of a running service are run in the order in which a person does it, all with one.
+test_the_examples_of_the_help_of_running_services() {
+    local verb example found=0
+    commands_are_in_the_path
+    sdb='' sdc1=''
     truncate -s 64M disk.img
-    disks
-    case $1 in
-        status | map* | attributes | stop) run_command "remap serve disk.img" ;;
-        forget) remap create "$sdb" --spare "$sdc1" ;;
-    esac
+    run_command "remap serve disk.img"
+    for verb in status "map list" "map add" "map remove" attributes stop; do
+        examples_of "$verb"
+        for example in "${examples[@]}"; do
+            run_example "$example"
+            found=$((found + 1))
+        done
+    done
+    echo "suite: $found examples of the help, with a running service"
+}
+
+commands_are_in_the_path() {
+    mkdir bin
+    ln -s "$remap" bin/remap
+    export PATH=$work/bin:$PATH TMPDIR=$work
 }
 
 run_example() {
-    local example
+    local example status=0
     example=$(with_disks <<< "$1")
     # The directory of the example is one of the user's own.
     example=${example//\/run\/me/$work}
-    case $example in
-        *--watch*)
-            echo "\$ $example"
-            local status=0
-            timeout 5 bash -c "$example" || status=$?
-            assert_equal 124 "$status" "exit status of $example, which runs until it is interrupted"
-            ;;
-        *) run_command "$example" ;;
-    esac
-}
-
-clean_up_after() {
-    run_exit_actions
-    rm -rf "$REMAP_STATE_DIR"
+    if [[ $example == *--watch* ]]; then
+        echo "\$ $example"
+        timeout "$WATCH_SECONDS" bash -c "exec $example" || status=$?
+        assert_equal 124 "$status" "exit status of $example, which runs until it is interrupted"
+    else
+        run_command "$example"
+    fi
 }
 
 run_tests
