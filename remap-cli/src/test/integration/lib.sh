@@ -136,6 +136,8 @@ wait_for_socket() {
 start_in_background() {
     local name=$1
     shift
+    # Before the new process is there, lest somebody takes the output of an earlier one of that name for its own.
+    : > "$work/$name.out"
     "$@" > "$work/$name.out" 2> "$work/$name.err" < /dev/null &
     background_pid=$!
     at_exit stop_process "$background_pid"

@@ -270,8 +270,7 @@ final class LogMetadataStore implements MetadataStore {
         if (mode == Mode.READ_ONLY) {
             return FeatureStatus.of("metadata", FeatureState.STARTED, "read-only");
         }
-        return FeatureStatus.of(
-                "metadata", FeatureState.STARTED, "", FeatureStatus.of("autosave", FeatureState.STARTED, ""));
+        return FeatureStatus.of("metadata", FeatureState.STARTED, "");
     }
 
     @Override
