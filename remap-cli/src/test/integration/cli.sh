@@ -175,10 +175,11 @@ test_no_permission() {
     chmod 600 main.img main.spare
     chmod 755 "$suite_directory" "$work"
     remember main.img main.spare
-    mkdir -m 700 run-of-nobody
-    chown 65534 run-of-nobody
+    # Not beside the devices, as the lock files of services stay.
+    mkdir -m 700 "$suite_directory/nobody"
+    chown 65534 "$suite_directory/nobody"
     local nobody=(setpriv --reuid=65534 --regid=65534 --clear-groups)
-    local try=("${nobody[@]}" env XDG_RUNTIME_DIR="$work/run-of-nobody" REMAP_STATE_DIR="$work/run-of-nobody/state" "$remap")
+    local try=("${nobody[@]}" env XDG_RUNTIME_DIR="$suite_directory/nobody" REMAP_STATE_DIR="$suite_directory/nobody/state" "$remap")
     # Where the checkout is closed to others, nobody can start it.
     if ! "${nobody[@]}" test -r "$(readlink -f "$project/target/remap/current/lib")"; then
         echo "suite: no permission: this checkout is closed to other users, left out"

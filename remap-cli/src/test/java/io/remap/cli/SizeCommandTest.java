@@ -25,7 +25,8 @@ class SizeCommandTest {
     private final StringWriter err = new StringWriter();
 
     private int run(String... words) {
-        CommandLine command = Main.commandLine(words).setOut(new PrintWriter(out)).setErr(new PrintWriter(err));
+        CommandLine command =
+                Main.commandLine(words).setOut(new PrintWriter(out)).setErr(new PrintWriter(err));
         return command.execute(words);
     }
 
