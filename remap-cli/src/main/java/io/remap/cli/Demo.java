@@ -34,6 +34,7 @@ final class Demo implements AutoCloseable {
     private static final int FILL_SECTORS = 512;
     private static final int MIN_WRITES = 200;
     private static final int MORE_WRITES = 400;
+    private static final long FAIL_WAIT_MILLIS = 10_000;
     private static final long KILL_WAIT_MILLIS = 60_000;
     private static final long STOP_MILLIS = 60_000;
     private static final int SHOWN_RANGES = 12;
@@ -203,7 +204,7 @@ final class Demo implements AutoCloseable {
     private void goBad() throws IOException, NotSo {
         List<Place> places = disk.places(0);
         heading("The disk goes bad in " + places.size() + " places, while it is served");
-        disk.fail(places);
+        fail(places);
         int unreadable = allowUnreadable(places);
         say(describe(places));
         DemoCheck check = check("every sector read again");
@@ -211,6 +212,31 @@ final class Demo implements AutoCloseable {
             throw new NotSo(unreadable + " sectors are unreadable, but " + check.unreadable() + " answered EIO");
         }
         say("EIO for exactly the " + unreadable + " sectors that cannot be read; their neighbours are served");
+    }
+
+    /**
+     * Lets places fail and waits until they do: the disk looks at its list now and then, and what is written to a place
+     * before it fails is lost with it.
+     */
+    private void fail(List<Place> places) throws IOException, NotSo {
+        disk.fail(places);
+        Place unreadable = places.stream()
+                .filter(place -> place.fault().unreadable)
+                .findFirst()
+                .orElseThrow();
+        long startedNanos = System.nanoTime();
+        try (NbdClient client = connect()) {
+            while (millisSince(startedNanos) < FAIL_WAIT_MILLIS) {
+                client.read((long) unreadable.first() * DemoDisk.SECTOR_BYTES, DemoDisk.SECTOR_BYTES);
+            }
+        } catch (NbdError e) {
+            if (e.code() == NbdError.EIO) {
+                return;
+            }
+            throw e;
+        }
+        throw new NotSo("sector " + unreadable.first() + " still reads " + FAIL_WAIT_MILLIS / 1000
+                + " s after it was made unreadable");
     }
 
     private int allowUnreadable(List<Place> places) {
@@ -276,7 +302,7 @@ final class Demo implements AutoCloseable {
         List<Place> places = disk.places(1);
         int writes = MIN_WRITES + random.nextInt(MORE_WRITES);
         heading("More of it goes bad under two clients that write, and then: kill -9");
-        disk.fail(places);
+        fail(places);
         allowUnreadable(places);
         say(describe(places));
         int half = DISK_SECTORS / 2;
