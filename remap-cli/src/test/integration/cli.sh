@@ -221,6 +221,18 @@ time.sleep(120)' > port.out &
     assert_untouched
 }
 
+test_a_pid_file_or_descriptor_that_cannot_be_written() {
+    image main.img
+    echo precious > precious
+    remember main.img precious
+    refused "$ENVIRONMENT" "--ready-fd 77" "$remap" serve main.img --ready-fd 77
+    refused "$ENVIRONMENT" "no directory" "$remap" serve main.img --pid-file missing/pid
+    refused "$ENVIRONMENT" "something else than a process id" "$remap" serve main.img --pid-file precious
+    refused "$ENVIRONMENT" "something else than a process id" "$remap" serve main.img --pid-file main.img
+    refused "$ENVIRONMENT" "missing: no such file" "$remap" serve 'sim:main.img?faults=missing' --no-spare
+    assert_untouched
+}
+
 test_an_unknown_setting() {
     image main.img
     remember main.img

@@ -17,6 +17,7 @@ import io.remap.core.SystemEnvironment;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
@@ -62,6 +63,9 @@ final class ServeCommand extends Verb {
     private static final long STOP_MILLIS = 30_000;
     /** After this a stop that hangs on a device ends with a status of failure. */
     private static final long STOP_HARD_MILLIS = 60_000;
+
+    /** A process id, and a line feed. */
+    private static final long MAX_PID_FILE_BYTES = 32;
 
     @Parameters(paramLabel = "MAIN", description = "The failing device: path or URI.")
     String main;
@@ -174,6 +178,7 @@ final class ServeCommand extends Verb {
     @Override
     int run() throws Exception {
         ServiceSpec service = specification();
+        checkAnnouncements();
         Runtime.getRuntime().addShutdownHook(new Thread(this::onSignal, "remap-stop"));
         return serve(service);
     }
@@ -301,12 +306,43 @@ final class ServeCommand extends Verb {
         }
     }
 
+    /** What could be told only after the start is looked at before it: a refusal leaves nothing written. */
+    private void checkAnnouncements() throws Refusal, IOException {
+        if (readyDescriptor != null && !Files.isWritable(descriptorPath())) {
+            throw new Refusal(
+                    Refusal.Kind.ENVIRONMENT,
+                    "--ready-fd " + readyDescriptor + ": no pipe or file to write to is open");
+        }
+        if (pidFile == null) {
+            return;
+        }
+        Path directory = pidFile.toAbsolutePath().normalize().getParent();
+        if (directory == null || !Files.isDirectory(directory) || !Files.isWritable(directory)) {
+            throw new Refusal(
+                    Refusal.Kind.ENVIRONMENT,
+                    "--pid-file " + pidFile + ": " + directory + " is no directory that can be written to");
+        }
+        if (Files.exists(pidFile, LinkOption.NOFOLLOW_LINKS) && !isPidFile(pidFile)) {
+            throw new Refusal(
+                    Refusal.Kind.ENVIRONMENT,
+                    "--pid-file " + pidFile + " exists and holds something else than a process id: name another file");
+        }
+    }
+
+    /** Whether it is what a server wrote that was killed, so that nothing is lost with it. */
+    private static boolean isPidFile(Path file) throws IOException {
+        return Files.isRegularFile(file, LinkOption.NOFOLLOW_LINKS)
+                && Files.size(file) <= MAX_PID_FILE_BYTES
+                && Files.readString(file, StandardCharsets.ISO_8859_1).matches("[0-9]*\\s*");
+    }
+
+    private Path descriptorPath() {
+        return Path.of("/proc/self/fd", readyDescriptor.toString());
+    }
+
     private void tellReadyDescriptor() throws Refusal {
         try {
-            Files.write(
-                    Path.of("/proc/self/fd", readyDescriptor.toString()),
-                    (READY + "\n").getBytes(StandardCharsets.US_ASCII),
-                    StandardOpenOption.WRITE);
+            Files.write(descriptorPath(), (READY + "\n").getBytes(StandardCharsets.US_ASCII), StandardOpenOption.WRITE);
         } catch (IOException e) {
             throw new Refusal(
                     Refusal.Kind.ENVIRONMENT,

@@ -11,9 +11,11 @@ import io.remap.core.device.SimFault.Mode;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.List;
@@ -132,7 +134,7 @@ public final class SimDeviceProvider implements BlockDeviceProvider {
         } catch (FileAlreadyExistsException e) {
             return false;
         } catch (IOException e) {
-            throw new Refusal(Refusal.Kind.ENVIRONMENT, path + " cannot be made: " + e, e);
+            throw new Refusal(Refusal.Kind.ENVIRONMENT, path + " cannot be made: " + reason(e), e);
         }
     }
 
@@ -191,8 +193,19 @@ public final class SimDeviceProvider implements BlockDeviceProvider {
             throw e;
         } catch (IOException e) {
             throw new Refusal(
-                    Refusal.Kind.ENVIRONMENT, name + ": the faults or their state cannot be read or kept: " + e, e);
+                    Refusal.Kind.ENVIRONMENT,
+                    name + ": the faults or their state cannot be read or kept: " + reason(e),
+                    e);
         }
+    }
+
+    /** For people: the exceptions of the JDK say the file, and the reason mostly by their class. */
+    private static String reason(IOException error) {
+        String message = String.valueOf(error.getMessage());
+        if (error instanceof NoSuchFileException) {
+            return message + ": no such file or directory";
+        }
+        return error instanceof AccessDeniedException ? message + ": permission denied" : message;
     }
 
     /** The mode of those faults whose source does not say one. */
