@@ -29,8 +29,9 @@ public final class SimulationRun {
         run(seeds, SimCoverage.REQUIRED);
     }
 
-    /** As {@link #run(int)}, with the events that must be met. */
-    public void run(int seeds, List<String> required) {
+    /** As {@link #run(int)}, with the events that must be met; the property {@code remap.seeds} asks for another number. */
+    public void run(int usualSeeds, List<String> required) {
+        int seeds = Integer.getInteger("remap.seeds", usualSeeds);
         String wanted = System.getProperty(DiskSimulation.SEED_PROPERTY);
         if (wanted != null) {
             long seed = Long.parseLong(wanted);
