@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.NavigableMap;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
@@ -24,7 +25,7 @@ class RemapTableTest {
         TreeMap<Long, Long> model = new TreeMap<>();
         for (int i = 0; i < CHANGES; i++) {
             long first = random.nextInt(UNITS);
-            long length = 1 + random.nextInt(longest);
+            long length = 1L + random.nextInt(longest);
             long place = randomPlace(random, first);
             RemapTable before = table;
             table = table.with(MapChange.set(first, length, place));
@@ -57,7 +58,7 @@ class RemapTableTest {
         };
     }
 
-    private static void compare(long seed, TreeMap<Long, Long> model, RemapTable table) {
+    private static void compare(long seed, NavigableMap<Long, Long> model, RemapTable table) {
         assertEquals(model.size(), table.mappedUnits(), "seed " + seed);
         TreeMap<Long, Long> found = new TreeMap<>();
         RemapTable.Cursor cursor = new RemapTable.Cursor();

@@ -130,7 +130,7 @@ class FailingSectorsTest {
     void fullSpareFailsThatWriteWithNoSpaceAndNothingElse() {
         rig.main.fault(0, 9 * 8, Fault.UNWRITABLE);
         for (int unit = 0; unit < 8; unit++) {
-            assertEquals(DiskError.NONE, rig.write(unit * Place.UNIT_BYTES, Place.UNIT_BYTES, 0x22));
+            assertEquals(DiskError.NONE, rig.write((long) unit * Place.UNIT_BYTES, Place.UNIT_BYTES, 0x22));
         }
         assertEquals(DiskError.NO_SPACE, rig.write(8 * Place.UNIT_BYTES, SECTOR, 0x22));
         assertArrayEquals(bytes(8 * Place.UNIT_BYTES, 0x22), rig.read(0, 8 * Place.UNIT_BYTES));

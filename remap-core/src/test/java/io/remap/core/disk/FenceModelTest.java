@@ -58,8 +58,8 @@ public class FenceModelTest {
                 .actorsPerThread(2)
                 .actorsBefore(0)
                 .actorsAfter(0)
-                .iterations(10)
-                .invocationsPerIteration(500)
+                .iterations(5)
+                .invocationsPerIteration(200)
                 .check(FenceModelTest.class);
     }
 }

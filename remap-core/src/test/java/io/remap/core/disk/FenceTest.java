@@ -23,8 +23,10 @@ class FenceTest {
         Mutant mutant = new Mutant("the entry is stored with release, and no fence follows")
                 .replace(
                         "InFlightTable",
-                        "                    && ENTRIES.compareAndSet(entries, index, FREE, entry)) {\n"
-                                + "                VarHandle.fullFence();\n",
+                        """
+                                            && ENTRIES.compareAndSet(entries, index, FREE, entry)) {
+                                        VarHandle.fullFence();
+                        """,
                         "                    ) {\n                ENTRIES.setRelease(entries, index, entry);\n");
         var constructor = mutant.load("FenceRounds", directory).getDeclaredConstructor();
         constructor.setAccessible(true);
