@@ -27,9 +27,9 @@ class SegmentCursorTest {
         for (int round = 0; round < 500; round++) {
             MapSnapshot snapshot = randomSnapshot(random, Place.fullMask(sectorBytes));
             SegmentCursor cursor = new SegmentCursor(sectorBytes, SegmentCursorTest::slotOffset);
-            int sectors = UNITS * Place.UNIT_BYTES / sectorBytes;
+            int sectors = UNITS * (Place.UNIT_BYTES / sectorBytes);
             long first = random.nextInt(sectors);
-            long count = 1 + random.nextInt((int) (sectors - first));
+            long count = 1L + random.nextInt((int) (sectors - first));
             cursor.reset(snapshot, first * sectorBytes, count * sectorBytes);
             long expectedOffset = first * sectorBytes;
             while (cursor.next()) {
@@ -47,7 +47,7 @@ class SegmentCursorTest {
     private static void checkSector(long seed, MapSnapshot snapshot, SegmentCursor cursor, long done, int sectorBytes) {
         long offset = cursor.offsetBytes() + done;
         long unit = offset >> Place.UNIT_SHIFT;
-        int bit = 1 << (int) (offset % Place.UNIT_BYTES) / sectorBytes;
+        int bit = 1 << ((int) (offset % Place.UNIT_BYTES) / sectorBytes);
         long place = snapshot.table.placeOf(unit);
         long hint = snapshot.hints.placeOf(unit);
         boolean unreadable = (MapSnapshot.Hint.unreadableMask(hint) & bit) != 0;
