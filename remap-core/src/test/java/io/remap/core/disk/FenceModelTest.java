@@ -58,8 +58,8 @@ public class FenceModelTest {
                 .actorsPerThread(2)
                 .actorsBefore(0)
                 .actorsAfter(0)
-                .iterations(5)
-                .invocationsPerIteration(200)
+                .iterations(3)
+                .invocationsPerIteration(100)
                 .check(FenceModelTest.class);
     }
 }

@@ -13,7 +13,7 @@ import java.util.function.IntSupplier;
  * earlier each time. The results are compared after a lap.
  */
 final class FenceRounds implements IntSupplier {
-    private static final int LAPS = 1_500;
+    private static final int LAPS = 700;
     private static final int TABLES = 128;
     private static final long UNIT = 7;
 
