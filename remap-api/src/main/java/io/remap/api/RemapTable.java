@@ -1,6 +1,5 @@
 package io.remap.api;
 
-import io.remap.api.TableNode.ExtentRun;
 import io.remap.api.TableNode.Inner;
 import io.remap.api.TableNode.Leaf;
 import java.util.ArrayList;
@@ -118,7 +117,7 @@ public final class RemapTable {
         if (!placed) {
             append(pieces, firstUnit, lengthUnits, place);
         }
-        ExtentRun inserted = new ExtentRun(pieces.size());
+        Leaf inserted = new Leaf(pieces.size());
         long insertedUnits = 0;
         for (long[] piece : pieces) {
             inserted.add(piece[0], piece[1], piece[2]);
@@ -132,10 +131,10 @@ public final class RemapTable {
                 mappedUnits - takenUnits + insertedUnits);
     }
 
-    private RemapTable spliced(long from, long to, ExtentRun inserted, long newExtents, long newUnits) {
+    private RemapTable spliced(long from, long to, Leaf inserted, long newExtents, long newUnits) {
         List<? extends TableNode> roots;
         if (root == null) {
-            roots = inserted.count == 0 ? List.of() : List.of(new Leaf(inserted));
+            roots = inserted.count == 0 ? List.of() : List.of(inserted);
         } else {
             roots = root.splice(from, to, inserted);
         }
@@ -154,7 +153,7 @@ public final class RemapTable {
         while (last instanceof Inner inner) {
             last = inner.children[inner.children.length - 1];
         }
-        ExtentRun run = ((Leaf) last).extents;
+        Leaf run = (Leaf) last;
         return run.endUnit(run.count - 1);
     }
 
@@ -179,7 +178,7 @@ public final class RemapTable {
     /** Where a reader stands in a table. Reused; not thread-safe. */
     public static final class Cursor {
         private RemapTable table;
-        private ExtentRun run;
+        private Leaf run;
         private int index;
 
         /** A reader that stands nowhere yet. */
@@ -204,7 +203,7 @@ public final class RemapTable {
                     }
                     node = inner.children[child];
                 }
-                ExtentRun candidates = ((Leaf) node).extents;
+                Leaf candidates = (Leaf) node;
                 int at = candidates.floorIndex(wanted);
                 if (at < 0 || candidates.endUnit(at) <= wanted) {
                     at++;
@@ -256,7 +255,7 @@ public final class RemapTable {
     /** Builds a table from extents in ascending order, with full nodes: for loading a million at once. */
     public static final class Builder {
         private final List<TableNode> leaves = new ArrayList<>();
-        private ExtentRun current = new ExtentRun(TableNode.CAPACITY);
+        private Leaf current = new Leaf(TableNode.CAPACITY);
         private long extents;
         private long mappedUnits;
         private long lastFirst = -1;
@@ -295,8 +294,8 @@ public final class RemapTable {
                 return;
             }
             if (current.count == TableNode.CAPACITY) {
-                leaves.add(new Leaf(current));
-                current = new ExtentRun(TableNode.CAPACITY);
+                leaves.add(current);
+                current = new Leaf(TableNode.CAPACITY);
             }
             current.add(lastFirst, lastLength, lastPlace);
             extents++;
@@ -306,7 +305,7 @@ public final class RemapTable {
         public RemapTable build() {
             flushLast();
             if (current.count > 0) {
-                leaves.add(new Leaf(current.copy(0, current.count)));
+                leaves.add(current.copy(0, current.count));
             }
             if (leaves.isEmpty()) {
                 return EMPTY;

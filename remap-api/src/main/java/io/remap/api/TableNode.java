@@ -25,7 +25,7 @@ abstract sealed class TableNode {
      * The nodes of the same depth that stand for this one after every extent that begins in {@code [fromUnit, toUnit)}
      * is replaced by {@code inserted} (which begin in that range too): none, one or two.
      */
-    abstract List<? extends TableNode> splice(long fromUnit, long toUnit, ExtentRun inserted);
+    abstract List<? extends TableNode> splice(long fromUnit, long toUnit, Leaf inserted);
 
     /** This node and its right neighbour in one, or {@code null} if neither is small or both do not fit. */
     abstract TableNode join(TableNode right);
@@ -50,16 +50,17 @@ abstract sealed class TableNode {
     }
 
     /**
-     * Extents side by side in one array (first unit, length, place; the next one), filled up to {@code count}: what a
-     * look-up needs of an extent lies in one cache line or two, since in a large table each line is a miss.
+     * Holds extents, side by side in one array (first unit, length, place; the next one) filled up to {@code count}: in a
+     * large table each cache line of a look-up is a miss, so an extent is one or two of them. It grows by {@link #add}
+     * until it is part of a tree; it may be empty only until then.
      */
-    static final class ExtentRun {
+    static final class Leaf extends TableNode {
         private static final int WORDS = 3;
 
         private final long[] words;
         int count;
 
-        ExtentRun(int capacity) {
+        Leaf(int capacity) {
             words = new long[capacity * WORDS];
         }
 
@@ -86,13 +87,13 @@ abstract sealed class TableNode {
             count++;
         }
 
-        void addAll(ExtentRun other, int from, int to) {
+        void addAll(Leaf other, int from, int to) {
             System.arraycopy(other.words, from * WORDS, words, count * WORDS, (to - from) * WORDS);
             count += to - from;
         }
 
-        ExtentRun copy(int from, int to) {
-            ExtentRun part = new ExtentRun(to - from);
+        Leaf copy(int from, int to) {
+            Leaf part = new Leaf(to - from);
             part.addAll(this, from, to);
             return part;
         }
@@ -124,43 +125,34 @@ abstract sealed class TableNode {
             }
             return high;
         }
-    }
-
-    /** Holds extents. */
-    static final class Leaf extends TableNode {
-        final ExtentRun extents;
-
-        Leaf(ExtentRun extents) {
-            this.extents = extents;
-        }
 
         @Override
         long firstUnit() {
-            return extents.firstUnit(0);
+            return firstUnit(0);
         }
 
         @Override
         int size() {
-            return extents.count;
+            return count;
         }
 
         @Override
-        List<Leaf> splice(long fromUnit, long toUnit, ExtentRun inserted) {
-            int from = extents.floorIndex(fromUnit - 1) + 1;
-            int to = extents.floorIndex(toUnit - 1) + 1;
-            ExtentRun merged = new ExtentRun(extents.count - (to - from) + inserted.count);
-            merged.addAll(extents, 0, from);
+        List<Leaf> splice(long fromUnit, long toUnit, Leaf inserted) {
+            int from = floorIndex(fromUnit - 1) + 1;
+            int to = floorIndex(toUnit - 1) + 1;
+            Leaf merged = new Leaf(count - (to - from) + inserted.count);
+            merged.addAll(this, 0, from);
             merged.addAll(inserted, 0, inserted.count);
-            merged.addAll(extents, to, extents.count);
+            merged.addAll(this, to, count);
             if (merged.count == 0) {
                 return List.of();
             }
             if (merged.count <= CAPACITY) {
-                return List.of(new Leaf(merged));
+                return List.of(merged);
             }
             // Appending at the end is how a table grows from a scan: leave the left leaf full then.
-            int middle = to == extents.count ? CAPACITY : merged.count / 2;
-            return List.of(new Leaf(merged.copy(0, middle)), new Leaf(merged.copy(middle, merged.count)));
+            int middle = to == count ? CAPACITY : merged.count / 2;
+            return List.of(merged.copy(0, middle), merged.copy(middle, merged.count));
         }
 
         @Override
@@ -168,11 +160,11 @@ abstract sealed class TableNode {
             if (!joinable(this, right)) {
                 return null;
             }
-            ExtentRun other = ((Leaf) right).extents;
-            ExtentRun both = new ExtentRun(extents.count + other.count);
-            both.addAll(extents, 0, extents.count);
+            Leaf other = (Leaf) right;
+            Leaf both = new Leaf(count + other.count);
+            both.addAll(this, 0, count);
             both.addAll(other, 0, other.count);
-            return new Leaf(both);
+            return both;
         }
     }
 
@@ -200,7 +192,7 @@ abstract sealed class TableNode {
         }
 
         @Override
-        List<Inner> splice(long fromUnit, long toUnit, ExtentRun inserted) {
+        List<Inner> splice(long fromUnit, long toUnit, Leaf inserted) {
             int from = Math.max(0, floorIndex(firstUnits, children.length, fromUnit));
             int to = Math.max(from, floorIndex(firstUnits, children.length, toUnit - 1));
             TableNode[] result = new TableNode[children.length + 2];
@@ -210,7 +202,7 @@ abstract sealed class TableNode {
                 result[count++] = node;
             }
             if (to > from) {
-                for (TableNode node : children[to].splice(fromUnit, toUnit, new ExtentRun(0))) {
+                for (TableNode node : children[to].splice(fromUnit, toUnit, new Leaf(0))) {
                     result[count++] = node;
                 }
             }
