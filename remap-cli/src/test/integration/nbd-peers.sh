@@ -139,4 +139,45 @@ test_several_connections_see_each_others_writes() {
     assert_same_content original.img out.img
 }
 
+# The system's abstract addresses have no mode, so who connects is asked for.
+test_an_abstract_address_serves_its_user_only() {
+    local address=remap-peers-$$-$RANDOM
+    serve_image --socket "@$address"
+    local file
+    file=$(grep -o 'uri  *json:.*' disk.out | sed 's/^uri *//')
+    assert_contains "$file" "\"path\":\"$address\""
+    qemu-img compare -F raw "$file" original.img > qemu-img.out 2>&1 || fail "$(cat qemu-img.out)"
+    qemu-io -c "write -P 0x66 1M 8M" -c "flush" -c "read -P 0x66 1M 8M" "$file" > qemu-io.out 2>&1 \
+        || fail "$(cat qemu-io.out)"
+    qemu-io -f raw -r -c "read -P 0x66 1M 8M" "$uri" > qemu-io.out 2>&1 || fail "$(cat qemu-io.out)"
+    assert_contains "$("$remap" status disk)" "$address"
+    assert_equal NBDMAGIC "$(greeting_as own "$address")" "greeting of the own user"
+    if [ "$(id -u)" = 0 ]; then
+        assert_equal "" "$(greeting_as 65534 "$address")" "greeting of another user"
+        assert_contains "$(cat disk.err)" "hung up on unix uid 65534"
+    fi
+    stop_server
+    assert_equal "refused" "$(greeting_as own "$address")" "after the stop"
+}
+
+# greeting_as UID|own ADDRESS: the first 8 bytes that the server sends, nothing if it hangs up.
+greeting_as() {
+    /usr/bin/python3 - "$@" << 'PYTHON'
+import os, socket, sys
+if sys.argv[1] != "own":
+    os.setgroups([])
+    os.setgid(int(sys.argv[1]))
+    os.setuid(int(sys.argv[1]))
+client = socket.socket(socket.AF_UNIX)
+client.settimeout(15)
+try:
+    client.connect("\0" + sys.argv[2])
+    print(client.recv(8).decode())
+except ConnectionRefusedError:
+    print("refused")
+except ConnectionResetError:
+    print("")
+PYTHON
+}
+
 run_tests

@@ -17,9 +17,6 @@ module io.remap.core {
     // The open option for direct transfers of the JDK's channels.
     requires jdk.unsupported;
     requires org.jnrproject.jffi;
-    // jnr-ffi, which jnr-unixsocket runs on, is an automatic module and cannot say that it needs these itself.
-    requires org.objectweb.asm.commons;
-    requires org.objectweb.asm.util;
 
     exports io.remap.core;
     exports io.remap.core.disk;

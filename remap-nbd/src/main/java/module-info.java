@@ -6,8 +6,12 @@
  */
 module io.remap.nbd {
     requires io.remap.api;
-    requires org.jnrproject.unixsocket;
     requires jdk.net;
+    requires org.jnrproject.enxio;
+    requires org.jnrproject.unixsocket;
+    // jnr-ffi, which these run on, is an automatic module and cannot say that it needs these itself.
+    requires org.objectweb.asm.commons;
+    requires org.objectweb.asm.util;
 
     provides io.remap.api.spi.FrontendProvider with
             io.remap.nbd.NbdFrontendProvider;

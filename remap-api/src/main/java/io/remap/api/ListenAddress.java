@@ -13,6 +13,18 @@ public sealed interface ListenAddress {
     }
 
     /**
+     * An abstract Unix-domain address, of Linux: a name in the network namespace, without a file (unix(7)).
+     *
+     * @param name without the zero byte in front; 1 to 107 visible ASCII characters
+     */
+    record Abstract(String name) implements ListenAddress {
+        @Override
+        public String toString() {
+            return "unix:@" + name;
+        }
+    }
+
+    /**
      * A TCP port.
      *
      * @param host name or address, empty for loopback

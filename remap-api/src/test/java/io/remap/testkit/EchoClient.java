@@ -5,6 +5,7 @@ import java.io.EOFException;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
+import java.net.SocketTimeoutException;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.channels.SocketChannel;
@@ -20,6 +21,11 @@ public final class EchoClient implements AutoCloseable {
                 ? UnixDomainSocketAddress.of(unix.path())
                 : new InetSocketAddress(((ListenAddress.Tcp) address).host(), ((ListenAddress.Tcp) address).port());
         channel = SocketChannel.open(target);
+    }
+
+    /** A client on a connected, blocking channel. */
+    public EchoClient(SocketChannel channel) {
+        this.channel = channel;
     }
 
     /** A request as it is sent; its payload follows from the tag. */
@@ -60,8 +66,12 @@ public final class EchoClient implements AutoCloseable {
     private ByteBuffer read(int lengthBytes) throws IOException {
         ByteBuffer bytes = ByteBuffer.allocate(lengthBytes);
         while (bytes.hasRemaining()) {
-            if (channel.read(bytes) < 0) {
+            int receivedBytes = channel.read(bytes);
+            if (receivedBytes < 0) {
                 throw new EOFException("the server hung up");
+            }
+            if (receivedBytes == 0) {
+                throw new SocketTimeoutException("nothing came");
             }
         }
         return bytes.flip();

@@ -18,6 +18,7 @@ import java.net.StandardSocketOptions;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.channels.ServerSocketChannel;
+import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
@@ -43,6 +44,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * What every {@link Transport} does, on real sockets with {@link EchoSession}. A subclass opens the transport; waiting is
@@ -53,10 +55,15 @@ public abstract class TransportContract {
     protected static final long WAIT_MILLIS = 10_000;
     private static final int CONNECTION_LIMIT = 60;
 
+    /** 107 characters. */
+    private static final String LONGEST_ABSTRACT_NAME =
+            "remap-test-abstract-unix-address/of-the-greatest-length-that-fits-into-sun_path-behind-the-zero-byte/------";
+
     /** The kinds of sockets. */
     protected enum Kind {
         UNIX,
-        TCP
+        TCP,
+        ABSTRACT
     }
 
     @TempDir
@@ -130,10 +137,24 @@ public abstract class TransportContract {
     }
 
     private Transport.Listener take(Kind kind) throws Refusal {
-        return transport.listen(
-                kind == Kind.UNIX ? new ListenAddress.Unix(directory.resolve("s")) : new ListenAddress.Tcp("", 0),
-                (peer, events) -> new EchoSession(shared, events));
+        ListenAddress address = switch (kind) {
+            case UNIX -> new ListenAddress.Unix(directory.resolve("s"));
+            case TCP -> new ListenAddress.Tcp("", 0);
+            case ABSTRACT ->
+                new ListenAddress.Abstract(
+                        "remap-test-" + ProcessHandle.current().pid());
+        };
+        return transport.listen(address, (peer, events) -> new EchoSession(shared, events));
     }
+
+    protected EchoClient connect(ListenAddress address) throws IOException {
+        return address instanceof ListenAddress.Abstract name
+                ? new EchoClient(connectAbstract(name.name()))
+                : new EchoClient(address);
+    }
+
+    /** Connects to an abstract Unix address, which the JDK cannot; reads give 0 after {@link #WAIT_MILLIS}. */
+    protected abstract SocketChannel connectAbstract(String name) throws IOException;
 
     protected EchoSession.Echo nextHeld() throws InterruptedException {
         EchoSession.Echo echo = shared.held.poll(WAIT_MILLIS, TimeUnit.MILLISECONDS);
@@ -166,7 +187,7 @@ public abstract class TransportContract {
     @ParameterizedTest
     @EnumSource
     void answersManyRequestsInFlight(Kind kind) throws Exception {
-        try (EchoClient client = new EchoClient(listen(kind).address())) {
+        try (EchoClient client = connect(listen(kind).address())) {
             exchange(client, 5_000, 100);
         }
     }
@@ -174,7 +195,7 @@ public abstract class TransportContract {
     @ParameterizedTest
     @EnumSource
     void movesLargePayloadsWhole(Kind kind) throws Exception {
-        try (EchoClient client = new EchoClient(listen(kind).address())) {
+        try (EchoClient client = connect(listen(kind).address())) {
             exchange(client, 2, EchoSession.MAX_PAYLOAD_BYTES);
             exchange(client, 30, (1 << 20) + 1);
         }
@@ -183,7 +204,7 @@ public abstract class TransportContract {
     @ParameterizedTest
     @EnumSource
     void sendsWhatOtherThreadsComplete(Kind kind) throws Exception {
-        try (EchoClient client = new EchoClient(listen(kind).address())) {
+        try (EchoClient client = connect(listen(kind).address())) {
             for (int round = 0; round < 20; round++) {
                 List<EchoSession.Echo> held = new ArrayList<>();
                 for (int tag = 0; tag < 32; tag++) {
@@ -202,7 +223,7 @@ public abstract class TransportContract {
     @ParameterizedTest
     @EnumSource
     void heldRequestsDoNotHoldUpOthers(Kind kind) throws Exception {
-        try (EchoClient client = new EchoClient(listen(kind).address())) {
+        try (EchoClient client = connect(listen(kind).address())) {
             for (int i = 0; i < EchoSession.IN_FLIGHT_LIMIT - 1; i++) {
                 client.send(1_000_000 + i, Manner.HELD, 10);
             }
@@ -217,7 +238,7 @@ public abstract class TransportContract {
     @ParameterizedTest
     @EnumSource
     void sendsWhatTheSessionAnswersByItselfWhenPolled(Kind kind) throws Exception {
-        try (EchoClient client = new EchoClient(listen(kind).address())) {
+        try (EchoClient client = connect(listen(kind).address())) {
             for (int tag = 0; tag < 20; tag += 2) {
                 // In one piece, so that the second is found when the next work is asked for, not when bytes arrive.
                 ByteBuffer both = ByteBuffer.allocate(1024)
@@ -233,7 +254,7 @@ public abstract class TransportContract {
     @ParameterizedTest
     @EnumSource
     void goesOnAfterTheLimitOfRequestsInFlight(Kind kind) throws Exception {
-        try (EchoClient client = new EchoClient(listen(kind).address())) {
+        try (EchoClient client = connect(listen(kind).address())) {
             int requests = 3 * EchoSession.IN_FLIGHT_LIMIT;
             for (int tag = 0; tag < requests; tag++) {
                 client.send(tag, Manner.HELD, 10);
@@ -260,7 +281,7 @@ public abstract class TransportContract {
         List<Future<Void>> done = new ArrayList<>();
         for (int i = 0; i < 50; i++) {
             done.add(inBackground(() -> {
-                try (EchoClient client = new EchoClient(listener.address())) {
+                try (EchoClient client = connect(listener.address())) {
                     for (int tag = 0; tag < 40; tag++) {
                         client.send(tag, Manner.AT_ONCE, 4096);
                     }
@@ -281,8 +302,8 @@ public abstract class TransportContract {
     @EnumSource
     void aClientThatDoesNotReadHoldsUpNobodyElse(Kind kind) throws Exception {
         Transport.Listener listener = listen(kind);
-        try (EchoClient lazy = new EchoClient(listener.address());
-                EchoClient other = new EchoClient(listener.address())) {
+        try (EchoClient lazy = connect(listener.address());
+                EchoClient other = connect(listener.address())) {
             int requests = 40;
             Future<Void> sender = inBackground(() -> {
                 for (int tag = 0; tag < requests; tag++) {
@@ -303,7 +324,7 @@ public abstract class TransportContract {
     @ParameterizedTest
     @EnumSource
     void answersWhatCameBeforeTheClientEndedItsInput(Kind kind) throws Exception {
-        try (EchoClient client = new EchoClient(listen(kind).address())) {
+        try (EchoClient client = connect(listen(kind).address())) {
             for (int tag = 0; tag < 100; tag++) {
                 client.send(tag, tag % 10 == 0 ? Manner.HELD : Manner.AT_ONCE, 100);
             }
@@ -322,8 +343,8 @@ public abstract class TransportContract {
     @EnumSource
     void aLastReplyLeavesBeforeTheSocketIsClosed(Kind kind) throws Exception {
         Transport.Listener listener = listen(kind);
-        try (EchoClient client = new EchoClient(listener.address());
-                EchoClient abrupt = new EchoClient(listener.address())) {
+        try (EchoClient client = connect(listener.address());
+                EchoClient abrupt = connect(listener.address())) {
             client.send(7, Manner.LAST, 1 << 20);
             assertEquals(7, client.receive());
             assertTrue(client.isHungUp());
@@ -336,9 +357,9 @@ public abstract class TransportContract {
     @EnumSource
     void aClientThatBreaksOffLeavesNothingBehind(Kind kind) throws Exception {
         Transport.Listener listener = listen(kind);
-        try (EchoClient other = new EchoClient(listener.address())) {
+        try (EchoClient other = connect(listener.address())) {
             for (int i = 0; i < 20; i++) {
-                try (EchoClient client = new EchoClient(listener.address())) {
+                try (EchoClient client = connect(listener.address())) {
                     client.send(1, Manner.HELD, 1000);
                     client.send(2, Manner.AT_ONCE, 1 << 20);
                     client.send(EchoClient.request(3, Manner.AT_ONCE, 1 << 20).limit(1000 * i));
@@ -358,8 +379,8 @@ public abstract class TransportContract {
     @EnumSource
     void anErrorInTheProgramEndsOnlyItsConnection(Kind kind) throws Exception {
         Transport.Listener listener = listen(kind);
-        try (EchoClient client = new EchoClient(listener.address());
-                EchoClient other = new EchoClient(listener.address())) {
+        try (EchoClient client = connect(listener.address());
+                EchoClient other = connect(listener.address())) {
             client.send(1, Manner.BROKEN, 0);
             assertTrue(client.isHungUp());
             exchange(other, 100, 100);
@@ -372,18 +393,18 @@ public abstract class TransportContract {
         transport.close();
         transport = open(environment, 2);
         Transport.Listener listener = listen(kind);
-        try (EchoClient first = new EchoClient(listener.address());
-                EchoClient second = new EchoClient(listener.address())) {
+        try (EchoClient first = connect(listener.address());
+                EchoClient second = connect(listener.address())) {
             exchange(first, 1, 1);
             exchange(second, 1, 1);
             for (int i = 0; i < 5; i++) {
-                try (EchoClient third = new EchoClient(listener.address())) {
+                try (EchoClient third = connect(listener.address())) {
                     assertTrue(third.isHungUp());
                 }
             }
             first.close();
             eventually("there is a place again", () -> transport.connections() == 1);
-            try (EchoClient third = new EchoClient(listener.address())) {
+            try (EchoClient third = connect(listener.address())) {
                 exchange(third, 10, 10);
             }
         }
@@ -393,14 +414,14 @@ public abstract class TransportContract {
     @EnumSource
     void drainSendsWhatIsUnderWay(Kind kind) throws Exception {
         Transport.Listener listener = listen(kind);
-        try (EchoClient client = new EchoClient(listener.address());
-                EchoClient silent = new EchoClient(listener.address())) {
+        try (EchoClient client = connect(listener.address());
+                EchoClient silent = connect(listener.address())) {
             exchange(silent, 1, 1);
             client.send(1, Manner.HELD, 1000);
             EchoSession.Echo echo = nextHeld();
             Future<Boolean> drained = clients.submit(() -> transport.drain(WAIT_MILLIS));
             assertTrue(silent.isHungUp());
-            assertThrows(IOException.class, () -> new EchoClient(listener.address()));
+            assertThrows(IOException.class, () -> connect(listener.address()));
             assertFalse(drained.isDone());
             echo.complete();
             assertEquals(1, client.receive());
@@ -412,7 +433,7 @@ public abstract class TransportContract {
     @ParameterizedTest
     @EnumSource
     void drainHangsUpWhenItsTimeIsOver(Kind kind) throws Exception {
-        try (EchoClient client = new EchoClient(listen(kind).address())) {
+        try (EchoClient client = connect(listen(kind).address())) {
             client.send(1, Manner.HELD, 1000);
             nextHeld();
             assertFalse(transport.drain(50));
@@ -422,9 +443,20 @@ public abstract class TransportContract {
 
     @ParameterizedTest
     @EnumSource
+    void closeWakesWhoeverIsSending(Kind kind) throws Exception {
+        try (EchoClient client = connect(listen(kind).address())) {
+            client.send(1, Manner.AT_ONCE, EchoSession.MAX_PAYLOAD_BYTES);
+            assertFalse(client.isHungUp(), "the reply has begun; the rest of it does not fit into the socket");
+            transport.close();
+            eventually("the sender has left", () -> transport.connections() == 0);
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource
     void whoComesBeforeTheStartWaits(Kind kind) throws Exception {
         Transport.Listener listener = take(kind);
-        try (EchoClient client = new EchoClient(listener.address())) {
+        try (EchoClient client = connect(listener.address())) {
             assertEquals(0, transport.connections());
             listener.start();
             exchange(client, 10, 10);
@@ -435,11 +467,11 @@ public abstract class TransportContract {
     @EnumSource
     void closingAListenerLeavesItsConnections(Kind kind) throws Exception {
         Transport.Listener listener = listen(kind);
-        try (EchoClient client = new EchoClient(listener.address())) {
+        try (EchoClient client = connect(listener.address())) {
             exchange(client, 1, 1);
             listener.close();
             listener.close();
-            assertThrows(IOException.class, () -> new EchoClient(listener.address()));
+            assertThrows(IOException.class, () -> connect(listener.address()));
             exchange(client, 100, 100);
         }
     }
@@ -461,7 +493,7 @@ public abstract class TransportContract {
         try (ServerSocketChannel dead = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
             dead.bind(UnixDomainSocketAddress.of(directory.resolve("s")));
         }
-        try (EchoClient client = new EchoClient(listen(Kind.UNIX).address())) {
+        try (EchoClient client = connect(listen(Kind.UNIX).address())) {
             exchange(client, 10, 10);
         }
         try (var files = Files.list(directory)) {
@@ -475,9 +507,42 @@ public abstract class TransportContract {
             Refusal refusal = assertThrows(Refusal.class, () -> listen(Kind.UNIX));
             assertEquals(Refusal.Kind.BUSY, refusal.kind());
             assertTrue(refusal.getMessage().contains(directory.resolve("s").toString()), refusal.getMessage());
-            try (EchoClient client = new EchoClient(live.address())) {
+            try (EchoClient client = connect(live.address())) {
                 exchange(client, 10, 10);
             }
+        }
+    }
+
+    @Test
+    void anAbstractAddressIsTakenOnceAndFreeAtTheEnd() throws Exception {
+        try (Transport.Listener listener = listen(Kind.ABSTRACT)) {
+            Refusal refusal = assertThrows(Refusal.class, () -> listen(Kind.ABSTRACT));
+            assertEquals(Refusal.Kind.BUSY, refusal.kind());
+            assertTrue(refusal.getMessage().contains(listener.address().toString()), refusal.getMessage());
+        }
+        try (EchoClient client = connect(listen(Kind.ABSTRACT).address())) {
+            exchange(client, 10, 10);
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"", "a b", "a\0b", "\u00fc", LONGEST_ABSTRACT_NAME + "x"})
+    void abstractNamesThatCannotBeAreRefused(String name) {
+        Refusal refusal = assertThrows(
+                Refusal.class,
+                () -> transport.listen(
+                        new ListenAddress.Abstract(name), (peer, events) -> new EchoSession(shared, events)));
+        assertEquals(Refusal.Kind.USAGE, refusal.kind());
+    }
+
+    @Test
+    void anAbstractNameOfFullLengthWorks() throws Exception {
+        try (Transport.Listener listener = transport.listen(
+                        new ListenAddress.Abstract(LONGEST_ABSTRACT_NAME),
+                        (peer, events) -> new EchoSession(shared, events));
+                EchoClient client = connect(listener.address())) {
+            listener.start();
+            exchange(client, 10, 10);
         }
     }
 

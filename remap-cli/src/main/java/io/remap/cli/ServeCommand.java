@@ -90,8 +90,9 @@ final class ServeCommand extends Verb {
     @Option(
             names = "--socket",
             paramLabel = "PATH",
-            description = "Listen on this Unix socket. Without --socket and --listen: one in the run directory.")
-    List<Path> sockets = new ArrayList<>();
+            description = "Listen on this Unix socket; @NAME is the abstract address NAME, for you and root. Without "
+                    + "--socket and --listen: one in the run directory.")
+    List<String> sockets = new ArrayList<>();
 
     @Option(
             names = "--listen",
@@ -235,8 +236,12 @@ final class ServeCommand extends Verb {
         String chosenName = name == null ? RunDirectory.nameFor(mainUri.path()) : name;
         RunDirectory.checkName(chosenName);
         List<ListenAddress> addresses = new ArrayList<>();
-        for (Path socket : sockets) {
-            addresses.add(new ListenAddress.Unix(socket.toAbsolutePath().normalize()));
+        for (String socket : sockets) {
+            addresses.add(
+                    socket.startsWith("@")
+                            ? new ListenAddress.Abstract(socket.substring(1))
+                            : new ListenAddress.Unix(
+                                    Path.of(socket).toAbsolutePath().normalize()));
         }
         for (String text : listen) {
             ListenAddress.Tcp address = ListenArgument.parse(text);

@@ -39,6 +39,18 @@ class NbdUrisTest {
     }
 
     @Test
+    void anAbstractAddressIsNamedAsQemuDoes() {
+        ListenAddress address = new ListenAddress.Abstract("a,b");
+        String uri =
+                "json:{\"driver\":\"raw\",\"file\":{\"driver\":\"nbd\",\"server\":{\"type\":\"unix\",\"path\":\"a,b\","
+                        + "\"abstract\":true},\"export\":\"it's \\\\ \\\"\\u0001\"}}";
+        String export = "it's \\ \"\u0001";
+        assertEquals(uri, NbdUris.uri(address, export));
+        List<String> commands = NbdUris.attachCommands(address, export, 512, false);
+        assertTrue(commands.contains("qemu-img convert -O raw '" + uri.replace("'", "'\\''") + "' copy.img"));
+    }
+
+    @Test
     void commandsAreQuotedForAShell() {
         List<String> commands =
                 NbdUris.attachCommands(new ListenAddress.Unix(Path.of("/run/it's here")), "my disk", 4096, false);

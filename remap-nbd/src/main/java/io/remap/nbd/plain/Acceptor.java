@@ -5,8 +5,6 @@ import io.remap.api.SessionFactory;
 import io.remap.api.spi.Transport;
 import java.io.IOException;
 import java.nio.channels.ClosedChannelException;
-import java.nio.channels.ServerSocketChannel;
-import java.nio.channels.SocketChannel;
 import java.util.concurrent.Semaphore;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -22,7 +20,7 @@ final class Acceptor implements Transport.Listener {
 
     private final PlainTransport transport;
     private final ListenAddress address;
-    private final ServerSocketChannel channel;
+    private final ListeningSocket socket;
     private final Runnable cleanUp;
     private final SessionFactory sessions;
 
@@ -40,12 +38,12 @@ final class Acceptor implements Transport.Listener {
     Acceptor(
             PlainTransport transport,
             ListenAddress address,
-            ServerSocketChannel channel,
+            ListeningSocket socket,
             Runnable cleanUp,
             SessionFactory sessions) {
         this.transport = transport;
         this.address = address;
-        this.channel = channel;
+        this.socket = socket;
         this.cleanUp = cleanUp;
         this.sessions = sessions;
         this.thread = new Thread(this::acceptAll, "remap-plain-accept-" + address);
@@ -64,9 +62,9 @@ final class Acceptor implements Transport.Listener {
 
     private void acceptAll() {
         while (!closed) {
-            SocketChannel accepted;
+            Wire accepted;
             try {
-                accepted = channel.accept();
+                accepted = socket.accept();
             } catch (ClosedChannelException e) {
                 log.debug("{}: no longer listening", address);
                 return;
@@ -90,7 +88,7 @@ final class Acceptor implements Transport.Listener {
         }
         again.release();
         try {
-            channel.close();
+            socket.close();
         } catch (IOException e) {
             log.debug("{}: closing: {}", address, e.toString());
         }

@@ -4,7 +4,6 @@ import io.remap.api.Session;
 import io.remap.api.TimeSource;
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.nio.channels.SocketChannel;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -55,7 +54,7 @@ final class Connection implements Session.Events {
     private static final Logger log = LoggerFactory.getLogger(Connection.class);
 
     private final PlainTransport transport;
-    private final SocketChannel channel;
+    private final Wire wire;
     private final String peer;
     private final String threadName;
     private final int workerLimit;
@@ -98,9 +97,9 @@ final class Connection implements Session.Events {
 
     private long progressSeenByWatch;
 
-    Connection(PlainTransport transport, SocketChannel channel, String peer, long number, int workerLimit) {
+    Connection(PlainTransport transport, Wire wire, String peer, long number, int workerLimit) {
         this.transport = transport;
-        this.channel = channel;
+        this.wire = wire;
         this.peer = peer;
         this.threadName = "remap-plain-" + number + "-worker-";
         this.workerLimit = workerLimit;
@@ -173,7 +172,7 @@ final class Connection implements Session.Events {
         }
         try {
             // Wakes whoever is blocked in it.
-            channel.close();
+            wire.close();
         } catch (IOException e) {
             log.debug("{}: closing the socket: {}", peer, e.toString());
         }
@@ -419,7 +418,7 @@ final class Connection implements Session.Events {
             // The session answered something by itself (a greeting, a refusal): that must leave before this blocks.
             return false;
         }
-        int lengthBytes = channel.read(buffer);
+        int lengthBytes = wire.read(buffer);
         progress.increment();
         if (lengthBytes < 0) {
             inputEnded = true;
@@ -479,7 +478,7 @@ final class Connection implements Session.Events {
                 break;
             }
             watch();
-            long lengthBytes = channel.write(gathered, 0, count);
+            long lengthBytes = wire.write(gathered, count);
             progress.increment();
             session.sent(lengthBytes);
         }

@@ -8,17 +8,13 @@ import io.remap.api.SessionFactory;
 import io.remap.api.TimeSource;
 import io.remap.api.spi.Transport;
 import java.io.IOException;
-import java.net.InetSocketAddress;
-import java.net.StandardSocketOptions;
 import java.nio.channels.ServerSocketChannel;
-import java.nio.channels.SocketChannel;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
-import jdk.net.ExtendedSocketOptions;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -28,7 +24,8 @@ import org.slf4j.LoggerFactory;
  * <p>Data goes through the JDK's channels on Unix sockets too. Those of jnr-unixsocket take 4 to 6 times as long for the
  * replies of 32 reads of 4 KiB (7.3 to 9.3 µs each instead of 1.2 to 2.6, measured: one system call for each buffer instead
  * of one for all) and twice as long for 1 MiB (427 to 575 µs instead of 213 to 248), do not wake a thread that is blocked
- * in a channel that is closed, and let it go on with a descriptor number that is somebody else's by then.
+ * in a channel that is closed, and let it go on with a descriptor number that is somebody else's by then. What only
+ * jnr-unixsocket can do, abstract addresses, goes through it, see {@link AbstractAddressSocket} and {@link Descriptor}.
  *
  * <p>Invariant: a connection counts until its last thread has left, so that clients who come, hang and go do not pile up
  * threads.
@@ -64,10 +61,14 @@ final class PlainTransport implements Transport {
         Acceptor acceptor;
         if (address instanceof ListenAddress.Unix unix) {
             UnixSocketFile.Bound bound = UnixSocketFile.bind(unix.path(), environment.random());
-            acceptor = new Acceptor(this, address, bound.channel(), bound.file()::remove, sessions);
+            acceptor =
+                    new Acceptor(this, address, new JdkWire.Listening(bound.channel()), bound.file()::remove, sessions);
         } else if (address instanceof ListenAddress.Tcp tcp) {
             ServerSocketChannel channel = TcpPort.bind(tcp);
-            acceptor = new Acceptor(this, TcpPort.bound(tcp, channel), channel, () -> {}, sessions);
+            acceptor =
+                    new Acceptor(this, TcpPort.bound(tcp, channel), new JdkWire.Listening(channel), () -> {}, sessions);
+        } else if (address instanceof ListenAddress.Abstract name) {
+            acceptor = new Acceptor(this, address, AbstractAddressSocket.bind(name), () -> {}, sessions);
         } else {
             throw new IllegalArgumentException("a new kind of address: " + address);
         }
@@ -85,27 +86,26 @@ final class PlainTransport implements Transport {
         return acceptor;
     }
 
-    /** Takes a connection, or hangs up if there are too many. Does not throw. */
-    void admit(SocketChannel channel, ListenAddress address, SessionFactory sessions) {
+    /** Takes a connection, or hangs up if there are too many or it is unwelcome. Does not throw. */
+    void admit(Wire wire, ListenAddress address, SessionFactory sessions) {
         Connection connection = null;
         try {
-            if (address instanceof ListenAddress.Tcp) {
-                channel.setOption(StandardSocketOptions.TCP_NODELAY, true);
-                channel.setOption(StandardSocketOptions.SO_KEEPALIVE, true);
-            }
-            String peer = peer(channel, address);
-            connection = new Connection(this, channel, peer, accepted.incrementAndGet(), workerLimit);
+            String peer = wire.ready();
+            connection = new Connection(this, wire, peer, accepted.incrementAndGet(), workerLimit);
             if (!register(connection, peer)) {
-                channel.close();
+                hangUp(wire);
                 return;
             }
             connection.start(sessions.create(peer, connection));
+        } catch (Wire.Unwelcome e) {
+            warn(e.getMessage());
+            hangUp(wire);
         } catch (IOException e) {
             log.debug("{}: a connection broke at once: {}", address, e.toString());
-            hangUp(channel);
+            hangUp(wire);
         } catch (RuntimeException | Error e) {
             log.error("{}: an error in the program ended a connection at its beginning", address, e);
-            hangUp(channel);
+            hangUp(wire);
             ended(connection);
         }
     }
@@ -125,23 +125,12 @@ final class PlainTransport implements Transport {
         return false;
     }
 
-    private static void hangUp(SocketChannel channel) {
+    private static void hangUp(Wire wire) {
         try {
-            channel.close();
+            wire.close();
         } catch (IOException e) {
             log.debug("hanging up: {}", e.toString());
         }
-    }
-
-    /** Who connected, without control characters. */
-    private static String peer(SocketChannel channel, ListenAddress address) throws IOException {
-        if (address instanceof ListenAddress.Unix) {
-            String user =
-                    channel.getOption(ExtendedSocketOptions.SO_PEERCRED).user().getName();
-            return "unix user " + user.replaceAll("\\p{Cntrl}", "?");
-        }
-        InetSocketAddress remote = (InetSocketAddress) channel.getRemoteAddress();
-        return remote.getAddress().getHostAddress() + " port " + remote.getPort();
     }
 
     @Override

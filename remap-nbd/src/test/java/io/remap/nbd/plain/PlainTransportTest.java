@@ -4,14 +4,25 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.remap.api.Environment;
+import io.remap.api.ListenAddress;
 import io.remap.api.Refusal;
 import io.remap.api.Settings;
 import io.remap.api.spi.Transport;
 import io.remap.testkit.EchoClient;
+import io.remap.testkit.EchoSession;
 import io.remap.testkit.EchoSession.Manner;
 import io.remap.testkit.TransportContract;
+import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.channels.SocketChannel;
+import java.nio.file.Files;
 import java.util.Map;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
+import jnr.unixsocket.UnixSocketAddress;
+import jnr.unixsocket.UnixSocketChannel;
+import jnr.unixsocket.UnixSocketOptions;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
@@ -28,11 +39,35 @@ final class PlainTransportTest extends TransportContract {
                                 PlainTransportProvider.WORKER_LIMIT.name(), Integer.toString(WORKERS))));
     }
 
+    @Override
+    protected SocketChannel connectAbstract(String name) throws IOException {
+        UnixSocketChannel channel = UnixSocketChannel.open(new UnixSocketAddress("\0" + name));
+        channel.setOption(UnixSocketOptions.SO_RCVTIMEO, (int) WAIT_MILLIS);
+        return channel;
+    }
+
+    @Test
+    void anAbstractAddressSaysWhoConnected() throws Exception {
+        BlockingQueue<String> peers = new LinkedBlockingQueue<>();
+        ListenAddress.Abstract address = new ListenAddress.Abstract(
+                "remap-peer-" + ProcessHandle.current().pid());
+        try (Transport.Listener listener = transport.listen(address, (peer, events) -> {
+                    peers.add(peer);
+                    return new EchoSession(shared, events);
+                });
+                EchoClient client = connect(address)) {
+            listener.start();
+            client.send(1, Manner.AT_ONCE, 1);
+            client.receive();
+            assertEquals("unix uid " + Files.getAttribute(directory, "unix:uid"), peers.remove());
+        }
+    }
+
     /** All arrive at once, and so does what is behind them: nothing that was decoded may wait for them. */
     @ParameterizedTest
     @EnumSource
     void requestsThatHangHoldUpNobody(Kind kind) throws Exception {
-        try (EchoClient client = new EchoClient(listen(kind).address())) {
+        try (EchoClient client = connect(listen(kind).address())) {
             ByteBuffer all = ByteBuffer.allocate(64 << 10);
             for (int tag = 0; tag < 40; tag++) {
                 boolean hangs = tag % 5 == 2 && tag / 5 < WORKERS - 1;
@@ -53,7 +88,7 @@ final class PlainTransportTest extends TransportContract {
     @ParameterizedTest
     @EnumSource
     void whatOtherThreadsCompleteIsSentWhileAllWorkersHang(Kind kind) throws Exception {
-        try (EchoClient client = new EchoClient(listen(kind).address())) {
+        try (EchoClient client = connect(listen(kind).address())) {
             client.send(100, Manner.HELD, 16);
             for (int tag = 0; tag < 2 * WORKERS; tag++) {
                 client.send(tag, Manner.BLOCKED, 16);
@@ -72,7 +107,7 @@ final class PlainTransportTest extends TransportContract {
     @ParameterizedTest
     @EnumSource
     void aSessionIsClosedAlthoughAllItsWorkersHang(Kind kind) throws Exception {
-        try (EchoClient client = new EchoClient(listen(kind).address())) {
+        try (EchoClient client = connect(listen(kind).address())) {
             for (int tag = 0; tag < WORKERS; tag++) {
                 client.send(tag, Manner.BLOCKED, 16);
             }

@@ -1,0 +1,192 @@
+package io.remap.nbd.plain;
+
+import io.remap.api.ListenAddress;
+import io.remap.api.Refusal;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.AsynchronousCloseException;
+import java.nio.channels.NotYetBoundException;
+import java.util.Locale;
+import jnr.enxio.channels.Native;
+import jnr.unixsocket.UnixServerSocketChannel;
+import jnr.unixsocket.UnixSocketAddress;
+import jnr.unixsocket.UnixSocketChannel;
+import jnr.unixsocket.UnixSocketOptions;
+
+/**
+ * Listens on abstract Unix addresses (unix(7)), which the JDK cannot, through jnr-unixsocket. Loading that takes up to a
+ * second, so nothing else may refer to its classes.
+ *
+ * <p>An abstract address has no mode: whoever is in the network namespace can connect. So the system is asked who it is
+ * (SO_PEERCRED of socket(7) and unix(7)), and only root and the user of this process are served.
+ *
+ * <p>Bytes go through read(2) and write(2) of jnr-enxio and not through the channels, which allocate the room that is left
+ * in the buffer for every transfer and copy it.
+ */
+final class AbstractAddressSocket implements ListeningSocket {
+    /** {@code sun_path} of unix(7) without the zero that makes the name abstract. */
+    static final int MAX_NAME_BYTES = 107;
+
+    private static final int BACKLOG = 128;
+    private static final int ROOT = 0;
+
+    private final ListenAddress.Abstract address;
+    private final UnixServerSocketChannel channel;
+    private final Descriptor descriptor;
+    private final int ownUid;
+
+    private AbstractAddressSocket(ListenAddress.Abstract address, UnixServerSocketChannel channel) throws IOException {
+        this.address = address;
+        this.channel = channel;
+        this.descriptor = new Descriptor(channel.getFD());
+        // What the peer of a listening socket is: who called listen(2).
+        this.ownUid = uid(UnixSocketChannel.fromFD(channel.getFD()));
+    }
+
+    /** Begins to listen, or refuses. */
+    static ListeningSocket bind(ListenAddress.Abstract address) throws Refusal {
+        String name = address.name();
+        if (name.isEmpty() || name.length() > MAX_NAME_BYTES || !name.chars().allMatch(c -> c > ' ' && c < 0x7f)) {
+            throw new Refusal(
+                    Refusal.Kind.USAGE,
+                    "'@" + name.replaceAll("[^!-~]", "?") + "' is no abstract address: expected @ and 1 to "
+                            + MAX_NAME_BYTES + " visible ASCII characters");
+        }
+        if (!System.getProperty("os.name").equals("Linux")) {
+            throw new Refusal(
+                    Refusal.Kind.ENVIRONMENT,
+                    address + ": only Linux has abstract addresses; choose the path of a file");
+        }
+        UnixServerSocketChannel channel = null;
+        try {
+            channel = UnixServerSocketChannel.open();
+            channel.socket().bind(new UnixSocketAddress("\0" + name), BACKLOG);
+            return new AbstractAddressSocket(address, channel);
+        } catch (IOException e) {
+            close(channel);
+            // jnr has one exception for all errors of bind(2), and its text is the C library's.
+            if (String.valueOf(e.getMessage()).toLowerCase(Locale.ROOT).contains("in use")) {
+                throw new Refusal(
+                        Refusal.Kind.BUSY,
+                        "somebody listens on " + address + ": stop that server, or choose another name",
+                        e);
+            }
+            throw new Refusal(Refusal.Kind.ENVIRONMENT, address + " cannot be listened on: " + e.getMessage(), e);
+        } catch (LinkageError e) {
+            throw new Refusal(
+                    Refusal.Kind.ENVIRONMENT,
+                    address + ": the native code for abstract addresses cannot be loaded (" + e.getMessage()
+                            + "); choose the path of a file",
+                    e);
+        }
+    }
+
+    private static void close(UnixServerSocketChannel channel) {
+        try {
+            if (channel != null) {
+                channel.close();
+            }
+        } catch (IOException e) {
+            // It never listened; there is nothing to give back.
+        }
+    }
+
+    private static int uid(UnixSocketChannel channel) throws IOException {
+        try {
+            return channel.getOption(UnixSocketOptions.SO_PEERCRED).getUid();
+        } catch (UnsupportedOperationException e) {
+            throw new IOException("the system does not say who is at the other end: " + e.getMessage(), e);
+        }
+    }
+
+    @Override
+    public Wire accept() throws IOException {
+        descriptor.enter();
+        try {
+            UnixSocketChannel accepted = channel.accept();
+            if (accepted == null) {
+                throw new IOException("accept(2) gave no connection");
+            }
+            return new Accepted(accepted);
+        } catch (NotYetBoundException e) {
+            // What jnr makes of EINVAL: the socket was shut down.
+            throw (IOException) new AsynchronousCloseException().initCause(e);
+        } finally {
+            descriptor.exit();
+        }
+    }
+
+    @Override
+    public void close() throws IOException {
+        descriptor.close();
+    }
+
+    private final class Accepted implements Wire {
+        private final UnixSocketChannel channel;
+        private final Descriptor descriptor;
+
+        Accepted(UnixSocketChannel channel) {
+            this.channel = channel;
+            this.descriptor = new Descriptor(channel.getFD());
+        }
+
+        @Override
+        public String ready() throws IOException {
+            int uid = uid(channel);
+            String peer = "unix uid " + Integer.toUnsignedString(uid);
+            if (uid != ROOT && uid != ownUid) {
+                throw new Unwelcome(address + ": hung up on " + peer + ": only root and uid "
+                        + Integer.toUnsignedString(ownUid) + ", which serves, may connect");
+            }
+            return peer;
+        }
+
+        @Override
+        public int read(ByteBuffer into) throws IOException {
+            int number = descriptor.enter();
+            try {
+                int lengthBytes = Native.read(number, into);
+                String error = lengthBytes < 0 ? Native.getLastErrorString() : "";
+                descriptor.throwIfClosed();
+                if (lengthBytes < 0) {
+                    throw new IOException("read: " + error);
+                }
+                return lengthBytes == 0 ? -1 : lengthBytes;
+            } finally {
+                descriptor.exit();
+            }
+        }
+
+        /** One system call for each buffer: jnr has no writev(2). */
+        @Override
+        public long write(ByteBuffer[] from, int count) throws IOException {
+            int number = descriptor.enter();
+            try {
+                long sentBytes = 0;
+                for (int i = 0; i < count; i++) {
+                    while (from[i].hasRemaining()) {
+                        sentBytes += write(number, from[i]);
+                    }
+                }
+                return sentBytes;
+            } finally {
+                descriptor.exit();
+            }
+        }
+
+        private int write(int number, ByteBuffer from) throws IOException {
+            int lengthBytes = Native.write(number, from);
+            if (lengthBytes < 0) {
+                String error = Native.getLastErrorString();
+                descriptor.throwIfClosed();
+                throw new IOException("write: " + error);
+            }
+            return lengthBytes;
+        }
+
+        @Override
+        public void close() throws IOException {
+            descriptor.close();
+        }
+    }
+}
