@@ -27,8 +27,8 @@ import org.slf4j.LoggerFactory;
  * <ul>
  *   <li>at most one worker is at the input side of the session, at most one at the output side; who leaves a side looks
  *       again afterwards, so nothing is overlooked that was noted while the side was taken;
- *   <li>at most {@link #workerLimit} workers carry out work or receive. There may be one more: it sends what other threads
- *       complete while all of these hang;
+ *   <li>at most {@link #allowed} workers carry out work or receive: {@link #workerLimit}, and one more for each that hangs,
+ *       up to a limit. There may be one more: it sends what other threads complete while all of these hang;
  *   <li>nobody blocks in receiving while there are replies that nobody sends;
  *   <li>whoever else may block (carries out work, sends) leaves the connection watched;
  *   <li>the session is closed once, when the connection is over and both sides have been left;
@@ -72,6 +72,9 @@ final class Connection implements Session.Events {
 
     private int threads;
 
+    /** Workers that may carry out work at this moment. Changed by the watch, and under the lock of {@link #idle}. */
+    private volatile int allowed;
+
     private final ByteBuffer[] gathered = new ByteBuffer[Session.MAX_GATHER];
     private final AtomicBoolean over = new AtomicBoolean();
     private final AtomicBoolean watched = new AtomicBoolean();
@@ -103,6 +106,7 @@ final class Connection implements Session.Events {
         this.peer = peer;
         this.threadName = "remap-plain-" + number + "-worker-";
         this.workerLimit = workerLimit;
+        this.allowed = workerLimit;
         this.time = transport.time();
     }
 
@@ -258,7 +262,7 @@ final class Connection implements Session.Events {
     private boolean isSomethingToDo() {
         return over.get()
                 || areRepliesToSend()
-                || (inputNoted && (sides.get() & INPUT) == 0 && executing.get() < workerLimit);
+                || (inputNoted && (sides.get() & INPUT) == 0 && executing.get() < allowed);
     }
 
     /** One more thread shall look, if there is one that does not. */
@@ -269,7 +273,7 @@ final class Connection implements Session.Events {
             synchronized (idle) {
                 worker = idle.pollFirst();
                 // One more than may carry out work, see above; none after the last one left.
-                if (worker == null && threads > 0 && threads <= workerLimit) {
+                if (worker == null && threads > 0 && threads <= allowed) {
                     worker = new Worker(++threads);
                     isNew = true;
                 }
@@ -309,6 +313,7 @@ final class Connection implements Session.Events {
             if (none) {
                 end();
                 closeSession();
+                dismissSubstitutes();
                 transport.ended(this);
             }
         }
@@ -357,6 +362,7 @@ final class Connection implements Session.Events {
             last = --threads == 0;
         }
         if (last) {
+            dismissSubstitutes();
             transport.ended(this);
         }
     }
@@ -385,11 +391,11 @@ final class Connection implements Session.Events {
      * @return counted in {@link #executing}; {@code null} if there is none, or no place for more
      */
     private Session.Work takeWork(boolean mayBlock) throws IOException {
-        if (!inputNoted || executing.get() >= workerLimit || !enter(INPUT)) {
+        if (!inputNoted || executing.get() >= allowed || !enter(INPUT)) {
             return null;
         }
         try {
-            if (executing.get() >= workerLimit) {
+            if (executing.get() >= allowed) {
                 return null;
             }
             Session.Work work = session.poll();
@@ -506,6 +512,9 @@ final class Connection implements Session.Events {
         long now = progress.sum();
         if (now != progressSeenByWatch) {
             progressSeenByWatch = now;
+            if (allowed > workerLimit && executing.get() < workerLimit) {
+                dismissSubstitutes();
+            }
             return true;
         }
         if (over.get() || !mayBeStalled()) {
@@ -514,11 +523,31 @@ final class Connection implements Session.Events {
                 return false;
             }
         }
+        if (executing.get() >= allowed && inputNoted) {
+            allowSubstitute();
+        }
         if (isSomethingToDo()) {
             averageNanos = Math.max(averageNanos, SLOWEST_COUNTED_NANOS);
             wake();
         }
         return true;
+    }
+
+    /** All workers hang, and there may be work that would not: one more may look. */
+    private void allowSubstitute() {
+        synchronized (idle) {
+            if (threads > 0 && allowed < transport.hungLimit() && transport.takeSubstitute()) {
+                allowed++;
+            }
+        }
+    }
+
+    /** Those that hung are back. What threads there are stay, and rest. */
+    private void dismissSubstitutes() {
+        synchronized (idle) {
+            transport.giveBackSubstitutes(allowed - workerLimit);
+            allowed = workerLimit;
+        }
     }
 
     private boolean mayBeStalled() {

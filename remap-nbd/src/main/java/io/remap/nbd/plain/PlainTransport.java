@@ -13,6 +13,7 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import org.slf4j.Logger;
@@ -31,6 +32,12 @@ import org.slf4j.LoggerFactory;
  * threads.
  */
 final class PlainTransport implements Transport {
+    /**
+     * Most threads in place of those that hang, of all connections: where a whole disk hangs, more threads would only wait
+     * with it.
+     */
+    private static final int MAX_SUBSTITUTES = 1024;
+
     /** While it waits for sessions to end, drain looks this often for one that ended without a reply. */
     private static final long DRAIN_CHECK_MILLIS = 50;
 
@@ -39,6 +46,11 @@ final class PlainTransport implements Transport {
     private final Environment environment;
     private final int connectionLimit;
     private final int workerLimit;
+    private final int hungLimit;
+
+    /** Threads in place of those that hang, of all connections. */
+    private final Semaphore substitutes = new Semaphore(MAX_SUBSTITUTES);
+
     private final OccasionalLog occasionalLog;
     private final StallWatch stallWatch = new StallWatch();
     private final AtomicLong accepted = new AtomicLong();
@@ -49,10 +61,11 @@ final class PlainTransport implements Transport {
     private final Set<Acceptor> acceptors = new HashSet<>();
     private boolean stopping;
 
-    PlainTransport(Environment environment, int connectionLimit, int workerLimit) {
+    PlainTransport(Environment environment, int connectionLimit, int workerLimit, int hungLimit) {
         this.environment = environment;
         this.connectionLimit = connectionLimit;
         this.workerLimit = workerLimit;
+        this.hungLimit = hungLimit;
         this.occasionalLog = new OccasionalLog(log, environment.time());
     }
 
@@ -138,6 +151,19 @@ final class PlainTransport implements Transport {
         synchronized (connections) {
             return connections.size();
         }
+    }
+
+    int hungLimit() {
+        return hungLimit;
+    }
+
+    /** Whether a connection may have one more thread than its workers. */
+    boolean takeSubstitute() {
+        return substitutes.tryAcquire();
+    }
+
+    void giveBackSubstitutes(int count) {
+        substitutes.release(count);
     }
 
     /** The last thread of a connection has left. */

@@ -15,8 +15,15 @@ public final class PlainTransportProvider implements TransportProvider {
     static final Setting WORKER_LIMIT = new Setting(
             "plain.worker-limit", "8", "Most requests of one connection that are carried out at a time, 1 to 64.");
 
+    static final Setting HUNG_LIMIT = new Setting(
+            "plain.hung-limit",
+            "128",
+            "Most requests of one connection that may hang at a device before others of it have to wait, 1 to 1024; not less"
+                    + " than plain.worker-limit.");
+
     private static final int MAX_CONNECTION_LIMIT = 10_000;
     private static final int MAX_WORKER_LIMIT = 64;
+    private static final int MAX_HUNG_LIMIT = 1024;
 
     @Override
     public String name() {
@@ -30,12 +37,17 @@ public final class PlainTransportProvider implements TransportProvider {
 
     @Override
     public List<Setting> settings() {
-        return List.of(CONNECTION_LIMIT, WORKER_LIMIT);
+        return List.of(CONNECTION_LIMIT, WORKER_LIMIT, HUNG_LIMIT);
     }
 
     @Override
     public Transport open(Environment environment, Settings settings) throws Refusal {
-        return new PlainTransport(environment, (int) settings.number(CONNECTION_LIMIT, 1, MAX_CONNECTION_LIMIT), (int)
-                settings.number(WORKER_LIMIT, 1, MAX_WORKER_LIMIT));
+        int workers = (int) settings.number(WORKER_LIMIT, 1, MAX_WORKER_LIMIT);
+        int hung = (int) settings.number(HUNG_LIMIT, 1, MAX_HUNG_LIMIT);
+        return new PlainTransport(
+                environment,
+                (int) settings.number(CONNECTION_LIMIT, 1, MAX_CONNECTION_LIMIT),
+                workers,
+                Math.max(workers, hung));
     }
 }
