@@ -199,7 +199,7 @@ public final class DiskSimulation implements AutoCloseable {
 
     private void faultOnMain() {
         // Some places stay good: a device that reads nowhere is no device with bad sectors.
-        long sectors = plan.sizeBytes() / plan.sectorBytes * 7 / 8;
+        long sectors = (long) plan.sizeBytes() / plan.sectorBytes * 7 / 8;
         long first = random.nextInt((int) sectors);
         long count = Math.min(sectors - first, 1 + random.nextInt(LONGEST_FAULT_SECTORS));
         List<Fault> kinds = new ArrayList<>(
@@ -391,7 +391,7 @@ public final class DiskSimulation implements AutoCloseable {
     /** Whether a byte may be where no write helps: on a sector that only takes writes, or on a slot that has failed. */
     boolean mayFailForGood(long offset) {
         return writeOnly.get((int) (offset / plan.sectorBytes))
-                || spareHasFaults && touched.get((int) (offset / SimPlan.UNIT_BYTES));
+                || (spareHasFaults && touched.get((int) (offset / SimPlan.UNIT_BYTES)));
     }
 
     boolean touches(long offset, long end) {

@@ -35,7 +35,7 @@ final class InFlightTable {
     /** Entries of different threads begin in different cache lines. */
     private static final int LINE = 8;
 
-    private final long[] entries = new long[CAPACITY];
+    private final long[] entries;
     private final Executor executor;
 
     /** Replaced as a whole under the monitor of this object; read without it at every exit. */
@@ -53,7 +53,13 @@ final class InFlightTable {
     }
 
     InFlightTable(Executor executor) {
+        this(executor, CAPACITY);
+    }
+
+    /** @param capacity most transfers at a time, a power of two from 8 on */
+    InFlightTable(Executor executor, int capacity) {
         this.executor = executor;
+        this.entries = new long[capacity];
     }
 
     /**
@@ -69,9 +75,10 @@ final class InFlightTable {
         }
         long entry = firstUnit << UNIT_SHIFT | units << LENGTH_SHIFT | (write ? WRITE : 0) | VALID;
         int start = (int) Thread.currentThread().getId() * LINE;
-        for (int i = 0; i < CAPACITY; i++) {
+        int capacity = entries.length;
+        for (int i = 0; i < capacity; i++) {
             // Steps of one line first, so that threads with neighbouring numbers do not share one.
-            int index = (start + i * LINE + i / (CAPACITY / LINE)) & (CAPACITY - 1);
+            int index = (start + i * LINE + i / (capacity / LINE)) & (capacity - 1);
             if ((long) ENTRIES.getOpaque(entries, index) == FREE
                     && ENTRIES.compareAndSet(entries, index, FREE, entry)) {
                 VarHandle.fullFence();
@@ -134,7 +141,7 @@ final class InFlightTable {
     }
 
     private boolean isClear(Waiter waiter) {
-        for (int i = 0; i < CAPACITY; i++) {
+        for (int i = 0; i < entries.length; i++) {
             if (waiter.waitsFor((long) ENTRIES.getVolatile(entries, i))) {
                 return false;
             }
@@ -145,7 +152,7 @@ final class InFlightTable {
     /** Transfers at this moment; for status and tests. */
     int size() {
         int count = 0;
-        for (int i = 0; i < CAPACITY; i++) {
+        for (int i = 0; i < entries.length; i++) {
             count += (long) ENTRIES.getVolatile(entries, i) == FREE ? 0 : 1;
         }
         return count;

@@ -98,6 +98,13 @@ final class Mutant {
             }
         }
 
+        /** Lincheck reads the bytes of classes as resources. */
+        @Override
+        public URL getResource(String resource) {
+            URL own = findResource(resource);
+            return own == null ? super.getResource(resource) : own;
+        }
+
         @Override
         public void close() {
             try {

@@ -31,12 +31,17 @@ final class PlainTransportTest extends TransportContract {
 
     @Override
     protected Transport open(Environment environment, int connectionLimit) throws Refusal {
+        return open(environment, connectionLimit, WORKERS);
+    }
+
+    private static Transport open(Environment environment, int connectionLimit, int hungLimit) throws Refusal {
         return new PlainTransportProvider()
                 .open(
                         environment,
                         new Settings(Map.of(
                                 PlainTransportProvider.CONNECTION_LIMIT.name(), Integer.toString(connectionLimit),
-                                PlainTransportProvider.WORKER_LIMIT.name(), Integer.toString(WORKERS))));
+                                PlainTransportProvider.WORKER_LIMIT.name(), Integer.toString(WORKERS),
+                                PlainTransportProvider.HUNG_LIMIT.name(), Integer.toString(hungLimit))));
     }
 
     @Override
@@ -82,6 +87,29 @@ final class PlainTransportTest extends TransportContract {
             for (int i = 0; i < WORKERS - 1; i++) {
                 assertEquals(2, client.receive() % 5);
             }
+        }
+    }
+
+    /** A file system that reads one stuck sector again and again must not lose the rest of the disk with it. */
+    @ParameterizedTest
+    @EnumSource
+    void moreRequestsMayHangThanThereAreWorkers(Kind kind) throws Exception {
+        int hung = 4 * WORKERS;
+        transport.close();
+        transport = open(environment, 10, hung + 1);
+        try (EchoClient client = connect(listen(kind).address())) {
+            for (int tag = 0; tag < hung; tag++) {
+                client.send(tag, Manner.BLOCKED, 16);
+            }
+            client.send(hung, Manner.AT_ONCE, 16);
+            assertEquals(hung, client.receive());
+            assertEquals(hung, shared.blocked.get());
+            shared.release.countDown();
+            for (int i = 0; i < hung; i++) {
+                assertTrue(client.receive() < hung);
+            }
+            client.send(1, Manner.AT_ONCE, 16);
+            assertEquals(1, client.receive());
         }
     }
 

@@ -1,0 +1,131 @@
+package io.remap.core.disk;
+
+import io.remap.api.DeviceIo;
+import io.remap.api.DiskError;
+import io.remap.api.DiskRequest;
+import io.remap.api.DiskRequest.Operation;
+import io.remap.api.IoBuffer;
+import io.remap.api.Place;
+import io.remap.api.Refusal;
+import io.remap.api.SectorRange;
+import io.remap.api.Settings;
+import io.remap.api.spi.IoEngine;
+import io.remap.api.spi.MetadataStore;
+import io.remap.api.spi.PairIdentity;
+import io.remap.testkit.FaultyDevice;
+import io.remap.testkit.MemoryDevice;
+import io.remap.testkit.MemoryMetadata;
+import io.remap.testkit.SimScheduler;
+import io.remap.testkit.SimpleFaultPolicy;
+import io.remap.testkit.TrackingBufferPool;
+import java.util.Arrays;
+import java.util.Optional;
+import java.util.SplittableRandom;
+import java.util.UUID;
+import java.util.function.Consumer;
+
+/** A small virtual disk of 512-byte sectors in simulated time, for tests of single cases. Main holds 0x11 everywhere. */
+final class DiskRig implements AutoCloseable {
+    static final int SECTOR = 512;
+    static final int UNITS = 64;
+    static final byte OLD = 0x11;
+
+    final SimScheduler scheduler = new SimScheduler(new SplittableRandom(1));
+    final MemoryDevice mainMedium = new MemoryDevice("main", UNITS * Place.UNIT_BYTES, SECTOR);
+    final MemoryDevice spareMedium;
+    final FaultyDevice main = new FaultyDevice(mainMedium, new SplittableRandom(2), FaultyDevice.Steps.none());
+    final FaultyDevice spare;
+    final MemoryMetadata metadata = new MemoryMetadata();
+    final TrackingBufferPool buffers = new TrackingBufferPool(64 << 20);
+    final MetadataStore store;
+    final VirtualDisk disk;
+
+    DiskRig(int slots) throws Refusal {
+        spareMedium = new MemoryDevice("spare", MemoryMetadata.METADATA_BYTES + slots * Place.UNIT_BYTES, SECTOR);
+        spare = new FaultyDevice(spareMedium, new SplittableRandom(3), FaultyDevice.Steps.none());
+        byte[] old = new byte[UNITS * Place.UNIT_BYTES];
+        Arrays.fill(old, OLD);
+        mainMedium.poke(0, old);
+        var environment = scheduler.environment(new SplittableRandom(4));
+        metadata.format(spare, new PairIdentity(new UUID(1, 2), old.length, SECTOR, "main"), environment);
+        TrackedDevice trackedSpare = TrackedDevice.of(spare);
+        store = metadata.open(trackedSpare, false, environment, Settings.defaults());
+        IoEngine inline = new IoEngine() {
+            @Override
+            public void submit(DeviceIo io) {
+                io.run();
+            }
+
+            @Override
+            public void close() {}
+        };
+        disk = VirtualDisk.open(new VirtualDisk.Parts(
+                "disk",
+                main,
+                Optional.of(trackedSpare),
+                Optional.of(store),
+                new SimpleFaultPolicy(),
+                inline,
+                buffers,
+                environment,
+                false));
+    }
+
+    /** The sector of the spare that stands for a sector of a slot. */
+    long slotSector(long slot, int sector) {
+        return (store.slotOffsetBytes(slot) + (long) sector * SECTOR) / SECTOR;
+    }
+
+    DiskError write(long offset, int length, int value) {
+        IoBuffer buffer = buffers.acquire(length);
+        byte[] bytes = new byte[length];
+        Arrays.fill(bytes, (byte) value);
+        buffer.data().clear().put(bytes);
+        DiskRequest request = perform(Operation.WRITE, offset, length, buffer);
+        buffer.release();
+        return request.error;
+    }
+
+    /** The bytes, or {@code null} with the error. */
+    byte[] read(long offset, int length) {
+        IoBuffer buffer = buffers.acquire(length);
+        DiskRequest request = perform(Operation.READ, offset, length, buffer);
+        byte[] bytes = new byte[length];
+        buffer.data().clear().get(bytes);
+        buffer.release();
+        return request.error == DiskError.NONE ? bytes : null;
+    }
+
+    DiskRequest perform(Operation operation, long offset, long length, IoBuffer buffer) {
+        DiskRequest request = new DiskRequest(r -> {});
+        request.operation = operation;
+        request.offsetBytes = offset;
+        request.lengthBytes = length;
+        request.buffer = buffer;
+        request.error = null;
+        scheduler.execute(() -> disk.submit(request));
+        scheduler.runUntilIdle();
+        return request;
+    }
+
+    DiskError move(boolean add, long firstSector, long count, boolean lose) {
+        DiskError[] outcome = {null};
+        Consumer<DiskError> done = error -> outcome[0] = error;
+        SectorRange range = new SectorRange(firstSector, count);
+        scheduler.execute(() -> {
+            if (add) {
+                disk.mapAdd(range, lose, done);
+            } else {
+                disk.mapRemove(range, done);
+            }
+        });
+        scheduler.runUntilIdle();
+        return outcome[0];
+    }
+
+    @Override
+    public void close() {
+        scheduler.close();
+        buffers.checkNothingOut();
+    }
+}
