@@ -15,7 +15,7 @@ import java.util.concurrent.atomic.AtomicLong;
 final class InFlight {
     /** Most requests from header to reply; the queue depth of the Linux client. A power of two. */
     static final int MAX_REQUESTS = 128;
-    /** Most bytes of payload: the largest request, and half of the default budget of all sessions. */
+    /** Most bytes of payload: the largest request. Rounded up by a pool this is at most half of the default budget. */
     static final int MAX_BYTES = NbdExport.MAX_PAYLOAD_BYTES;
 
     /** Added to {@link #underWay} once no more requests come. */
@@ -24,6 +24,7 @@ final class InFlight {
     private final BufferPool pool;
     private final InputGate gate;
     private final Session.Events events;
+    private final MemoryPressure pressure;
     private final Runnable poolMayHaveMemory = this::poolMayHaveMemory;
 
     /** Ring from output side to input side. It never overflows, as it holds all requests that there are. */
@@ -37,11 +38,14 @@ final class InFlight {
     private final AtomicInteger underWay = new AtomicInteger();
     private final AtomicInteger unanswered = new AtomicInteger();
     private volatile boolean askedPool;
+    /** From a refusal of the pool until the request is claimed; written by the input side. */
+    private volatile boolean waitsForMemory;
 
-    InFlight(BufferPool pool, InputGate gate, Session.Events events) {
+    InFlight(BufferPool pool, InputGate gate, Session.Events events, MemoryPressure pressure) {
         this.pool = pool;
         this.gate = gate;
         this.events = events;
+        this.pressure = pressure;
     }
 
     /**
@@ -69,10 +73,15 @@ final class InFlight {
         if (bytes > 0) {
             buffer = pool.acquire(bytes);
             if (buffer == null) {
+                waitsForMemory = true;
+                pressure.begins();
                 askPool();
                 return null;
             }
             heldBytes.addAndGet(bytes);
+        }
+        if (waitsForMemory) {
+            waitsForMemory = false;
         }
         NbdRequest request;
         if (fresh) {
@@ -145,5 +154,20 @@ final class InFlight {
 
     boolean busy() {
         return unanswered.get() > 0;
+    }
+
+    /** Whether the pool has no memory for the next request. Any thread. */
+    boolean waitsForMemory() {
+        return waitsForMemory;
+    }
+
+    /** Whether no request is between its acceptance and its queued reply, at a disk. Any thread. */
+    boolean nothingUnderWay() {
+        return (underWay.get() & ~ENDING) == 0;
+    }
+
+    /** Bytes of payload, received, at a disk or to be sent. Any thread. */
+    long heldBytes() {
+        return heldBytes.get();
     }
 }

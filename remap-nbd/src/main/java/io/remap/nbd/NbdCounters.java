@@ -16,6 +16,7 @@ final class NbdCounters {
     final LongAdder exportsGranted = new LongAdder();
     final LongAdder handshakeTimeouts = new LongAdder();
     final LongAdder violations = new LongAdder();
+    final LongAdder stalledClients = new LongAdder();
 
     private final Map<Command, LongAdder> requests = new EnumMap<>(Command.class);
     private final LongAdder unknownRequests = new LongAdder();
@@ -48,6 +49,10 @@ final class NbdCounters {
         all.add(count("nbd.exports-granted", "Clients that were given an export.", exportsGranted));
         all.add(count("nbd.handshake-timeouts", "Clients that did not ask for an export in time.", handshakeTimeouts));
         all.add(count("nbd.violations", "Clients cut off because they broke the protocol.", violations));
+        all.add(count(
+                "nbd.stalled-clients",
+                "Clients cut off because they held memory that others waited for, and did nothing.",
+                stalledClients));
         for (Command command : Command.values()) {
             String word = command.name().toLowerCase(Locale.ROOT).replace('_', '-');
             all.add(count("nbd.requests." + word, command + " requests answered.", requests.get(command)));

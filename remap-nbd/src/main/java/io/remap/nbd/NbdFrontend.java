@@ -17,14 +17,21 @@ final class NbdFrontend implements Frontend {
 
     private final Exports exports;
     private final NbdCounters counters = new NbdCounters();
+    private final MemoryPressure pressure;
     private final NbdSession.Shared shared;
     private volatile boolean closed;
 
-    NbdFrontend(Exports exports, BufferPool pool, Environment environment, long handshakeTimeoutMillis) {
+    NbdFrontend(
+            Exports exports,
+            BufferPool pool,
+            Environment environment,
+            long handshakeTimeoutMillis,
+            long stallTimeoutMillis) {
         this.exports = exports;
         LimitedLog log = new LimitedLog(LoggerFactory.getLogger(NbdFrontend.class), environment.time());
+        this.pressure = new MemoryPressure(environment, stallTimeoutMillis);
         this.shared = new NbdSession.Shared(
-                exports, pool, environment, new SessionMemory(), counters, log, handshakeTimeoutMillis);
+                exports, pool, environment, new SessionMemory(), pressure, counters, log, handshakeTimeoutMillis);
     }
 
     @Override
@@ -62,5 +69,6 @@ final class NbdFrontend implements Frontend {
     @Override
     public void close() {
         closed = true;
+        pressure.close();
     }
 }

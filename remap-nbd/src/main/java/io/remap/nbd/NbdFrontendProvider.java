@@ -17,6 +17,14 @@ public final class NbdFrontendProvider implements FrontendProvider {
             "10000",
             "How long a client may take until it asks for an export, 1 to 3600000.");
 
+    static final Setting STALL_TIMEOUT = new Setting(
+            "nbd.stall-timeout-millis",
+            "10000",
+            "How long a client may stop amid a WRITE or not read replies while others wait for the memory that it holds,"
+                    + " 100 to 600000.");
+
+    private static final long MIN_STALL_TIMEOUT_MILLIS = 100;
+    private static final long MAX_STALL_TIMEOUT_MILLIS = 600_000;
     private static final long MAX_HANDSHAKE_TIMEOUT_MILLIS = 3_600_000;
 
     /** For the service loader. */
@@ -34,13 +42,17 @@ public final class NbdFrontendProvider implements FrontendProvider {
 
     @Override
     public List<Setting> settings() {
-        return List.of(HANDSHAKE_TIMEOUT);
+        return List.of(HANDSHAKE_TIMEOUT, STALL_TIMEOUT);
     }
 
     @Override
     public Frontend open(Exports exports, BufferPool buffers, Environment environment, Settings settings)
             throws Refusal {
         return new NbdFrontend(
-                exports, buffers, environment, settings.number(HANDSHAKE_TIMEOUT, 1, MAX_HANDSHAKE_TIMEOUT_MILLIS));
+                exports,
+                buffers,
+                environment,
+                settings.number(HANDSHAKE_TIMEOUT, 1, MAX_HANDSHAKE_TIMEOUT_MILLIS),
+                settings.number(STALL_TIMEOUT, MIN_STALL_TIMEOUT_MILLIS, MAX_STALL_TIMEOUT_MILLIS));
     }
 }

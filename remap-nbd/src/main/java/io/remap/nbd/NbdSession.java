@@ -15,8 +15,9 @@ import org.slf4j.LoggerFactory;
  * One NBD client: first the {@link Handshake}, then the {@link Transmission} of the export that it was granted.
  *
  * <p>Invariants: an answer of the handshake is sent before the next option is looked at, so at most one of them is kept;
- * nothing is decoded any more once the session is over; {@code finished} is told once. In the handshake buffers are on the
- * heap and small; direct memory is taken only with an export.
+ * nothing is decoded any more once the session is over; {@code finished} is told once, but a client that is cut off is told
+ * of even if it said goodbye before. In the handshake buffers are on the heap and small; direct memory is taken only with
+ * an export.
  */
 final class NbdSession implements Session {
     /** What the sessions of a frontend share. */
@@ -25,6 +26,7 @@ final class NbdSession implements Session {
             BufferPool pool,
             Environment environment,
             SessionMemory memory,
+            MemoryPressure pressure,
             NbdCounters counters,
             LimitedLog log,
             long handshakeTimeoutMillis) {}
@@ -57,6 +59,7 @@ final class NbdSession implements Session {
 
     private volatile boolean shuttingDown;
     private volatile boolean closed;
+    private volatile boolean cutOff;
 
     NbdSession(Shared shared, String peer, Events events) {
         this.shared = shared;
@@ -197,9 +200,18 @@ final class NbdSession implements Session {
         deadline.cancel();
         shared.counters().exportsGranted.increment();
         LOG.debug("{}: uses export '{}'", peer, export.name());
-        Transmission begun =
-                new Transmission(export, receive, shared.pool(), shared.memory(), shared.counters(), gate, events);
+        Transmission begun = new Transmission(
+                export,
+                receive,
+                shared.pool(),
+                shared.memory(),
+                shared.counters(),
+                gate,
+                events,
+                shared.pressure(),
+                shared.environment().time());
         transmission = begun;
+        shared.pressure().add(this);
         if (shuttingDown) {
             begun.shutdown();
         }
@@ -279,6 +291,31 @@ final class NbdSession implements Session {
         gate.roomMade();
     }
 
+    boolean waitsForMemory() {
+        Transmission current = transmission;
+        return !cutOff && current != null && current.waitsForMemory();
+    }
+
+    /** How long nothing but its client was in the way of memory that it holds, see {@link Transmission#stalledNanos}. */
+    long stalledNanos(long nowNanos) {
+        Transmission current = transmission;
+        return cutOff || current == null ? 0 : current.stalledNanos(nowNanos);
+    }
+
+    /** Ends the session of a client that stalls; {@link #close} gives its memory back. By {@link MemoryPressure}. */
+    void cutOff(long stalledMillis) {
+        cutOff = true;
+        if (closed) {
+            return;
+        }
+        stage.set(OVER);
+        shared.counters().stalledClients.increment();
+        shared.log()
+                .warn(peer + ": holds " + transmission.held() + ", did nothing for " + stalledMillis
+                        + " ms while others wait for memory; disconnected");
+        events.finished(true);
+    }
+
     @Override
     public boolean busy() {
         Transmission current = transmission;
@@ -294,6 +331,7 @@ final class NbdSession implements Session {
         stage.set(OVER);
         deadline.cancel();
         gate.close();
+        shared.pressure().remove(this);
         shared.counters().sessionsEnded.increment();
         if (transmission != null) {
             transmission.close();

@@ -20,6 +20,7 @@ final class ReplyQueue {
 
     private final InFlight inFlight;
     private final Session.Events events;
+    private final ClientProgress progress;
     private final AtomicReference<NbdRequest> finished = new AtomicReference<>();
 
     /** Taken from the stack, oldest first, not in a batch yet. */
@@ -38,9 +39,10 @@ final class ReplyQueue {
     private long unsentBytes;
 
     /** {@code headers}: memory for the headers of {@link InFlight#MAX_REQUESTS} replies. */
-    ReplyQueue(InFlight inFlight, Session.Events events, ByteBuffer headers) {
+    ReplyQueue(InFlight inFlight, Session.Events events, ClientProgress progress, ByteBuffer headers) {
         this.inFlight = inFlight;
         this.events = events;
+        this.progress = progress;
         this.headers = headers;
     }
 
@@ -100,6 +102,9 @@ final class ReplyQueue {
         unsentBytes += headers.remaining();
         batch[0] = headers;
         next = headerCount > 0 ? 0 : 1;
+        if (next < end) {
+            progress.repliesUnsent();
+        }
     }
 
     private static void putHeader(ByteBuffer into, NbdRequest request) {
@@ -145,6 +150,11 @@ final class ReplyQueue {
                 inFlight.answered(1);
             }
             next++;
+        }
+        if (next == end) {
+            progress.repliesSent();
+        } else if (lengthBytes > 0) {
+            progress.repliesUnsent();
         }
     }
 

@@ -6,6 +6,7 @@ import io.remap.api.DiskRequest;
 import io.remap.api.DiskTraits;
 import io.remap.api.Export;
 import io.remap.api.Session;
+import io.remap.api.TimeSource;
 import io.remap.nbd.Protocol.Command;
 import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
@@ -43,6 +44,7 @@ final class Transmission {
     private final DiskTraits traits;
     private final NbdCounters counters;
     private final InFlight inFlight;
+    private final ClientProgress progress;
     private final ReplyQueue replies;
     private final SessionMemory memory;
     private final ByteBuffer piece;
@@ -70,16 +72,19 @@ final class Transmission {
             SessionMemory memory,
             NbdCounters counters,
             InputGate gate,
-            Session.Events events) {
+            Session.Events events,
+            MemoryPressure pressure,
+            TimeSource time) {
         this.export = export;
         this.traits = export.disk().traits();
         this.counters = counters;
         this.memory = memory;
         this.piece = memory.take();
         this.receive = piece.clear().slice(0, SessionMemory.RECEIVE_BYTES).put(early);
-        this.inFlight = new InFlight(pool, gate, events);
-        this.replies =
-                new ReplyQueue(inFlight, events, piece.slice(SessionMemory.RECEIVE_BYTES, SessionMemory.HEADERS_BYTES));
+        this.inFlight = new InFlight(pool, gate, events, pressure);
+        this.progress = new ClientProgress(time);
+        this.replies = new ReplyQueue(
+                inFlight, events, progress, piece.slice(SessionMemory.RECEIVE_BYTES, SessionMemory.HEADERS_BYTES));
     }
 
     // --- input side
@@ -111,10 +116,14 @@ final class Transmission {
             if (incoming != null) {
                 takePayload();
                 if (missingBytes > 0) {
+                    if (incoming.buffer != null) {
+                        progress.payloadMissing();
+                    }
                     return Outcome.MORE;
                 }
                 NbdRequest complete = incoming;
                 incoming = null;
+                progress.payloadEnded();
                 accept(complete);
             } else if (receive.position() - decoded < Protocol.REQUEST_BYTES) {
                 return Outcome.MORE;
@@ -242,6 +251,7 @@ final class Transmission {
     /** No more requests come; what is complete is answered. */
     void inputEnded() {
         if (incoming != null) {
+            progress.payloadEnded();
             inFlight.releaseBuffer(incoming);
             incoming = null;
         }
@@ -285,6 +295,7 @@ final class Transmission {
         if (!replies.push(request)) {
             inFlight.releaseBuffer(request);
         }
+        progress.diskAnswered();
         inFlight.queued();
     }
 
@@ -294,6 +305,24 @@ final class Transmission {
 
     boolean busy() {
         return inFlight.busy();
+    }
+
+    boolean waitsForMemory() {
+        return inFlight.waitsForMemory();
+    }
+
+    /**
+     * How long nothing but the client was in the way of buffers that the session holds; 0 or less if it holds none or has
+     * requests at a disk. In this order: a request that ends meanwhile has set the time anew.
+     */
+    long stalledNanos(long nowNanos) {
+        return inFlight.nothingUnderWay() && inFlight.heldBytes() > 0 ? progress.stalledNanos(nowNanos) : 0;
+    }
+
+    /** What a client that stalls keeps from others, for people to read. */
+    String held() {
+        return inFlight.heldBytes() + " bytes of memory for "
+                + (progress.isReceiving() ? "a WRITE that it stopped sending" : "replies that it does not read");
     }
 
     // --- output side

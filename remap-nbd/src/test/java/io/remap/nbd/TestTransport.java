@@ -26,7 +26,7 @@ import java.util.function.IntSupplier;
 final class TestTransport implements Session.Events, AutoCloseable {
     private static final int MAX_ROUNDS = 10_000_000;
 
-    final SimScheduler scheduler = new SimScheduler(new SplittableRandom(1));
+    final SimScheduler scheduler;
     final TrackingBufferPool pool;
     final Frontend frontend;
     final Session session;
@@ -57,6 +57,7 @@ final class TestTransport implements Session.Events, AutoCloseable {
     }
 
     TestTransport(long budgetBytes, Settings settings, Export... exports) {
+        scheduler = new SimScheduler(new SplittableRandom(1));
         pool = new TrackingBufferPool(budgetBytes);
         try {
             frontend = new NbdFrontendProvider()
@@ -65,6 +66,18 @@ final class TestTransport implements Session.Events, AutoCloseable {
             throw new AssertionError(e);
         }
         session = frontend.sessions().create("test client", this);
+    }
+
+    private TestTransport(TestTransport first) {
+        scheduler = first.scheduler;
+        pool = first.pool;
+        frontend = first.frontend;
+        session = frontend.sessions().create("another client", this);
+    }
+
+    /** One more client of the same frontend; close its session before this. */
+    TestTransport another() {
+        return new TestTransport(this);
     }
 
     static Exports exports(Export... exports) {

@@ -48,6 +48,12 @@ final class Connection implements Session.Events {
     /** Quick requests whose replies leave together; the client shall not run dry meanwhile. */
     private static final int QUICK_REPLIES_TOGETHER = 8;
 
+    /**
+     * Most bytes sent by one call. It returns when the client has taken all of them, and only then the session knows that
+     * the client reads.
+     */
+    private static final int MAX_SEND_BYTES = 256 << 10;
+
     private static final int INPUT = 1;
     private static final int OUTPUT = 2;
     private static final int CLOSED = 4;
@@ -484,7 +490,7 @@ final class Connection implements Session.Events {
                 break;
             }
             watch();
-            long lengthBytes = wire.write(gathered, count);
+            long lengthBytes = write(count);
             progress.increment();
             session.sent(lengthBytes);
         }
@@ -492,6 +498,27 @@ final class Connection implements Session.Events {
             end();
         } else if (draining) {
             endIfDrained();
+        }
+    }
+
+    /** Sends the first bytes of the first buffers of {@link #gathered}. */
+    private long write(int count) throws IOException {
+        int whole = 0;
+        int roomBytes = MAX_SEND_BYTES;
+        while (whole < count && gathered[whole].remaining() <= roomBytes) {
+            roomBytes -= gathered[whole].remaining();
+            whole++;
+        }
+        if (whole == count || roomBytes == 0) {
+            return wire.write(gathered, whole);
+        }
+        ByteBuffer cut = gathered[whole];
+        int limit = cut.limit();
+        cut.limit(cut.position() + roomBytes);
+        try {
+            return wire.write(gathered, whole + 1);
+        } finally {
+            cut.limit(limit);
         }
     }
 

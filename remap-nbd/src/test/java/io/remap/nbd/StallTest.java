@@ -1,0 +1,261 @@
+package io.remap.nbd;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.remap.api.Export;
+import io.remap.api.Refusal;
+import io.remap.api.Session;
+import io.remap.api.Settings;
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** A client that stops keeps its memory as long as nobody else wants it, and not much longer. */
+class StallTest {
+    private static final int TIMEOUT_MILLIS = 1000;
+    private static final int ALMOST_MILLIS = TIMEOUT_MILLIS - 100;
+    /** More than half of the budget: two of these do not fit. */
+    private static final int LARGE_BYTES = 200_000;
+
+    private static final int BUDGET_BYTES = 300_000;
+    private static final byte[] LARGE_WRITE = Client.write(7, 0, new byte[LARGE_BYTES]);
+    private static final byte[] LARGE_READ = Client.request(Client.READ, 0, 8, 0, LARGE_BYTES);
+
+    private final FakeDisk disk = new FakeDisk(1 << 20);
+    private final TestTransport good = Client.go(
+            new TestTransport(
+                    BUDGET_BYTES,
+                    new Settings(Map.of("nbd.stall-timeout-millis", Integer.toString(TIMEOUT_MILLIS))),
+                    new Export("disk", "", disk)),
+            "disk");
+    private final List<TestTransport> others = new ArrayList<>();
+
+    @AfterEach
+    void nothingIsKept() {
+        others.forEach(other -> other.session.close());
+        good.close();
+    }
+
+    private TestTransport another() {
+        TestTransport other = Client.go(good.another(), "disk");
+        others.add(other);
+        return other;
+    }
+
+    private void pass(long millis) {
+        long until = good.scheduler.nanoTime() + millis * 1_000_000;
+        good.scheduler.schedule(() -> {}, millis);
+        good.scheduler.runUntil(() -> good.scheduler.nanoTime() >= until);
+    }
+
+    /** The client reads so many bytes of its replies, as a transport sees it. */
+    private static void read(TestTransport client, int bytes) {
+        ByteBuffer[] gather = new ByteBuffer[Session.MAX_GATHER];
+        assertTrue(client.session.replies(gather) > 0, "nothing to send");
+        gather[0].position(gather[0].position() + bytes);
+        client.session.sent(bytes);
+    }
+
+    private TestTransport stopsAmidPayload() {
+        return another().send(Arrays.copyOf(LARGE_WRITE, 70_000));
+    }
+
+    private TestTransport readsNoReply() {
+        TestTransport client = another();
+        client.clientStalls = true;
+        client.send(LARGE_READ);
+        read(client, 0);
+        return client;
+    }
+
+    private TestTransport stalled(String how) {
+        return how.equals("payload") ? stopsAmidPayload() : readsNoReply();
+    }
+
+    private void assertGoodWaits() {
+        assertTrue(good.left() > 0 || good.session.wanted() == null, "does not wait");
+        assertEquals(0, good.received().remaining(), "answered already");
+    }
+
+    private void assertGoodIsAnswered() {
+        good.pump();
+        assertEquals(Map.of(7L, 0), errors(good));
+        good.assertGoesOn();
+    }
+
+    private static Map<Long, Integer> errors(TestTransport client) {
+        Map<Long, Integer> errors = new java.util.HashMap<>();
+        Client.replies(client.received(), Map.of(8L, LARGE_BYTES))
+                .forEach((cookie, reply) -> errors.put(cookie, reply.errno()));
+        return errors;
+    }
+
+    private void assertCutOff(TestTransport client) {
+        assertTrue(client.abrupt, "not cut off");
+        client.session.close();
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"payload", "reply"})
+    void isCutOffAfterTheTimeWhileAnotherWaits(String how) {
+        TestTransport stalled = stalled(how);
+        good.send(LARGE_WRITE);
+        assertGoodWaits();
+        pass(ALMOST_MILLIS);
+        stalled.assertGoesOn();
+        pass(TIMEOUT_MILLIS - ALMOST_MILLIS + 10);
+        assertGoodWaits();
+        assertCutOff(stalled);
+        stalled.assertEnds(true);
+        assertGoodIsAnswered();
+        assertEquals(1, good.count("nbd.stalled-clients"));
+
+        // And the next one too: the timer was not a single shot.
+        TestTransport next = stalled(how);
+        good.send(LARGE_WRITE);
+        pass(TIMEOUT_MILLIS + 10);
+        assertCutOff(next);
+        assertGoodIsAnswered();
+        assertEquals(2, good.count("nbd.stalled-clients"));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"payload", "reply"})
+    void maySleepForEverWhileNobodyWaits(String how) {
+        TestTransport stalled = stalled(how);
+        good.send(Client.write(7, 0, new byte[BUDGET_BYTES - LARGE_BYTES]));
+        assertGoodIsAnswered();
+        pass(100 * TIMEOUT_MILLIS);
+        stalled.assertGoesOn();
+        // A want that is met in time is none.
+        disk.deferred = true;
+        TestTransport third = another().send(Client.request(Client.READ, 0, 1, 0, 100_000));
+        good.send(Client.write(7, 0, new byte[100_000]));
+        assertGoodWaits();
+        pass(ALMOST_MILLIS);
+        disk.deferred = false;
+        disk.end(0);
+        third.pump();
+        assertGoodIsAnswered();
+        good.scheduler.runUntilIdle();
+        stalled.assertGoesOn();
+        assertEquals(0, good.count("nbd.stalled-clients"));
+    }
+
+    @Test
+    void slowWriterIsNotCutOff() {
+        TestTransport slow = another().send(Arrays.copyOf(LARGE_WRITE, LARGE_WRITE.length - 20));
+        good.send(LARGE_WRITE);
+        for (int i = 0; i < 20; i++) {
+            pass(ALMOST_MILLIS);
+            assertGoodWaits();
+            slow.send(new byte[1]);
+            slow.assertGoesOn();
+        }
+        assertEquals(Map.of(7L, 0), errors(slow));
+        assertGoodIsAnswered();
+    }
+
+    @Test
+    void slowReaderIsNotCutOff() {
+        TestTransport slow = readsNoReply();
+        good.send(LARGE_WRITE);
+        for (int i = 0; i < 20; i++) {
+            pass(ALMOST_MILLIS);
+            assertGoodWaits();
+            read(slow, 1);
+            slow.assertGoesOn();
+        }
+        slow.clientStalls = false;
+        slow.pump();
+        slow.assertGoesOn();
+        assertGoodIsAnswered();
+    }
+
+    @Test
+    void theDiskIsNotTheClientsFault() {
+        disk.deferred = true;
+        TestTransport patient = another().send(LARGE_READ);
+        good.send(LARGE_WRITE);
+        pass(100 * TIMEOUT_MILLIS);
+        assertGoodWaits();
+        patient.assertGoesOn();
+        // Its reply is there, and nobody had the time to send it yet.
+        disk.deferred = false;
+        disk.end(0);
+        pass(TIMEOUT_MILLIS);
+        patient.assertGoesOn();
+        patient.pump();
+        assertEquals(Map.of(8L, 0), errors(patient));
+        assertGoodIsAnswered();
+    }
+
+    @Test
+    void theTimeBeginsWhenTheDiskAnswers() {
+        disk.deferred = true;
+        TestTransport both = another().send(Client.request(Client.FLUSH, 0, 1, 0, 0));
+        both.send(Arrays.copyOf(LARGE_WRITE, 70_000));
+        good.send(LARGE_WRITE);
+        pass(10 * TIMEOUT_MILLIS);
+        both.assertGoesOn();
+        disk.end(0);
+        disk.deferred = false;
+        pass(ALMOST_MILLIS);
+        both.assertGoesOn();
+        assertGoodWaits();
+        pass(TIMEOUT_MILLIS);
+        assertCutOff(both);
+        assertGoodIsAnswered();
+    }
+
+    @Test
+    void nobodyIsCutOffForItsOwnWant() {
+        TestTransport stalled = readsNoReply();
+        stalled.send(LARGE_READ);
+        assertEquals(null, stalled.session.wanted(), "waits for memory itself");
+        pass(10 * TIMEOUT_MILLIS);
+        stalled.assertGoesOn();
+        good.send(LARGE_WRITE);
+        pass(TIMEOUT_MILLIS + 10);
+        assertCutOff(stalled);
+        assertGoodIsAnswered();
+    }
+
+    @Test
+    void allThatStallAreCutOffAndOneThatSaidGoodbyeToo() {
+        byte[] write = Client.write(7, 0, new byte[100_000]);
+        TestTransport first = another().send(Arrays.copyOf(write, 50_000));
+        TestTransport second = another();
+        second.clientStalls = true;
+        second.send(
+                Client.join(Client.request(Client.READ, 0, 8, 0, 100_000), Client.request(Client.DISC, 0, 9, 0, 0)));
+        read(second, 10);
+        assertTrue(second.finished && !second.abrupt, "says that it is over, and is still answered");
+        good.send(LARGE_WRITE);
+        pass(TIMEOUT_MILLIS + 10);
+        assertCutOff(first);
+        assertCutOff(second);
+        assertGoodIsAnswered();
+        assertEquals(2, good.count("nbd.stalled-clients"));
+    }
+
+    @Test
+    void theSettingHasARange() throws Refusal {
+        for (String value : List.of("99", "600001", "never")) {
+            Settings settings = new Settings(Map.of("nbd.stall-timeout-millis", value));
+            Refusal refusal = assertThrows(
+                    Refusal.class,
+                    () -> new NbdFrontendProvider()
+                            .open(TestTransport.exports(), good.pool, good.scheduler.environment(null), settings));
+            assertTrue(refusal.getMessage().contains("100 to 600000"), refusal.getMessage());
+        }
+    }
+}
