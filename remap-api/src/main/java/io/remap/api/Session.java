@@ -36,7 +36,7 @@ public interface Session extends AutoCloseable {
 
         /**
          * The session is over: when {@link Session#replies} has nothing more, close the socket. {@code abrupt}: close it
-         * at once, replies or not.
+         * at once, replies or not. This may follow an end that was not abrupt.
          */
         void finished(boolean abrupt);
     }
@@ -72,7 +72,10 @@ public interface Session extends AutoCloseable {
      */
     int replies(ByteBuffer[] into);
 
-    /** Told after sending: so many bytes of what {@link #replies} gave have left (positions were advanced by that). */
+    /**
+     * Told after sending: so many bytes of what {@link #replies} gave have left (positions were advanced by that). Whoever
+     * blocks while it sends does so in small pieces, as this is how the session sees that its client reads.
+     */
     void sent(long lengthBytes);
 
     /** From now on new requests are refused as the protocol does on shutdown; what is under way is answered. */
