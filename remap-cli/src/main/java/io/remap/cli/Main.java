@@ -2,6 +2,7 @@ package io.remap.cli;
 
 import io.remap.api.DeviceException;
 import io.remap.api.Refusal;
+import io.remap.core.Devices;
 import java.io.PrintWriter;
 import java.util.Locale;
 import picocli.CommandLine;
@@ -22,6 +23,13 @@ final class Main {
             ((ServeCommand) serve.getCommand()).finished(status);
         }
         System.exit(status);
+    }
+
+    /** A server shall answer soon: what it needs later is loaded while its parts are looked for. */
+    private static void preload() {
+        Thread thread = new Thread(Devices::preload, "remap-preload");
+        thread.setDaemon(true);
+        thread.start();
     }
 
     /** The parser for these arguments. */
@@ -45,6 +53,9 @@ final class Main {
         }
         if (last.commandSpec().userObject() instanceof Verb verb) {
             chooseLogLevel(verb.common);
+            if (verb instanceof ServeCommand) {
+                preload();
+            }
         }
         return new CommandLine.RunLast().execute(parsed);
     }
