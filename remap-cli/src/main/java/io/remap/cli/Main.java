@@ -2,9 +2,11 @@ package io.remap.cli;
 
 import io.remap.api.DeviceException;
 import io.remap.api.Refusal;
-import io.remap.core.Devices;
+import io.remap.core.Service;
 import java.io.PrintWriter;
+import java.util.List;
 import java.util.Locale;
+import org.slf4j.LoggerFactory;
 import picocli.CommandLine;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ParseResult;
@@ -16,6 +18,10 @@ final class Main {
     private Main() {}
 
     public static void main(String[] args) {
+        chooseLogLevel(List.of(args));
+        if (List.of(args).contains(ServeCommand.NAME)) {
+            preload();
+        }
         CommandLine commandLine = commandLine(args);
         int status = commandLine.execute(args);
         CommandLine serve = commandLine.getSubcommands().get(ServeCommand.NAME);
@@ -25,9 +31,12 @@ final class Main {
         System.exit(status);
     }
 
-    /** A server shall answer soon: what it needs later is loaded while its parts are looked for. */
+    /**
+     * A server shall answer soon, and parsing a command line takes picocli as long as everything else together: meanwhile
+     * another thread loads what comes after it. Nothing depends on it.
+     */
     private static void preload() {
-        Thread thread = new Thread(Devices::preload, "remap-preload");
+        Thread thread = new Thread(Service::preload, "remap-preload");
         thread.setDaemon(true);
         thread.start();
     }
@@ -51,24 +60,23 @@ final class Main {
         while (last.hasSubcommand()) {
             last = last.subcommand();
         }
-        if (last.commandSpec().userObject() instanceof Verb verb) {
-            chooseLogLevel(verb.common);
-            if (verb instanceof ServeCommand) {
-                preload();
-            }
-        }
         return new CommandLine.RunLast().execute(parsed);
     }
 
-    /** Must run before the first logger is made. The launcher has set the level if the user asked for one there. */
-    private static void chooseLogLevel(CommonOptions options) {
-        if (options.debug) {
+    /**
+     * Before the first logger is made, and so before the command line is parsed. The launcher has set the level if the user
+     * asked for one there.
+     */
+    private static void chooseLogLevel(List<String> args) {
+        if (args.contains("--debug")) {
             System.setProperty(LOG_LEVEL, "debug");
-        } else if (options.verbose) {
+        } else if (args.contains("-v") || args.contains("--verbose")) {
             System.setProperty(LOG_LEVEL, "info");
         } else if (System.getProperty(LOG_LEVEL) == null) {
             System.setProperty(LOG_LEVEL, "warn");
         }
+        // By one thread, before others want a logger: SLF4J speaks up on stderr where several meet in its beginning.
+        LoggerFactory.getILoggerFactory();
     }
 
     private static int misused(ParameterException e) {

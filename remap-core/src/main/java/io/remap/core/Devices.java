@@ -8,7 +8,6 @@ import io.remap.api.spi.BlockDeviceProvider;
 import io.remap.api.spi.BlockDeviceProvider.OpenOptions;
 import io.remap.core.device.BlockPart;
 import io.remap.core.device.BlockTopology;
-import io.remap.core.libc.Libc;
 import java.util.List;
 
 /** Opens devices by the scheme of their URI, and lists the block devices of this host. Thread-safe. */
@@ -40,14 +39,6 @@ public final class Devices {
     /** Devices of the schemes that these providers know. */
     public Devices(Providers providers) {
         this.providers = providers;
-    }
-
-    /**
-     * Binds the C library, which takes a fifth of a second: for a thread beside one that has something else to do before
-     * it opens a device.
-     */
-    public static void preload() {
-        Libc.preload();
     }
 
     /**
