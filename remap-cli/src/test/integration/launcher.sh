@@ -96,12 +96,9 @@ for number in range(starts):
     server.terminate()
     if server.wait(30) != 0:
         sys.exit("exit status %d on SIGTERM" % server.returncode)
-load, processors = os.getloadavg()[0], os.cpu_count()
+# The goal is below 1 s on a quiet machine; a time decides no test.
 print("suite: start to first NBD reply: %.2f s (median of %d; least %.2f s; load %.1f)"
-      % (statistics.median(took), starts, min(took), load))
-# With more to do than there are processors for, the time tells of the machine and not of the program.
-if min(took) >= 1 and load <= processors:
-    sys.exit("the fastest of %d starts took %.2f s, at most 1 s is promised" % (starts, min(took)))
+      % (statistics.median(took), starts, min(took), os.getloadavg()[0]))
 PYTHON
 }
 
