@@ -12,7 +12,7 @@ import io.remap.api.spi.FaultPolicyProvider;
 import io.remap.api.spi.Frontend;
 import io.remap.api.spi.FrontendProvider;
 import io.remap.api.spi.Transport;
-import io.remap.core.libc.Libc;
+import io.remap.core.device.FileDeviceProvider;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.attribute.PosixFilePermissions;
@@ -138,7 +138,7 @@ public final class Service implements AutoCloseable {
      * alone takes a fifth of a second. Starts nothing, and a failure here is one of the start, which tells it.
      */
     public static void preload() {
-        Libc.preload();
+        FileDeviceProvider.preload();
         try {
             Providers.load();
         } catch (Refusal e) {

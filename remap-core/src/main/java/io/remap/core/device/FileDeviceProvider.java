@@ -15,6 +15,11 @@ import java.util.Optional;
 public final class FileDeviceProvider implements BlockDeviceProvider {
     private final BlockTopology topology = BlockTopology.ofThisHost();
 
+    /** Binds the C library now, so that the first open does not wait for it. */
+    public static void preload() {
+        Libc.preload();
+    }
+
     @Override
     public String name() {
         return "file";
