@@ -9,7 +9,6 @@ import java.util.Locale;
 import org.slf4j.LoggerFactory;
 import picocli.CommandLine;
 import picocli.CommandLine.ParameterException;
-import picocli.CommandLine.ParseResult;
 
 /** The entry point of the {@code remap} command: one line on stderr and an exit status for whatever goes wrong. */
 final class Main {
@@ -33,7 +32,7 @@ final class Main {
 
     /**
      * A server shall answer soon, and parsing a command line takes picocli as long as everything else together: meanwhile
-     * another thread loads what comes after it. Nothing depends on it.
+     * another thread binds the C library. Nothing depends on it.
      */
     private static void preload() {
         Thread thread = new Thread(Service::preload, "remap-preload");
@@ -51,16 +50,7 @@ final class Main {
         commandLine.setExpandAtFiles(false);
         commandLine.setParameterExceptionHandler((e, arguments) -> misused(e));
         commandLine.setExecutionExceptionHandler((e, command, parsed) -> failed(e, command));
-        commandLine.setExecutionStrategy(Main::execute);
         return commandLine;
-    }
-
-    private static int execute(ParseResult parsed) {
-        ParseResult last = parsed;
-        while (last.hasSubcommand()) {
-            last = last.subcommand();
-        }
-        return new CommandLine.RunLast().execute(parsed);
     }
 
     /**

@@ -134,16 +134,11 @@ public final class Service implements AutoCloseable {
     }
 
     /**
-     * Loads what a start needs, for a thread beside one that has something else to do before it: binding the C library
-     * alone takes a fifth of a second. Starts nothing, and a failure here is one of the start, which tells it.
+     * Binds the C library, which takes a fifth of a second: for a thread beside one that has something else to do before
+     * it starts a service. Starts nothing.
      */
     public static void preload() {
         FileDeviceProvider.preload();
-        try {
-            Providers.load();
-        } catch (Refusal e) {
-            LOG.debug("the start will say this again: {}", e.getMessage());
-        }
     }
 
     /** All settings that a service knows, for {@code --set} and its documentation. */
