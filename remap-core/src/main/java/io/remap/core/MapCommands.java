@@ -4,6 +4,7 @@ import io.remap.api.DiskError;
 import io.remap.api.Refusal;
 import io.remap.api.SectorRange;
 import io.remap.core.disk.MapEntry;
+import io.remap.core.disk.MapSteering;
 import io.remap.core.disk.VirtualDisk;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -48,7 +49,7 @@ final class MapCommands {
         int limit = (int) arguments.number("limit", 1, MAX_LIST_ENTRIES, DEFAULT_LIST_ENTRIES);
         List<Map<String, Object>> entries = new ArrayList<>();
         long end = sectors;
-        for (MapEntry entry : disk.mappings(first, limit)) {
+        for (MapEntry entry : disk.map().entries(first, limit)) {
             entries.add(show(entry));
             end = entry.range().endSector();
         }
@@ -78,7 +79,7 @@ final class MapCommands {
         return move(
                 served,
                 range,
-                ended -> served.disk().mapAdd(range, unreadable, ended),
+                ended -> served.disk().map().add(range, unreadable, ended),
                 "onto the spare",
                 unreadable ? "" : "; if it cannot be read, 'unreadable' gives its content up");
     }
@@ -89,7 +90,7 @@ final class MapCommands {
         return move(
                 served,
                 range,
-                ended -> served.disk().mapRemove(range, ended),
+                ended -> served.disk().map().remove(range, ended),
                 "back to main",
                 "; if main does not take it, it stays on the spare");
     }
@@ -104,7 +105,7 @@ final class MapCommands {
     private record End(DiskError error, long firstFailedByte) {}
 
     private Map<String, Object> move(
-            ServedDisk served, SectorRange range, Consumer<VirtualDisk.MoveListener> start, String where, String hint)
+            ServedDisk served, SectorRange range, Consumer<MapSteering.MoveListener> start, String where, String hint)
             throws Refusal {
         Optional<String> immovable = served.immovable();
         if (immovable.isPresent()) {

@@ -13,7 +13,6 @@ import io.remap.api.FeatureState;
 import io.remap.api.MapChange;
 import io.remap.api.Place;
 import io.remap.api.RemapTable;
-import io.remap.api.SectorRange;
 import io.remap.api.spi.FaultPolicy;
 import io.remap.api.spi.IoEngine;
 import io.remap.api.spi.MetadataStore;
@@ -33,8 +32,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The virtual disk: main, with its bad sectors on the spare. Requests take the fast path of {@link RequestContext}; what
- * fails there goes to {@link ReadRecovery} or {@link WriteRecovery}; {@link Relocation} and {@link Return} move sectors on
- * request.
+ * fails there goes to {@link ReadRecovery} or {@link WriteRecovery}; {@link MapSteering} takes orders about the map.
  *
  * <p>Invariants:
  *
@@ -76,6 +74,7 @@ public final class VirtualDisk implements Disk {
     private final MetadataStore store;
     private final Side mainSide;
     private final Side spareSide;
+    private final MapSteering steering = new MapSteering(this);
     private final AtomicLong outstanding = new AtomicLong();
     private final CountDownLatch drained = new CountDownLatch(1);
 
@@ -167,6 +166,25 @@ public final class VirtualDisk implements Disk {
             return;
         }
         context(request).begin();
+    }
+
+    /** Holds the disk open for something that is no request, until {@link #leave}; {@code false}: it is stopping. */
+    boolean enter() {
+        if ((outstanding.incrementAndGet() & STOPPING) == 0) {
+            return true;
+        }
+        leave();
+        return false;
+    }
+
+    /** What {@link #enter} let in has ended. */
+    void leave() {
+        requestEnded();
+    }
+
+    /** Whether no new requests are taken: what is not asked for by one ends soon. */
+    boolean isStopping() {
+        return (outstanding.get() & STOPPING) != 0;
     }
 
     /** A request that is a part of one that is outstanding already. */
@@ -290,91 +308,9 @@ public final class VirtualDisk implements Disk {
         return count <= LOG_IN_FULL || Long.bitCount(count) == 1;
     }
 
-    // --- steering
-
-    /** Told how a move of sectors ended. */
-    @FunctionalInterface
-    public interface MoveListener {
-        /**
-         * Called once, from any thread. What was moved before a failure stays moved.
-         *
-         * @param firstFailedByte of the virtual disk, -1 if no single place failed
-         */
-        void ended(DiskError error, long firstFailedByte);
-    }
-
-    /**
-     * Moves sectors to the spare with their content.
-     *
-     * @param unreadableToo sectors that cannot be read become lost; otherwise they end the move
-     */
-    public void mapAdd(SectorRange range, boolean unreadableToo, MoveListener done) {
-        steer(range, done, told -> Relocation.move(this, range, unreadableToo, told));
-    }
-
-    /** As the other, for those who do not ask where it failed. */
-    public void mapAdd(SectorRange range, boolean unreadableToo, Consumer<DiskError> done) {
-        mapAdd(range, unreadableToo, (error, place) -> done.accept(error));
-    }
-
-    /** Brings units that the range touches back to main, as {@link #mapAdd}. */
-    public void mapRemove(SectorRange range, MoveListener done) {
-        steer(range, done, told -> Return.bringBack(this, range, told));
-    }
-
-    /** As the other, for those who do not ask where it failed. */
-    public void mapRemove(SectorRange range, Consumer<DiskError> done) {
-        mapRemove(range, (error, place) -> done.accept(error));
-    }
-
-    private void steer(SectorRange range, MoveListener done, Consumer<Consumer<Recovery.Failure>> start) {
-        if ((outstanding.incrementAndGet() & STOPPING) != 0) {
-            done.ended(DiskError.SHUTDOWN, -1);
-            requestEnded();
-        } else if (range.endSector() > traits.sizeBytes() / traits.sectorBytes()) {
-            done.ended(DiskError.INVALID, -1);
-            requestEnded();
-        } else if (!canRedirect()) {
-            done.ended(traits.readOnly() ? DiskError.READ_ONLY : DiskError.IO, -1);
-            requestEnded();
-        } else {
-            start.accept(failure -> {
-                if (failure == null) {
-                    done.ended(DiskError.NONE, -1);
-                } else {
-                    done.ended(failure.error, failure.offsetBytes);
-                }
-                requestEnded();
-            });
-        }
-    }
-
-    /** The runs of sectors from a sector on that are not plainly on main, at most so many. */
-    public List<MapEntry> mappings(long firstSector, int limit) {
-        List<MapEntry> result = new ArrayList<>();
-        SegmentCursor cursor = newCursor();
-        long from = firstSector * traits.sectorBytes();
-        cursor.resetIgnoringMoves(state.current(), from, Math.max(0, traits.sizeBytes() - from));
-        while (result.size() < limit && cursor.next()) {
-            MapEntry.State where = switch (cursor.target()) {
-                case SPARE -> MapEntry.State.SPARE;
-                case ZERO -> MapEntry.State.ZERO;
-                case UNREADABLE_MAIN -> MapEntry.State.UNREADABLE;
-                case UNREADABLE_SPARE -> MapEntry.State.UNREADABLE_ON_SPARE;
-                case LOST -> MapEntry.State.LOST;
-                default -> null;
-            };
-            if (where != null) {
-                boolean onSpare = where == MapEntry.State.SPARE || where == MapEntry.State.UNREADABLE_ON_SPARE;
-                result.add(new MapEntry(
-                        new SectorRange(
-                                cursor.offsetBytes() / traits.sectorBytes(),
-                                cursor.lengthBytes() / traits.sectorBytes()),
-                        where,
-                        onSpare ? cursor.deviceOffsetBytes() : -1));
-            }
-        }
-        return result;
+    /** Shows the map to people, and takes their orders about it. */
+    public MapSteering map() {
+        return steering;
     }
 
     /** The state in figures. */

@@ -114,9 +114,9 @@ final class DiskRig implements AutoCloseable {
         SectorRange range = new SectorRange(firstSector, count);
         scheduler.execute(() -> {
             if (add) {
-                disk.mapAdd(range, lose, done);
+                disk.map().add(range, lose, done);
             } else {
-                disk.mapRemove(range, done);
+                disk.map().remove(range, done);
             }
         });
         scheduler.runUntilIdle();

@@ -60,17 +60,17 @@ class SimulatedVirtualDisk implements SimProduct {
 
         @Override
         public void mapAdd(SectorRange range, boolean unreadableToo, Consumer<DiskError> done) {
-            virtualDisk.mapAdd(range, unreadableToo, done);
+            virtualDisk.map().add(range, unreadableToo, done);
         }
 
         @Override
         public void mapRemove(SectorRange range, Consumer<DiskError> done) {
-            virtualDisk.mapRemove(range, done);
+            virtualDisk.map().remove(range, done);
         }
 
         @Override
         public List<SectorRange> lost() {
-            return virtualDisk.mappings(0, Integer.MAX_VALUE).stream()
+            return virtualDisk.map().entries(0, Integer.MAX_VALUE).stream()
                     .filter(entry -> entry.state() == MapEntry.State.LOST)
                     .map(MapEntry::range)
                     .toList();
