@@ -22,8 +22,8 @@ public final class RemapTable {
     /** Longest extent and longest run of one change: 64 GiB. */
     public static final long MAX_RUN_UNITS = 1L << 24;
 
-    /** One more than the last unit that an extent may have: 4 EiB. */
-    public static final long MAX_UNITS = 1L << 50;
+    /** One more than the last unit that an extent may have: 4 PiB. */
+    public static final long MAX_UNITS = 1L << 40;
 
     private static final RemapTable EMPTY = new RemapTable(null, 0, 0, 0);
 
@@ -85,8 +85,7 @@ public final class RemapTable {
         }
         long end = firstUnit + lengthUnits;
         // What the run overlaps or touches is taken out, and put back as far as it lies outside: its left neighbour,
-        // the
-        // parts it cuts off, itself, its right neighbour.
+        // the parts it cuts off, itself, its right neighbour.
         List<long[]> pieces = new ArrayList<>(5);
         long takenFrom = firstUnit;
         long takenTo = end;
@@ -193,18 +192,21 @@ public final class RemapTable {
             table = inTable;
             run = null;
             long wanted = unit;
-            while (inTable.root != null) {
-                long nextLeaf = -1;
+            while (wanted < inTable.endUnit) {
                 TableNode node = inTable.root;
+                // Everything below the node begins in [floor, limit).
+                long floor = node.firstUnit();
+                long limit = inTable.endUnit;
                 while (node instanceof Inner inner) {
-                    int child = Math.max(0, TableNode.floorIndex(inner.firstUnits, inner.children.length, wanted));
-                    if (child + 1 < inner.children.length) {
-                        nextLeaf = inner.firstUnits[child + 1];
+                    int child = inner.childOf(wanted, limit);
+                    floor = inner.firstUnits[child];
+                    if (child + 1 < inner.firstUnits.length) {
+                        limit = inner.firstUnits[child + 1];
                     }
                     node = inner.children[child];
                 }
                 Leaf candidates = (Leaf) node;
-                int at = candidates.floorIndex(wanted);
+                int at = candidates.floorIndex(wanted, floor, limit);
                 if (at < 0 || candidates.endUnit(at) <= wanted) {
                     at++;
                 }
@@ -213,10 +215,8 @@ public final class RemapTable {
                     index = at;
                     return true;
                 }
-                if (nextLeaf < 0) {
-                    return false;
-                }
-                wanted = nextLeaf;
+                // The gap at the end of a leaf: the extent is the first one of the next.
+                wanted = limit;
             }
             return false;
         }

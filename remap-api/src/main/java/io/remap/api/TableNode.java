@@ -34,28 +34,56 @@ abstract sealed class TableNode {
         return (left.size() < JOIN_BELOW || right.size() < JOIN_BELOW) && left.size() + right.size() <= CAPACITY;
     }
 
-    /** Index of the last element of the sorted {@code values} that is at most {@code unit}, -1 if all are larger. */
-    static int floorIndex(long[] values, int count, long unit) {
+    /**
+     * Index of the last of {@code count} ascending units that is at most {@code unit}, -1 if all are larger. The first look
+     * goes where it stands if they are spread evenly over {@code [floor, limit)}, which bad sectors are often enough: in a
+     * large table each look is a cache miss, and halving takes seven.
+     *
+     * @param words has unit <i>i</i> in the bits from {@code shift} on of element <i>i</i> × {@code stride}
+     */
+    static int floorIndex(long[] words, int stride, int shift, int count, long unit, long floor, long limit) {
         int low = 0;
-        int high = count - 1;
-        while (low <= high) {
-            int middle = (low + high) >>> 1;
-            if (values[middle] <= unit) {
-                low = middle + 1;
+        if (unit > floor) {
+            double share = unit < limit ? (double) (unit - floor) / (limit - floor) : 1;
+            low = (int) Math.min(count - 1, share * count);
+        }
+        int high;
+        int step = 1;
+        // Steps that double, away from the first look, until the answer is in [low, high]; then halving.
+        if (words[low * stride] >>> shift <= unit) {
+            while (low + step < count && words[(low + step) * stride] >>> shift <= unit) {
+                low += step;
+                step <<= 1;
+            }
+            high = Math.min(low + step, count) - 1;
+        } else {
+            high = low - 1;
+            while (high - step >= 0 && words[(high - step) * stride] >>> shift > unit) {
+                high -= step;
+                step <<= 1;
+            }
+            low = Math.max(high - step, -1);
+        }
+        while (low < high) {
+            int middle = (low + high + 1) >>> 1;
+            if (words[middle * stride] >>> shift <= unit) {
+                low = middle;
             } else {
                 high = middle - 1;
             }
         }
-        return high;
+        return low;
     }
 
     /**
-     * Holds extents, side by side in one array (first unit, length, place; the next one) filled up to {@code count}: in a
-     * large table each cache line of a look-up is a miss, so an extent is one or two of them. It grows by {@link #add}
-     * until it is part of a tree; it may be empty only until then.
+     * Holds extents, side by side in one array (first unit and length in one word, place in the next) filled up to
+     * {@code count}: in a large table each cache line of a look-up is a miss, and an extent never straddles two. It grows
+     * by {@link #add} until it is part of a tree; it may be empty only until then.
      */
     static final class Leaf extends TableNode {
-        private static final int WORDS = 3;
+        private static final int WORDS = 2;
+        private static final int LENGTH_BITS = 24;
+        private static final long LENGTH_MASK = (1L << LENGTH_BITS) - 1;
 
         private final long[] words;
         int count;
@@ -65,15 +93,15 @@ abstract sealed class TableNode {
         }
 
         long firstUnit(int index) {
-            return words[index * WORDS];
+            return words[index * WORDS] >>> LENGTH_BITS;
         }
 
         long lengthUnits(int index) {
-            return words[index * WORDS + 1];
+            return (words[index * WORDS] & LENGTH_MASK) + 1;
         }
 
         long place(int index) {
-            return words[index * WORDS + 2];
+            return words[index * WORDS + 1];
         }
 
         long endUnit(int index) {
@@ -81,9 +109,8 @@ abstract sealed class TableNode {
         }
 
         void add(long firstUnit, long lengthUnits, long place) {
-            words[count * WORDS] = firstUnit;
-            words[count * WORDS + 1] = lengthUnits;
-            words[count * WORDS + 2] = place;
+            words[count * WORDS] = firstUnit << LENGTH_BITS | (lengthUnits - 1);
+            words[count * WORDS + 1] = place;
             count++;
         }
 
@@ -98,32 +125,14 @@ abstract sealed class TableNode {
             return part;
         }
 
-        /**
-         * Index of the last extent that begins at or before {@code unit}, -1 if all begin later. The first guess assumes
-         * that extents are spread evenly, which bad sectors are often enough; then it halves.
-         */
+        /** Index of the last extent that begins at or before {@code unit}, -1 if all begin later. */
         int floorIndex(long unit) {
-            int low = 0;
-            int high = count - 1;
-            if (high > 0 && unit >= firstUnit(0) && unit < firstUnit(high)) {
-                long span = firstUnit(high) - firstUnit(0);
-                int guess = (int) ((double) (unit - firstUnit(0)) / span * high);
-                if (firstUnit(guess) <= unit) {
-                    low = guess + 1;
-                    high = firstUnit(low) > unit ? guess : high - 1;
-                } else {
-                    high = guess - 1;
-                }
-            }
-            while (low <= high) {
-                int middle = (low + high) >>> 1;
-                if (firstUnit(middle) <= unit) {
-                    low = middle + 1;
-                } else {
-                    high = middle - 1;
-                }
-            }
-            return high;
+            return floorIndex(unit, firstUnit(0), endUnit(count - 1));
+        }
+
+        /** As the other, told between which units all extents begin, so that nothing has to be looked up for that. */
+        int floorIndex(long unit, long floor, long limit) {
+            return floorIndex(words, WORDS, LENGTH_BITS, count, unit, floor, limit);
         }
 
         @Override
@@ -191,10 +200,19 @@ abstract sealed class TableNode {
             return children.length;
         }
 
+        /** Index of the child below which {@code unit} stands, if anywhere, told where all of them end. */
+        int childOf(long unit, long limit) {
+            return Math.max(0, floorIndex(firstUnits, 1, 0, firstUnits.length, unit, firstUnits[0], limit));
+        }
+
+        private int childOf(long unit) {
+            return childOf(unit, firstUnits[firstUnits.length - 1]);
+        }
+
         @Override
         List<Inner> splice(long fromUnit, long toUnit, Leaf inserted) {
-            int from = Math.max(0, floorIndex(firstUnits, children.length, fromUnit));
-            int to = Math.max(from, floorIndex(firstUnits, children.length, toUnit - 1));
+            int from = childOf(fromUnit);
+            int to = Math.max(from, childOf(toUnit - 1));
             TableNode[] result = new TableNode[children.length + 2];
             System.arraycopy(children, 0, result, 0, from);
             int count = from;

@@ -4,7 +4,9 @@ import io.remap.api.BlockDevice;
 import io.remap.api.ByteSize;
 import io.remap.api.DeviceIdentity;
 import io.remap.api.DeviceTraits;
+import io.remap.api.Place;
 import io.remap.api.Refusal;
+import io.remap.api.RemapTable;
 import java.util.Optional;
 
 /** Whether a spare can serve a main at all: what is refused whatever stands on them. Pure. */
@@ -57,10 +59,17 @@ final class PairGeometry {
         }
     }
 
-    /** Refuses an empty main. */
-    static void refuseEmpty(BlockDevice main) throws Refusal {
-        if (main.traits().sizeBytes() == 0) {
+    /** Refuses a main that is empty, or larger than the remap table can name. */
+    static void refuseSize(BlockDevice main) throws Refusal {
+        long bytes = main.traits().sizeBytes();
+        if (bytes == 0) {
             throw new Refusal(Refusal.Kind.USAGE, main.name() + " is empty: there is nothing to serve");
+        }
+        if (bytes > RemapTable.MAX_UNITS << Place.UNIT_SHIFT) {
+            throw new Refusal(
+                    Refusal.Kind.USAGE,
+                    sized(main) + " is larger than the 4 PiB that a remap table can name: serve a part of it with"
+                            + " ?offset=&length=");
         }
     }
 

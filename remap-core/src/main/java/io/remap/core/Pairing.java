@@ -93,7 +93,7 @@ public final class Pairing {
         OpenOptions openMain =
                 new OpenOptions(false, true, Door.AUTO, options.sectorBytes(), OptionalLong.empty(), options.force());
         try (BlockDevice mainDevice = devices.open(main, openMain)) {
-            PairGeometry.refuseEmpty(mainDevice);
+            PairGeometry.refuseSize(mainDevice);
             Optional<Witness> witness = witnesses.find(mainDevice);
             if (witness.isPresent()) {
                 throw new Refusal(
@@ -175,7 +175,7 @@ public final class Pairing {
         BlockDevice main = devices.open(spec.main(), openMain);
         BlockDevice spare = null;
         try {
-            PairGeometry.refuseEmpty(main);
+            PairGeometry.refuseSize(main);
             PairGeometry.refuseCoarse(main, main.traits().logicalSectorBytes());
             List<String> notices = new ArrayList<>();
             if (!main.direct().traits().direct() && !main.traits().losesContentOnPowerCut()) {

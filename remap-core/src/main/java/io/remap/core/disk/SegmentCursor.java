@@ -143,7 +143,7 @@ final class SegmentCursor {
             }
             int alike = sectorsAlike(place, hint, sector, here);
             position += (long) alike << sectorShift;
-            if (sector + alike < sectorsPerUnit) {
+            if (sector + alike < sectorsPerUnit || position >= end) {
                 break;
             }
             sector = 0;
