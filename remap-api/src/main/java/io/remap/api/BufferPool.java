@@ -1,5 +1,7 @@
 package io.remap.api;
 
+import java.util.List;
+
 /**
  * Gives out {@link IoBuffer}s within a budget of bytes. Thread-safe; never blocks.
  */
@@ -23,6 +25,11 @@ public interface BufferPool extends AutoCloseable {
 
     /** Bytes given out at the moment. */
     long bytesInUse();
+
+    /** What it publishes while it is open, under a prefix of its own. */
+    default List<Attribute> attributes() {
+        return List.of();
+    }
 
     /** Frees what is pooled; buffers still out are freed when they are released. */
     @Override

@@ -26,6 +26,12 @@ public abstract class DeviceIo {
 
     public ByteBuffer data;
 
+    /** READ of a device with {@link CachedReads}: the engine may give pages instead of filling {@link #data}. */
+    public boolean pagesWelcome;
+
+    /** READ: what the engine gave instead of filling {@link #data}, set before the completion; otherwise {@code null}. */
+    public PagePipe pages;
+
     /** A transfer whose fields are still to be set. */
     protected DeviceIo() {}
 

@@ -41,6 +41,8 @@ public final class DiskRequest {
     public long lengthBytes;
     /** Payload of READ (filled) and WRITE (taken), from its byte 0 on; otherwise {@code null}. */
     public IoBuffer buffer;
+    /** READ: the payload may come as {@link #pages} instead, since whoever sends it can send them. */
+    public boolean pagesWelcome;
     /** Force unit access: durable before the completion. */
     public boolean fua;
     /** WRITE_ZEROES: the space must stay allocated. */
@@ -48,6 +50,8 @@ public final class DiskRequest {
     /** WRITE_ZEROES: fail with NOT_SUPPORTED rather than write zeros at the speed of a write. */
     public boolean fastOnly;
 
+    /** READ: the whole payload, instead of {@link #buffer}, whose content is then undefined; the owner's to release. */
+    public PagePipe pages;
     /** Result, set before the completion. */
     public DiskError error = DiskError.NONE;
     /** Where {@link #error} is not NONE: the first byte that failed, or -1 if no single place did. */

@@ -39,6 +39,11 @@ public interface Session extends AutoCloseable {
          * at once, replies or not. This may follow an end that was not abrupt.
          */
         void finished(boolean abrupt);
+
+        /** Whether this transport can send {@link Session#pages}. The same answer always. */
+        default boolean takesPages() {
+            return false;
+        }
     }
 
     /** Most buffers that {@link #replies} gives at a time. */
@@ -71,6 +76,17 @@ public interface Session extends AutoCloseable {
      * @return how many buffers it filled, 0 if there is nothing to send
      */
     int replies(ByteBuffer[] into);
+
+    /**
+     * What follows directly after the last of the buffers that {@link #replies} just gave: sent from the pipe, and told by
+     * {@link #sent} with the bytes of the buffers. The pipe stays the session's. Output side; asked after each
+     * {@code replies}, only by a transport whose {@link Events#takesPages} says so.
+     *
+     * @return {@code null} if nothing does
+     */
+    default PagePipe pages() {
+        return null;
+    }
 
     /**
      * Told after sending: so many bytes of what {@link #replies} gave have left (positions were advanced by that). Whoever

@@ -1,7 +1,9 @@
 package io.remap.core;
 
+import io.remap.api.Attribute;
 import io.remap.api.DeviceIo;
 import io.remap.api.spi.IoEngine;
+import java.util.List;
 
 /**
  * An I/O engine that another one can take over while it runs: new transfers go to the newest engine, those under way end
@@ -31,6 +33,11 @@ final class EngineSwitch implements IoEngine {
     @Override
     public void submit(DeviceIo io) {
         current.submit(io);
+    }
+
+    @Override
+    public List<Attribute> attributes() {
+        return current.attributes();
     }
 
     @Override

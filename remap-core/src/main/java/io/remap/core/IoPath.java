@@ -14,6 +14,7 @@ import io.remap.api.spi.Provider;
 import io.remap.api.spi.Transport;
 import io.remap.api.spi.TransportProvider;
 import io.remap.core.ServiceSpec.TransportPreference;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import org.slf4j.Logger;
@@ -238,13 +239,17 @@ final class IoPath {
     List<Attribute> attributes() {
         BufferPool buffers = pool.product;
         Transport moving = transport.product;
-        return List.of(
+        List<Attribute> all = new ArrayList<>(List.of(
                 Attribute.readOnly(
                         "buffers.used-bytes", "bytes", "Memory given out to transfers.", buffers::bytesInUse),
                 Attribute.readOnly(
                         "buffers.budget-bytes", "bytes", "Most memory of transfers.", own::bufferBudgetBytes),
-                Attribute.readOnly(
-                        "transport.connections", "count", "Clients connected now.", () -> (long) moving.connections()));
+                Attribute.readOnly("transport.connections", "count", "Clients connected now.", () ->
+                        (long) moving.connections())));
+        all.addAll(buffers.attributes());
+        all.addAll(engine.product.attributes());
+        all.addAll(moving.attributes());
+        return all;
     }
 
     /** The feature I/O-opt: as good as its parts. */

@@ -1,6 +1,8 @@
 package io.remap.api.spi;
 
+import io.remap.api.Attribute;
 import io.remap.api.DeviceIo;
+import java.util.List;
 
 /**
  * Executes transfers. Deadlines, recovery and the error policy are not its business: it reports what the device said.
@@ -11,6 +13,11 @@ public interface IoEngine extends AutoCloseable {
      * Executes the transfer now or later, on the calling thread or another, and completes it exactly once.
      */
     void submit(DeviceIo io);
+
+    /** What it publishes while it is open, under a prefix of its own. */
+    default List<Attribute> attributes() {
+        return List.of();
+    }
 
     /** Stops taking transfers and waits for those under way. */
     @Override

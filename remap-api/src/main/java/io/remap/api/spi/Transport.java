@@ -1,8 +1,10 @@
 package io.remap.api.spi;
 
+import io.remap.api.Attribute;
 import io.remap.api.ListenAddress;
 import io.remap.api.Refusal;
 import io.remap.api.SessionFactory;
+import java.util.List;
 
 /** Accepts connections and moves bytes between sockets and sessions. Thread-safe. */
 public interface Transport extends AutoCloseable {
@@ -36,6 +38,11 @@ public interface Transport extends AutoCloseable {
      * over, then sockets are closed. Threads that do file I/O are never interrupted. Returns whether all ended in time.
      */
     boolean drain(long timeoutMillis);
+
+    /** What it publishes while it is open, under a prefix of its own. */
+    default List<Attribute> attributes() {
+        return List.of();
+    }
 
     /** Closes every socket at once. Idempotent. */
     @Override

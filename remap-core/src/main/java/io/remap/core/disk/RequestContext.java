@@ -59,6 +59,7 @@ final class RequestContext extends DeviceIo implements WriteRecovery.Client {
     void begin() {
         touchedMain = false;
         touchedSpare = false;
+        request.pages = null;
         DiskRequest.Operation wanted = request.operation;
         if (wanted == DiskRequest.Operation.FLUSH) {
             disk.counters.flushes.increment();
@@ -227,6 +228,11 @@ final class RequestContext extends DeviceIo implements WriteRecovery.Client {
             case READ -> {
                 operation = Operation.READ;
                 data = payload(cursor.offsetBytes(), lengthBytes);
+                // By reference only what is whole and plainly on main: a slot may be another unit's by the time it is
+                // sent.
+                pagesWelcome = request.pagesWelcome
+                        && cursor.target() == SegmentCursor.Target.MAIN
+                        && lengthBytes == request.lengthBytes;
             }
             case WRITE -> {
                 operation = Operation.WRITE;
@@ -257,6 +263,8 @@ final class RequestContext extends DeviceIo implements WriteRecovery.Client {
     /** Whether the request goes on after the segment that just came back. */
     private boolean segmentDone() {
         if (segmentError == null || request.operation == DiskRequest.Operation.TRIM) {
+            request.pages = pages;
+            pages = null;
             return true;
         }
         disk.inFlight.exit(inFlight);
