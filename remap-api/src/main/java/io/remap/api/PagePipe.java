@@ -1,8 +1,8 @@
 package io.remap.api;
 
 /**
- * Bytes of a device on their way to a socket by reference: pages of its page cache in a pipe (splice(2)). Who has it sends
- * them with splice(2) from {@link #descriptor()}, tells {@link #taken} after each part, and releases it.
+ * Bytes of a device on their way to a socket by reference: pages of its page cache in a pipe (splice(2)). They are
+ * sent with splice(2) from {@link #descriptor()}; who has the pipe tells {@link #taken} after each part, and releases it.
  *
  * <p>What stands in it is what the device held when it was filled, or something newer: a buffered write that comes before
  * the receiver has read the bytes shows through. So pages are handed out only for sectors that stand on main.

@@ -8,7 +8,7 @@ import java.nio.ByteBuffer;
  * a fuzzer.
  *
  * <p><b>Input side</b> ({@link #wanted}, {@link #received}, {@link #inputEnded}, {@link #poll}): one thread at a time.
- * <b>Output side</b> ({@link #replies}, {@link #sent}): one thread at a time. The two sides may run at the same time, and
+ * <b>Output side</b> ({@link #replies}, {@link #pages}, {@link #sent}): one thread at a time. The two sides may run at the same time, and
  * completions of work arrive from any thread. The {@link Events} may be called from any thread, from within any method;
  * they must not call back into the session but only note that there is something to do.
  *
@@ -73,14 +73,16 @@ public interface Session extends AutoCloseable {
      *
      * @param into filled from index 0 with buffers that hold the bytes between position and limit; they stay the
      *     session's and stay valid until {@link #sent} covered them
-     * @return how many buffers it filled, 0 if there is nothing to send
+     * @return how many buffers it filled, 0 if there is nothing to send, or nothing but the rest of {@link #pages}
      */
     int replies(ByteBuffer[] into);
 
     /**
-     * What follows directly after the last of the buffers that {@link #replies} just gave: sent from the pipe, and told by
-     * {@link #sent} with the bytes of the buffers. The pipe stays the session's. Output side; asked after each
-     * {@code replies}, only by a transport whose {@link Events#takesPages} says so.
+     * What follows directly after the last of the buffers that {@link #replies} just gave, or comes next where it gave
+     * none. The transport sends it from {@link PagePipe#descriptor()}, {@link PagePipe#remainingBytes()} at most, and tells
+     * {@link #sent} with the bytes of the buffers, which come first in that count; all else is the session's, {@link
+     * PagePipe#taken} too. Output side; asked after each {@code replies}, only by a transport whose {@link
+     * Events#takesPages} says so.
      *
      * @return {@code null} if nothing does
      */
@@ -89,8 +91,8 @@ public interface Session extends AutoCloseable {
     }
 
     /**
-     * Told after sending: so many bytes of what {@link #replies} gave have left (positions were advanced by that). Whoever
-     * blocks while it sends does so in small pieces, as this is how the session sees that its client reads.
+     * Told after sending: so many bytes of what {@link #replies} (whose positions were advanced by that) and {@link #pages}
+     * gave have left. Whoever blocks while it sends does so in small pieces, as this is how the session sees that its client reads.
      */
     void sent(long lengthBytes);
 
