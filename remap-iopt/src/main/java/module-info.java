@@ -6,4 +6,7 @@ module io.remap.iopt {
     requires io.netty.transport;
     requires io.netty.transport.classes.epoll;
     requires io.netty.transport.unix.common;
+
+    provides io.remap.api.spi.BufferPoolProvider with
+            io.remap.iopt.FastBufferPoolProvider;
 }

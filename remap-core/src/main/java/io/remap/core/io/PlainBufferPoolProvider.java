@@ -1,7 +1,10 @@
 package io.remap.core.io;
 
 import io.remap.api.BufferPool;
+import io.remap.api.MemorySource;
+import io.remap.api.SizedBufferPool;
 import io.remap.api.spi.BufferPoolProvider;
+import java.nio.ByteBuffer;
 
 /** The pool of page-aligned direct memory that is always there. */
 public final class PlainBufferPoolProvider implements BufferPoolProvider {
@@ -17,6 +20,18 @@ public final class PlainBufferPoolProvider implements BufferPoolProvider {
 
     @Override
     public BufferPool open(long budgetBytes) {
-        return new PlainBufferPool(budgetBytes);
+        return new SizedBufferPool(budgetBytes, Collected::new);
+    }
+
+    /** Memory that the collector frees. */
+    private record Collected(ByteBuffer bytes) implements MemorySource.Block {
+        Collected(int lengthBytes) {
+            this(ByteBuffer.allocateDirect(lengthBytes));
+        }
+
+        @Override
+        public void free() {
+            // The last reference to it goes with this object.
+        }
     }
 }

@@ -1,7 +1,5 @@
-package io.remap.core.io;
+package io.remap.api;
 
-import io.remap.api.BufferPool;
-import io.remap.api.IoBuffer;
 import java.util.ArrayDeque;
 import java.util.concurrent.atomic.AtomicLong;
 import org.slf4j.Logger;
@@ -9,13 +7,14 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Page-aligned direct memory in size classes that double, from a page to the largest buffer; a buffer is charged with the
- * whole of its class. Once it has seen the load, neither {@code acquire} nor {@code release} allocates or locks.
+ * whole of its class. Once it has seen the load, neither {@code acquire} nor {@code release} allocates or locks. Buffer
+ * pools of providers differ in the {@link MemorySource} only.
  *
  * <p>Invariants: {@code bytesInUse <= allocatedBytes <= budgetBytes} (the page of headroom and alignment of each buffer
  * comes on top); memory is given out only after {@code bytesInUse} was charged for it. So where the budget allows a
  * buffer and no memory is left for it, free buffers of other classes exist, and are freed.
  */
-final class PlainBufferPool implements BufferPool {
+public final class SizedBufferPool implements BufferPool {
     /** Smallest size class. */
     static final int MIN_CLASS_BYTES = IoBuffer.ALIGNMENT_BYTES;
 
@@ -23,9 +22,10 @@ final class PlainBufferPool implements BufferPool {
     static final int MAX_WAITERS = 1 << 16;
 
     private static final int MIN_CLASS_SHIFT = Integer.numberOfTrailingZeros(MIN_CLASS_BYTES);
-    private static final Logger LOG = LoggerFactory.getLogger(PlainBufferPool.class);
+    private static final Logger LOG = LoggerFactory.getLogger(SizedBufferPool.class);
 
     private final long budgetBytes;
+    private final MemorySource source;
     private final SizeClass[] classes;
     private final AtomicLong bytesInUse = new AtomicLong();
     private final AtomicLong allocatedBytes = new AtomicLong();
@@ -39,13 +39,15 @@ final class PlainBufferPool implements BufferPool {
     /**
      * Begins without memory.
      *
-     * @param budgetBytes at least {@link #MIN_CLASS_BYTES}
+     * @param budgetBytes at least a page
+     * @param source closed with the pool
      */
-    PlainBufferPool(long budgetBytes) {
+    public SizedBufferPool(long budgetBytes, MemorySource source) {
         if (budgetBytes < MIN_CLASS_BYTES) {
             throw new IllegalArgumentException("a budget of " + budgetBytes + " bytes is less than a page");
         }
         this.budgetBytes = budgetBytes;
+        this.source = source;
         long largest = Math.min(budgetBytes, MAX_BUFFER_BYTES);
         classes = new SizeClass[classOf((int) largest) + 1];
         for (int i = 0; i < classes.length; i++) {
@@ -73,7 +75,7 @@ final class PlainBufferPool implements BufferPool {
             refusedBytes.set(sizeClass.capacityBytes);
             return null;
         }
-        PlainBuffer buffer = sizeClass.takeFree();
+        SizedBuffer buffer = sizeClass.takeFree();
         if (buffer == null) {
             buffer = allocate(sizeClass);
             if (buffer == null) {
@@ -97,9 +99,9 @@ final class PlainBufferPool implements BufferPool {
     }
 
     /** New memory; {@code null} if other threads took what was free, in which case they use it. */
-    private PlainBuffer allocate(SizeClass sizeClass) {
+    private SizedBuffer allocate(SizeClass sizeClass) {
         while (!charge(allocatedBytes, sizeClass.capacityBytes)) {
-            PlainBuffer own = sizeClass.takeFree();
+            SizedBuffer own = sizeClass.takeFree();
             if (own != null) {
                 return own;
             }
@@ -107,9 +109,9 @@ final class PlainBufferPool implements BufferPool {
                 return null;
             }
         }
-        PlainBuffer buffer = sizeClass.takeEmpty();
+        SizedBuffer buffer = sizeClass.takeEmpty();
         try {
-            buffer.allocate();
+            buffer.allocate(source);
         } catch (OutOfMemoryError e) {
             discard(buffer);
             returnCharge(sizeClass.capacityBytes);
@@ -121,7 +123,7 @@ final class PlainBufferPool implements BufferPool {
     /** Frees a buffer that nobody holds, a large one first. */
     private boolean freeOne() {
         for (int i = classes.length - 1; i >= 0; i--) {
-            PlainBuffer buffer = classes[i].takeFree();
+            SizedBuffer buffer = classes[i].takeFree();
             if (buffer != null) {
                 discard(buffer);
                 return true;
@@ -130,13 +132,13 @@ final class PlainBufferPool implements BufferPool {
         return false;
     }
 
-    private void discard(PlainBuffer buffer) {
+    private void discard(SizedBuffer buffer) {
         buffer.sizeClass.putEmpty(buffer);
         allocatedBytes.addAndGet(-buffer.sizeClass.capacityBytes);
     }
 
     /** Called by the last release. */
-    void takeBack(PlainBuffer buffer) {
+    void takeBack(SizedBuffer buffer) {
         int bytes = buffer.sizeClass.capacityBytes;
         if (closed) {
             discard(buffer);
@@ -195,7 +197,7 @@ final class PlainBufferPool implements BufferPool {
     }
 
     /** Memory of buffers, out or free. */
-    long allocatedBytes() {
+    public long allocatedBytes() {
         return allocatedBytes.get();
     }
 
@@ -207,6 +209,7 @@ final class PlainBufferPool implements BufferPool {
             haveWaiters = false;
         }
         freeAll();
+        source.close();
     }
 
     private void freeAll() {

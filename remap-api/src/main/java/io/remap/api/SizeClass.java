@@ -1,4 +1,4 @@
-package io.remap.core.io;
+package io.remap.api;
 
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReferenceArray;
@@ -10,9 +10,9 @@ import java.util.concurrent.atomic.AtomicReferenceArray;
  * has no memory), or its buffer is out.
  */
 final class SizeClass {
-    final PlainBufferPool pool;
+    final SizedBufferPool pool;
     final int capacityBytes;
-    private final AtomicReferenceArray<PlainBuffer> buffers;
+    private final AtomicReferenceArray<SizedBuffer> buffers;
     private final IndexStack free;
     private final IndexStack empty;
     private final AtomicInteger used = new AtomicInteger();
@@ -22,7 +22,7 @@ final class SizeClass {
      *
      * @param most most buffers that the budget can pay for
      */
-    SizeClass(PlainBufferPool pool, int capacityBytes, int most) {
+    SizeClass(SizedBufferPool pool, int capacityBytes, int most) {
         this.pool = pool;
         this.capacityBytes = capacityBytes;
         buffers = new AtomicReferenceArray<>(most);
@@ -31,28 +31,28 @@ final class SizeClass {
     }
 
     /** A buffer with memory, {@code null} if there is none. */
-    PlainBuffer takeFree() {
+    SizedBuffer takeFree() {
         int index = free.pop();
         return index < 0 ? null : buffers.get(index);
     }
 
     /** The place for a new buffer; the budget was charged for it, so that there is one. */
-    PlainBuffer takeEmpty() {
+    SizedBuffer takeEmpty() {
         int index = empty.pop();
         if (index >= 0) {
             return buffers.get(index);
         }
         index = used.getAndIncrement();
-        PlainBuffer buffer = new PlainBuffer(this, index);
+        SizedBuffer buffer = new SizedBuffer(this, index);
         buffers.set(index, buffer);
         return buffer;
     }
 
-    void putFree(PlainBuffer buffer) {
+    void putFree(SizedBuffer buffer) {
         free.push(buffer.index);
     }
 
-    void putEmpty(PlainBuffer buffer) {
+    void putEmpty(SizedBuffer buffer) {
         buffer.free();
         empty.push(buffer.index);
     }

@@ -1,4 +1,4 @@
-package io.remap.core.io;
+package io.remap.api;
 
 import java.util.concurrent.atomic.AtomicIntegerArray;
 import java.util.concurrent.atomic.AtomicLong;

@@ -1,36 +1,37 @@
-package io.remap.core.io;
+package io.remap.api;
 
-import io.remap.api.IoBuffer;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.concurrent.atomic.AtomicIntegerFieldUpdater;
 
 /**
- * One buffer of a {@link PlainBufferPool}, and the place for its memory while it has none.
+ * One buffer of a {@link SizedBufferPool}, and the place for its memory while it has none.
  *
  * <p>Invariants: {@code holders} is 0 while the pool has it; {@code data} and {@code withHeadroom} are views of the same
  * memory and reach to the end of the size class, with limits at the length that was asked for.
  */
-final class PlainBuffer implements IoBuffer {
-    private static final AtomicIntegerFieldUpdater<PlainBuffer> HOLDERS =
-            AtomicIntegerFieldUpdater.newUpdater(PlainBuffer.class, "holders");
+final class SizedBuffer implements IoBuffer {
+    private static final AtomicIntegerFieldUpdater<SizedBuffer> HOLDERS =
+            AtomicIntegerFieldUpdater.newUpdater(SizedBuffer.class, "holders");
 
     final SizeClass sizeClass;
     final int index;
+    private MemorySource.Block block;
     private ByteBuffer data;
     private ByteBuffer withHeadroom;
     private int lengthBytes;
     private volatile int holders;
 
-    PlainBuffer(SizeClass sizeClass, int index) {
+    SizedBuffer(SizeClass sizeClass, int index) {
         this.sizeClass = sizeClass;
         this.index = index;
     }
 
     /** Direct memory of the size class: headroom, then the payload at a page boundary. */
-    void allocate() {
+    void allocate(MemorySource source) {
         int capacity = sizeClass.capacityBytes;
-        ByteBuffer memory = ByteBuffer.allocateDirect(HEADROOM_BYTES + ALIGNMENT_BYTES + capacity);
+        block = source.allocate(HEADROOM_BYTES + ALIGNMENT_BYTES + capacity);
+        ByteBuffer memory = block.bytes();
         int start = HEADROOM_BYTES;
         int beyondPage = memory.alignmentOffset(start, ALIGNMENT_BYTES);
         if (beyondPage != 0) {
@@ -40,14 +41,18 @@ final class PlainBuffer implements IoBuffer {
         withHeadroom = memory.slice(start - HEADROOM_BYTES, HEADROOM_BYTES + capacity);
     }
 
-    /** Lets go of the memory; the collector frees it. */
+    /** Lets go of the memory, if it has any. */
     void free() {
+        if (block != null) {
+            block.free();
+            block = null;
+        }
         data = null;
         withHeadroom = null;
     }
 
     /** Gives it to its first holder. */
-    PlainBuffer hand(int length) {
+    SizedBuffer hand(int length) {
         lengthBytes = length;
         data.clear().limit(length).order(ByteOrder.BIG_ENDIAN);
         withHeadroom.clear().limit(HEADROOM_BYTES + length).order(ByteOrder.BIG_ENDIAN);
