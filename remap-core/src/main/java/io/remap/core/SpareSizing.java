@@ -3,6 +3,7 @@ package io.remap.core;
 import io.remap.api.DeviceTraits;
 import io.remap.api.Place;
 import io.remap.api.Refusal;
+import io.remap.api.RemapTable;
 import io.remap.api.spi.MetadataProvider;
 import io.remap.api.spi.SparePlan;
 import java.util.Optional;
@@ -21,8 +22,8 @@ public final class SpareSizing {
     /** What we recommend at least. */
     static final long MIN_RECOMMENDED_BYTES = 64L << 20;
 
-    /** Keeps every product below in range; larger than what a file or a block device of Linux can be by half. */
-    private static final long MAX_MAIN_BYTES = 1L << 62;
+    /** The largest main that is served. */
+    static final long MAX_MAIN_BYTES = RemapTable.MAX_UNITS << Place.UNIT_SHIFT;
 
     private static final long RECOMMENDED_SHARE = 1000;
     private static final long ROUNDING_BYTES = 1L << 20;

@@ -72,7 +72,7 @@ class SpareSizingTest {
     @CsvSource({
         "0, 512, 2, 0",
         "1000, 512, 2, 0",
-        "4611686018427387905, 512, 2, 0",
+        "4503599627371008, 512, 2, 0",
         "1048576, 500, 2, 0",
         "1048576, 8192, 2, 0",
         "1048576, 512, -1, 0",
@@ -87,7 +87,7 @@ class SpareSizingTest {
 
     @Test
     void theLargestMainDoesNotOverflow() throws Refusal {
-        long main = 1L << 62;
+        long main = SpareSizing.MAX_MAIN_BYTES;
         Report report = report(main, 512, 20, main / 512, true);
         assertTrue(report.calculatedBytes() > main / 5);
         assertTrue(report.strictBytes() > main);
