@@ -50,18 +50,35 @@ test_nothing_foreign_on_stderr_on_any_jdk() {
     [[ " ${tried[*]} " == *" 25 "* ]] || echo "suite: JDK 25 is not installed here: left out"
 }
 
-test_a_missing_jdk_is_said_with_the_command_that_installs_it() {
+test_what_is_missing_is_said_with_the_command_that_installs_it() {
     [ "$(id -u)" = 0 ] || { echo "suite: a missing JDK: needs root to hide the one that is there, left out"; return; }
+    local hidden=/usr/lib/jvm maven
+    maven=$(PATH=/usr/bin:/bin command -v mvn) && hidden="$hidden $(readlink -f "$maven")"
     mkdir checkout
     cp "$remap" "$project/pom.xml" checkout/
     chown -R nobody checkout
     status=0
     output=$(unshare --mount sh -c '
-        mount -t tmpfs none /usr/lib/jvm && mount --bind "$1" /mnt &&
+        for path in $2; do
+            if [ -d "$path" ]; then mount -t tmpfs none "$path"; else mount --bind /dev/null "$path"; fi || exit
+        done
+        mount --bind "$1" /mnt &&
         exec setpriv --reuid=nobody --regid=nogroup --clear-groups env -u JAVA_HOME PATH=/usr/bin:/bin /mnt/remap --version
-        ' sh "$work/checkout" 2>&1) || status=$?
+        ' sh "$work/checkout" "$hidden" 2>&1) || status=$?
     assert_equal 3 "$status" "exit status"
-    assert_contains "$output" "sudo apt-get install -y openjdk-17-jdk-headless"
+    assert_equal 1 "$(wc -l <<< "$output")" "lines of: $output"
+    assert_contains "$output" "sudo apt-get install -y openjdk-17-jdk-headless maven"
+}
+
+test_a_failed_build_shows_the_error_of_maven() {
+    mkdir checkout bin
+    cp "$remap" "$project/pom.xml" checkout/
+    printf '#!/bin/sh\necho "[ERROR] the reason -> [Help 1]"\necho "[ERROR] advice on Maven"\nexit 1\n' > bin/mvn
+    chmod +x bin/mvn
+    PATH=$work/bin:$PATH assert_status 3 checkout/remap --version
+    assert_contains "$output" "[ERROR] the reason"
+    assert_contains "$output" "the build failed; its log is"
+    [[ $output != *Help* && $output != *advice* ]] || fail "advice on Maven: $output"
 }
 
 test_a_java_home_that_is_none_is_refused() {
