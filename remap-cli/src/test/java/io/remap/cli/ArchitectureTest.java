@@ -103,7 +103,7 @@ class ArchitectureTest {
             assertEquals(Set.of(), descriptor.opens(), feature);
             assertEquals(false, descriptor.isOpen(), feature);
         }
-        assertEquals(Set.of("io.remap.api", "io.remap.api.spi"), exported("api"));
+        assertEquals(Set.of("io.remap.api", "io.remap.api.listen", "io.remap.api.spi"), exported("api"));
         assertEquals(Set.of("io.remap.core", "io.remap.core.disk"), exported("core"));
         assertEquals(Set.of(), exported("cli"));
     }

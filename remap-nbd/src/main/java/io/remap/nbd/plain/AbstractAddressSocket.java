@@ -2,6 +2,7 @@ package io.remap.nbd.plain;
 
 import io.remap.api.ListenAddress;
 import io.remap.api.Refusal;
+import io.remap.api.listen.AbstractName;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.AsynchronousCloseException;
@@ -17,18 +18,11 @@ import jnr.unixsocket.UnixSocketOptions;
  * Listens on abstract Unix addresses (unix(7)), which the JDK cannot, through jnr-unixsocket. Loading that takes up to a
  * second, so nothing else may refer to its classes.
  *
- * <p>An abstract address has no mode: whoever is in the network namespace can connect. So the system is asked who it is
- * (SO_PEERCRED of socket(7) and unix(7)), and only root and the user of this process are served.
- *
  * <p>Bytes go through read(2) and write(2) of jnr-enxio and not through the channels, which allocate the room that is left
  * in the buffer for every transfer and copy it.
  */
 final class AbstractAddressSocket implements ListeningSocket {
-    /** {@code sun_path} of unix(7) without the zero that makes the name abstract. */
-    static final int MAX_NAME_BYTES = 107;
-
     private static final int BACKLOG = 128;
-    private static final int ROOT = 0;
 
     private final ListenAddress.Abstract address;
     private final UnixServerSocketChannel channel;
@@ -45,13 +39,7 @@ final class AbstractAddressSocket implements ListeningSocket {
 
     /** Begins to listen, or refuses. */
     static ListeningSocket bind(ListenAddress.Abstract address) throws Refusal {
-        String name = address.name();
-        if (name.isEmpty() || name.length() > MAX_NAME_BYTES || !name.chars().allMatch(c -> c > ' ' && c < 0x7f)) {
-            throw new Refusal(
-                    Refusal.Kind.USAGE,
-                    "'@" + name.replaceAll("[^!-~]", "?") + "' is no abstract address: expected @ and 1 to "
-                            + MAX_NAME_BYTES + " visible ASCII characters");
-        }
+        AbstractName.check(address);
         if (!System.getProperty("os.name").equals("Linux")) {
             throw new Refusal(
                     Refusal.Kind.ENVIRONMENT,
@@ -60,16 +48,13 @@ final class AbstractAddressSocket implements ListeningSocket {
         UnixServerSocketChannel channel = null;
         try {
             channel = UnixServerSocketChannel.open();
-            channel.socket().bind(new UnixSocketAddress("\0" + name), BACKLOG);
+            channel.socket().bind(new UnixSocketAddress("\0" + address.name()), BACKLOG);
             return new AbstractAddressSocket(address, channel);
         } catch (IOException e) {
             close(channel);
             // jnr has one exception for all errors of bind(2), and its text is the C library's.
             if (String.valueOf(e.getMessage()).toLowerCase(Locale.ROOT).contains("in use")) {
-                throw new Refusal(
-                        Refusal.Kind.BUSY,
-                        "somebody listens on " + address + ": stop that server, or choose another name",
-                        e);
+                throw AbstractName.inUse(address, e);
             }
             throw new Refusal(Refusal.Kind.ENVIRONMENT, address + " cannot be listened on: " + e.getMessage(), e);
         } catch (LinkageError e) {
@@ -133,12 +118,10 @@ final class AbstractAddressSocket implements ListeningSocket {
         @Override
         public String ready() throws IOException {
             int uid = uid(channel);
-            String peer = "unix uid " + Integer.toUnsignedString(uid);
-            if (uid != ROOT && uid != ownUid) {
-                throw new Unwelcome(address + ": hung up on " + peer + ": only root and uid "
-                        + Integer.toUnsignedString(ownUid) + ", which serves, may connect");
+            if (!AbstractName.mayConnect(uid, ownUid)) {
+                throw new Unwelcome(AbstractName.unwelcome(address, uid, ownUid));
             }
-            return peer;
+            return AbstractName.peer(uid);
         }
 
         @Override

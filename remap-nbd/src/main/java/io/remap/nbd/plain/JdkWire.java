@@ -7,9 +7,13 @@ import java.nio.ByteBuffer;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import jdk.net.ExtendedSocketOptions;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** A connection over a channel of the JDK: TCP, or a Unix socket with a file. */
 record JdkWire(SocketChannel channel) implements Wire {
+    private static final Logger log = LoggerFactory.getLogger(JdkWire.class);
+
     /** The listening side. */
     record Listening(ServerSocketChannel channel) implements ListeningSocket {
         @Override
@@ -20,6 +24,17 @@ record JdkWire(SocketChannel channel) implements Wire {
         @Override
         public void close() throws IOException {
             channel.close();
+        }
+    }
+
+    /** Closes a channel that never listened, so that there is nothing to give back; does not throw. */
+    static void close(ServerSocketChannel channel) {
+        try {
+            if (channel != null) {
+                channel.close();
+            }
+        } catch (IOException e) {
+            log.debug("closing: {}", e.toString());
         }
     }
 

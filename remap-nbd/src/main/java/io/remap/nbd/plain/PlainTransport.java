@@ -6,6 +6,9 @@ import io.remap.api.Refusal;
 import io.remap.api.Scheduler;
 import io.remap.api.SessionFactory;
 import io.remap.api.TimeSource;
+import io.remap.api.listen.OccasionalLog;
+import io.remap.api.listen.TcpHost;
+import io.remap.api.listen.UnixSocketFile;
 import io.remap.api.spi.Transport;
 import java.io.IOException;
 import java.nio.channels.ServerSocketChannel;
@@ -73,13 +76,13 @@ final class PlainTransport implements Transport {
     public Listener listen(ListenAddress address, SessionFactory sessions) throws Refusal {
         Acceptor acceptor;
         if (address instanceof ListenAddress.Unix unix) {
-            UnixSocketFile.Bound bound = UnixSocketFile.bind(unix.path(), environment.random());
-            acceptor =
-                    new Acceptor(this, address, new JdkWire.Listening(bound.channel()), bound.file()::remove, sessions);
+            ServerSocketChannel channel = UnixPath.open(unix);
+            UnixSocketFile file = UnixPath.bind(unix, channel, environment.random());
+            acceptor = new Acceptor(this, address, new JdkWire.Listening(channel), file::remove, sessions);
         } else if (address instanceof ListenAddress.Tcp tcp) {
             ServerSocketChannel channel = TcpPort.bind(tcp);
-            acceptor =
-                    new Acceptor(this, TcpPort.bound(tcp, channel), new JdkWire.Listening(channel), () -> {}, sessions);
+            ListenAddress.Tcp bound = TcpHost.bound(tcp, channel.socket().getLocalPort());
+            acceptor = new Acceptor(this, bound, new JdkWire.Listening(channel), () -> {}, sessions);
         } else if (address instanceof ListenAddress.Abstract name) {
             acceptor = new Acceptor(this, address, AbstractAddressSocket.bind(name), () -> {}, sessions);
         } else {

@@ -1,4 +1,4 @@
-package io.remap.nbd.plain;
+package io.remap.api.listen;
 
 import io.remap.api.Refusal;
 import java.io.IOException;
@@ -6,10 +6,10 @@ import java.net.BindException;
 import java.net.ConnectException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
-import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.AccessDeniedException;
+import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
@@ -23,17 +23,16 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The file of a listening Unix socket.
+ * The file of a listening Unix socket, whatever library the socket is of.
  *
- * <p>Invariants: under its name it never shows with another mode than 0600 (it is bound under a passing name, and renamed
+ * <p>Thread-safe. Invariants: under its name it never shows with another mode than 0600 (it is bound under a passing name, and renamed
  * when it is private); it replaces nothing but a socket that nobody listens on; and it removes only the very file that it
  * made.
  */
-final class UnixSocketFile {
+public final class UnixSocketFile {
     /** Longest path of a Unix socket on Linux: {@code sun_path} of unix(7) without its final zero. */
-    static final int MAX_PATH_BYTES = 107;
+    public static final int MAX_PATH_BYTES = 107;
 
-    private static final int BACKLOG = 128;
     private static final int FILE_TYPE_MASK = 0170000;
     private static final int FILE_TYPE_SOCKET = 0140000;
     private static final int MAX_PASSING_NAME_CHARS = 10;
@@ -49,11 +48,26 @@ final class UnixSocketFile {
         this.ownKey = fileKey(path);
     }
 
-    /** A channel that listens, and its file. */
-    record Bound(ServerSocketChannel channel, UnixSocketFile file) {}
+    /** Binds a socket to a path and begins to listen there. */
+    @FunctionalInterface
+    public interface Binder {
+        /**
+         * Binds the socket.
+         *
+         * @param path where nothing is yet
+         * @throws BindException if it could not be bound, also because something is there after all: that must not be
+         *     touched
+         * @throws FileAlreadyExistsException if something is there after all
+         */
+        void bind(Path path) throws IOException;
+    }
 
-    /** Begins to listen at the path, or refuses. */
-    static Bound bind(Path path, RandomGenerator random) throws Refusal {
+    /**
+     * Makes a socket listen at the path, or refuses.
+     *
+     * @param binder the caller's, who closes its socket after a refusal
+     */
+    public static UnixSocketFile bind(Path path, RandomGenerator random, Binder binder) throws Refusal {
         int lengthBytes = path.toString().getBytes(StandardCharsets.UTF_8).length;
         if (lengthBytes > MAX_PATH_BYTES) {
             throw new Refusal(
@@ -65,23 +79,21 @@ final class UnixSocketFile {
             throw new Refusal(Refusal.Kind.USAGE, "'" + path + "' is no path for a socket: name a file");
         }
         refuseIfInUse(path);
-        ServerSocketChannel channel = null;
         Path passing = null;
         try {
-            channel = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
-            passing = bindUnderPassingName(channel, path, random);
+            passing = bindUnderPassingName(binder, path, random);
             Files.setPosixFilePermissions(passing, PosixFilePermissions.fromString("rw-------"));
             Files.move(passing, path, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
-            return new Bound(channel, new UnixSocketFile(path));
+            return new UnixSocketFile(path);
         } catch (IOException e) {
-            abandon(channel, passing);
+            abandon(passing);
             throw new Refusal(
                     Refusal.Kind.ENVIRONMENT, "the socket " + path + " cannot be made: " + reason(e, path), e);
         }
     }
 
     /** In the same directory and never longer than the final name, so that a path of full length works. */
-    private static Path bindUnderPassingName(ServerSocketChannel channel, Path path, RandomGenerator random)
+    private static Path bindUnderPassingName(Binder binder, Path path, RandomGenerator random)
             throws IOException {
         int chars = Math.min(path.getFileName().toString().length(), MAX_PASSING_NAME_CHARS);
         for (int tries = 1; ; tries++) {
@@ -91,9 +103,9 @@ final class UnixSocketFile {
             }
             Path passing = path.resolveSibling(name.toString());
             try {
-                channel.bind(UnixDomainSocketAddress.of(passing), BACKLOG);
+                binder.bind(passing);
                 return passing;
-            } catch (BindException e) {
+            } catch (BindException | FileAlreadyExistsException e) {
                 if (tries == PASSING_NAME_TRIES || !Files.exists(passing, LinkOption.NOFOLLOW_LINKS)) {
                     throw e;
                 }
@@ -132,7 +144,7 @@ final class UnixSocketFile {
     }
 
     /** Removes the file if it is still the one that was made here. Does not throw. */
-    void remove() {
+    public void remove() {
         try {
             if (fileKey(path).equals(ownKey)) {
                 Files.delete(path);
@@ -144,11 +156,8 @@ final class UnixSocketFile {
         }
     }
 
-    private static void abandon(ServerSocketChannel channel, Path passing) {
+    private static void abandon(Path passing) {
         try {
-            if (channel != null) {
-                channel.close();
-            }
             if (passing != null) {
                 Files.deleteIfExists(passing);
             }
