@@ -10,17 +10,19 @@ import java.util.concurrent.atomic.AtomicLong;
  * of the changes, so that a thread that slept over a pop and a push of the same number does not mistake one stack for the
  * other; {@code below[i]} is what stands under number i plus one, and changes only while i is not in the stack.
  */
-final class IndexStack {
+public final class IndexStack {
     private static final long CHANGE = 1L << 32;
 
     private final AtomicLong head = new AtomicLong();
     private final AtomicIntegerArray below;
 
-    IndexStack(int limit) {
+    /** An empty stack of the numbers 0 to {@code limit - 1}. */
+    public IndexStack(int limit) {
         below = new AtomicIntegerArray(limit);
     }
 
-    void push(int number) {
+    /** Puts a number on top that is not in the stack. */
+    public void push(int number) {
         long top;
         do {
             top = head.get();
@@ -29,7 +31,7 @@ final class IndexStack {
     }
 
     /** The number pushed last, -1 if there is none. */
-    int pop() {
+    public int pop() {
         while (true) {
             long top = head.get();
             int number = (int) top - 1;

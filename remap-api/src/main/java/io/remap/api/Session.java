@@ -8,9 +8,9 @@ import java.nio.ByteBuffer;
  * a fuzzer.
  *
  * <p><b>Input side</b> ({@link #wanted}, {@link #received}, {@link #inputEnded}, {@link #poll}): one thread at a time.
- * <b>Output side</b> ({@link #replies}, {@link #pages}, {@link #sent}): one thread at a time. The two sides may run at the same time, and
- * completions of work arrive from any thread. The {@link Events} may be called from any thread, from within any method;
- * they must not call back into the session but only note that there is something to do.
+ * <b>Output side</b> ({@link #replies}, {@link #pages}, {@link #sent}): one thread at a time. The two sides may run at the
+ * same time, and completions of work arrive from any thread. The {@link Events} may be called from any thread, from within
+ * any method; they must not call back into the session but only note that there is something to do.
  *
  * <p>The loop of a transport: start all work that {@code poll()} gives; while {@code wanted()} gives a buffer, receive
  * into it and tell {@code received(n)}; send what {@code replies()} gives. Whoever may block while it receives first
@@ -91,8 +91,9 @@ public interface Session extends AutoCloseable {
     }
 
     /**
-     * Told after sending: so many bytes of what {@link #replies} (whose positions were advanced by that) and {@link #pages}
-     * gave have left. Whoever blocks while it sends does so in small pieces, as this is how the session sees that its client reads.
+     * Told after sending: so many bytes of what {@link #replies} gave (positions were advanced by that) and of {@link #pages}
+     * have left. Whoever blocks while it sends does so in small pieces, as this is how the session sees that its client
+     * reads.
      */
     void sent(long lengthBytes);
 

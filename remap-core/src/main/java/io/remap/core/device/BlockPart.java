@@ -1,10 +1,12 @@
 package io.remap.core.device;
 
 import io.remap.api.BlockDevice;
+import io.remap.api.CachedReads;
 import io.remap.api.DeviceException;
 import io.remap.api.DeviceIdentity;
 import io.remap.api.DeviceTraits;
 import io.remap.api.DeviceUri;
+import io.remap.api.PagePipe;
 import io.remap.api.Refusal;
 import java.nio.ByteBuffer;
 import java.util.Optional;
@@ -12,8 +14,8 @@ import java.util.Optional;
 /**
  * A part of a device, as {@code ?offset=&length=} selects it; a device of its own, with its own sector 0.
  *
- * <p>It has none of the optional abilities of the whole: what they tell or keep is about the whole device. Owns the
- * device and closes it.
+ * <p>Of the optional abilities of the whole it has {@link CachedReads} alone: what the others tell or keep is about the
+ * whole device. Owns the device and closes it.
  */
 public final class BlockPart implements BlockDevice {
     private final BlockDevice whole;
@@ -22,6 +24,7 @@ public final class BlockPart implements BlockDevice {
     private final DeviceTraits traits;
     private final DeviceIdentity identity;
     private final BlockPart directDoor;
+    private final Optional<CachedReads> cachedReads;
 
     private BlockPart(BlockDevice whole, String name, long startBytes, long lengthBytes) {
         this.whole = whole;
@@ -37,6 +40,28 @@ public final class BlockPart implements BlockDevice {
                 of.physicalDisk());
         BlockDevice direct = whole.direct();
         this.directDoor = direct == whole ? this : new BlockPart(direct, name, startBytes, lengthBytes);
+        this.cachedReads = whole.capability(CachedReads.class).map(PartReads::new);
+    }
+
+    /** Reads of the whole, from where the part begins. */
+    private final class PartReads implements CachedReads {
+        private final CachedReads reads;
+
+        PartReads(CachedReads reads) {
+            this.reads = reads;
+        }
+
+        @Override
+        public boolean tryRead(long offsetBytes, ByteBuffer target) {
+            BlockRanges.checkRead(name, traits, offsetBytes, target);
+            return reads.tryRead(startBytes + offsetBytes, target);
+        }
+
+        @Override
+        public PagePipe tryPages(long offsetBytes, int lengthBytes) {
+            BlockRanges.check(name, traits, "read", offsetBytes, lengthBytes);
+            return reads.tryPages(startBytes + offsetBytes, lengthBytes);
+        }
     }
 
     /**
@@ -112,8 +137,9 @@ public final class BlockPart implements BlockDevice {
     }
 
     @Override
+    @SuppressWarnings("unchecked")
     public <C> Optional<C> capability(Class<C> type) {
-        return Optional.empty();
+        return type == CachedReads.class ? (Optional<C>) cachedReads : Optional.empty();
     }
 
     @Override

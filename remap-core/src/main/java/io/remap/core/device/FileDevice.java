@@ -1,6 +1,7 @@
 package io.remap.core.device;
 
 import io.remap.api.BlockDevice;
+import io.remap.api.CachedReads;
 import io.remap.api.DeviceException;
 import io.remap.api.DeviceIdentity;
 import io.remap.api.DeviceTraits;
@@ -23,6 +24,8 @@ import java.util.Optional;
  *
  * <p><b>Buffers.</b> A direct device takes direct buffers alone. A buffered one takes heap buffers too, and copies them
  * in pieces; that allocates, and is not for the data path.
+ *
+ * <p><b>Abilities.</b> A buffered door has {@link CachedReads}; a direct one has none, as it goes past the page cache.
  */
 final class FileDevice implements BlockDevice {
     /** Most bytes of a heap buffer that are copied at a time. */
@@ -35,7 +38,8 @@ final class FileDevice implements BlockDevice {
     private final DeviceTraits traits;
     private final DeviceIdentity identity;
     private final FileSpace space;
-    private final WitnessTag witness;
+    private final Optional<WitnessTag> witness;
+    private final Optional<CachedReads> cachedReads;
     private final FileDevice directDoor;
 
     /**
@@ -61,7 +65,9 @@ final class FileDevice implements BlockDevice {
         this.traits = traits;
         this.identity = identity;
         this.space = new FileSpace(libc, fd, name, traits);
-        this.witness = tagged ? new FileWitness(libc, handle, name, traits.readOnly()) : null;
+        this.witness = tagged ? Optional.of(new FileWitness(libc, handle, name, traits.readOnly())) : Optional.empty();
+        this.cachedReads =
+                traits.direct() ? Optional.empty() : Optional.of(new FileCachedReads(libc, handle, fd, name, traits));
         this.directDoor = directTraits == null
                 ? this
                 : new FileDevice(libc, handle, handle.directFd(), name, directTraits, null, identity, tagged);
@@ -87,9 +93,14 @@ final class FileDevice implements BlockDevice {
         return directDoor;
     }
 
+    /** Allocates nothing: it may be asked for each transfer. */
     @Override
+    @SuppressWarnings("unchecked")
     public <C> Optional<C> capability(Class<C> type) {
-        return type == WitnessTag.class && witness != null ? Optional.of(type.cast(witness)) : Optional.empty();
+        if (type == CachedReads.class) {
+            return (Optional<C>) cachedReads;
+        }
+        return type == WitnessTag.class ? (Optional<C>) witness : Optional.empty();
     }
 
     @Override

@@ -8,6 +8,8 @@ import java.util.concurrent.atomic.AtomicInteger;
  * The descriptors of one open file or block device and the locks on it, given back when the last call that uses them has
  * ended. So a call under way never meets a descriptor number that meanwhile belongs to somebody else.
  *
+ * <p>Pipes with pages of the file are no calls: who has one may keep it beyond the close.
+ *
  * <p>Invariants: {@code users} counts the calls under way, and {@link #CLOSED} is added to it once; whoever brings it to
  * exactly {@code CLOSED} closes the descriptors, once. Thread-safe; a call costs two atomic additions.
  */
@@ -24,6 +26,9 @@ final class FileHandle {
     /** Holds the lock on the file behind a loop device, or {@link #NONE}. */
     private final int backingFd;
 
+    /** For pages of the file on their way to sockets. */
+    final PipePool pipes;
+
     private final AtomicInteger users = new AtomicInteger();
     /** Whether the descriptors were given back. */
     private final AtomicBoolean given = new AtomicBoolean();
@@ -35,6 +40,7 @@ final class FileHandle {
         this.fd = fd;
         this.directFd = directFd;
         this.backingFd = backingFd;
+        this.pipes = new PipePool(libc);
     }
 
     /** The descriptor for transfers past the page cache beside a buffered one. */
@@ -69,6 +75,7 @@ final class FileHandle {
         if (!given.compareAndSet(false, true)) {
             return;
         }
+        pipes.close();
         closeIfOpen(directFd);
         closeIfOpen(backingFd);
         closeIfOpen(fd);

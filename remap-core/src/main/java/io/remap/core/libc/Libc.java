@@ -61,6 +61,15 @@ public final class Libc {
     /** Writes zeros; two {@code u64}: start and length in bytes. */
     public static final long BLKZEROOUT = 0x127f;
 
+    /** preadv2(2): give what is in memory, and EAGAIN rather than wait for a device. */
+    private static final int RWF_NOWAIT = 8;
+
+    /** splice(2): do not wait for room in a pipe. */
+    private static final int SPLICE_F_NONBLOCK = 2;
+
+    /** Linux, {@code linux/fcntl.h}. */
+    private static final int F_SETPIPE_SZ = 1031;
+
     private static final Logger LOG = LoggerFactory.getLogger(Libc.class);
 
     /** Most calls that are repeated because a signal interrupted them; then EINTR is the answer. */
@@ -97,17 +106,33 @@ public final class Libc {
         }
     }
 
+    /** What a call takes by pointer, an iovec or an offset, in memory of the calling thread: nothing is allocated per call. */
+    private static final class Argument {
+        private static final int BYTES = 16;
+
+        final ByteBuffer memory = ByteBuffer.allocateDirect(BYTES).order(ByteOrder.nativeOrder());
+        final long address = MemoryIO.getInstance().getDirectBufferAddress(memory);
+    }
+
+    private final ThreadLocal<Argument> arguments = ThreadLocal.withInitial(Argument::new);
+
     private final Invoker invoker = Invoker.getInstance();
     private final MemoryIO memory = MemoryIO.getInstance();
     private final LastError lastError = LastError.getInstance();
 
     /** How functions of N machine words are called; the error number is saved right after the call. */
-    private final CallContext[] words = new CallContext[6];
+    private final CallContext[] words = new CallContext[7];
 
     private final long open = symbol("open");
     private final long close = symbol("close");
     private final long pread = symbol("pread");
     private final long pwrite = symbol("pwrite");
+    /** Not in every C library; 0 if it is missing. */
+    private final long preadv2 = optionalSymbol("preadv2");
+
+    private final long splice = symbol("splice");
+    private final long pipe2 = symbol("pipe2");
+    private final long fcntl = symbol("fcntl");
     private final long fsync = symbol("fsync");
     private final long fdatasync = symbol("fdatasync");
     private final long fallocate = symbol("fallocate");
@@ -234,6 +259,51 @@ public final class Libc {
         } finally {
             Reference.reachabilityFence(source);
         }
+    }
+
+    /**
+     * preadv2(2) with one piece and RWF_NOWAIT: the bytes that are in memory from the beginning of the range on, {@code
+     * -EAGAIN} if none are; {@code -ENOSYS} or {@code -EOPNOTSUPP} where this cannot be asked.
+     */
+    public long preadNoWait(int fd, long address, long lengthBytes, long offsetBytes) {
+        if (preadv2 == 0) {
+            return -Errno.ENOSYS;
+        }
+        Argument iovec = arguments.get();
+        iovec.memory.putLong(0, address).putLong(8, lengthBytes);
+        return result(invoker.invokeN5(words[5], preadv2, fd, iovec.address, 1, offsetBytes, RWF_NOWAIT));
+    }
+
+    /**
+     * splice(2) from a place of a file into a pipe, without waiting for room in it: number of bytes moved, which may be
+     * fewer than asked for; {@code -EAGAIN} if the pipe is full. Waits for the device.
+     */
+    public long splice(int fd, long offsetBytes, int pipeFd, long lengthBytes) {
+        Argument offset = arguments.get();
+        long result;
+        int calls = 0;
+        do {
+            offset.memory.putLong(0, offsetBytes);
+            result = result(
+                    invoker.invokeN6(words[6], splice, fd, offset.address, pipeFd, 0, lengthBytes, SPLICE_F_NONBLOCK));
+        } while (result == -Errno.EINTR && ++calls < MAX_INTERRUPTED_CALLS);
+        return result;
+    }
+
+    /** pipe2(2): 0, and the descriptors to read from and to write to in {@code ends[0]} and {@code ends[1]}. */
+    public int pipe(int[] ends, int flags) {
+        Argument pair = arguments.get();
+        int result = result((int) invoker.invokeN2(words[2], pipe2, pair.address, flags));
+        if (result == 0) {
+            ends[0] = pair.memory.getInt(0);
+            ends[1] = pair.memory.getInt(4);
+        }
+        return result;
+    }
+
+    /** fcntl(2), F_SETPIPE_SZ: the capacity that the pipe has now; {@code -EPERM} beyond what this process may have. */
+    public int setPipeBytes(int pipeFd, int capacityBytes) {
+        return result((int) invoker.invokeN3(words[3], fcntl, pipeFd, F_SETPIPE_SZ, capacityBytes));
     }
 
     /** fsync(2). Not repeated on EINTR: whether the first one consumed an error is unknown. */
