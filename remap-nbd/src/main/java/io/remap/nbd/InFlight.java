@@ -2,6 +2,7 @@ package io.remap.nbd;
 
 import io.remap.api.BufferPool;
 import io.remap.api.IoBuffer;
+import io.remap.api.PagePipe;
 import io.remap.api.Session;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
@@ -115,8 +116,13 @@ final class InFlight {
         gate.roomMade();
     }
 
-    /** Gives back the buffer of a request, if it has one. Whoever owns the request. */
-    void releaseBuffer(NbdRequest request) {
+    /** Gives back the buffer of a request and the pages, if it has them. Whoever owns the request. */
+    void releasePayload(NbdRequest request) {
+        PagePipe pages = request.diskRequest.pages;
+        if (pages != null) {
+            request.diskRequest.pages = null;
+            pages.release();
+        }
         IoBuffer buffer = request.buffer;
         if (buffer != null) {
             request.buffer = null;

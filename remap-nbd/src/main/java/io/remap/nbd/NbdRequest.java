@@ -18,7 +18,10 @@ final class NbdRequest implements Session.Work {
     Protocol.Command command;
     /** Error of the protocol, 0 if it succeeded. */
     int errno;
-    /** Payload; {@code null} if there is none (any more). */
+    /**
+     * Payload; {@code null} if there is none (any more). Of a READ whose payload came as {@link DiskRequest#pages} it has the
+     * header of the reply alone.
+     */
     IoBuffer buffer;
 
     /** Next in a list of replies. */
@@ -37,7 +40,7 @@ final class NbdRequest implements Session.Work {
         transmission.completed(this);
     }
 
-    /** Whether the reply carries {@link #buffer}. */
+    /** Whether the reply carries {@link #buffer}, or the pages in its stead. */
     boolean answersWithPayload() {
         return buffer != null;
     }

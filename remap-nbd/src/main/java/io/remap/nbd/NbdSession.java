@@ -4,6 +4,7 @@ import io.remap.api.BufferPool;
 import io.remap.api.Environment;
 import io.remap.api.Export;
 import io.remap.api.Exports;
+import io.remap.api.PagePipe;
 import io.remap.api.Scheduler;
 import io.remap.api.Session;
 import java.nio.ByteBuffer;
@@ -265,6 +266,12 @@ final class NbdSession implements Session {
             return 1;
         }
         return current == null ? 0 : current.replies(into);
+    }
+
+    @Override
+    public PagePipe pages() {
+        Transmission current = transmission;
+        return answer != null || current == null ? null : current.pages();
     }
 
     @Override

@@ -1,6 +1,7 @@
 package io.remap.nbd;
 
 import io.remap.api.IoBuffer;
+import io.remap.api.PagePipe;
 import io.remap.api.Session;
 import java.nio.ByteBuffer;
 import java.util.concurrent.atomic.AtomicReference;
@@ -10,10 +11,12 @@ import java.util.concurrent.atomic.AtomicReference;
  *
  * <p>Requests enter by a lock-free stack that the output side takes as a whole. A batch is the headers of all replies
  * without payload in one buffer, and then one buffer for each reply with payload, its header before it in the headroom;
- * replies may leave in any order. The next batch is made when the last one has left.
+ * replies may leave in any order. A reply whose payload is pages ends its batch: of its buffer the header alone is sent, and
+ * the pages follow. The next batch is made when the last one has left.
  *
- * <p>Invariants: a request without payload is recycled when its header is copied, one with payload when it has left; after
- * {@link #close} nothing holds a buffer.
+ * <p>Invariants: a request without payload is recycled when its header is copied, one with payload when it has left; {@code
+ * pages} are those of the last request of the batch, until they have left; after {@link #close} nothing holds a buffer or
+ * a pipe.
  */
 final class ReplyQueue {
     private static final NbdRequest CLOSED = new NbdRequest(null);
@@ -36,6 +39,10 @@ final class ReplyQueue {
     private final NbdRequest[] requests = new NbdRequest[Session.MAX_GATHER];
     private int next;
     private int end;
+    private PagePipe pages;
+    /** Whether {@link #replies} gave all that comes before the pages. */
+    private boolean pagesFollow;
+
     private long unsentBytes;
 
     /** {@code headers}: memory for the headers of {@link InFlight#MAX_REQUESTS} replies. */
@@ -68,8 +75,16 @@ final class ReplyQueue {
             nextBatch();
         }
         int count = Math.min(end - next, into.length);
+        pagesFollow = pages != null && next + count == end;
+        if (pagesFollow && count == 1 && !batch[next].hasRemaining()) {
+            return 0;
+        }
         System.arraycopy(batch, next, into, 0, count);
         return count;
+    }
+
+    PagePipe pages() {
+        return pagesFollow ? pages : null;
     }
 
     private void nextBatch() {
@@ -78,20 +93,11 @@ final class ReplyQueue {
         headerCount = 0;
         unsentBytes = 0;
         end = 1;
-        while (first != null && end < Session.MAX_GATHER) {
+        while (first != null && end < Session.MAX_GATHER && pages == null) {
             NbdRequest request = first;
             first = request.next;
             if (request.answersWithPayload()) {
-                ByteBuffer bytes = request.buffer.withHeadroom();
-                int start = IoBuffer.HEADROOM_BYTES - Protocol.SIMPLE_REPLY_BYTES;
-                bytes.limit(IoBuffer.HEADROOM_BYTES + request.buffer.lengthBytes())
-                        .position(start);
-                putHeader(bytes, request);
-                bytes.position(start);
-                batch[end] = bytes;
-                requests[end] = request;
-                unsentBytes += bytes.remaining();
-                end++;
+                addPayload(request);
             } else {
                 putHeader(headers, request);
                 headerCount++;
@@ -105,6 +111,29 @@ final class ReplyQueue {
         if (next < end) {
             progress.repliesUnsent();
         }
+    }
+
+    private void addPayload(NbdRequest request) {
+        int length = request.buffer.lengthBytes();
+        PagePipe instead = request.diskRequest.pages;
+        if (instead != null) {
+            if (instead.remainingBytes() != length) {
+                throw new IllegalStateException(
+                        "a READ of " + length + " bytes was given pages of " + instead.remainingBytes());
+            }
+            pages = instead;
+            unsentBytes += length;
+            length = 0;
+        }
+        ByteBuffer bytes = request.buffer.withHeadroom();
+        int start = IoBuffer.HEADROOM_BYTES - Protocol.SIMPLE_REPLY_BYTES;
+        bytes.limit(IoBuffer.HEADROOM_BYTES + length).position(start);
+        putHeader(bytes, request);
+        bytes.position(start);
+        batch[end] = bytes;
+        requests[end] = request;
+        unsentBytes += bytes.remaining();
+        end++;
     }
 
     private static void putHeader(ByteBuffer into, NbdRequest request) {
@@ -138,14 +167,23 @@ final class ReplyQueue {
         if (unsentBytes < 0) {
             throw new IllegalArgumentException("sent " + -unsentBytes + " bytes more than there were");
         }
+        if (pages != null) {
+            pages.taken(Math.toIntExact(pages.remainingBytes() - (unsentBytes - unsentInBuffers())));
+        }
         while (next < end && !batch[next].hasRemaining()) {
             if (next == 0) {
                 inFlight.answered(headerCount);
             } else {
+                if (pages != null && next == end - 1) {
+                    if (pages.remainingBytes() > 0) {
+                        break;
+                    }
+                    pages = null;
+                }
                 NbdRequest request = requests[next];
                 requests[next] = null;
                 batch[next] = null;
-                inFlight.releaseBuffer(request);
+                inFlight.releasePayload(request);
                 inFlight.recycle(request);
                 inFlight.answered(1);
             }
@@ -158,20 +196,30 @@ final class ReplyQueue {
         }
     }
 
-    /** Releases every buffer, also those of requests that finish later. */
+    private long unsentInBuffers() {
+        long bytes = 0;
+        for (int i = next; i < end; i++) {
+            bytes += batch[i].remaining();
+        }
+        return bytes;
+    }
+
+    /** Releases every buffer and pipe, also those of requests that finish later. */
     void close() {
         releaseAll(finished.getAndSet(CLOSED));
         releaseAll(first);
         first = null;
         for (int i = Math.max(next, 1); i < end; i++) {
-            inFlight.releaseBuffer(requests[i]);
+            inFlight.releasePayload(requests[i]);
         }
         next = end;
+        pages = null;
+        pagesFollow = false;
     }
 
     private void releaseAll(NbdRequest list) {
         for (NbdRequest request = list; request != null && request != CLOSED; request = request.next) {
-            inFlight.releaseBuffer(request);
+            inFlight.releasePayload(request);
         }
     }
 }

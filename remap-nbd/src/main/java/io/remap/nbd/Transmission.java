@@ -5,6 +5,7 @@ import io.remap.api.DiskError;
 import io.remap.api.DiskRequest;
 import io.remap.api.DiskTraits;
 import io.remap.api.Export;
+import io.remap.api.PagePipe;
 import io.remap.api.Session;
 import io.remap.api.TimeSource;
 import io.remap.nbd.Protocol.Command;
@@ -48,6 +49,7 @@ final class Transmission {
     private final ReplyQueue replies;
     private final SessionMemory memory;
     private final ByteBuffer piece;
+    private final boolean takesPages;
 
     /** Received up to its position; decoded up to {@link #decoded}. */
     private final ByteBuffer receive;
@@ -82,6 +84,7 @@ final class Transmission {
         this.piece = memory.take();
         this.receive = piece.clear().slice(0, SessionMemory.RECEIVE_BYTES).put(early);
         this.inFlight = new InFlight(pool, gate, events, pressure);
+        this.takesPages = events.takesPages();
         this.progress = new ClientProgress(time);
         this.replies = new ReplyQueue(
                 inFlight, events, progress, piece.slice(SessionMemory.RECEIVE_BYTES, SessionMemory.HEADERS_BYTES));
@@ -187,13 +190,15 @@ final class Transmission {
         return Outcome.MORE;
     }
 
-    private static void fill(DiskRequest request, Command command, int flags, long offset, long length) {
+    private void fill(DiskRequest request, Command command, int flags, long offset, long length) {
         request.operation = command.operation;
         request.offsetBytes = offset;
         request.lengthBytes = length;
         request.fua = (flags & Protocol.CMD_FLAG_FUA) != 0;
         request.keepAllocated = (flags & Protocol.CMD_FLAG_NO_HOLE) != 0;
         request.fastOnly = (flags & Protocol.CMD_FLAG_FAST_ZERO) != 0;
+        request.pagesWelcome = takesPages && command == Command.READ;
+        request.pages = null;
         request.error = DiskError.NONE;
         request.errorOffsetBytes = -1;
     }
@@ -252,7 +257,7 @@ final class Transmission {
     void inputEnded() {
         if (incoming != null) {
             progress.payloadEnded();
-            inFlight.releaseBuffer(incoming);
+            inFlight.releasePayload(incoming);
             incoming = null;
         }
         inFlight.finishWhenIdle();
@@ -262,7 +267,7 @@ final class Transmission {
 
     void start(NbdRequest request) {
         if (closed) {
-            inFlight.releaseBuffer(request);
+            inFlight.releasePayload(request);
         } else {
             export.disk().submit(request.diskRequest);
         }
@@ -290,10 +295,10 @@ final class Transmission {
         counters.answered(request);
         request.diskRequest.buffer = null;
         if (request.command != Command.READ || request.errno != 0) {
-            inFlight.releaseBuffer(request);
+            inFlight.releasePayload(request);
         }
         if (!replies.push(request)) {
-            inFlight.releaseBuffer(request);
+            inFlight.releasePayload(request);
         }
         progress.diskAnswered();
         inFlight.queued();
@@ -331,6 +336,10 @@ final class Transmission {
         return replies.replies(into);
     }
 
+    PagePipe pages() {
+        return replies.pages();
+    }
+
     void sent(long lengthBytes) {
         replies.sent(lengthBytes);
     }
@@ -339,11 +348,11 @@ final class Transmission {
     void close() {
         closed = true;
         if (incoming != null) {
-            inFlight.releaseBuffer(incoming);
+            inFlight.releasePayload(incoming);
             incoming = null;
         }
         for (NbdRequest request = ready.poll(); request != null; request = ready.poll()) {
-            inFlight.releaseBuffer(request);
+            inFlight.releasePayload(request);
         }
         replies.close();
         memory.give(piece);

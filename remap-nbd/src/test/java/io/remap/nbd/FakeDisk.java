@@ -25,6 +25,10 @@ final class FakeDisk implements Disk {
     final List<Seen> seen = new ArrayList<>();
     final List<DiskRequest> waiting = new ArrayList<>();
     boolean deferred;
+    /** READs get pages where they are welcome. */
+    boolean givesPages;
+
+    final List<FakePipe> pipes = new ArrayList<>();
     Function<DiskRequest, DiskError> errors = request -> DiskError.NONE;
     private final DiskTraits traits;
 
@@ -55,6 +59,9 @@ final class FakeDisk implements Disk {
                         || request.offsetBytes > traits.sizeBytes() - request.lengthBytes)) {
             throw new AssertionError("beyond the end: " + request.offsetBytes + "+" + request.lengthBytes);
         }
+        if (request.pages != null || (request.pagesWelcome && request.operation != DiskRequest.Operation.READ)) {
+            throw new AssertionError("pages of another request");
+        }
         if (request.operation.changesData() && traits.readOnly()) {
             throw new AssertionError("changes a read-only disk");
         }
@@ -83,13 +90,25 @@ final class FakeDisk implements Disk {
             int offset = (int) request.offsetBytes;
             int length = (int) request.lengthBytes;
             switch (request.operation) {
-                case READ -> data(request).put(content, offset, length);
+                case READ -> read(request, offset, length);
                 case WRITE -> data(request).get(content, offset, length);
                 case WRITE_ZEROES -> Arrays.fill(content, offset, offset + length, (byte) 0);
                 default -> {}
             }
         }
         request.complete(error, error == DiskError.NONE ? -1 : request.offsetBytes);
+    }
+
+    private void read(DiskRequest request, int offset, int length) {
+        if (givesPages && request.pagesWelcome) {
+            FakePipe pipe = new FakePipe(Arrays.copyOfRange(content, offset, offset + length));
+            pipes.add(pipe);
+            request.pages = pipe;
+            // Nobody may send this.
+            data(request).put(new byte[length]);
+        } else {
+            data(request).put(content, offset, length);
+        }
     }
 
     private static ByteBuffer data(DiskRequest request) {

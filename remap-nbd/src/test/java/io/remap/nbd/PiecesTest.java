@@ -105,17 +105,29 @@ class PiecesTest {
     @ParameterizedTest
     @ValueSource(longs = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20})
     void piecesOfAnySize(long seed) {
+        piecesOfAnySize(seed, false);
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40})
+    void piecesOfAnySizeWithPages(long seed) {
+        piecesOfAnySize(seed, true);
+    }
+
+    private static void piecesOfAnySize(long seed, boolean withPages) {
         Random random = new Random(seed);
         Script script = script(random, 20 + random.nextInt(300), SIZE);
         FakeDisk disk = new FakeDisk(SIZE);
         disk.deferred = true;
         TestTransport transport = new TestTransport(64 << 10, new Export("disk", "", disk));
+        transport.takesPages = withPages;
         int largest = 1 << random.nextInt(18);
         transport.receiveBytes = () -> 1 + random.nextInt(largest);
         transport.sendBytes = () -> 1 + random.nextInt(largest);
         transport.send(script.bytes);
         while (transport.left() > 0 || !disk.waiting.isEmpty() || transport.session.busy()) {
             transport.clientStalls = random.nextInt(4) == 0;
+            disk.givesPages = withPages && random.nextInt(3) > 0;
             if (!disk.waiting.isEmpty()) {
                 disk.end(random.nextInt(disk.waiting.size()));
             } else {
@@ -124,6 +136,8 @@ class PiecesTest {
             transport.pump();
         }
         check(script, disk, transport, "seed " + seed);
+        assertEquals(withPages, !disk.pipes.isEmpty(), "seed " + seed);
+        assertTrue(disk.pipes.stream().allMatch(pipe -> pipe.releases == 1), "seed " + seed);
         transport.close();
     }
 

@@ -180,6 +180,34 @@ class StallTest {
         assertGoodIsAnswered();
     }
 
+    /** Pages in a pipe take no memory of the pool; their request keeps its buffer, so its client is as bad as any. */
+    @Test
+    void readerOfPagesIsNoException() {
+        disk.givesPages = true;
+        TestTransport slow = good.another();
+        slow.takesPages = true;
+        others.add(Client.go(slow, "disk"));
+        slow.clientStalls = true;
+        slow.send(LARGE_READ);
+        ByteBuffer[] gather = new ByteBuffer[Session.MAX_GATHER];
+        assertEquals(1, slow.session.replies(gather));
+        gather[0].position(gather[0].limit());
+        slow.session.sent(16);
+        good.send(LARGE_WRITE);
+        for (int i = 0; i < 5; i++) {
+            pass(ALMOST_MILLIS);
+            assertGoodWaits();
+            assertEquals(0, slow.session.replies(gather));
+            assertEquals(LARGE_BYTES - i, slow.session.pages().remainingBytes());
+            slow.session.sent(1);
+            slow.assertGoesOn();
+        }
+        pass(TIMEOUT_MILLIS + 10);
+        assertCutOff(slow);
+        assertEquals(1, disk.pipes.get(0).releases);
+        assertGoodIsAnswered();
+    }
+
     @Test
     void theDiskIsNotTheClientsFault() {
         disk.deferred = true;

@@ -34,6 +34,8 @@ final class TestTransport implements Session.Events, AutoCloseable {
 
     IntSupplier receiveBytes = () -> Integer.MAX_VALUE;
     IntSupplier sendBytes = () -> Integer.MAX_VALUE;
+    /** Whether it sends pages; to be set before the handshake is over. */
+    boolean takesPages;
     /** The client reads nothing. */
     boolean clientStalls;
 
@@ -115,6 +117,11 @@ final class TestTransport implements Session.Events, AutoCloseable {
         finishedCalls++;
     }
 
+    @Override
+    public boolean takesPages() {
+        return takesPages;
+    }
+
     /** What the client sends; moves bytes until nothing moves any more. */
     TestTransport send(byte[] bytes) {
         byte[] rest = Arrays.copyOfRange(incoming, taken, incoming.length);
@@ -165,7 +172,8 @@ final class TestTransport implements Session.Events, AutoCloseable {
     private boolean sendSome() {
         ByteBuffer[] gather = new ByteBuffer[Session.MAX_GATHER];
         int buffers = session.replies(gather);
-        if (buffers == 0) {
+        FakePipe pages = takesPages ? (FakePipe) session.pages() : null;
+        if (buffers == 0 && pages == null) {
             return false;
         }
         largestGather = Math.max(largestGather, buffers);
@@ -177,6 +185,12 @@ final class TestTransport implements Session.Events, AutoCloseable {
             gather[i].get(bytes);
             sent.writeBytes(bytes);
             room -= bytes.length;
+            count += bytes.length;
+        }
+        if (pages != null && room > 0) {
+            byte[] bytes = pages.next(Math.min(room, pages.remainingBytes()));
+            assertTrue(bytes.length > 0, "an empty pipe");
+            sent.writeBytes(bytes);
             count += bytes.length;
         }
         session.sent(count);
