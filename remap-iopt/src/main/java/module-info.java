@@ -5,6 +5,7 @@ module io.remap.iopt {
     requires io.netty.common;
     requires io.netty.transport;
     requires io.netty.transport.classes.epoll;
+    requires io.netty.transport.classes.io_uring;
     requires io.netty.transport.unix.common;
 
     provides io.remap.api.spi.BufferPoolProvider with

@@ -32,6 +32,9 @@ public abstract class DeviceIo {
     /** READ: what the engine gave instead of filling {@link #data}, set before the completion; otherwise {@code null}. */
     public PagePipe pages;
 
+    /** Whatever the device notes between {@link DescriptorTransfers#begin} and {@link DescriptorTransfers#ended}. */
+    public long deviceNote;
+
     /** A transfer whose fields are still to be set. */
     protected DeviceIo() {}
 

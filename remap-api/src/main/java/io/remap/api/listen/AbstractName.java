@@ -23,8 +23,8 @@ public final class AbstractName {
         if (name.isEmpty() || name.length() > MAX_BYTES || !name.chars().allMatch(c -> c > ' ' && c < 0x7f)) {
             throw new Refusal(
                     Refusal.Kind.USAGE,
-                    "'@" + name.replaceAll("[^!-~]", "?") + "' is no abstract address: expected @ and 1 to "
-                            + MAX_BYTES + " visible ASCII characters");
+                    "'@" + name.replaceAll("[^!-~]", "?") + "' is no abstract address: expected @ and 1 to " + MAX_BYTES
+                            + " visible ASCII characters");
         }
     }
 

@@ -93,8 +93,7 @@ public final class UnixSocketFile {
     }
 
     /** In the same directory and never longer than the final name, so that a path of full length works. */
-    private static Path bindUnderPassingName(Binder binder, Path path, RandomGenerator random)
-            throws IOException {
+    private static Path bindUnderPassingName(Binder binder, Path path, RandomGenerator random) throws IOException {
         int chars = Math.min(path.getFileName().toString().length(), MAX_PASSING_NAME_CHARS);
         for (int tries = 1; ; tries++) {
             StringBuilder name = new StringBuilder(chars > 2 ? "." : "");

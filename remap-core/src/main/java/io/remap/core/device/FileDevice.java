@@ -2,6 +2,7 @@ package io.remap.core.device;
 
 import io.remap.api.BlockDevice;
 import io.remap.api.CachedReads;
+import io.remap.api.DescriptorTransfers;
 import io.remap.api.DeviceException;
 import io.remap.api.DeviceIdentity;
 import io.remap.api.DeviceTraits;
@@ -40,6 +41,7 @@ final class FileDevice implements BlockDevice {
     private final FileSpace space;
     private final Optional<WitnessTag> witness;
     private final Optional<CachedReads> cachedReads;
+    private final Optional<DescriptorTransfers> descriptorTransfers;
     private final FileDevice directDoor;
 
     /**
@@ -68,6 +70,7 @@ final class FileDevice implements BlockDevice {
         this.witness = tagged ? Optional.of(new FileWitness(libc, handle, name, traits.readOnly())) : Optional.empty();
         this.cachedReads =
                 traits.direct() ? Optional.empty() : Optional.of(new FileCachedReads(libc, handle, fd, name, traits));
+        this.descriptorTransfers = Optional.of(new FileTransfers(libc, handle, fd, name, traits));
         this.directDoor = directTraits == null
                 ? this
                 : new FileDevice(libc, handle, handle.directFd(), name, directTraits, null, identity, tagged);
@@ -99,6 +102,9 @@ final class FileDevice implements BlockDevice {
     public <C> Optional<C> capability(Class<C> type) {
         if (type == CachedReads.class) {
             return (Optional<C>) cachedReads;
+        }
+        if (type == DescriptorTransfers.class) {
+            return (Optional<C>) descriptorTransfers;
         }
         return type == WitnessTag.class ? (Optional<C>) witness : Optional.empty();
     }

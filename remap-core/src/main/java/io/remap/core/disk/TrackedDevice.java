@@ -1,8 +1,10 @@
 package io.remap.core.disk;
 
 import io.remap.api.BlockDevice;
+import io.remap.api.DescriptorTransfers;
 import io.remap.api.DeviceException;
 import io.remap.api.DeviceIdentity;
+import io.remap.api.DeviceIo;
 import io.remap.api.DeviceTraits;
 import io.remap.api.ErrorClass;
 import java.nio.ByteBuffer;
@@ -29,6 +31,7 @@ public final class TrackedDevice implements BlockDevice {
     private final BlockDevice device;
     private final State state;
     private final TrackedDevice directDoor;
+    private final Optional<DescriptorTransfers> descriptorTransfers;
 
     private static final class State {
         /** Writes acknowledged so far, and one for whoever had the device before. */
@@ -52,6 +55,39 @@ public final class TrackedDevice implements BlockDevice {
         this.state = state;
         BlockDevice direct = device.direct();
         this.directDoor = direct == device ? this : new TrackedDevice(direct, state);
+        this.descriptorTransfers = device.capability(DescriptorTransfers.class).map(TrackedTransfers::new);
+    }
+
+    /** Transfers that somebody else executes count as those of {@link #read} and {@link #write}. */
+    private final class TrackedTransfers implements DescriptorTransfers {
+        private final DescriptorTransfers transfers;
+
+        TrackedTransfers(DescriptorTransfers transfers) {
+            this.transfers = transfers;
+        }
+
+        @Override
+        public int begin(DeviceIo io) throws DeviceException {
+            io.deviceNote = state.events.get();
+            try {
+                return transfers.begin(io);
+            } catch (DeviceException e) {
+                noteDeviceEvent(e);
+                throw e;
+            }
+        }
+
+        @Override
+        public DeviceException ended(DeviceIo io, int result) {
+            boolean whole = io.data.remaining() == result;
+            DeviceException error = transfers.ended(io, result);
+            if (error != null) {
+                noteDeviceEvent(error);
+            } else if (whole && io.operation == DeviceIo.Operation.WRITE) {
+                noteWritten(io.deviceNote);
+            }
+            return error;
+        }
     }
 
     /** The device itself if it is tracked already. */
@@ -207,6 +243,12 @@ public final class TrackedDevice implements BlockDevice {
 
     @Override
     public <C> Optional<C> capability(Class<C> type) {
+        if (type == DescriptorTransfers.class) {
+            // The same object each time: it is asked for with every transfer.
+            @SuppressWarnings("unchecked")
+            Optional<C> ability = (Optional<C>) descriptorTransfers;
+            return ability;
+        }
         return device.capability(type);
     }
 

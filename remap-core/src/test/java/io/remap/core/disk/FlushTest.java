@@ -7,19 +7,29 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.remap.api.BlockDevice;
+import io.remap.api.DescriptorTransfers;
 import io.remap.api.DeviceException;
 import io.remap.api.DeviceIo;
+import io.remap.api.DeviceUri;
 import io.remap.api.Errno;
+import io.remap.api.spi.BlockDeviceProvider.Door;
+import io.remap.api.spi.BlockDeviceProvider.OpenOptions;
 import io.remap.api.spi.IoEngine;
+import io.remap.core.device.FileDeviceProvider;
 import io.remap.testkit.FaultyDevice;
 import io.remap.testkit.MemoryDevice;
 import java.nio.ByteBuffer;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
+import java.util.OptionalInt;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -166,5 +176,35 @@ class FlushTest {
         assertNull(answer[0]);
         assertNotNull(engine.held);
         assertTrue(engine.held.isEmpty());
+    }
+
+    @Test
+    void transfersByDescriptorCountAsThoseOfTheDevice(@TempDir Path directory) throws Exception {
+        Path image = Files.write(directory.resolve("disk.img"), new byte[1 << 16]);
+        BlockDevice file = new FileDeviceProvider()
+                .open(DeviceUri.parse(image.toString()), OpenOptions.serve(false, Door.BUFFERED, OptionalInt.of(512)));
+        TrackedDevice tracked = TrackedDevice.of(file);
+        DescriptorTransfers transfers =
+                tracked.capability(DescriptorTransfers.class).orElseThrow();
+        tracked.flush();
+        DeviceIo io = new DeviceIo() {
+            @Override
+            public void completed(DeviceException error) {}
+        };
+        io.operation = DeviceIo.Operation.WRITE;
+        io.data = ByteBuffer.allocateDirect(512);
+        transfers.begin(io);
+        assertNull(transfers.ended(io, 100));
+        assertTrue(tracked.isClean(), "a short write was not acknowledged");
+        transfers.begin(io);
+        assertNull(transfers.ended(io, 512));
+        assertFalse(tracked.isClean());
+        tracked.flush();
+        io.data.clear();
+        transfers.begin(io);
+        tracked.wentAway(new DeviceException("disk", "read", 0, 512, Errno.ENODEV));
+        assertNull(transfers.ended(io, 512));
+        assertTrue(tracked.doubt().isPresent(), "the device went away while the write was under way");
+        file.close();
     }
 }
