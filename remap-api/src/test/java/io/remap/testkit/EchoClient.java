@@ -16,6 +16,9 @@ import java.util.Random;
 public final class EchoClient implements AutoCloseable {
     final SocketChannel channel;
 
+    /** Most bytes that it receives at a time. */
+    int pieceBytes = Integer.MAX_VALUE;
+
     public EchoClient(ListenAddress address) throws IOException {
         SocketAddress target = address instanceof ListenAddress.Unix unix
                 ? UnixDomainSocketAddress.of(unix.path())
@@ -66,7 +69,9 @@ public final class EchoClient implements AutoCloseable {
     private ByteBuffer read(int lengthBytes) throws IOException {
         ByteBuffer bytes = ByteBuffer.allocate(lengthBytes);
         while (bytes.hasRemaining()) {
+            bytes.limit((int) Math.min(lengthBytes, (long) bytes.position() + pieceBytes));
             int receivedBytes = channel.read(bytes);
+            bytes.limit(lengthBytes);
             if (receivedBytes < 0) {
                 throw new EOFException("the server hung up");
             }

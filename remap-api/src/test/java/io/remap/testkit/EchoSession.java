@@ -1,5 +1,6 @@
 package io.remap.testkit;
 
+import io.remap.api.PagePipe;
 import io.remap.api.Session;
 import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
@@ -11,6 +12,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Function;
 
 /**
  * A session of a toy protocol, to test transports with: each request is answered with itself, in a manner that the
@@ -42,7 +44,9 @@ public final class EchoSession implements Session {
         /** Not: the session is over at once. */
         ABRUPT(5),
         /** Not: start throws. */
-        BROKEN(6);
+        BROKEN(6),
+        /** Within start, the payload by {@link Session#pages} if {@link Shared#pipes} are there. */
+        PAGES(7);
 
         private final int code;
 
@@ -72,6 +76,11 @@ public final class EchoSession implements Session {
         public final AtomicInteger blocked = new AtomicInteger();
         public final AtomicInteger opened = new AtomicInteger();
         public final AtomicInteger closed = new AtomicInteger();
+        /** Makes a pipe with these bytes in it; {@code null}: the transport under test says that it takes none. */
+        public volatile Function<ByteBuffer, PagePipe> pipes;
+        /** Pipes that were made and not released. */
+        public final AtomicInteger pipesOut = new AtomicInteger();
+
         public final Queue<String> violations = new ConcurrentLinkedQueue<>();
     }
 
@@ -88,8 +97,11 @@ public final class EchoSession implements Session {
 
     // Output side.
     private final AtomicBoolean outputSide = new AtomicBoolean();
-    private final Queue<ByteBuffer> ready = new ConcurrentLinkedQueue<>();
-    private final Deque<ByteBuffer> sending = new ArrayDeque<>();
+    private final Queue<Reply> ready = new ConcurrentLinkedQueue<>();
+    /** The one with pages is the last. */
+    private final Deque<Reply> sending = new ArrayDeque<>();
+
+    private long unsentInBuffers;
 
     private final AtomicInteger unanswered = new AtomicInteger();
     private final AtomicInteger inFlight = new AtomicInteger();
@@ -103,6 +115,17 @@ public final class EchoSession implements Session {
         this.shared = shared;
         this.events = events;
         shared.opened.incrementAndGet();
+        if (events.takesPages() != (shared.pipes != null)) {
+            shared.violations.add(
+                    "takesPages() is " + events.takesPages() + "; TransportContract.pipes() says otherwise");
+        }
+    }
+
+    /** What is sent for a request; {@code pages} may be {@code null}. */
+    private record Reply(ByteBuffer bytes, PagePipe pages) {
+        boolean hasLeft() {
+            return !bytes.hasRemaining() && (pages == null || pages.remainingBytes() == 0);
+        }
     }
 
     /** One request and its answer. */
@@ -122,7 +145,7 @@ public final class EchoSession implements Session {
         @Override
         public void start() {
             switch (manner) {
-                case AT_ONCE -> complete();
+                case AT_ONCE, PAGES -> complete();
                 case BY_ITSELF -> throw new AssertionError("this is no work");
                 case HELD -> shared.held.add(this);
                 case BLOCKED -> {
@@ -143,12 +166,36 @@ public final class EchoSession implements Session {
         /** Answers. */
         public void complete() {
             bytes.flip();
-            ready.add(bytes);
+            ready.add(new Reply(bytes, manner == Manner.PAGES ? pages() : null));
+            if (closed) {
+                releasePages(ready);
+            }
             inFlight.decrementAndGet();
             if (starved.compareAndSet(true, false)) {
                 events.inputReady();
             }
             events.repliesReady();
+        }
+
+        /** The payload in a pipe, and other bytes where it was. */
+        private PagePipe pages() {
+            Function<ByteBuffer, PagePipe> pipes = shared.pipes;
+            if (pipes == null || bytes.remaining() == HEADER_BYTES) {
+                return null;
+            }
+            PagePipe pages = pipes.apply(bytes.slice(HEADER_BYTES, bytes.remaining() - HEADER_BYTES));
+            shared.pipesOut.incrementAndGet();
+            bytes.put(HEADER_BYTES, new byte[bytes.remaining() - HEADER_BYTES]).limit(HEADER_BYTES);
+            return pages;
+        }
+    }
+
+    private void releasePages(Queue<Reply> replies) {
+        for (Reply reply = replies.poll(); reply != null; reply = replies.poll()) {
+            if (reply.pages != null) {
+                reply.pages.release();
+                shared.pipesOut.decrementAndGet();
+            }
         }
     }
 
@@ -274,22 +321,53 @@ public final class EchoSession implements Session {
     @Override
     public int replies(ByteBuffer[] into) {
         enter(outputSide, "replies");
-        while (sending.size() < into.length && !ready.isEmpty()) {
+        while (sending.size() < into.length && lastPages() == null && !ready.isEmpty()) {
             sending.add(ready.poll());
         }
         int count = 0;
-        for (ByteBuffer buffer : sending) {
-            into[count++] = buffer;
+        unsentInBuffers = 0;
+        for (Reply reply : sending) {
+            if (reply.bytes.hasRemaining() || reply.pages == null) {
+                into[count++] = reply.bytes;
+                unsentInBuffers += reply.bytes.remaining();
+            }
         }
         outputSide.set(false);
         return count;
     }
 
+    private PagePipe lastPages() {
+        return sending.isEmpty() ? null : sending.peekLast().pages;
+    }
+
+    @Override
+    public PagePipe pages() {
+        enter(outputSide, "pages");
+        PagePipe pages = lastPages();
+        outputSide.set(false);
+        return pages;
+    }
+
     @Override
     public void sent(long lengthBytes) {
         enter(outputSide, "sent");
-        while (!sending.isEmpty() && !sending.peek().hasRemaining()) {
-            sending.remove();
+        long before = unsentInBuffers;
+        unsentInBuffers =
+                sending.stream().mapToLong(reply -> reply.bytes.remaining()).sum();
+        long fromPages = lengthBytes - (before - unsentInBuffers);
+        PagePipe pages = lastPages();
+        if (pages != null && fromPages >= 0 && fromPages <= pages.remainingBytes()) {
+            pages.taken((int) fromPages);
+        } else if (fromPages != 0) {
+            shared.violations.add(
+                    "sent: told " + lengthBytes + " bytes, " + (before - unsentInBuffers) + " left buffers");
+        }
+        while (!sending.isEmpty() && sending.peek().hasLeft()) {
+            Reply left = sending.remove();
+            if (left.pages != null) {
+                left.pages.release();
+                shared.pipesOut.decrementAndGet();
+            }
             if (unanswered.decrementAndGet() == 0 && endedForAll) {
                 finish();
             }
@@ -319,6 +397,8 @@ public final class EchoSession implements Session {
         }
         if (!closed) {
             closed = true;
+            releasePages(sending);
+            releasePages(ready);
             shared.closed.incrementAndGet();
         }
     }

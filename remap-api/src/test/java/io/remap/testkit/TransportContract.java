@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.remap.api.Environment;
 import io.remap.api.ListenAddress;
+import io.remap.api.PagePipe;
 import io.remap.api.Refusal;
 import io.remap.api.Scheduler;
 import io.remap.api.TimeSource;
@@ -27,6 +28,7 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
@@ -37,6 +39,7 @@ import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
+import java.util.function.Function;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -75,14 +78,27 @@ public abstract class TransportContract {
     private ScheduledThreadPoolExecutor timers;
     private ExecutorService clients;
 
+    /** What fits into any pipe. */
+    private static final int PIPE_BYTES = 64 << 10;
+
     /** Opens the transport under test. */
     protected abstract Transport open(Environment environment, int connectionLimit) throws Refusal;
+
+    /**
+     * Makes pipes of the system with given bytes in them, at most 64 KiB, for a transport that takes pages.
+     *
+     * @return {@code null} if it takes none, which every session checks
+     */
+    protected Function<ByteBuffer, PagePipe> pipes() {
+        return null;
+    }
 
     @BeforeEach
     void open() throws Refusal {
         timers = new ScheduledThreadPoolExecutor(1);
         clients = Executors.newCachedThreadPool();
-        environment = new Environment(new RealTime(), new RealScheduler(timers), new java.util.Random());
+        environment = new Environment(new RealTime(), new RealScheduler(timers), new Random());
+        shared.pipes = pipes();
         transport = open(environment, CONNECTION_LIMIT);
     }
 
@@ -92,6 +108,8 @@ public abstract class TransportContract {
         transport.close();
         eventually("every session is closed", () -> shared.closed.get() == shared.opened.get());
         eventually("no connection is left", () -> transport.connections() == 0);
+        shared.held.forEach(EchoSession.Echo::complete);
+        assertEquals(0, shared.pipesOut.get(), "pipes that were not released");
         clients.shutdownNow();
         timers.shutdownNow();
         assertEquals(List.of(), List.copyOf(shared.violations));
@@ -316,6 +334,82 @@ public abstract class TransportContract {
                 lazy.receive();
             }
             sender.get();
+        }
+    }
+
+    // ---- Pages; a transport that takes none is asked for the same bytes
+    // -----------------------------------------------
+
+    @ParameterizedTest
+    @EnumSource
+    void sendsPagesBetweenOtherReplies(Kind kind) throws Exception {
+        try (EchoClient client = connect(listen(kind).address())) {
+            int requests = 2_000;
+            Random random = new Random(1);
+            Future<Void> sender = inBackground(() -> {
+                for (int tag = 0; tag < requests; tag++) {
+                    Manner manner = random.nextInt(3) == 0 ? Manner.AT_ONCE : Manner.PAGES;
+                    client.send(tag, manner, random.nextInt(10) == 0 ? PIPE_BYTES : random.nextInt(5000));
+                }
+                return null;
+            });
+            Set<Long> tags = new HashSet<>();
+            for (int i = 0; i < requests; i++) {
+                tags.add(client.receive());
+            }
+            assertEquals(requests, tags.size());
+            sender.get();
+            eventually("all pipes are released", () -> shared.pipesOut.get() == 0);
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void sendsPagesInPartsToAClientThatReadsSlowly(Kind kind) throws Exception {
+        Transport.Listener listener = listen(kind);
+        try (EchoClient slow = connect(listener.address());
+                EchoClient other = connect(listener.address())) {
+            int requests = 40;
+            Future<Void> sender = inBackground(() -> {
+                for (int tag = 0; tag < requests; tag++) {
+                    slow.send(tag, Manner.PAGES, PIPE_BYTES - tag);
+                }
+                return null;
+            });
+            exchange(other, 500, 1000);
+            slow.pieceBytes = 777;
+            Set<Long> tags = new HashSet<>();
+            for (int i = 0; i < requests; i++) {
+                tags.add(slow.receive());
+            }
+            assertEquals(requests, tags.size());
+            sender.get();
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void pagesThatWereNotSentAreReleasedWithTheirConnection(Kind kind) throws Exception {
+        Transport.Listener listener = listen(kind);
+        try (EchoClient gone = connect(listener.address());
+                EchoClient left = connect(listener.address())) {
+            for (EchoClient client : List.of(gone, left)) {
+                inBackground(() -> {
+                    for (int tag = 0; tag < 100; tag++) {
+                        client.send(tag, Manner.PAGES, PIPE_BYTES);
+                    }
+                    return null;
+                });
+                client.receive();
+            }
+            if (shared.pipes != null) {
+                eventually("the sockets are full", () -> shared.pipesOut.get() > 10);
+            }
+            gone.close();
+            eventually("one is closed", () -> shared.closed.get() == 1);
+            transport.close();
+            eventually("both are closed", () -> shared.closed.get() == 2);
+            eventually("all pipes are released", () -> shared.pipesOut.get() == 0);
         }
     }
 
