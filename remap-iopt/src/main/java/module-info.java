@@ -10,4 +10,6 @@ module io.remap.iopt {
 
     provides io.remap.api.spi.BufferPoolProvider with
             io.remap.iopt.FastBufferPoolProvider;
+    provides io.remap.api.spi.IoEngineProvider with
+            io.remap.iopt.FastIoEngineProvider;
 }

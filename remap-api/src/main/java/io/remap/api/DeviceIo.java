@@ -47,7 +47,15 @@ public abstract class DeviceIo {
 
     /** Executes the transfer on the calling thread, which blocks until the device answered, and completes it. */
     public final void run() {
-        DeviceException error = null;
+        completed(perform());
+    }
+
+    /**
+     * Executes the transfer as {@link #run} does, and leaves the completion to the caller.
+     *
+     * @return how it ended, {@code null} if all of it succeeded
+     */
+    public final DeviceException perform() {
         try {
             switch (operation) {
                 case READ -> device.read(offsetBytes, data);
@@ -57,9 +65,9 @@ public abstract class DeviceIo {
                 case ZERO -> device.zero(offsetBytes, lengthBytes, false);
                 case ZERO_ALLOCATED -> device.zero(offsetBytes, lengthBytes, true);
             }
+            return null;
         } catch (DeviceException e) {
-            error = e;
+            return e;
         }
-        completed(error);
     }
 }

@@ -1,0 +1,60 @@
+package io.remap.iopt;
+
+import io.remap.api.Environment;
+import io.remap.api.PagePipe;
+import io.remap.api.Refusal;
+import io.remap.api.Setting;
+import io.remap.api.Settings;
+import io.remap.api.spi.IoEngine;
+import io.remap.api.spi.IoEngineProvider;
+import java.util.List;
+
+/** The engine of event loops: reads from the page cache at once, everything else by workers. */
+public final class FastIoEngineProvider implements IoEngineProvider {
+    static final int MAX_WORKER_LIMIT = 1024;
+
+    static final Setting WORKER_LIMIT = new Setting(
+            "fast.worker-limit",
+            "128",
+            "Most threads that execute transfers, 1 to " + MAX_WORKER_LIMIT
+                    + "; so many may hang at a device before others have to wait.");
+    static final Setting INLINE_READ_BYTES = new Setting(
+            "fast.inline-read-bytes",
+            "131072",
+            "Longest read that an event loop takes from the page cache itself, 0 to " + PagePipe.MAX_BYTES
+                    + "; 0 leaves all to workers.");
+    static final Setting PAGES_MIN_BYTES = new Setting(
+            "fast.pages-min-bytes",
+            "65536",
+            "Shortest read whose answer is sent from the page cache without a copy, 4096 to " + PagePipe.MAX_BYTES
+                    + "");
+
+    private static final int MIN_PAGES_BYTES = 4096;
+    private static final long CLOSE_MILLIS = 10_000;
+
+    @Override
+    public String name() {
+        return "fast";
+    }
+
+    @Override
+    public String description() {
+        return "reads from the page cache at once, everything else by workers: for event loops";
+    }
+
+    @Override
+    public List<Setting> settings() {
+        return List.of(WORKER_LIMIT, INLINE_READ_BYTES, PAGES_MIN_BYTES);
+    }
+
+    @Override
+    public IoEngine open(Environment environment, Settings settings) throws Refusal {
+        return new FastIoEngine(
+                environment,
+                new FastIoEngine.Limits(
+                        (int) settings.number(WORKER_LIMIT, 1, MAX_WORKER_LIMIT),
+                        (int) settings.number(INLINE_READ_BYTES, 0, PagePipe.MAX_BYTES),
+                        (int) settings.number(PAGES_MIN_BYTES, MIN_PAGES_BYTES, PagePipe.MAX_BYTES),
+                        CLOSE_MILLIS));
+    }
+}

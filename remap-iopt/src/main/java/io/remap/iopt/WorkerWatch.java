@@ -1,0 +1,74 @@
+package io.remap.iopt;
+
+import java.util.concurrent.locks.LockSupport;
+
+/**
+ * Looks every few milliseconds, while workers are at work, whether one of them is held up by something that was thought to
+ * be quick.
+ *
+ * <p>Invariant: while anybody is at work, the thread is {@link #awake}. Its thread is started with the first work.
+ */
+final class WorkerWatch {
+    private static final long INTERVAL_NANOS = 5_000_000;
+
+    /** So many times it finds nobody at work before it sleeps: waking it costs more than to look. */
+    private static final int PATIENCE = 20;
+
+    private final IoWorkers workers;
+    private final Thread thread;
+    private volatile boolean awake;
+    private volatile boolean closed;
+    private boolean started;
+
+    WorkerWatch(IoWorkers workers) {
+        this.workers = workers;
+        this.thread = new Thread(this::run, "remap-io-watch");
+        thread.setDaemon(true);
+    }
+
+    /** Somebody is at work now. */
+    void begin() {
+        if (!awake) {
+            wake();
+        }
+    }
+
+    private synchronized void wake() {
+        awake = true;
+        if (!started && !closed) {
+            started = true;
+            thread.start();
+        }
+        LockSupport.unpark(thread);
+    }
+
+    private void run() {
+        int idle = 0;
+        while (!closed) {
+            if (workers.check()) {
+                idle = 0;
+            } else if (++idle >= PATIENCE) {
+                sleep();
+                idle = 0;
+            }
+            LockSupport.parkNanos(this, INTERVAL_NANOS);
+        }
+    }
+
+    private void sleep() {
+        awake = false;
+        // Who came in before that relied on it.
+        if (workers.check()) {
+            awake = true;
+        }
+        while (!awake && !closed) {
+            LockSupport.park(this);
+        }
+    }
+
+    /** Ends the thread; does not wait for it. */
+    void close() {
+        closed = true;
+        LockSupport.unpark(thread);
+    }
+}
