@@ -27,8 +27,7 @@ final class Counter {
     }
 
     /** Something that is counted: it can be set to 0 and to nothing else. */
-    static Attribute attribute(
-            String name, String unit, String doc, Supplier<Object> get, Runnable reset) {
+    static Attribute attribute(String name, String unit, String doc, Supplier<Object> get, Runnable reset) {
         return Attribute.settable(name, unit, doc, get, text -> {
             if (!text.strip().equals("0")) {
                 throw new Refusal(

@@ -40,7 +40,9 @@ final class WorkerThread extends FastThreadLocalThread {
     private int batch;
     private int batchBytes;
 
-    /** Changes with each transfer. Written by this thread. */
+    private long steps;
+
+    /** {@link #steps} for the watch: changes with each transfer. Written by this thread. */
     private volatile long progress;
 
     /** The progress that the watch saw the last time; its own. */
@@ -117,7 +119,7 @@ final class WorkerThread extends FastThreadLocalThread {
             batchBytes += transfer.data.remaining();
         }
         workers.carryOut(transfer);
-        progress = progress + 1;
+        progress = ++steps;
         batch++;
         if (slow || batch >= MAX_BATCH || batchBytes >= MAX_BATCH_BYTES) {
             endBatch();
@@ -198,7 +200,7 @@ final class WorkerThread extends FastThreadLocalThread {
                 return false;
             }
         }
-        progress = progress + 1;
+        progress = ++steps;
         return true;
     }
 
