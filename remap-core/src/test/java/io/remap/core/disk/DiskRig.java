@@ -36,6 +36,9 @@ final class DiskRig implements AutoCloseable {
     final FaultyDevice main = new FaultyDevice(mainMedium, new SplittableRandom(2), FaultyDevice.Steps.none());
     final FaultyDevice spare;
     final MemoryMetadata metadata = new MemoryMetadata();
+    /** The engine. */
+    Consumer<DeviceIo> executes = DeviceIo::run;
+
     final TrackingBufferPool buffers = new TrackingBufferPool(64 << 20);
     final MetadataStore store;
     final VirtualDisk disk;
@@ -53,7 +56,7 @@ final class DiskRig implements AutoCloseable {
         IoEngine inline = new IoEngine() {
             @Override
             public void submit(DeviceIo io) {
-                io.run();
+                executes.accept(io);
             }
 
             @Override
