@@ -27,7 +27,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Where witnesses are kept: as an extended attribute of main where it can carry one (an image file: the note moves with
- * the file), otherwise as a file of the state directory named after main's stable identity and size.
+ * the file, and is found through a loop device or in a part of the file as well), otherwise as a file of the state
+ * directory named after main's stable identity and size.
  *
  * <p>Invariants: a witness that is there but cannot be read is an error, never an absent one; what is written is durable
  * on return and replaces the old note as a whole.
@@ -103,7 +104,7 @@ final class Witnesses {
     }
 
     private void write(BlockDevice main, Witness witness) throws IOException {
-        Optional<WitnessTag> tag = main.capability(WitnessTag.class);
+        Optional<WitnessTag> tag = main.capability(WitnessTag.class).filter(WitnessTag::isOwn);
         if (tag.isPresent()) {
             try {
                 tag.get().writeTag(witness.encode());

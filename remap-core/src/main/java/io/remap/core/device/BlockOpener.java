@@ -7,6 +7,7 @@ import io.remap.api.DeviceTraits;
 import io.remap.api.DeviceUri;
 import io.remap.api.Errno;
 import io.remap.api.Refusal;
+import io.remap.api.WitnessTag;
 import io.remap.api.spi.BlockDeviceProvider.Door;
 import io.remap.api.spi.BlockDeviceProvider.OpenOptions;
 import io.remap.core.libc.Libc;
@@ -135,7 +136,36 @@ final class BlockOpener {
                 true);
         DeviceTraits direct = alignment == 0 ? null : FileOpener.asDirect(buffered, alignment);
         DeviceIdentity identity = new BlockIdentity(topology).of(path, node, buffered.sizeBytes());
-        return FileOpener.device(libc, descriptors, path, options.door(), buffered, direct, identity, false);
+        boolean wholeFile = block.isPresent() && isWholeFile(descriptors, block.get(), buffered);
+        return FileOpener.device(
+                libc,
+                descriptors,
+                path,
+                options.door(),
+                buffered,
+                direct,
+                identity,
+                handle -> witness(handle, path, readOnly, wholeFile));
+    }
+
+    /** Whether it is a loop device over all of its file. */
+    private boolean isWholeFile(FileDescriptors descriptors, BlockTopology.Block block, DeviceTraits traits)
+            throws DeviceException {
+        if (!descriptors.hasBacking() || block.isPartition() || topology.loopOffsetBytes(block) != 0) {
+            return false;
+        }
+        int sector = traits.logicalSectorBytes();
+        return descriptors.backingNode().sizeBytes() / sector * sector == traits.sizeBytes();
+    }
+
+    /** A loop device carries the witness of its file, so that it is the same main by either name. */
+    private WitnessTag witness(FileHandle handle, String path, boolean readOnly, boolean wholeFile) {
+        int fd = handle.backingFd();
+        if (fd < 0 || !FileWitness.isSupported(libc, fd)) {
+            return null;
+        }
+        FileWitness ofFile = new FileWitness(libc, handle, fd, path, readOnly);
+        return wholeFile ? ofFile : new PartWitness(ofFile, path);
     }
 
     /** A number by ioctl, from an answer of four or eight bytes. */

@@ -8,14 +8,15 @@ import io.remap.api.DeviceTraits;
 import io.remap.api.DeviceUri;
 import io.remap.api.PagePipe;
 import io.remap.api.Refusal;
+import io.remap.api.WitnessTag;
 import java.nio.ByteBuffer;
 import java.util.Optional;
 
 /**
  * A part of a device, as {@code ?offset=&length=} selects it; a device of its own, with its own sector 0.
  *
- * <p>Of the optional abilities of the whole it has {@link CachedReads} alone: what the others tell or keep is about the
- * whole device. Owns the device and closes it.
+ * <p>Of the optional abilities of the whole it has {@link CachedReads}, and the witness as far as that concerns a part. Owns
+ * the device and closes it.
  */
 public final class BlockPart implements BlockDevice {
     private final BlockDevice whole;
@@ -139,7 +140,14 @@ public final class BlockPart implements BlockDevice {
     @Override
     @SuppressWarnings("unchecked")
     public <C> Optional<C> capability(Class<C> type) {
+        if (type == WitnessTag.class) {
+            return (Optional<C>) whole.capability(WitnessTag.class).map(this::witness);
+        }
         return type == CachedReads.class ? (Optional<C>) cachedReads : Optional.empty();
+    }
+
+    private WitnessTag witness(WitnessTag ofWhole) {
+        return traits.sizeBytes() == whole.traits().sizeBytes() ? ofWhole : new PartWitness(ofWhole, name);
     }
 
     @Override

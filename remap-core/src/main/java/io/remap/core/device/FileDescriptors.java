@@ -50,9 +50,22 @@ final class FileDescriptors implements AutoCloseable {
         return directFd != NONE;
     }
 
+    boolean hasBacking() {
+        return backingFd != NONE;
+    }
+
     FileNode node() throws DeviceException {
+        return node(fd);
+    }
+
+    /** The file behind a loop device. */
+    FileNode backingNode() throws DeviceException {
+        return node(backingFd);
+    }
+
+    private FileNode node(int descriptor) throws DeviceException {
         try {
-            return FileNode.of(fd);
+            return FileNode.of(descriptor);
         } catch (IOException e) {
             throw new DeviceException(path, "open", 0, 0, Errno.NONE);
         }
@@ -120,17 +133,7 @@ final class FileDescriptors implements AutoCloseable {
             return;
         }
         backingFd = result;
-        try {
-            lock(backingFd, path + " (its file " + backingPath + ")", FileNode.of(backingFd));
-        } catch (IOException e) {
-            if (e instanceof Refusal refusal) {
-                throw refusal;
-            }
-            if (e instanceof DeviceException failed) {
-                throw failed;
-            }
-            throw new DeviceException(backingPath, "open", 0, 0, Errno.NONE);
-        }
+        lock(backingFd, path + " (its file " + backingPath + ")", backingNode());
     }
 
     private void lock(int descriptor, String name, FileNode node) throws Refusal, DeviceException {

@@ -49,7 +49,7 @@ final class FileDevice implements BlockDevice {
      *
      * @param fd the descriptor of this door, one of those of the handle
      * @param directTraits those of a direct door beside this one, {@code null} if there is none
-     * @param tagged whether the file takes a witness
+     * @param witness where its witness stands, {@code null} if it cannot carry one
      */
     FileDevice(
             Libc libc,
@@ -59,7 +59,7 @@ final class FileDevice implements BlockDevice {
             DeviceTraits traits,
             DeviceTraits directTraits,
             DeviceIdentity identity,
-            boolean tagged) {
+            WitnessTag witness) {
         this.libc = libc;
         this.handle = handle;
         this.fd = fd;
@@ -67,13 +67,13 @@ final class FileDevice implements BlockDevice {
         this.traits = traits;
         this.identity = identity;
         this.space = new FileSpace(libc, fd, name, traits);
-        this.witness = tagged ? Optional.of(new FileWitness(libc, handle, name, traits.readOnly())) : Optional.empty();
+        this.witness = Optional.ofNullable(witness);
         this.cachedReads =
                 traits.direct() ? Optional.empty() : Optional.of(new FileCachedReads(libc, handle, fd, name, traits));
         this.descriptorTransfers = Optional.of(new FileTransfers(libc, handle, fd, name, traits));
         this.directDoor = directTraits == null
                 ? this
-                : new FileDevice(libc, handle, handle.directFd(), name, directTraits, null, identity, tagged);
+                : new FileDevice(libc, handle, handle.directFd(), name, directTraits, null, identity, witness);
     }
 
     @Override

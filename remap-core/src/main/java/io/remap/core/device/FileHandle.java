@@ -23,7 +23,7 @@ final class FileHandle {
     final int fd;
     /** A second one that bypasses the page cache, or {@link #NONE}. */
     private final int directFd;
-    /** Holds the lock on the file behind a loop device, or {@link #NONE}. */
+    /** Holds the lock on the file behind a loop device, and carries its witness, or {@link #NONE}. */
     private final int backingFd;
 
     /** For pages of the file on their way to sockets. */
@@ -46,6 +46,11 @@ final class FileHandle {
     /** The descriptor for transfers past the page cache beside a buffered one. */
     int directFd() {
         return directFd;
+    }
+
+    /** The file behind a loop device. */
+    int backingFd() {
+        return backingFd;
     }
 
     /** Begins a call; {@link #leave} must follow. Throws if the device is closed. */

@@ -7,6 +7,7 @@ import io.remap.api.DeviceTraits;
 import io.remap.api.DeviceUri;
 import io.remap.api.Errno;
 import io.remap.api.Refusal;
+import io.remap.api.WitnessTag;
 import io.remap.api.spi.BlockDeviceProvider.Door;
 import io.remap.api.spi.BlockDeviceProvider.OpenOptions;
 import io.remap.core.libc.Libc;
@@ -17,6 +18,7 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Function;
 
 /**
  * Opens regular files through the C library; block devices go on to {@link BlockOpener}.
@@ -141,7 +143,15 @@ final class FileOpener {
                     0,
                     size,
                     under.map(topology::physicalDisk).orElse(""));
-            return device(libc, descriptors, path, options.door(), buffered, direct, identity, tagged);
+            return device(
+                    libc,
+                    descriptors,
+                    path,
+                    options.door(),
+                    buffered,
+                    direct,
+                    identity,
+                    handle -> tagged ? new FileWitness(libc, handle, handle.fd, path, options.readOnly()) : null);
         }
     }
 
@@ -167,12 +177,13 @@ final class FileOpener {
             DeviceTraits buffered,
             DeviceTraits direct,
             DeviceIdentity identity,
-            boolean tagged) {
+            Function<FileHandle, WitnessTag> witnessOf) {
         FileHandle handle = descriptors.handOver();
+        WitnessTag witness = witnessOf.apply(handle);
         if (direct != null && door != Door.BUFFERED) {
-            return new FileDevice(libc, handle, handle.directFd(), path, direct, null, identity, tagged);
+            return new FileDevice(libc, handle, handle.directFd(), path, direct, null, identity, witness);
         }
-        return new FileDevice(libc, handle, handle.fd, path, buffered, direct, identity, tagged);
+        return new FileDevice(libc, handle, handle.fd, path, buffered, direct, identity, witness);
     }
 
     /** The size that can be served: of a part, its own check follows, so a tail that is no sector may stand after it. */

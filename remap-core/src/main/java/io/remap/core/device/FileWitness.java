@@ -7,18 +7,24 @@ import io.remap.core.libc.Libc;
 import java.nio.ByteBuffer;
 import java.util.Optional;
 
-/** The witness of an image file in its extended attribute {@value #ATTRIBUTE}; durable by fsync, see xattr(7). */
+/**
+ * The witness of an image file in its extended attribute {@value #ATTRIBUTE}; durable by fsync, see xattr(7). A loop device
+ * carries it on its file.
+ */
 final class FileWitness implements WitnessTag {
     static final String ATTRIBUTE = "user.remap.witness";
 
     private final Libc libc;
     private final FileHandle handle;
+    private final int fd;
     private final String name;
     private final boolean readOnly;
 
-    FileWitness(Libc libc, FileHandle handle, String name, boolean readOnly) {
+    /** @param fd the descriptor of the file, one of those of the handle */
+    FileWitness(Libc libc, FileHandle handle, int fd, String name, boolean readOnly) {
         this.libc = libc;
         this.handle = handle;
+        this.fd = fd;
         this.name = name;
         this.readOnly = readOnly;
     }
@@ -34,7 +40,7 @@ final class FileWitness implements WitnessTag {
         ByteBuffer value = ByteBuffer.allocateDirect(MAX_TAG_BYTES);
         handle.enter();
         try {
-            int length = libc.fgetxattr(handle.fd, ATTRIBUTE, value);
+            int length = libc.fgetxattr(fd, ATTRIBUTE, value);
             if (length == -Errno.ENODATA) {
                 return Optional.empty();
             }
@@ -56,7 +62,7 @@ final class FileWitness implements WitnessTag {
         refuseIfReadOnly();
         handle.enter();
         try {
-            check("write of the witness", libc.fsetxattr(handle.fd, ATTRIBUTE, value, tag.length));
+            check("write of the witness", libc.fsetxattr(fd, ATTRIBUTE, value, tag.length));
             sync();
         } finally {
             handle.leave();
@@ -68,7 +74,7 @@ final class FileWitness implements WitnessTag {
         refuseIfReadOnly();
         handle.enter();
         try {
-            int result = libc.fremovexattr(handle.fd, ATTRIBUTE);
+            int result = libc.fremovexattr(fd, ATTRIBUTE);
             if (result != -Errno.ENODATA) {
                 check("removal of the witness", result);
                 sync();
@@ -83,10 +89,10 @@ final class FileWitness implements WitnessTag {
      * must keep it for the next flush.
      */
     private void sync() throws DeviceException {
-        int fd = libc.open("/proc/self/fd/" + handle.fd, Libc.O_RDONLY | Libc.O_CLOEXEC, 0);
-        check("open for the witness", fd);
-        int result = libc.fsync(fd);
-        libc.close(fd);
+        int ownFd = libc.open("/proc/self/fd/" + fd, Libc.O_RDONLY | Libc.O_CLOEXEC, 0);
+        check("open for the witness", ownFd);
+        int result = libc.fsync(ownFd);
+        libc.close(ownFd);
         check("flush of the witness", result);
     }
 

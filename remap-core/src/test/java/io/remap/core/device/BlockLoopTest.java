@@ -1,5 +1,6 @@
 package io.remap.core.device;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
@@ -7,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.remap.api.BlockDevice;
+import io.remap.api.DeviceException;
 import io.remap.api.DeviceUri;
 import io.remap.api.Refusal;
 import io.remap.api.WitnessTag;
@@ -15,8 +17,10 @@ import io.remap.api.spi.BlockDeviceProvider.OpenOptions;
 import io.remap.testkit.BlockDeviceContract;
 import java.io.IOException;
 import java.io.RandomAccessFile;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
@@ -142,8 +146,43 @@ class BlockLoopTest {
             assertTrue(device.identity().overlaps(file.identity()));
             assertEquals(
                     file.identity().stableId() + "@1048576", device.identity().stableId());
-            assertTrue(device.capability(WitnessTag.class).isEmpty());
-            assertTrue(file.capability(WitnessTag.class).isPresent());
+        }
+    }
+
+    @Test
+    void aLoopDeviceCarriesTheWitnessOfItsFile(@TempDir Path directory) throws IOException {
+        if (withoutLoopDevices()) {
+            return;
+        }
+        Path image = image(directory);
+        byte[] tag = "pair 7".getBytes(StandardCharsets.US_ASCII);
+        try (LoopDevice loop = LoopDevice.attach(image);
+                BlockDevice device = open(loop.node, SERVE)) {
+            WitnessTag witness = device.capability(WitnessTag.class).orElseThrow();
+            assertTrue(witness.isOwn());
+            assertTrue(witness.readTag().isEmpty());
+            witness.writeTag(tag);
+        }
+        try (BlockDevice file = open(image.toString(), SERVE)) {
+            assertArrayEquals(
+                    tag,
+                    file.capability(WitnessTag.class).orElseThrow().readTag().orElseThrow());
+        }
+        for (String part : List.of("--offset=1048576", "--sizelimit=1048576")) {
+            try (LoopDevice loop = LoopDevice.attach(image, part);
+                    BlockDevice device = open(loop.node, SERVE)) {
+                WitnessTag witness = device.capability(WitnessTag.class).orElseThrow();
+                assertFalse(witness.isOwn());
+                assertArrayEquals(tag, witness.readTag().orElseThrow());
+                assertThrows(DeviceException.class, () -> witness.writeTag(tag));
+            }
+        }
+        try (LoopDevice loop = LoopDevice.attach(image);
+                BlockDevice device = open(loop.node, SERVE)) {
+            device.capability(WitnessTag.class).orElseThrow().removeTag();
+        }
+        try (BlockDevice file = open(image.toString(), SERVE)) {
+            assertTrue(file.capability(WitnessTag.class).orElseThrow().readTag().isEmpty());
         }
     }
 
