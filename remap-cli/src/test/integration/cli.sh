@@ -111,6 +111,90 @@ test_overlapping_parts() {
     assert_untouched
 }
 
+# served_pair MAIN SPARE WORDS...: it is served, with these words in what is said, and written to; then it is stopped.
+served_pair() {
+    local main=$1 spare=$2 words
+    shift 2
+    start_remap pair "$main" --spare "$spare"
+    for words in "$@"; do
+        assert_contains "$(cat pair.out)" "$words"
+    done
+    nbdsh_system -u "$uri" -c 'h.pwrite(b"p" * 4096, 0)' -c 'assert h.pread(4096, 0) == b"p" * 4096'
+    assert_status 0 "$remap" map add pair 8+8
+    assert_status 0 "$remap" stop pair
+    wait_until 15 is_gone "$background_pid" || fail "it does not end"
+}
+
+nbdsh_system() {
+    /usr/bin/python3 -m nbd "$@"
+}
+
+test_two_parts_of_one_file() {
+    blank disk.img 40M
+    head -c 8M /dev/urandom > head
+    dd if=head of=disk.img conv=notrunc status=none
+    ln -s disk.img symbolic
+    ln disk.img hard
+    remember disk.img
+    local spare
+    for spare in disk.img symbolic hard; do
+        refused "$USAGE" "share bytes" "$remap" serve 'disk.img?length=8M' --spare "$spare?offset=4M"
+    done
+    refused "$USAGE" "physical sector" "$remap" serve 'disk.img?length=8M' --spare 'disk.img?offset=8193K'
+    assert_untouched
+    served_pair 'disk.img?length=8M' 'disk.img?offset=8M' "both on" "formatted the blank spare"
+    served_pair 'disk.img?length=8M' 'hard?offset=8M' "both on"
+    cmp <(tail -c +4097 head) <(head -c 8M disk.img | tail -c +4097) || fail "main changed where nobody wrote"
+    # As long as it is served, all of the file is nobody else's.
+    start_remap pair 'disk.img?length=8M' --spare 'disk.img?offset=8M'
+    refused "$BUSY" "locked by process" "$remap" serve 'disk.img?offset=8M' --no-spare --name second
+    assert_status 0 "$remap" stop pair
+}
+
+# attach IMAGE OPTION...: a loop device over it, in $loop, until the test ends.
+attach() {
+    loop=$(losetup -f --show "${@:2}" "$1")
+    at_exit losetup -d "$loop"
+}
+
+test_two_parts_of_one_block_device() {
+    [ "$(id -u)" = 0 ] || return 0
+    blank disk.img 40M
+    local first second loop
+    attach disk.img && first=$loop
+    attach disk.img && second=$loop
+    remember disk.img
+    refused "$USAGE" "share bytes" "$remap" serve "$first" --spare "$second"
+    refused "$USAGE" "share bytes" "$remap" serve "$first?length=8M" --spare "$second?offset=4M"
+    refused "$USAGE" "share bytes" "$remap" serve "$first" --spare disk.img
+    refused "$BUSY" "$first" "$remap" serve disk.img --spare "$second"
+    refused "$BUSY" "of one file" "$remap" serve "$first?length=8M" --spare "$second?offset=8M"
+    assert_untouched
+    served_pair "$first?length=8M" "$first?offset=8M" "formatted the blank spare"
+    served_pair "$first?length=8M" "$first?offset=8M"
+    "$remap" forget "$first?length=8M" > /dev/null
+}
+
+test_a_known_main_by_another_name() {
+    image main.img
+    blank main.spare 16M
+    ln -s main.img symbolic
+    ln main.img hard
+    "$remap" create main.img --spare main.spare > /dev/null
+    remember main.img main.spare
+    local name loop
+    for name in symbolic hard 'main.img?offset=0&length=8M' 'main.img?offset=4M' sim:main.img; do
+        refused "$WRONG_DEVICE" "belongs to the spare main.spare" "$remap" serve "$name" --no-spare
+    done
+    if [ "$(id -u)" = 0 ]; then
+        attach main.img
+        refused "$WRONG_DEVICE" "belongs to the spare main.spare" "$remap" serve "$loop" --no-spare
+        attach main.img --offset 1M
+        refused "$WRONG_DEVICE" "belongs to the spare main.spare" "$remap" serve "$loop" --no-spare
+    fi
+    assert_untouched
+}
+
 test_a_spare_that_is_too_small() {
     image main.img
     blank small.spare 4K

@@ -38,6 +38,17 @@ final class PairGeometry {
                                     ? ""
                                     : ", or serve main with --sector-size " + spareTraits.logicalSectorBytes()));
         }
+        // Two slots in one physical sector: a power cut during a write of the one can destroy the other.
+        int physicalBytes = spareTraits.physicalSectorBytes();
+        if (spare.identity().startBytes() % physicalBytes != 0 && !force) {
+            throw new Refusal(
+                    Refusal.Kind.USAGE,
+                    "spare " + spare.name() + " starts at byte "
+                            + spare.identity().startBytes()
+                            + ", inside a physical sector of " + physicalBytes
+                            + " bytes: let it start at a multiple of "
+                            + physicalBytes + ", or --force");
+        }
         if (spareTraits.losesContentOnPowerCut() && !mainTraits.losesContentOnPowerCut() && !force) {
             throw new Refusal(
                     Refusal.Kind.USAGE,

@@ -19,6 +19,8 @@ import io.remap.api.spi.SpareContent;
 import io.remap.api.spi.SparePlan;
 import io.remap.core.disk.TrackedDevice;
 import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -99,14 +101,15 @@ public final class Pairing {
                 throw new Refusal(
                         Refusal.Kind.WRONG_DEVICE,
                         mainDevice.name() + " has a spare already: "
-                                + witness.get().wanted() + ". To give up what stands on it: remap forget " + main);
+                                + witness.get().wanted() + ". To give up what stands on it: remap forget "
+                                + mainDevice.name());
             }
             if (options.createSpareBytes().isPresent()) {
                 // Said before the file is made.
                 metadata.plan(options.createSpareBytes().getAsLong(), Place.UNIT_BYTES);
             }
             try (BlockDevice spareDevice =
-                    openSpare(mainDevice, spare, options.createSpareBytes(), false, options.force())) {
+                    openSpare(main, mainDevice, spare, options.createSpareBytes(), false, options.force())) {
                 return format(metadata, mainDevice, spareDevice, options);
             }
         }
@@ -183,7 +186,8 @@ public final class Pairing {
             }
             Optional<SpareChoice> choice = chooseSpare(spec, main, notices);
             if (choice.isPresent()) {
-                spare = openSpare(main, choice.get().uri, choice.get().createBytes, spec.readOnly(), spec.force());
+                spare = openSpare(
+                        spec.main(), main, choice.get().uri, choice.get().createBytes, spec.readOnly(), spec.force());
                 PairGeometry.sharedDisk(main, spare)
                         .filter(n -> spec.spare().isPresent())
                         .ifPresent(notices::add);
@@ -236,25 +240,34 @@ public final class Pairing {
         return Optional.of(new SpareChoice(sidecar, OptionalLong.of(bytes)));
     }
 
-    /** Opens the spare after it is certain that it is not main: two exclusive openings of one device tell less. */
+    /**
+     * Opens the spare after it is certain that it is not main: two exclusive openings of one device tell less. Where both
+     * are parts of one file or device, main holds it for both.
+     */
     private BlockDevice openSpare(
-            BlockDevice main, DeviceUri uri, OptionalLong createBytes, boolean readOnly, boolean force)
+            DeviceUri mainUri,
+            BlockDevice main,
+            DeviceUri uri,
+            OptionalLong createBytes,
+            boolean readOnly,
+            boolean force)
             throws Refusal, DeviceException {
         if (createBytes.isEmpty()) {
             try (BlockDevice look = devices.open(uri, OpenOptions.inspect())) {
                 PairGeometry.refuseOverlap(main, look.identity(), look.name());
             }
         }
+        boolean exclusive = !arePartsOfOne(mainUri, uri);
         int sectorBytes = main.traits().logicalSectorBytes();
-        BlockDevice spare =
-                devices.open(uri, new OpenOptions(readOnly, true, Door.AUTO, OptionalInt.empty(), createBytes, force));
+        BlockDevice spare = devices.open(
+                uri, new OpenOptions(readOnly, exclusive, Door.AUTO, OptionalInt.empty(), createBytes, force));
         try {
             if (spare.direct().traits().alignmentBytes() > sectorBytes) {
                 spare.close();
                 spare = devices.open(
                         uri,
                         new OpenOptions(
-                                readOnly, true, Door.BUFFERED, OptionalInt.empty(), OptionalLong.empty(), force));
+                                readOnly, exclusive, Door.BUFFERED, OptionalInt.empty(), OptionalLong.empty(), force));
             }
             PairGeometry.refuseMisfit(main, spare, force);
             PairGeometry.refuseCoarse(spare, sectorBytes);
@@ -267,6 +280,18 @@ public final class Pairing {
         } catch (Refusal | RuntimeException e) {
             spare.close();
             throw e;
+        }
+    }
+
+    private static boolean arePartsOfOne(DeviceUri main, DeviceUri spare) {
+        if (!main.isPart() || !spare.isPart()) {
+            return false;
+        }
+        try {
+            return Files.isSameFile(Path.of(main.path()), Path.of(spare.path()));
+        } catch (IOException | InvalidPathException e) {
+            // One of them is no file, or out of reach.
+            return false;
         }
     }
 

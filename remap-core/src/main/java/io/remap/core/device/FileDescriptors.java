@@ -140,9 +140,7 @@ final class FileDescriptors implements AutoCloseable {
         int result = libc.flock(descriptor, (readOnly ? Libc.LOCK_SH : Libc.LOCK_EX) | Libc.LOCK_NB);
         switch (-result) {
             case Errno.NONE -> {}
-            case Errno.EAGAIN ->
-                throw FileRefusals.busy(
-                        name + " is in use: locked by " + FileOwners.lockHolder(node) + "; stop that one first");
+            case Errno.EAGAIN -> throw FileRefusals.busy(name + " is in use: " + FileOwners.lockedBy(node));
             case Errno.EOPNOTSUPP, Errno.ENOSYS, Errno.EINVAL, ENOLCK ->
                 throw FileRefusals.environment(name
                         + ": its file system keeps no locks (" + Errno.name(-result)

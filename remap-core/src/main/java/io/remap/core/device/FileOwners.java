@@ -23,8 +23,20 @@ final class FileOwners {
 
     private FileOwners() {}
 
-    /** Who holds an flock(2) on the file: {@code process 12 (java)}; "another process" if that cannot be told. */
-    static String lockHolder(FileNode node) {
+    /**
+     * Who holds an flock(2) on the file, and what to do: {@code locked by process 12 (java); stop that one first}; "another
+     * process" if that cannot be told.
+     */
+    static String lockedBy(FileNode node) {
+        String pid = lockHolder(node);
+        if (pid.equals(Long.toString(ProcessHandle.current().pid()))) {
+            return "locked by this process for another device; to use several parts of one file, name all of them as"
+                    + " ?offset=&length= of that file";
+        }
+        return "locked by " + (pid.isEmpty() ? "another process" : process(pid)) + "; stop that one first";
+    }
+
+    private static String lockHolder(FileNode node) {
         String[] number = node.fileSystemNumber().split(":", -1);
         String file = String.format(
                 Locale.ROOT, "%02x:%02x:%d", Integer.parseInt(number[0]), Integer.parseInt(number[1]), node.inode());
@@ -36,13 +48,13 @@ final class FileOwners {
                         && words[1].equals("FLOCK")
                         && words[5].equals(file)
                         && !words[4].startsWith("-")) {
-                    return process(words[4]);
+                    return words[4];
                 }
             }
         } catch (IOException e) {
-            return "another process";
+            return "";
         }
-        return "another process";
+        return "";
     }
 
     /** Who has the block device open: {@code process 12 (java), process 13 (mkfs.ext4)}. */

@@ -197,7 +197,7 @@ class BlockLoopTest {
                 assertTrue(busy(loop.node, SERVE).getMessage().contains("in use"));
                 busy(loop.node, FORCED);
                 busy(image.toString(), SERVE);
-                assertTrue(busy(image.toString(), FORCED).getMessage().contains("locked by process "));
+                assertTrue(busy(image.toString(), FORCED).getMessage().contains("locked by this process"));
                 open(loop.node, OpenOptions.inspect()).close();
                 first.flush();
             }
