@@ -22,8 +22,11 @@ import org.slf4j.LoggerFactory;
 
 /**
  * What moves the bytes of a service, the product of the phase IO_OPT: buffer pool, I/O engine and transport, each the one
- * that was wanted or, where that does not work, the plain one. Decided before the first client; only an I/O engine may
- * take over later, if a delay was chosen.
+ * that was wanted or, where that does not work, the plain one. Decided before the first client, so that no connection
+ * stays slow for life; only the engine of the plain transport may be taken over from later, if a delay was chosen.
+ *
+ * <p>Invariant: a transport whose threads must not wait ({@link TransportProvider#engines}) runs with one of its engines or
+ * not at all.
  */
 final class IoPath {
     static final String FAST = "fast";
@@ -51,6 +54,9 @@ final class IoPath {
      * @param status of the optional part: absent where the plain one was wanted
      */
     private record Part<T>(String provider, T product, FeatureStatus status) {}
+
+    private static final String ENGINE = "I/O engine";
+    private static final String HOT_PATH = "hot path";
 
     private final Providers providers;
     private final ServiceSettings own;
@@ -83,9 +89,7 @@ final class IoPath {
             StartStack stack)
             throws Refusal {
         IoPath path = new IoPath(providers, own, settings, environment);
-        path.startPool(stack);
-        path.startEngine(stack);
-        path.startTransport(preference, stack);
+        path.startParts(preference, stack);
         LOG.info(
                 "transport {}, I/O engine {}, buffer pool {}",
                 path.transport.provider,
@@ -94,11 +98,41 @@ final class IoPath {
         return path;
     }
 
-    private void startPool(StartStack stack) throws Refusal {
+    /** The engine first: whether one is there that the transport can run with decides about the transport. */
+    private void startParts(TransportPreference preference, StartStack stack) throws Refusal {
+        String wanted = preference == TransportPreference.PLAIN ? PLAIN : FAST;
+        Optional<TransportProvider> provider = providers.find(TransportProvider.class, wanted);
+        List<String> engines = provider.map(TransportProvider::engines).orElse(List.of());
+        if (engines.isEmpty()) {
+            startAnyEngine(stack);
+            startPool(provider.isPresent() ? wanted : PLAIN, stack);
+            startTransport(wanted, preference, stack);
+        } else if (startEngineOf(wanted, engines, preference, stack)) {
+            startPool(wanted, stack);
+            startTransport(wanted, preference, stack);
+        } else {
+            startPool(PLAIN, stack);
+            startTransport(PLAIN, preference, stack);
+            String why = "needs the I/O engine '" + engines.get(0) + "'; '" + PLAIN + "' serves instead";
+            transport = new Part<>(PLAIN, transport.product, FeatureStatus.of(HOT_PATH, FeatureState.ABSENT, why));
+        }
+    }
+
+    private static boolean isAuto(String setting) {
+        return setting.equals(ServiceSettings.AUTO);
+    }
+
+    private void startPool(String transportName, StartStack stack) throws Refusal {
+        String wanted = own.bufferPool();
+        if (isAuto(wanted)) {
+            boolean isThere =
+                    providers.find(BufferPoolProvider.class, transportName).isPresent();
+            wanted = isThere ? transportName : ServiceSettings.PLAIN_POOL;
+        }
         pool = choose(
                 "memory pool",
                 BufferPoolProvider.class,
-                own.bufferPool(),
+                wanted,
                 ServiceSettings.PLAIN_POOL,
                 true,
                 provider -> provider.open(own.bufferBudgetBytes()));
@@ -109,44 +143,77 @@ final class IoPath {
         stack.push("buffer pool of recovery", recoveryBuffers::close);
     }
 
-    private void startEngine(StartStack stack) throws Refusal {
-        Opener<IoEngineProvider, IoEngine> opener = provider -> provider.open(environment, settings);
-        String wanted = own.ioEngine();
+    /**
+     * Starts an engine for a transport whose threads must not wait.
+     *
+     * @return {@code false} if it is another one, by failure or by choice: the plain transport has to serve
+     *
+     * @throws Refusal if both the transport and an engine that does not fit it were asked for
+     */
+    private boolean startEngineOf(
+            String transportName, List<String> engines, TransportPreference preference, StartStack stack)
+            throws Refusal {
+        String wanted = isAuto(own.ioEngine()) ? engines.get(0) : own.ioEngine();
+        if (!engines.contains(wanted)) {
+            if (preference == TransportPreference.FAST) {
+                throw new Refusal(
+                        Refusal.Kind.USAGE,
+                        "setting io-engine: '" + wanted + "' would make the event loops of the transport '"
+                                + transportName + "' wait for devices; expected auto or one of " + engines
+                                + ", or another transport: --transport plain");
+            }
+            startAnyEngine(stack);
+            return false;
+        }
+        openEngine(wanted);
+        stack.push(ENGINE, engine.product::close);
+        return engine.provider.equals(wanted);
+    }
+
+    private void openEngine(String wanted) throws Refusal {
+        engine = choose(ENGINE, IoEngineProvider.class, wanted, ServiceSettings.PLAIN_ENGINE, true, this::open);
+    }
+
+    private IoEngine open(IoEngineProvider provider) throws Refusal {
+        return provider.open(environment, settings);
+    }
+
+    /** Starts the engine of a transport that takes any; a chosen one takes over later if there is a delay. */
+    private void startAnyEngine(StartStack stack) throws Refusal {
+        String wanted = isAuto(own.ioEngine()) ? ServiceSettings.PLAIN_ENGINE : own.ioEngine();
         boolean later = own.ioOptDelayMillis() > 0 && !wanted.equals(ServiceSettings.PLAIN_ENGINE);
-        String now = later ? ServiceSettings.PLAIN_ENGINE : wanted;
-        engine = choose("I/O engine", IoEngineProvider.class, now, ServiceSettings.PLAIN_ENGINE, true, opener);
+        openEngine(later ? ServiceSettings.PLAIN_ENGINE : wanted);
         if (!later) {
-            stack.push("I/O engine", engine.product::close);
+            stack.push(ENGINE, engine.product::close);
             return;
         }
         EngineSwitch engines = new EngineSwitch(engine.product);
-        stack.push("I/O engine", engines::close);
+        stack.push(ENGINE, engines::close);
         String when = wanted + " in " + own.ioOptDelayMillis() + " ms";
-        engine = new Part<>(now, engines, FeatureStatus.of("I/O engine", FeatureState.STARTING, when));
-        var timer = environment.scheduler().schedule(() -> takeOver(engines, opener), own.ioOptDelayMillis());
+        engine = new Part<>(engine.provider, engines, FeatureStatus.of(ENGINE, FeatureState.STARTING, when));
+        var timer = environment.scheduler().schedule(() -> takeOver(engines, wanted), own.ioOptDelayMillis());
         stack.push("I/O engine timer", timer::cancel);
     }
 
-    private void takeOver(EngineSwitch engines, Opener<IoEngineProvider, IoEngine> opener) {
-        String wanted = own.ioEngine();
+    private void takeOver(EngineSwitch engines, String wanted) {
         try {
-            IoEngine next = opener.open(providers.require(IoEngineProvider.class, wanted));
+            IoEngine next = open(providers.require(IoEngineProvider.class, wanted));
             if (engines.takeOver(next)) {
-                engine = new Part<>(wanted, engines, FeatureStatus.of("I/O engine", FeatureState.STARTED, wanted));
+                engine = new Part<>(wanted, engines, FeatureStatus.of(ENGINE, FeatureState.STARTED, wanted));
             } else {
                 next.close();
             }
         } catch (Exception | LinkageError e) {
-            FeatureStatus status = failed("I/O engine", wanted, ServiceSettings.PLAIN_ENGINE, StartStack.reason(e));
+            FeatureStatus status = failed(ENGINE, wanted, ServiceSettings.PLAIN_ENGINE, StartStack.reason(e));
             engine = new Part<>(ServiceSettings.PLAIN_ENGINE, engines, status);
         }
     }
 
-    private void startTransport(TransportPreference preference, StartStack stack) throws Refusal {
+    private void startTransport(String wanted, TransportPreference preference, StartStack stack) throws Refusal {
         transport = choose(
-                "hot path",
+                HOT_PATH,
                 TransportProvider.class,
-                preference == TransportPreference.PLAIN ? PLAIN : FAST,
+                wanted,
                 PLAIN,
                 preference == TransportPreference.FAST,
                 provider -> provider.open(environment, settings));
@@ -272,8 +339,8 @@ final class IoPath {
                 "I/O-opt",
                 FeatureState.ABSENT,
                 "",
-                FeatureStatus.of("hot path", FeatureState.ABSENT, ""),
+                FeatureStatus.of(HOT_PATH, FeatureState.ABSENT, ""),
                 FeatureStatus.of("memory pool", FeatureState.ABSENT, ""),
-                FeatureStatus.of("I/O engine", FeatureState.ABSENT, ""));
+                FeatureStatus.of(ENGINE, FeatureState.ABSENT, ""));
     }
 }

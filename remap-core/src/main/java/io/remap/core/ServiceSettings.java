@@ -13,15 +13,16 @@ import java.util.TreeSet;
 /**
  * The settings of the service itself, read and checked once; those of the features belong to their providers.
  *
- * @param bufferPool provider of the memory of transfers
+ * @param bufferPool provider of the memory of transfers, or {@link #AUTO}
  * @param bufferBudgetBytes most memory of transfers
- * @param ioEngine provider of the I/O engine
+ * @param ioEngine provider of the I/O engine, or {@link #AUTO}
  * @param policy provider of the rules for errors
  * @param frontend provider of the block protocol
  * @param health provider of the scanner, {@link #AUTO} or {@link #OFF}
  * @param control provider of the control, {@link #AUTO} or {@link #OFF}
  * @param healthDelayMillis how long after its disk health starts
- * @param ioOptDelayMillis how long after the service an I/O engine other than the plain one takes over
+ * @param ioOptDelayMillis how long after the service an I/O engine other than the plain one takes over, where the plain
+ *     transport serves
  * @param cleanupDelayMillis how long after the last answer the disks are closed
  * @param drainTimeoutMillis how long requests under way may take when a disk leaves
  * @param saveTimeoutMillis how long flushing, saving and closing are waited for after that
@@ -41,7 +42,7 @@ record ServiceSettings(
         long drainTimeoutMillis,
         long saveTimeoutMillis,
         long featureTimeoutMillis) {
-    /** The first provider that is found. */
+    /** The provider that fits: the first one that is found, or the one that goes with the transport. */
     static final String AUTO = "auto";
 
     static final String OFF = "off";
@@ -53,14 +54,20 @@ record ServiceSettings(
     private static final long MAX_DRAIN_MILLIS = 600_000;
     private static final long MAX_BUDGET_BYTES = 64L << 30;
 
-    private static final Setting BUFFER_POOL =
-            new Setting("buffer-pool", PLAIN_POOL, "Which module provides the memory of transfers.");
+    private static final Setting BUFFER_POOL = new Setting(
+            "buffer-pool",
+            AUTO,
+            "Which module provides the memory of transfers: a name, or auto for the one that goes with the transport.");
     private static final Setting BUFFER_BUDGET = new Setting(
             "buffer-budget-bytes",
             "128M",
             "Most memory of transfers under way, from " + ByteSize.format(BufferPool.MAX_BUFFER_BYTES) + " to "
                     + ByteSize.format(MAX_BUDGET_BYTES) + ".");
-    private static final Setting IO_ENGINE = new Setting("io-engine", PLAIN_ENGINE, "Which module executes transfers.");
+    private static final Setting IO_ENGINE = new Setting(
+            "io-engine",
+            AUTO,
+            "Which module executes transfers: a name, or auto for the one that goes with the transport. One that would make"
+                    + " the event loops of the fast transport wait brings the plain one with it.");
     private static final Setting POLICY =
             new Setting("policy", "standard", "Which module decides what follows from errors.");
     private static final Setting FRONTEND = new Setting("frontend", "nbd", "Which block protocol is served.");
@@ -75,8 +82,9 @@ record ServiceSettings(
     private static final Setting IO_OPT_DELAY = new Setting(
             "start-delay.io-opt-millis",
             "0",
-            "How long the plain I/O engine serves before the chosen one takes over; 0 to " + MAX_DELAY_MILLIS
-                    + ". Transport and memory are decided before the first client.");
+            "How long the plain I/O engine serves the plain transport before the chosen one takes over; 0 to "
+                    + MAX_DELAY_MILLIS
+                    + ". Transport and memory, and what the fast transport needs, are decided before the first client.");
     private static final Setting CLEANUP_DELAY = new Setting(
             "stop-delay.cleanup-millis",
             "0",

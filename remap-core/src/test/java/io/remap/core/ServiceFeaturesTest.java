@@ -225,6 +225,129 @@ class ServiceFeaturesTest {
         ServiceRig.await("it is closed", () -> rig.events.contains("close transport fast"));
     }
 
+    private void withFastParts() {
+        rig.providers.add(rig.new TransportDouble("fast", "fast", "uring"));
+        rig.providers.add(rig.new PoolDouble("fast"));
+        rig.providers.add(rig.new EngineDouble("fast"));
+    }
+
+    private static void assertParts(Service service, String transport, String engine, String pool) {
+        assertEquals(
+                List.of(transport, engine, pool),
+                List.of(
+                        service.status().transport(),
+                        service.status().ioEngine(),
+                        service.status().bufferPool()));
+    }
+
+    @Test
+    void takesWhatGoesWithTheTransport() throws Exception {
+        withFastParts();
+        Service service = rig.start("a");
+        assertParts(service, "fast", "fast", "fast");
+        assertEquals(
+                List.of(
+                        "I/O-opt: enabled",
+                        "  hot path: enabled (fast)",
+                        "  memory pool: enabled (fast)",
+                        "  I/O engine: enabled (fast)"),
+                lines(service).stream()
+                        .dropWhile(line -> !line.startsWith("I/O-opt"))
+                        .limit(4)
+                        .toList());
+        assertTrue(service.stop(1000));
+        assertTrue(rig.events.indexOf("close transport fast") < rig.events.indexOf("close engine fast"));
+    }
+
+    @Test
+    void thePlainTransportGoesWithThePlainParts() throws Exception {
+        withFastParts();
+        rig.transport = TransportPreference.PLAIN;
+        Service service = rig.start("a");
+        assertParts(service, "plain", "inline", "plain");
+        assertEquals("I/O-opt: absent", line(service, "I/O-opt"));
+        assertFalse(rig.events.contains("open engine fast"));
+    }
+
+    @Test
+    void thePlainTransportServesIfTheEngineOfTheFastOneFails() throws Exception {
+        withFastParts();
+        rig.at("open engine fast", () -> {
+            throw new Refusal(Refusal.Kind.ENVIRONMENT, "no threads here");
+        });
+        Service service = rig.start("a");
+        assertParts(service, "plain", "inline", "plain");
+        assertEquals(
+                "I/O-opt: failed: I/O engine 'fast': no threads here; 'inline' serves instead",
+                line(service, "I/O-opt"));
+        assertTrue(
+                lines(service).contains("  hot path: absent (needs the I/O engine 'fast'; 'plain' serves instead)"),
+                lines(service).toString());
+        assertFalse(rig.events.contains("open transport fast"));
+    }
+
+    @Test
+    void thePlainTransportServesIfTheEngineOfTheFastOneIsMissing() throws Exception {
+        rig.providers.add(rig.new TransportDouble("fast", "fast"));
+        Service service = rig.start("a");
+        assertParts(service, "plain", "inline", "plain");
+        assertEquals(
+                "I/O-opt: failed: I/O engine 'fast': no module provides it; 'inline' serves instead",
+                line(service, "I/O-opt"));
+    }
+
+    @Test
+    void thePoolMayFailWithoutTheFastTransport() throws Exception {
+        withFastParts();
+        rig.at("open pool fast", () -> {
+            throw new IllegalStateException("no memory here");
+        });
+        Service service = rig.start("a");
+        assertParts(service, "fast", "fast", "plain");
+        String status = line(service, "I/O-opt");
+        assertTrue(status.startsWith("I/O-opt: failed: memory pool 'fast': "), status);
+    }
+
+    @Test
+    void aChosenEngineThatWouldBlockLoopsBringsThePlainTransport() throws Exception {
+        withFastParts();
+        rig.settings.put("io-engine", "inline");
+        Service service = rig.start("a");
+        assertParts(service, "plain", "inline", "plain");
+        assertEquals("I/O-opt: absent", line(service, "I/O-opt"));
+    }
+
+    @Test
+    void refusesAnEngineThatWouldBlockTheLoopsOfAChosenTransport() throws Exception {
+        withFastParts();
+        rig.transport = TransportPreference.FAST;
+        rig.settings.put("io-engine", "inline");
+        Refusal refusal = assertThrows(Refusal.class, () -> rig.start("a"));
+        assertEquals(Refusal.Kind.USAGE, refusal.kind());
+        assertEquals(
+                "setting io-engine: 'inline' would make the event loops of the transport 'fast' wait for devices; expected"
+                        + " auto or one of [fast, uring], or another transport: --transport plain",
+                refusal.getMessage());
+    }
+
+    @Test
+    void takesTheChosenOneOfTheEnginesThatFit() throws Exception {
+        withFastParts();
+        rig.providers.add(rig.new EngineDouble("uring"));
+        rig.settings.put("io-engine", "uring");
+        rig.settings.put("buffer-pool", "plain");
+        assertParts(rig.start("a"), "fast", "uring", "plain");
+    }
+
+    @Test
+    void theDelayOfTheEngineLeavesTheFastTransportAlone() throws Exception {
+        withFastParts();
+        rig.settings.put("start-delay.io-opt-millis", "60000");
+        Service service = rig.start("a");
+        assertParts(service, "fast", "fast", "fast");
+        assertEquals("I/O-opt: enabled", line(service, "I/O-opt"));
+    }
+
     @Test
     void choosesPoolAndEngineBySetting() throws Exception {
         rig.providers.add(rig.new PoolDouble("netty"));

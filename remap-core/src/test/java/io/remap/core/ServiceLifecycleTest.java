@@ -47,9 +47,9 @@ class ServiceLifecycleTest {
         assertEquals(
                 List.of(
                         "open control",
-                        "open pool plain",
-                        "open pool plain",
                         "open engine inline",
+                        "open pool plain",
+                        "open pool plain",
                         "open transport plain",
                         "open frontend",
                         "open unix:/run/a.sock",
@@ -72,9 +72,9 @@ class ServiceLifecycleTest {
                         "close a-main",
                         "close frontend",
                         "close transport plain",
+                        "close pool plain",
+                        "close pool plain",
                         "close engine inline",
-                        "close pool plain",
-                        "close pool plain",
                         "close control"),
                 rig.events.stream().filter(e -> !e.startsWith("flush ")).toList());
     }

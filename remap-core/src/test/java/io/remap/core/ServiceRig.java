@@ -522,8 +522,17 @@ final class ServiceRig implements AutoCloseable {
     }
 
     final class TransportDouble extends Named implements TransportProvider {
-        TransportDouble(String name) {
+        private final List<String> engines;
+
+        /** {@code engines}: those that do not make its threads wait, none if they may. */
+        TransportDouble(String name, String... engines) {
             super(name);
+            this.engines = List.of(engines);
+        }
+
+        @Override
+        public List<String> engines() {
+            return engines;
         }
 
         @Override
