@@ -394,7 +394,7 @@ public abstract class TransportContract {
         try (EchoClient gone = connect(listener.address());
                 EchoClient left = connect(listener.address())) {
             for (EchoClient client : List.of(gone, left)) {
-                inBackground(() -> {
+                var unused = inBackground(() -> {
                     for (int tag = 0; tag < 100; tag++) {
                         client.send(tag, Manner.PAGES, PIPE_BYTES);
                     }
