@@ -1,4 +1,10 @@
-/** The fast path below the frontend: the Netty epoll transport, pooled direct buffers and the I/O engine. */
+/**
+ * The fast path below the frontend: the Netty epoll transport, pooled direct buffers and the I/O engine.
+ *
+ * @provides io.remap.api.spi.BufferPoolProvider {@code fast}
+ * @provides io.remap.api.spi.IoEngineProvider {@code fast}
+ * @provides io.remap.api.spi.TransportProvider {@code fast}
+ */
 module io.remap.iopt {
     requires io.remap.api;
     requires io.netty.buffer;
@@ -12,4 +18,6 @@ module io.remap.iopt {
             io.remap.iopt.FastBufferPoolProvider;
     provides io.remap.api.spi.IoEngineProvider with
             io.remap.iopt.FastIoEngineProvider;
+    provides io.remap.api.spi.TransportProvider with
+            io.remap.iopt.FastTransportProvider;
 }

@@ -20,7 +20,7 @@ import java.util.concurrent.locks.LockSupport;
  *       takes long after all, the watch ends the batch.
  * </ul>
  */
-final class WorkerThread extends FastThreadLocalThread {
+final class WorkerThread extends FastThreadLocalThread implements BatchThread {
     /** Most different things to be done at the end of a batch, which are connections with replies. */
     static final int MAX_ENDS = 32;
 
@@ -56,18 +56,8 @@ final class WorkerThread extends FastThreadLocalThread {
         this.number = number;
     }
 
-    /**
-     * Has something done at the end of the batch of the calling thread; the same object several times is done once. It must
-     * not block, and may be run by another thread if this one is held up.
-     *
-     * @return {@code false} if the calling thread has no batch (is no worker), or too many other things to do at its end:
-     *     the caller does it itself
-     */
-    static boolean atBatchEnd(Runnable task) {
-        return Thread.currentThread() instanceof WorkerThread worker && worker.note(task);
-    }
-
-    private boolean note(Runnable task) {
+    @Override
+    public boolean atBatchEnd(Runnable task) {
         for (int i = endCount - 1; i >= 0; i--) {
             if (ends.get(i) == task) {
                 return true;

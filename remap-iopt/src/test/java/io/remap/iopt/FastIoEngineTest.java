@@ -187,11 +187,11 @@ class FastIoEngineTest extends IoEngineContract {
             ends.incrementAndGet();
             ended.countDown();
         };
-        assertFalse(WorkerThread.atBatchEnd(end), "this thread is no worker");
+        assertFalse(BatchThread.atBatchEndOfThisThread(end), "this thread is no worker");
         List<EngineTransfer> all = new ArrayList<>();
         for (int i = 0; i < WorkerThread.MAX_BATCH; i++) {
             EngineTransfer transfer = new EngineTransfer(Operation.WRITE, device, 0, ByteBuffer.allocateDirect(512));
-            all.add(transfer.then(() -> assertTrue(WorkerThread.atBatchEnd(end))));
+            all.add(transfer.then(() -> assertTrue(BatchThread.atBatchEndOfThisThread(end))));
         }
         loop.execute(() -> all.forEach(engine::submit));
         for (EngineTransfer transfer : all) {
@@ -209,7 +209,7 @@ class FastIoEngineTest extends IoEngineContract {
         GatedDevice hanging = GatedDevice.hanging(memory, 1);
         CountDownLatch replied = new CountDownLatch(1);
         EngineTransfer first = new EngineTransfer(Operation.WRITE, healthy, 0, ByteBuffer.allocateDirect(512));
-        first.then(() -> assertTrue(WorkerThread.atBatchEnd(replied::countDown)));
+        first.then(() -> assertTrue(BatchThread.atBatchEndOfThisThread(replied::countDown)));
         EngineTransfer stuck = new EngineTransfer(Operation.WRITE, hanging, 0, ByteBuffer.allocateDirect(512));
         EngineTransfer last = new EngineTransfer(Operation.WRITE, healthy, 512, ByteBuffer.allocateDirect(512));
         loop.execute(() -> {

@@ -1,0 +1,114 @@
+package io.remap.iopt;
+
+import io.netty.channel.IoEvent;
+import io.netty.channel.IoRegistration;
+import io.netty.channel.epoll.EpollIoHandle;
+import io.netty.channel.epoll.EpollIoOps;
+import io.netty.channel.unix.FileDescriptor;
+import io.remap.api.ListenAddress;
+import io.remap.api.SessionFactory;
+import io.remap.api.spi.Transport;
+import java.io.IOException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Accepts the connections of one listening socket, on one of the loops, and spreads them over all. */
+final class Acceptor implements Transport.Listener, EpollIoHandle {
+    /** Most connections that are taken at a time. */
+    private static final int MAX_ACCEPTS = 16;
+
+    /** After an error (out of descriptors, mostly) the next connection waits so long in the queue of the system. */
+    private static final long BACK_OFF_MILLIS = 200;
+
+    private static final Logger log = LoggerFactory.getLogger(Acceptor.class);
+
+    private final FastTransport transport;
+    private final ListeningSocket socket;
+    private final SessionFactory sessions;
+    private final Loop loop;
+
+    /** By the thread of the loop. */
+    private IoRegistration registration;
+
+    private volatile boolean closed;
+
+    Acceptor(FastTransport transport, ListeningSocket socket, SessionFactory sessions, Loop loop) {
+        this.transport = transport;
+        this.socket = socket;
+        this.sessions = sessions;
+        this.loop = loop;
+    }
+
+    @Override
+    public ListenAddress address() {
+        return socket.address();
+    }
+
+    @Override
+    public void start() {
+        loop.execute(this::register);
+    }
+
+    private void register() {
+        if (!closed) {
+            loop.events().register(this).addListener(future -> {
+                if (future.isSuccess()) {
+                    registration = (IoRegistration) future.getNow();
+                    listenForConnections(EpollIoOps.EPOLLIN);
+                } else if (!closed) {
+                    log.error("{}: connections cannot be accepted", address(), future.cause());
+                }
+            });
+        }
+    }
+
+    /** Level-triggered: what is not taken at once is told of again. */
+    private void listenForConnections(EpollIoOps ops) {
+        synchronized (socket) {
+            if (!closed) {
+                registration.submit(ops);
+            }
+        }
+    }
+
+    @Override
+    public FileDescriptor fd() {
+        return socket.socket();
+    }
+
+    @Override
+    public void handle(IoRegistration handled, IoEvent event) {
+        try {
+            for (int i = 0; i < MAX_ACCEPTS; i++) {
+                ListeningSocket.Accepted accepted = socket.accept();
+                if (accepted == null) {
+                    return;
+                }
+                transport.admit(accepted, socket, sessions);
+            }
+        } catch (IOException e) {
+            transport.warn(address() + ": a connection could not be accepted, trying again: " + e.getMessage());
+            listenForConnections(EpollIoOps.EPOLLET);
+            transport
+                    .scheduler()
+                    .schedule(() -> loop.execute(() -> listenForConnections(EpollIoOps.EPOLLIN)), BACK_OFF_MILLIS);
+        }
+    }
+
+    @Override
+    public void close() {
+        synchronized (socket) {
+            if (closed) {
+                return;
+            }
+            closed = true;
+        }
+        socket.close();
+        transport.stopped(this);
+        loop.execute(() -> {
+            if (registration != null) {
+                registration.cancel();
+            }
+        });
+    }
+}

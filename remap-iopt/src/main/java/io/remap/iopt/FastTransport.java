@@ -1,0 +1,239 @@
+package io.remap.iopt;
+
+import io.netty.channel.DefaultSelectStrategyFactory;
+import io.netty.channel.IoEventLoop;
+import io.netty.channel.MultiThreadIoEventLoopGroup;
+import io.netty.channel.epoll.EpollIoHandler;
+import io.netty.util.concurrent.EventExecutor;
+import io.remap.api.Attribute;
+import io.remap.api.Environment;
+import io.remap.api.ListenAddress;
+import io.remap.api.Refusal;
+import io.remap.api.Scheduler;
+import io.remap.api.SessionFactory;
+import io.remap.api.TimeSource;
+import io.remap.api.listen.OccasionalLog;
+import io.remap.api.spi.Transport;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.ThreadFactory;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Serves all connections by a few event loops over epoll(7).
+ *
+ * <p>Invariants: a connection belongs to one loop for its life, the next one in turn to the next loop. The loops end when
+ * the transport was stopped and the last connection is gone; until then each of them can be asked for attention.
+ */
+final class FastTransport implements Transport {
+    /** Most events that a loop takes at a time. */
+    private static final int MAX_EVENTS = 256;
+
+    /** A loop that ends waits no longer for its tasks. */
+    private static final long LOOP_END_MILLIS = 5_000;
+
+    /** While it waits for sessions to end, drain looks this often for one that ended without a reply. */
+    private static final long DRAIN_CHECK_MILLIS = 50;
+
+    private static final Logger log = LoggerFactory.getLogger(FastTransport.class);
+
+    private final Environment environment;
+    private final int connectionLimit;
+    private final OccasionalLog occasionalLog;
+    private final TransportCounters counters = new TransportCounters();
+    private final MultiThreadIoEventLoopGroup group;
+    private final Loop[] loops;
+    private final AtomicInteger nextLoop = new AtomicInteger();
+
+    /** Guards this and all below. */
+    private final Set<Connection> connections = new HashSet<>();
+
+    private final Set<Acceptor> acceptors = new HashSet<>();
+    private boolean stopping;
+    private boolean ended;
+
+    /** Starts loops, whose threads start with their first connection. */
+    FastTransport(Environment environment, int connectionLimit, int loopCount) {
+        this.environment = environment;
+        this.connectionLimit = connectionLimit;
+        this.occasionalLog = new OccasionalLog(log, environment.time());
+        this.group = new MultiThreadIoEventLoopGroup(
+                loopCount,
+                new LoopThreads(),
+                EpollIoHandler.newFactory(MAX_EVENTS, DefaultSelectStrategyFactory.INSTANCE));
+        List<Loop> made = new ArrayList<>();
+        for (EventExecutor executor : group) {
+            made.add(new Loop((IoEventLoop) executor));
+        }
+        loops = made.toArray(Loop[]::new);
+    }
+
+    private static final class LoopThreads implements ThreadFactory {
+        private final AtomicInteger count = new AtomicInteger();
+
+        @Override
+        public Thread newThread(Runnable loop) {
+            LoopThread thread = new LoopThread(loop, "remap-loop-" + count.getAndIncrement());
+            thread.setDaemon(true);
+            return thread;
+        }
+    }
+
+    private Loop nextLoop() {
+        Loop loop = loops[Math.floorMod(nextLoop.getAndIncrement(), loops.length)];
+        loop.start();
+        return loop;
+    }
+
+    @Override
+    public Listener listen(ListenAddress address, SessionFactory sessions) throws Refusal {
+        ListeningSocket socket = ListeningSocket.bind(address, environment);
+        Acceptor acceptor = new Acceptor(this, socket, sessions, loops[0]);
+        boolean late;
+        synchronized (connections) {
+            late = stopping;
+            if (!late) {
+                acceptors.add(acceptor);
+            }
+        }
+        if (late) {
+            acceptor.close();
+            throw new IllegalStateException("the transport was stopped: it cannot listen on " + address);
+        }
+        return acceptor;
+    }
+
+    /** Takes a connection, or hangs up if there are too many or it is unwelcome. Does not throw. */
+    void admit(ListeningSocket.Accepted accepted, ListeningSocket listening, SessionFactory sessions) {
+        try {
+            String peer = listening.ready(accepted);
+            Connection connection = new Connection(this, nextLoop(), accepted.socket(), peer);
+            if (register(connection, peer)) {
+                connection.loop().execute(() -> connection.begin(sessions));
+                return;
+            }
+        } catch (ListeningSocket.Unwelcome e) {
+            warn(e.getMessage());
+        } catch (IOException e) {
+            log.debug("{}: a connection broke at once: {}", listening.address(), e.toString());
+        } catch (RuntimeException | Error e) {
+            log.error("{}: an error in the program ended a connection at its beginning", listening.address(), e);
+        }
+        ListeningSocket.close(accepted.socket());
+    }
+
+    private boolean register(Connection connection, String peer) {
+        synchronized (connections) {
+            if (stopping) {
+                return false;
+            }
+            if (connections.size() < connectionLimit) {
+                connections.add(connection);
+                return true;
+            }
+        }
+        warn("hung up on " + peer + ": there are " + connectionLimit + " connections already (setting "
+                + FastTransportProvider.CONNECTION_LIMIT.name() + ")");
+        return false;
+    }
+
+    @Override
+    public int connections() {
+        synchronized (connections) {
+            return connections.size();
+        }
+    }
+
+    /** A connection is closed. */
+    void ended(Connection connection) {
+        synchronized (connections) {
+            connections.remove(connection);
+            connections.notifyAll();
+        }
+        endLoopsIfIdle();
+    }
+
+    private void endLoopsIfIdle() {
+        synchronized (connections) {
+            if (!stopping || ended || !connections.isEmpty()) {
+                return;
+            }
+            ended = true;
+        }
+        group.shutdownGracefully(0, LOOP_END_MILLIS, TimeUnit.MILLISECONDS);
+    }
+
+    void stopped(Acceptor acceptor) {
+        synchronized (connections) {
+            acceptors.remove(acceptor);
+        }
+    }
+
+    /** Stops accepting; returns the connections that there are. */
+    private List<Connection> stopAccepting() {
+        List<Acceptor> listening;
+        List<Connection> open;
+        synchronized (connections) {
+            stopping = true;
+            listening = new ArrayList<>(acceptors);
+            open = new ArrayList<>(connections);
+        }
+        listening.forEach(Acceptor::close);
+        return open;
+    }
+
+    @Override
+    public boolean drain(long timeoutMillis) {
+        TimeSource time = environment.time();
+        long startNanos = time.nanoTime();
+        List<Connection> open = stopAccepting();
+        try {
+            while (connections() > 0) {
+                open.forEach(Connection::drain);
+                long leftMillis = timeoutMillis - TimeUnit.NANOSECONDS.toMillis(time.nanoTime() - startNanos);
+                if (leftMillis <= 0) {
+                    break;
+                }
+                synchronized (connections) {
+                    if (!connections.isEmpty()) {
+                        connections.wait(Math.min(leftMillis, DRAIN_CHECK_MILLIS));
+                    }
+                }
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+        boolean all = connections() == 0;
+        open.forEach(Connection::end);
+        return all;
+    }
+
+    @Override
+    public List<Attribute> attributes() {
+        return counters.attributes();
+    }
+
+    @Override
+    public void close() {
+        stopAccepting().forEach(Connection::end);
+        endLoopsIfIdle();
+    }
+
+    TransportCounters counters() {
+        return counters;
+    }
+
+    Scheduler scheduler() {
+        return environment.scheduler();
+    }
+
+    void warn(String message) {
+        occasionalLog.warn(message);
+    }
+}
