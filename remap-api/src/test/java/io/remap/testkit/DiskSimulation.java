@@ -33,7 +33,6 @@ public final class DiskSimulation implements AutoCloseable {
     private static final int CELLS_PER_SECTOR = 4;
     private static final int FAULT_EVERY_STEPS = 60;
     private static final int LONGEST_FAULT_SECTORS = 10;
-    private static final long SLOWNESS_NANOS = 1_500_000_000L;
     /** A host that is short of something all the time is a host that fails. */
     private static final long HOST_ERROR_PAUSE_NANOS = 200_000_000L;
 
@@ -146,8 +145,8 @@ public final class DiskSimulation implements AutoCloseable {
         endPassingTrouble();
         doubtOfFlushes = false;
         storeMayRefuse = plan.storeTrouble;
-        running = product.start(
-                new SimProduct.Parts(main, spare, metadata, engine, buffers, scheduler.environment(random)));
+        running = product.start(new SimProduct.Parts(
+                main, spare, metadata, engine, buffers, scheduler.environment(random), plan.returnPauseMillis));
         requireLost();
     }
 
@@ -206,7 +205,7 @@ public final class DiskSimulation implements AutoCloseable {
                 List.of(Fault.UNREADABLE, Fault.BAD, Fault.UNWRITABLE, Fault.WRITE_ONLY, Fault.TRANSIENT));
         if (plan.slow) {
             kinds.add(Fault.SLOW);
-            main.slowness(SLOWNESS_NANOS);
+            main.slowness(plan.slownessNanos);
         }
         Fault kind = kinds.get(random.nextInt(kinds.size()));
         main.fault(first, count, kind, random.nextInt(4) == 0 ? Errno.ENODATA : Errno.EIO);

@@ -46,7 +46,10 @@ public final class SimCoverage {
             "recovery.writes",
             "remap.bad-slots",
             "remap.new-unreadable-sectors",
-            "remap.redirected-writes");
+            "remap.redirected-writes",
+            "return.refused-units",
+            "return.repeated-copies",
+            "return.units-out-of-time");
 
     private final Map<String, Long> counts = new TreeMap<>();
 

@@ -2,6 +2,7 @@ package io.remap.testkit;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 import java.util.random.RandomGenerator;
 
 /**
@@ -31,6 +32,8 @@ final class SimPlan {
     final boolean flushErrors;
     final boolean powerCuts;
     final boolean littleMemory;
+    final long slownessNanos;
+    final long returnPauseMillis;
 
     SimPlan(RandomGenerator random) {
         sectorBytes = random.nextInt(4) == 0 ? 4096 : 512;
@@ -49,6 +52,8 @@ final class SimPlan {
         flushErrors = random.nextInt(10) == 0;
         powerCuts = random.nextInt(3) == 0;
         littleMemory = random.nextInt(6) == 0;
+        slownessNanos = TimeUnit.MILLISECONDS.toNanos(random.nextBoolean() ? 1_500 : 6_000);
+        returnPauseMillis = random.nextInt(4) == 0 ? 0 : 1_000L << random.nextInt(5);
         slots = mainFaults && random.nextInt(6) == 0 ? 1 + random.nextInt(6) : 2 * units + 16;
     }
 
@@ -78,7 +83,7 @@ final class SimPlan {
         add(words, vanishing, "devices vanish");
         add(words, moves, "moves");
         add(words, storeTrouble, "store trouble");
-        add(words, slow, "slow sectors");
+        add(words, slow, "slow sectors, brought back after " + returnPauseMillis + " ms");
         add(words, hostErrors, "errors of the host");
         add(words, flushErrors, "flush errors");
         add(words, powerCuts, "power cuts");

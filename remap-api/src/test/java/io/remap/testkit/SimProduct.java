@@ -25,14 +25,19 @@ public interface SimProduct {
     /** Starts the disk on a spare that is formatted. */
     Running start(Parts parts) throws IOException, Refusal;
 
-    /** What the disk runs on. */
+    /**
+     * What the disk runs on.
+     *
+     * @param returnPauseMillis after which pause what went to the spare only for lack of time is brought back
+     */
     record Parts(
             BlockDevice main,
             BlockDevice spare,
             MetadataProvider metadata,
             IoEngine engine,
             BufferPool buffers,
-            Environment environment) {}
+            Environment environment,
+            long returnPauseMillis) {}
 
     /** A started disk. */
     interface Running {

@@ -60,7 +60,8 @@ final class SimulatedStack implements SimProduct {
                         parts.engine(),
                         parts.buffers(),
                         parts.environment(),
-                        false)),
+                        false,
+                        parts.returnPauseMillis())),
                 store);
     }
 

@@ -118,7 +118,8 @@ final class ServedDisk {
                 service.io().engine(),
                 service.io().recoveryBuffers(),
                 service.environment(),
-                spec.readOnly() || metadata.readOnly()));
+                spec.readOnly() || metadata.readOnly(),
+                service.own().returnPauseMillis()));
         stack.push("virtual disk", this::closeMapping);
     }
 

@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.concurrent.TimeUnit;
 
 /**
  * The settings of the service itself, read and checked once; those of the features belong to their providers.
@@ -24,6 +25,7 @@ import java.util.TreeSet;
  * @param ioOptDelayMillis how long after the service an I/O engine other than the plain one takes over, where the plain
  *     transport serves
  * @param cleanupDelayMillis how long after the last answer the disks are closed
+ * @param returnPauseMillis how long what went to the spare only for lack of time stays there, 0: for good
  * @param drainTimeoutMillis how long requests under way may take when a disk leaves
  * @param saveTimeoutMillis how long flushing, saving and closing are waited for after that
  * @param featureTimeoutMillis how long the start or the stop of an optional feature is waited for
@@ -39,6 +41,7 @@ record ServiceSettings(
         long healthDelayMillis,
         long ioOptDelayMillis,
         long cleanupDelayMillis,
+        long returnPauseMillis,
         long drainTimeoutMillis,
         long saveTimeoutMillis,
         long featureTimeoutMillis) {
@@ -51,6 +54,7 @@ record ServiceSettings(
     static final String PLAIN_ENGINE = "inline";
 
     private static final long MAX_DELAY_MILLIS = 60_000;
+    private static final long MAX_RETURN_PAUSE_SECONDS = TimeUnit.DAYS.toSeconds(1);
     private static final long MAX_DRAIN_MILLIS = 600_000;
     private static final long MAX_BUDGET_BYTES = 64L << 30;
 
@@ -89,6 +93,11 @@ record ServiceSettings(
             "stop-delay.cleanup-millis",
             "0",
             "How long after the last answer the disks are closed; 0 to " + MAX_DELAY_MILLIS + ".");
+    private static final Setting RETURN_PAUSE = new Setting(
+            "return-pause-seconds",
+            "60",
+            "How long sectors stay on the spare that went there only because main took too long, before they are brought"
+                    + " back; 0 (they stay) to " + MAX_RETURN_PAUSE_SECONDS + ".");
     private static final Setting DRAIN_TIMEOUT = new Setting(
             "drain-timeout-millis",
             "30000",
@@ -113,6 +122,7 @@ record ServiceSettings(
             HEALTH_DELAY,
             IO_OPT_DELAY,
             CLEANUP_DELAY,
+            RETURN_PAUSE,
             DRAIN_TIMEOUT,
             SAVE_TIMEOUT,
             FEATURE_TIMEOUT);
@@ -140,6 +150,7 @@ record ServiceSettings(
                 chosen.number(HEALTH_DELAY, 0, MAX_DELAY_MILLIS),
                 chosen.number(IO_OPT_DELAY, 0, MAX_DELAY_MILLIS),
                 chosen.number(CLEANUP_DELAY, 0, MAX_DELAY_MILLIS),
+                TimeUnit.SECONDS.toMillis(chosen.number(RETURN_PAUSE, 0, MAX_RETURN_PAUSE_SECONDS)),
                 chosen.number(DRAIN_TIMEOUT, 0, MAX_DRAIN_MILLIS),
                 chosen.number(SAVE_TIMEOUT, 1, MAX_DRAIN_MILLIS),
                 chosen.number(FEATURE_TIMEOUT, 1, MAX_DELAY_MILLIS));

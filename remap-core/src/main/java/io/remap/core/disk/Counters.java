@@ -21,6 +21,13 @@ final class Counters {
     final LongAdder newUnreadableSectors = new LongAdder();
     final LongAdder newLostSectors = new LongAdder();
     final LongAdder badSlots = new LongAdder();
+    final LongAdder droppedHints = new LongAdder();
+    final LongAdder returnedUnits = new LongAdder();
+    final LongAdder returnsForLackOfTime = new LongAdder();
+    final LongAdder repeatedReturnCopies = new LongAdder();
+    final LongAdder refusedReturns = new LongAdder();
+    final LongAdder abandonedReturns = new LongAdder();
+    final LongAdder droppedReturns = new LongAdder();
     final LongAdder deviceFaults = new LongAdder();
 
     List<Attribute> attributes() {
@@ -40,6 +47,31 @@ final class Counters {
                 count("remap.new-unreadable-sectors", "Sectors found unreadable", newUnreadableSectors),
                 count("remap.new-lost-sectors", "Sectors whose content was lost", newLostSectors),
                 count("remap.bad-slots", "Slots of the spare found bad", badSlots),
+                count(
+                        "remap.forgotten-unreadable-sectors",
+                        "Times that an unreadable sector was not remembered, since too many are",
+                        droppedHints),
+                count("return.units", "Units of 4096 bytes brought back to main", returnedUnits),
+                count(
+                        "return.units-out-of-time",
+                        "Of them those that had gone to the spare only for lack of time, and came back by themselves",
+                        returnsForLackOfTime),
+                count(
+                        "return.repeated-copies",
+                        "Copies to main made again, since a write had gone to the slot meanwhile",
+                        repeatedReturnCopies),
+                count(
+                        "return.refused-units",
+                        "Units that went to the spare for lack of time, and stay there since main refuses them",
+                        refusedReturns),
+                count(
+                        "return.abandoned-units",
+                        "Units that stay on the spare since bringing them back failed too often for other reasons",
+                        abandonedReturns),
+                count(
+                        "return.forgotten-units",
+                        "Units that stay on the spare since too many were waiting to be brought back",
+                        droppedReturns),
                 count("device.faults", "Errors blamed on a device as a whole", deviceFaults));
     }
 

@@ -123,6 +123,15 @@ final class InFlightTable {
         tellWaiters();
     }
 
+    /**
+     * Whether a write is under way that overlaps the units and entered before this call. One that enters later loads a
+     * snapshot that was published before the call.
+     */
+    boolean isWriting(long firstUnit, long endUnit) {
+        VarHandle.fullFence();
+        return !isClear(new Waiter(firstUnit, endUnit, false, () -> {}));
+    }
+
     private void tellWaiters() {
         List<Waiter> ready = new ArrayList<>();
         List<Waiter> waiting = new ArrayList<>();

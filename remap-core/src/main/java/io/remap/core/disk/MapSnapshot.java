@@ -2,6 +2,7 @@ package io.remap.core.disk;
 
 import io.remap.api.Place;
 import io.remap.api.RemapTable;
+import java.util.Arrays;
 
 /**
  * Everything that {@code map} needs to know about the virtual disk at one moment, in one load. Immutable.
@@ -13,12 +14,21 @@ import io.remap.api.RemapTable;
  *   <li>{@code hints} binds nobody: it is not on disk, and dropping an entry costs one more attempt at a bad place.
  *   <li>{@code moving} holds the ranges (first unit, end unit, …) that their lock holder is changing right now; ranges of
  *       different holders do not overlap.
+ *   <li>{@code watches} belong to holders too; a request that writes to a slot marks them ({@link #noteSlotWrite}).
  * </ul>
  */
 final class MapSnapshot {
-    private static final long[] NOTHING_MOVES = {};
+    /**
+     * Most units with a hint. What becomes unreadable beyond it is not remembered, and tried anew at every read: safe,
+     * since a hint only saves attempts. Units that must not be written are remembered whatever their number.
+     */
+    static final int MAX_HINTED_UNITS = 65_536;
 
-    static final MapSnapshot EMPTY = new MapSnapshot(RemapTable.empty(), RemapTable.empty(), NOTHING_MOVES);
+    private static final long[] NOTHING_MOVES = {};
+    private static final SlotWatch[] NOTHING_WATCHED = {};
+
+    static final MapSnapshot EMPTY =
+            new MapSnapshot(RemapTable.empty(), RemapTable.empty(), NOTHING_MOVES, NOTHING_WATCHED);
 
     final RemapTable table;
 
@@ -26,11 +36,13 @@ final class MapSnapshot {
     final RemapTable hints;
 
     private final long[] moving;
+    private final SlotWatch[] watches;
 
-    private MapSnapshot(RemapTable table, RemapTable hints, long[] moving) {
+    private MapSnapshot(RemapTable table, RemapTable hints, long[] moving, SlotWatch[] watches) {
         this.table = table;
         this.hints = hints;
         this.moving = moving;
+        this.watches = watches;
     }
 
     /** Whether every sector of the units is plainly on main, for certain. */
@@ -50,14 +62,14 @@ final class MapSnapshot {
     }
 
     MapSnapshot withTable(RemapTable newTable) {
-        return new MapSnapshot(newTable, hints, moving);
+        return new MapSnapshot(newTable, hints, moving, watches);
     }
 
     MapSnapshot withMoving(long firstUnit, long endUnit) {
-        long[] more = java.util.Arrays.copyOf(moving, moving.length + 2);
+        long[] more = Arrays.copyOf(moving, moving.length + 2);
         more[moving.length] = firstUnit;
         more[moving.length + 1] = endUnit;
-        return new MapSnapshot(table, hints, more);
+        return new MapSnapshot(table, hints, more, watches);
     }
 
     MapSnapshot withoutMoving(long firstUnit, long endUnit) {
@@ -66,16 +78,40 @@ final class MapSnapshot {
                 long[] fewer = moving.length == 2 ? NOTHING_MOVES : new long[moving.length - 2];
                 System.arraycopy(moving, 0, fewer, 0, i);
                 System.arraycopy(moving, i + 2, fewer, i, moving.length - i - 2);
-                return new MapSnapshot(table, hints, fewer);
+                return new MapSnapshot(table, hints, fewer, watches);
             }
         }
         throw new IllegalStateException("units " + firstUnit + " to " + endUnit + " were not moving");
     }
 
-    /** Adds sectors of one unit to the unreadable ones. */
+    MapSnapshot withWatch(SlotWatch watch) {
+        SlotWatch[] more = Arrays.copyOf(watches, watches.length + 1);
+        more[watches.length] = watch;
+        return new MapSnapshot(table, hints, moving, more);
+    }
+
+    MapSnapshot withoutWatch(SlotWatch watch) {
+        SlotWatch[] fewer =
+                Arrays.stream(watches).filter(other -> other != watch).toArray(SlotWatch[]::new);
+        return new MapSnapshot(table, hints, moving, fewer);
+    }
+
+    /** A request is about to write to slots of these units. */
+    void noteSlotWrite(long firstUnit, long endUnit) {
+        for (SlotWatch watch : watches) {
+            watch.noteWrite(firstUnit, endUnit);
+        }
+    }
+
+    /** Whether {@link #withUnreadable} would remember sectors of the unit. */
+    boolean remembers(long unit) {
+        return hints.mappedUnits() < MAX_HINTED_UNITS || hints.placeOf(unit) != Place.MAIN;
+    }
+
+    /** Adds sectors of one unit to the unreadable ones, if there is room for it. */
     MapSnapshot withUnreadable(long unit, int mask) {
         long hint = hints.placeOf(unit);
-        return withHint(unit, Hint.of(Hint.unreadableMask(hint) | mask, Hint.barred(hint)));
+        return remembers(unit) ? withHint(unit, Hint.of(Hint.unreadableMask(hint) | mask, Hint.barred(hint))) : this;
     }
 
     /** Takes sectors of one unit from the unreadable ones. */
@@ -92,7 +128,7 @@ final class MapSnapshot {
     }
 
     private MapSnapshot withHint(long unit, long hint) {
-        return hints.placeOf(unit) == hint ? this : new MapSnapshot(table, hints.with(unit, 1, hint), moving);
+        return hints.placeOf(unit) == hint ? this : new MapSnapshot(table, hints.with(unit, 1, hint), moving, watches);
     }
 
     /**

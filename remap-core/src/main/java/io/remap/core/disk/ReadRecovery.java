@@ -134,13 +134,7 @@ final class ReadRecovery extends Recovery {
             }
         }
         unreadableSectors.forEach(this::noteError);
-        for (Map.Entry<Long, Integer> unit : unreadable.entrySet()) {
-            int before =
-                    MapSnapshot.Hint.unreadableMask(disk.state.current().hints.placeOf(unit.getKey()));
-            disk.counters.newUnreadableSectors.add(Integer.bitCount(unit.getValue() & ~before));
-            disk.holdOffs.failed(unit.getKey());
-        }
-        disk.noteUnreadable(unreadable);
+        unreadable.keySet().forEach(disk.holdOffs::failed);
         finish(unreadable);
     }
 
@@ -170,15 +164,26 @@ final class ReadRecovery extends Recovery {
                 changed = changed.withReadable(unit.getKey(), unit.getValue());
             }
             for (Map.Entry<Long, Integer> unit : unreadable.entrySet()) {
-                changed = changed.withUnreadable(unit.getKey(), unit.getValue());
+                changed = withUnreadable(changed, unit.getKey(), unit.getValue());
             }
             return changed;
         });
+        disk.noteUnreadable(unreadable);
         if (firstErrorOffset == Long.MAX_VALUE) {
             context.pieceRead();
         } else {
             context.finish(DiskError.IO, firstErrorOffset);
         }
+    }
+
+    private MapSnapshot withUnreadable(MapSnapshot snapshot, long unit, int mask) {
+        if (!snapshot.remembers(unit)) {
+            disk.noteForgotten(Integer.bitCount(mask));
+            return snapshot;
+        }
+        int before = MapSnapshot.Hint.unreadableMask(snapshot.hints.placeOf(unit));
+        disk.counters.newUnreadableSectors.add(Integer.bitCount(mask & ~before));
+        return snapshot.withUnreadable(unit, mask);
     }
 
     /** Remembers to take hints back for what reads well again. */

@@ -29,6 +29,7 @@ abstract class Recovery {
     final long endUnit;
     private RangeLock.Claim claim;
     private boolean fenced;
+    private SlotWatch watch;
     private boolean released;
     private int stageTries;
 
@@ -136,10 +137,34 @@ abstract class Recovery {
         disk.inFlight.awaitOverlapping(firstUnit, endUnit, readsToo, () -> run(then));
     }
 
+    /** Lowers the fence; the range stays ours. */
+    final void unfence() {
+        disk.state.publish(s -> s.withoutMoving(firstUnit, endUnit));
+        fenced = false;
+    }
+
+    /** Begins, or begins anew, to note writes to slots of the range; one that is under way counts. Keeps nobody out. */
+    final void watch() {
+        if (watch == null) {
+            watch = new SlotWatch(firstUnit, endUnit);
+            disk.state.publish(s -> s.withWatch(watch));
+        }
+        watch.begin();
+        if (disk.inFlight.isWriting(firstUnit, endUnit)) {
+            watch.noteWrite(firstUnit, endUnit);
+        }
+    }
+
+    /** Whether a write went to a slot of the range since {@link #watch}: complete once the fence is up. */
+    final boolean touched() {
+        return watch.touched();
+    }
+
     /** Publishes the change, lowers the fence, and gives the range back. */
     final void release(UnaryOperator<MapSnapshot> change) {
         disk.state.publish(s -> {
             MapSnapshot changed = change.apply(s);
+            changed = watch == null ? changed : changed.withoutWatch(watch);
             return fenced ? changed.withoutMoving(firstUnit, endUnit) : changed;
         });
         released = true;

@@ -52,6 +52,10 @@ final class Relocation extends Recovery {
             done.accept(null);
             return;
         }
+        if (disk.isStopping()) {
+            done.accept(new Failure(DiskError.SHUTDOWN, start, null));
+            return;
+        }
         long pieceEnd = Math.min(end, (start & -MAX_PIECE_BYTES) + MAX_PIECE_BYTES);
         IoBuffer scratch = disk.buffers.acquire((int) (pieceEnd - start));
         if (scratch == null) {
@@ -134,6 +138,7 @@ final class Relocation extends Recovery {
     }
 
     private void succeed() {
+        disk.failback.forget(firstUnit, endUnit);
         release(s -> plan.withoutHints(s.withTable(disk.committedTable())));
         done.accept(null);
     }

@@ -220,6 +220,12 @@ final class RequestContext extends DeviceIo implements WriteRecovery.Client {
         if (request.operation != DiskRequest.Operation.READ) {
             touchedMain |= !onSpare;
             touchedSpare |= onSpare;
+            if (onSpare) {
+                cursor.snapshot()
+                        .noteSlotWrite(
+                                cursor.offsetBytes() >> Place.UNIT_SHIFT,
+                                SegmentCursor.endUnit(cursor.offsetBytes() + cursor.lengthBytes()));
+            }
         }
         device = onSpare ? disk.spare : cursor.target() == SegmentCursor.Target.MAIN ? disk.main : disk.main.direct();
         offsetBytes = cursor.deviceOffsetBytes();

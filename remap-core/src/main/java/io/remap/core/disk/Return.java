@@ -9,24 +9,60 @@ import io.remap.api.SectorRange;
 import io.remap.api.spi.MetadataStore.Outcome;
 import io.remap.core.disk.SegmentCursor.Target;
 import java.nio.ByteBuffer;
-import java.util.ArrayList;
 import java.util.List;
+import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 
 /**
- * Brings units back to main ({@code map remove}), one at a time: copy from the slot to main, flush main, read it back
- * past every cache and compare, durable UNMAP, publish, and only then is the slot free. Refused if the old place fails:
- * then the unit stays where it is. Lost sectors stay lost.
+ * Brings one unit back to main, in two phases. First it is copied while its slot serves: clients read and write there, and
+ * nobody is served from main's place of these sectors, so that it is ours to write, past every cache; main is synced, read
+ * back and compared. Then the fence goes up, and only if no write touched the slot since the copy began: durable UNMAP,
+ * publish, and the slot is free. Otherwise the copy is made again; the last one under the fence, so that it ends.
+ *
+ * <p>The unit stays where it is if main's place fails. Sectors of the unit that stand on main are not touched, lost ones
+ * stay lost.
  */
 final class Return extends Recovery {
-    private final long unit;
-    private final Consumer<Failure> done;
-    private long old;
+    /** Copies that a write to the slot may spoil, before the last one keeps writes out. */
+    static final int MAX_UNFENCED_COPIES = 3;
 
-    private Return(VirtualDisk disk, long unit, Consumer<Failure> done) {
+    /** How long a slot that is being written is left alone before it is copied. */
+    private static final long BUSY_SLOT_MILLIS = 10;
+
+    private final long unit;
+    private final BooleanSupplier wanted;
+    private final Listener listener;
+    private final ByteBuffer copy;
+    private final ByteBuffer readBack;
+    private long old;
+    private int copyMask;
+    private int copies;
+    private boolean mainRefused;
+
+    /** How the return of a unit ended. */
+    enum End {
+        RETURNED,
+        /** It has no place to be brought back from, or is not wanted back any more. */
+        NOTHING_TO_DO,
+        /** Main does not take it. */
+        REFUSED,
+        /** Something else is in the way. */
+        FAILED
+    }
+
+    /** Told once, after the range was released. */
+    interface Listener {
+        /** @param failure why, for the last two */
+        void ended(End end, Failure failure);
+    }
+
+    private Return(VirtualDisk disk, long unit, BooleanSupplier wanted, Listener listener) {
         super(disk, unit, unit + 1);
         this.unit = unit;
-        this.done = done;
+        this.wanted = wanted;
+        this.listener = listener;
+        this.copy = disk.unitBuffer();
+        this.readBack = disk.unitBuffer();
     }
 
     /**
@@ -49,100 +85,179 @@ final class Return extends Recovery {
         for (boolean found = cursor.seek(table, firstUnit);
                 found && cursor.firstUnit() < endUnit;
                 found = cursor.next()) {
-            if (Place.hasSlot(cursor.place()) || Place.isZero(cursor.place())) {
+            if (isAway(cursor.place())) {
                 long unit = Math.max(firstUnit, cursor.firstUnit());
-                new Return(disk, unit, failure -> {
-                            if (failure == null) {
-                                disk.environment.scheduler().execute(() -> nextUnit(disk, unit + 1, endUnit, done));
-                            } else {
-                                done.accept(failure);
-                            }
-                        })
-                        .begin();
+                bringBack(disk, unit, () -> true, (end, failure) -> {
+                    if (failure == null) {
+                        disk.environment.scheduler().execute(() -> nextUnit(disk, unit + 1, endUnit, done));
+                    } else {
+                        done.accept(failure);
+                    }
+                });
                 return;
             }
         }
         done.accept(null);
     }
 
+    /**
+     * Brings back one unit.
+     *
+     * @param wanted asked once nobody else can change the place of the unit: whether it shall still be brought back
+     */
+    static void bringBack(VirtualDisk disk, long unit, BooleanSupplier wanted, Listener listener) {
+        new Return(disk, unit, wanted, listener).begin();
+    }
+
+    private static boolean isAway(long place) {
+        return Place.hasSlot(place) || Place.isZero(place);
+    }
+
     @Override
-    void locked() {
-        // Reads too: one that is on its way to the slot must not find it with another unit's data.
+    void locked() throws Failure, TryLater {
+        old = disk.state.current().table.placeOf(unit);
+        if (!isAway(old) || !wanted.getAsBoolean()) {
+            release(s -> s);
+            listener.ended(End.NOTHING_TO_DO, null);
+            return;
+        }
+        int full = Place.fullMask(disk.traits().sectorBytes());
+        copyMask = Place.isZero(old) ? full & ~Place.lostMask(old) : Place.onSlotMask(old);
+        copyWhileTheSlotServes();
+    }
+
+    private void copyWhileTheSlotServes() throws Failure, TryLater {
+        copies++;
+        watch();
+        if (!touched()) {
+            copyBack(this::raiseFence);
+        } else if (copies < MAX_UNFENCED_COPIES) {
+            disk.counters.repeatedReturnCopies.increment();
+            disk.environment.scheduler().schedule(() -> run(this::copyWhileTheSlotServes), BUSY_SLOT_MILLIS);
+        } else {
+            raiseFence();
+        }
+    }
+
+    /** Reads too: one that is on its way to the slot must not find it with another unit's data. */
+    private void raiseFence() {
         fence(true, this::fenced);
     }
 
     private void fenced() throws Failure, TryLater {
-        old = disk.state.current().table.placeOf(unit);
-        if (!Place.hasSlot(old) && !Place.isZero(old)) {
-            release(s -> s);
-            done.accept(null);
+        if (!touched()) {
+            commit();
             return;
         }
-        if (MapSnapshot.Hint.barred(disk.state.current().hints.placeOf(unit)) || !disk.canRedirect()) {
-            throw new Failure(DiskError.IO, unit << Place.UNIT_SHIFT, null);
+        disk.counters.repeatedReturnCopies.increment();
+        if (copies < MAX_UNFENCED_COPIES) {
+            unfence();
+            copyWhileTheSlotServes();
+        } else {
+            copyBack(this::commit);
         }
-        copyBack();
+    }
+
+    /** Copies from the slot to main, and goes on once main has it for certain. */
+    private void copyBack(Stage then) throws Failure, TryLater {
+        requirePossible();
+        Zeros.fill(copy.clear());
+        if (Place.hasSlot(old)) {
+            long slot = disk.slotOffset(Place.slot(old));
+            VirtualDisk.Side side = disk.side(Target.SPARE);
+            forEachRun((from, length) -> {
+                if (!succeeds(side, true, byteOf(from), () -> disk.spare.read(slot + from, part(copy, from, length)))) {
+                    throw new Failure(DiskError.IO, byteOf(from), null);
+                }
+            });
+        }
+        forEachRun((from, length) ->
+                requireOfMain(false, from, () -> disk.main.direct().write(byteOf(from), part(copy, from, length))));
+        disk.mainSyncer.flush(error -> disk.environment.scheduler().execute(() -> run(() -> compare(error, then))));
+    }
+
+    private void compare(DeviceException syncError, Stage then) throws Failure, TryLater {
+        if (syncError != null) {
+            throw new Failure(DiskError.IO, byteOf(0), syncError);
+        }
+        forEachRun((from, length) -> {
+            requireOfMain(true, from, () -> disk.main.direct().read(byteOf(from), part(readBack, from, length)));
+            if (!part(readBack, from, length).equals(part(copy, from, length))) {
+                mainRefused = true;
+                throw new Failure(DiskError.IO, byteOf(from), null);
+            }
+        });
+        then.run();
+    }
+
+    private void requireOfMain(boolean read, int from, Transfer transfer) throws Failure, TryLater {
+        if (!succeeds(disk.side(Target.MAIN), read, byteOf(from), transfer)) {
+            mainRefused = true;
+            throw new Failure(DiskError.IO, byteOf(from), null);
+        }
+    }
+
+    /** Sectors of the unit that lie side by side and are brought back. */
+    @FunctionalInterface
+    private interface RunOfSectors {
+        void at(int from, int length) throws Failure, TryLater;
+    }
+
+    private void forEachRun(RunOfSectors action) throws Failure, TryLater {
+        for (int from = 0; from < Place.UNIT_BYTES; ) {
+            int length = disk.runLength(copyMask, from);
+            if (length > 0) {
+                action.at(from, length);
+            }
+            from += Math.max(length, disk.traits().sectorBytes());
+        }
+    }
+
+    private static ByteBuffer part(ByteBuffer unitBytes, int from, int length) {
+        return unitBytes.clear().limit(from + length).position(from);
+    }
+
+    private long byteOf(int from) {
+        return (unit << Place.UNIT_SHIFT) + from;
+    }
+
+    private void requirePossible() throws Failure {
+        if (disk.isStopping()) {
+            throw new Failure(DiskError.SHUTDOWN, byteOf(0), null);
+        }
+        if (MapSnapshot.Hint.barred(disk.state.current().hints.placeOf(unit)) || !disk.canRedirect()) {
+            throw new Failure(DiskError.IO, byteOf(0), null);
+        }
+    }
+
+    private void commit() throws Failure {
+        requirePossible();
         long now = Place.lost(Place.lostMask(old));
         disk.commit(List.of(MapChange.set(unit, 1, now)), outcome -> run(() -> committed(outcome)));
-    }
-
-    private void copyBack() throws Failure, TryLater {
-        int sectorBytes = disk.traits().sectorBytes();
-        int mask = Place.isZero(old) ? Place.fullMask(sectorBytes) & ~Place.lostMask(old) : Place.onSlotMask(old);
-        VirtualDisk.Side main = disk.side(Target.MAIN);
-        List<ByteBuffer> written = new ArrayList<>();
-        try {
-            for (int sector = 0; sector < Place.UNIT_BYTES / sectorBytes; sector++) {
-                if ((mask & 1 << sector) != 0) {
-                    ByteBuffer bytes = disk.sectorBuffer();
-                    Zeros.fill(bytes);
-                    if (Place.hasSlot(old)) {
-                        disk.spare.read(disk.slotOffset(Place.slot(old)) + (long) sector * sectorBytes, bytes.clear());
-                    }
-                    main.direct().write(offsetOf(sector), bytes.clear());
-                    written.add(bytes);
-                }
-            }
-            disk.main.flush();
-            int index = 0;
-            for (int sector = 0; sector < Place.UNIT_BYTES / sectorBytes; sector++) {
-                if ((mask & 1 << sector) != 0) {
-                    ByteBuffer readBack = disk.sectorBuffer();
-                    main.direct().read(offsetOf(sector), readBack);
-                    if (!readBack.flip().equals(written.get(index++).clear())) {
-                        throw new Failure(DiskError.IO, offsetOf(sector), null);
-                    }
-                }
-            }
-        } catch (DeviceException e) {
-            throw new Failure(DiskError.IO, unit << Place.UNIT_SHIFT, e);
-        }
-    }
-
-    private long offsetOf(int sector) {
-        return (unit << Place.UNIT_SHIFT) + (long) sector * disk.traits().sectorBytes();
     }
 
     private void committed(Outcome outcome) throws Failure {
         switch (outcome) {
             case DURABLE -> {
                 disk.holdOffs.succeeded(unit);
+                disk.counters.returnedUnits.increment();
+                disk.failback.forget(unit, unit + 1);
                 release(s -> s.withTable(disk.committedTable()).withReadable(unit, 0xff));
                 if (Place.hasSlot(old)) {
                     disk.slots.free(Place.slot(old));
                 }
-                done.accept(null);
+                listener.ended(End.RETURNED, null);
             }
-            case NOT_COMMITTED -> throw new Failure(DiskError.IO, unit << Place.UNIT_SHIFT, null);
+            case NOT_COMMITTED -> throw new Failure(DiskError.IO, byteOf(0), null);
             case STORE_FAILED -> {
                 release(s -> s.withBarred(unit));
-                failed(DiskError.IO, unit << Place.UNIT_SHIFT);
+                failed(DiskError.IO, byteOf(0));
             }
         }
     }
 
     @Override
     void failed(DiskError error, long offsetBytes) {
-        done.accept(new Failure(error, offsetBytes, null));
+        listener.ended(mainRefused ? End.REFUSED : End.FAILED, new Failure(error, offsetBytes, null));
     }
 }

@@ -53,6 +53,10 @@ final class SlotPlan {
         private int lose;
         /** The present slot takes no writes any more. */
         private boolean slotIsBad;
+        /** Main has no time left for some of its sectors. */
+        private boolean lacksTime;
+        /** Something else is the reason as well. */
+        private boolean hasOtherReason;
     }
 
     /** @param zeros the source gives zeros only: a unit that it covers whole needs no slot */
@@ -68,12 +72,30 @@ final class SlotPlan {
         return moves.isEmpty();
     }
 
+    /** Told about each unit of a plan, and whether it goes to the spare for lack of time and nothing else. */
+    @FunctionalInterface
+    interface UnitVisitor {
+        void unit(long unit, boolean forLackOfTime);
+    }
+
     /** Sends whole sectors, over any number of units, to the spare. */
     void cover(long offset, long length) {
+        cover(offset, length, false);
+    }
+
+    /** As {@link #cover}: main might take them, but there is no time left to find out. */
+    void coverForLackOfTime(long offset, long length) {
+        cover(offset, length, true);
+    }
+
+    private void cover(long offset, long length, boolean forLackOfTime) {
         long end = offset + length;
         for (long at = offset; at < end; ) {
             long next = Math.min(end, (at & -Place.UNIT_BYTES) + Place.UNIT_BYTES);
-            move(at >> Place.UNIT_SHIFT).cover |= disk.sectorMask(at, next - at);
+            Move move = move(at >> Place.UNIT_SHIFT);
+            move.cover |= disk.sectorMask(at, next - at);
+            move.lacksTime |= forLackOfTime;
+            move.hasOtherReason |= !forLackOfTime;
             at = next;
         }
     }
@@ -163,7 +185,7 @@ final class SlotPlan {
         long unitOffset = unit << Place.UNIT_SHIFT;
         Zeros.fill(unitBytes.clear());
         for (int run = 0; run < Place.UNIT_BYTES; ) {
-            int length = runLength(mask, run);
+            int length = disk.runLength(mask, run);
             if (length > 0) {
                 unitBytes.clear().position(run).put(source.bytes(unitOffset + run, length));
             }
@@ -211,7 +233,7 @@ final class SlotPlan {
     /** Writes sectors of a unit to a slot; {@code false} if the slot is to blame. */
     private boolean tryWrite(long slot, ByteBuffer unitBytes, int mask, long unit) throws Failure, TryLater {
         for (int run = 0; run < Place.UNIT_BYTES; ) {
-            int length = runLength(mask, run);
+            int length = disk.runLength(mask, run);
             int from = run;
             if (length > 0
                     && !recovery.succeeds(
@@ -226,17 +248,6 @@ final class SlotPlan {
             run += Math.max(length, sectorBytes);
         }
         return true;
-    }
-
-    /** Bytes from {@code from} on whose sectors are in the mask, 0 if the first is not. */
-    private int runLength(int mask, int from) {
-        int sector = from / sectorBytes;
-        int length = 0;
-        while (from + length < Place.UNIT_BYTES && (mask & 1 << sector) != 0) {
-            length += sectorBytes;
-            sector++;
-        }
-        return length;
     }
 
     /**
@@ -294,6 +305,10 @@ final class SlotPlan {
             changed = changed.withBarred(unit);
         }
         return changed;
+    }
+
+    void forEachUnit(UnitVisitor visitor) {
+        moves.forEach((unit, move) -> visitor.unit(unit, move.lacksTime && !move.hasOtherReason));
     }
 
     int units() {

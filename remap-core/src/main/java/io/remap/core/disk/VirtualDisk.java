@@ -24,6 +24,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
 import java.util.function.LongToIntFunction;
@@ -65,6 +66,7 @@ public final class VirtualDisk implements Disk {
     final InFlightTable inFlight;
     final RangeLock locks;
     final HoldOffs holdOffs;
+    final Failback failback;
     final SlotAllocator slots;
     final Syncer mainSyncer;
     final Syncer spareSyncer;
@@ -76,6 +78,7 @@ public final class VirtualDisk implements Disk {
     private final Side spareSide;
     private final MapSteering steering = new MapSteering(this);
     private final AtomicLong outstanding = new AtomicLong();
+    private final AtomicBoolean toldOfForgotten = new AtomicBoolean();
     private final CountDownLatch drained = new CountDownLatch(1);
 
     /**
@@ -90,6 +93,8 @@ public final class VirtualDisk implements Disk {
      * @param buffers memory for recovery
      * @param environment time, threads and randomness
      * @param readOnly refuse every change
+     * @param returnPauseMillis after which pause to bring back to main what went to the spare only for lack of time; 0:
+     *     never
      */
     public record Parts(
             String name,
@@ -100,7 +105,8 @@ public final class VirtualDisk implements Disk {
             IoEngine engine,
             BufferPool buffers,
             Environment environment,
-            boolean readOnly) {}
+            boolean readOnly,
+            long returnPauseMillis) {}
 
     /** One of the two devices, and how to tell whether it lives. */
     record Side(TrackedDevice device, Canary canary) {
@@ -130,6 +136,7 @@ public final class VirtualDisk implements Disk {
         this.inFlight = new InFlightTable(environment.scheduler());
         this.locks = new RangeLock(environment.scheduler());
         this.holdOffs = new HoldOffs(environment.time(), policy);
+        this.failback = new Failback(this, parts.returnPauseMillis());
         this.state = new MapState(
                 store == null ? MapSnapshot.EMPTY : MapSnapshot.EMPTY.withTable(store.table()),
                 environment.scheduler());
@@ -225,6 +232,13 @@ public final class VirtualDisk implements Disk {
         return ((1 << count) - 1) << first;
     }
 
+    /** Bytes of a unit from {@code from} on whose sectors are in the mask, 0 if the first is not. */
+    int runLength(int mask, int from) {
+        int sector = from / traits.sectorBytes();
+        int sectors = Integer.numberOfTrailingZeros(~(mask >> sector));
+        return sectors * traits.sectorBytes();
+    }
+
     Side side(Target target) {
         return switch (target) {
             case MAIN, MAIN_DIRECT, UNREADABLE_MAIN -> mainSide;
@@ -304,6 +318,42 @@ public final class VirtualDisk implements Disk {
         }
     }
 
+    /** For sectors that were not remembered as unreadable. */
+    void noteForgotten(int sectors) {
+        counters.droppedHints.add(sectors);
+        if (!toldOfForgotten.getAndSet(true)) {
+            LOG.warn(
+                    "{}: unreadable sectors in {} units are remembered, more are not: these are tried anew at every read",
+                    name,
+                    MapSnapshot.MAX_HINTED_UNITS);
+        }
+    }
+
+    void noteReturnRefused(long unit) {
+        if (worthLogging(counters.refusedReturns.sum())) {
+            LOG.warn("{}: main refuses unit {} again: it stays on the spare", name, unit);
+        }
+    }
+
+    void noteReturnAbandoned(long unit, int tries) {
+        if (worthLogging(counters.abandonedReturns.sum())) {
+            LOG.warn(
+                    "{}: unit {} could not be brought back to main in {} tries and stays on the spare; 'map remove' tries again",
+                    name,
+                    unit,
+                    tries);
+        }
+    }
+
+    void noteReturnsDropped() {
+        if (worthLogging(counters.droppedReturns.sum())) {
+            LOG.warn(
+                    "{}: {} units wait to be brought back to main: more stay on the spare until 'map remove'",
+                    name,
+                    Failback.MAX_WAITING_UNITS);
+        }
+    }
+
     private static boolean worthLogging(long count) {
         return count <= LOG_IN_FULL || Long.bitCount(count) == 1;
     }
@@ -345,6 +395,7 @@ public final class VirtualDisk implements Disk {
     /** What it shows of itself. */
     public List<Attribute> attributes() {
         List<Attribute> all = new ArrayList<>(counters.attributes());
+        all.add(failback.attribute());
         all.add(Attribute.readOnly(
                 "remap.extents",
                 "count",
@@ -366,6 +417,7 @@ public final class VirtualDisk implements Disk {
      * @return whether everything ended in time and is on stable storage
      */
     public boolean close(long timeoutMillis) {
+        failback.stop();
         if (outstanding.accumulateAndGet(STOPPING, (count, bit) -> count | bit) == STOPPING) {
             drained.countDown();
         }

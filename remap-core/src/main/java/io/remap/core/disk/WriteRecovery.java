@@ -14,7 +14,10 @@ import java.util.concurrent.TimeUnit;
  * read-modify-write of unaligned edges, which needs the same fence.
  */
 final class WriteRecovery extends Recovery {
-    /** A quarter of the time that a request has: what main has not taken by then goes to the spare. */
+    /**
+     * A quarter of the time that a request has: what main has not taken by then goes to the spare, and {@link Failback}
+     * brings it back later.
+     */
     static final long MAIN_BUDGET_NANOS = TimeUnit.SECONDS.toNanos(5);
 
     private static final int MAX_COMMITS = 3;
@@ -114,7 +117,7 @@ final class WriteRecovery extends Recovery {
 
     private void writeMain(long offset, long length) throws Failure, TryLater {
         if (disk.environment.time().nanoTime() - deadlineNanos > 0 && disk.canRedirect()) {
-            plan.cover(offset, length);
+            plan.coverForLackOfTime(offset, length);
             return;
         }
         VirtualDisk.Side side = disk.side(Target.MAIN);
@@ -174,6 +177,7 @@ final class WriteRecovery extends Recovery {
             case DURABLE -> {
                 disk.counters.redirectedWrites.increment();
                 disk.noteRedirected(plan.units(), start);
+                disk.failback.redirected(plan);
                 succeed();
             }
             case NOT_COMMITTED -> {

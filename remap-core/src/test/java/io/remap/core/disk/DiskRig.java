@@ -29,11 +29,12 @@ final class DiskRig implements AutoCloseable {
     static final int SECTOR = 512;
     static final int UNITS = 64;
     static final byte OLD = 0x11;
+    static final long RETURN_PAUSE_MILLIS = 60_000;
 
     final SimScheduler scheduler = new SimScheduler(new SplittableRandom(1));
     final MemoryDevice mainMedium = new MemoryDevice("main", UNITS * Place.UNIT_BYTES, SECTOR);
     final MemoryDevice spareMedium;
-    final FaultyDevice main = new FaultyDevice(mainMedium, new SplittableRandom(2), FaultyDevice.Steps.none());
+    final FaultyDevice main;
     final FaultyDevice spare;
     final MemoryMetadata metadata = new MemoryMetadata();
     /** The engine. */
@@ -43,7 +44,11 @@ final class DiskRig implements AutoCloseable {
     final MetadataStore store;
     final VirtualDisk disk;
 
+    /** Run once at the next step of an operation of main. */
+    Runnable atMainsNextStep = () -> {};
+
     DiskRig(int slots) throws Refusal {
+        main = new FaultyDevice(mainMedium, new SplittableRandom(2), new MainSteps());
         spareMedium = new MemoryDevice("spare", MemoryMetadata.METADATA_BYTES + slots * Place.UNIT_BYTES, SECTOR);
         spare = new FaultyDevice(spareMedium, new SplittableRandom(3), FaultyDevice.Steps.none());
         byte[] old = new byte[UNITS * Place.UNIT_BYTES];
@@ -71,7 +76,23 @@ final class DiskRig implements AutoCloseable {
                 inline,
                 buffers,
                 environment,
-                false));
+                false,
+                RETURN_PAUSE_MILLIS));
+    }
+
+    /** Lets a test do something in the middle of an operation, and time pass. */
+    private final class MainSteps implements FaultyDevice.Steps {
+        @Override
+        public void pause() {
+            Runnable now = atMainsNextStep;
+            atMainsNextStep = () -> {};
+            now.run();
+        }
+
+        @Override
+        public void sleep(long nanos) {
+            scheduler.sleep(nanos);
+        }
     }
 
     /** The sector of the spare that stands for a sector of a slot. */

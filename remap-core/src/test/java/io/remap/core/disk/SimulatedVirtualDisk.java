@@ -48,7 +48,8 @@ class SimulatedVirtualDisk implements SimProduct {
                         parts.engine(),
                         parts.buffers(),
                         parts.environment(),
-                        false)),
+                        false,
+                        parts.returnPauseMillis())),
                 store);
     }
 
