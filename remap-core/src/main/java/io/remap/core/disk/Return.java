@@ -173,7 +173,11 @@ final class Return extends Recovery {
         }
         forEachRun((from, length) ->
                 requireOfMain(false, from, () -> disk.main.direct().write(byteOf(from), part(copy, from, length))));
-        disk.mainSyncer.flush(error -> disk.environment.scheduler().execute(() -> run(() -> compare(error, then))));
+        disk.mainSyncer.flush(error -> goOn(() -> compare(error, then)));
+    }
+
+    private void goOn(Stage stage) {
+        disk.environment.scheduler().execute(() -> run(stage));
     }
 
     private void compare(DeviceException syncError, Stage then) throws Failure, TryLater {

@@ -23,7 +23,11 @@ class MutantsTest {
                 readErrorMapsToBlankSlot(),
                 moverDoesNotWait(),
                 flushForgetsTheSpare(),
-                returnForgetsToFlush());
+                returnForgetsToFlush(),
+                returnOverlooksWritesToTheSlot(),
+                returnOverlooksWritesUnderWay(),
+                requestDoesNotMarkTheWatch(),
+                returnIsPublishedBeforeTheCommit());
     }
 
     /** dm-remap looks up the first sector of a request only. */
@@ -98,7 +102,47 @@ class MutantsTest {
     }
 
     private static Mutant returnForgetsToFlush() {
-        return new Mutant("map remove does not flush main").replace("Return", "            disk.main.flush();\n", "");
+        return new Mutant("map remove does not flush main")
+                .replace(
+                        "Return",
+                        "        disk.mainSyncer.flush(error -> goOn(() -> compare(error, then)));",
+                        "        goOn(() -> compare(null, then));");
+    }
+
+    private static Mutant returnOverlooksWritesToTheSlot() {
+        return new Mutant("a return does not ask whether a write touched the slot meanwhile")
+                .replace(
+                        "Return",
+                        "        if (!touched()) {\n            commit();",
+                        "        if (true) {\n            commit();");
+    }
+
+    private static Mutant returnOverlooksWritesUnderWay() {
+        return new Mutant("a write that is under way when the copy begins does not count")
+                .replace(
+                        "Recovery",
+                        "        if (disk.inFlight.isWriting(firstUnit, endUnit)) {",
+                        "        if (disk.inFlight.isWriting(firstUnit, endUnit) && firstUnit < 0) {");
+    }
+
+    private static Mutant requestDoesNotMarkTheWatch() {
+        return new Mutant("a request does not mark the watch of a slot that it writes to")
+                .replace(
+                        "RequestContext",
+                        "            if (onSpare) {\n                cursor.snapshot()",
+                        "            if (onSpare && offsetBytes < 0) {\n                cursor.snapshot()");
+    }
+
+    private static Mutant returnIsPublishedBeforeTheCommit() {
+        return new Mutant("a return is published before its commit")
+                .replace(
+                        "Return",
+                        "outcome -> run(() -> committed(outcome)));",
+                        "outcome -> {});\n        run(() -> committed(Outcome.DURABLE));")
+                .replace(
+                        "Return",
+                        "release(s -> s.withTable(disk.committedTable()).withReadable(unit, 0xff));",
+                        "release(s -> s.withTable(disk.committedTable().with(unit, 1, Place.lost(Place.lostMask(old)))));");
     }
 
     @ParameterizedTest
