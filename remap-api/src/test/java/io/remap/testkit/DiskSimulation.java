@@ -65,6 +65,7 @@ public final class DiskSimulation implements AutoCloseable {
     private long troubles;
     private long nextHostErrorNanos;
     private int movesUnderWay;
+    private int returnsUnderWay;
     private boolean doubtOfFlushes;
     private boolean storeMayRefuse;
     private boolean spareHasFaults;
@@ -74,7 +75,7 @@ public final class DiskSimulation implements AutoCloseable {
         SplittableRandom seeds = new SplittableRandom(seed);
         this.product = product;
         this.coverage = coverage;
-        this.plan = new SimPlan(seeds.split());
+        this.plan = new SimPlan(seeds.split()); // As plan(seed) does.
         this.random = seeds.split();
         this.scheduler = new SimScheduler(seeds.split());
         this.engine = new SimEngine(scheduler, seeds.split());
@@ -91,6 +92,11 @@ public final class DiskSimulation implements AutoCloseable {
         if (plan.slow) {
             touched.set(0, plan.units);
         }
+    }
+
+    /** What the life of a seed will be. */
+    static SimPlan plan(long seed) {
+        return new SimPlan(new SplittableRandom(seed).split());
     }
 
     int cellBytes() {
@@ -204,7 +210,7 @@ public final class DiskSimulation implements AutoCloseable {
         List<Fault> kinds = new ArrayList<>(
                 List.of(Fault.UNREADABLE, Fault.BAD, Fault.UNWRITABLE, Fault.WRITE_ONLY, Fault.TRANSIENT));
         if (plan.slow) {
-            kinds.add(Fault.SLOW);
+            kinds.addAll(List.of(Fault.SLOW, Fault.SLOW));
             main.slowness(plan.slownessNanos);
         }
         Fault kind = kinds.get(random.nextInt(kinds.size()));
@@ -260,6 +266,7 @@ public final class DiskSimulation implements AutoCloseable {
         boolean add = random.nextInt(3) != 0;
         boolean lose = add && random.nextBoolean();
         movesUnderWay++;
+        returnsUnderWay += add ? 0 : 1;
         trace(() -> (add ? "map add " : "map remove ") + range + (lose ? " --unreadable" : ""));
         scheduler.execute(() -> {
             if (add) {
@@ -272,6 +279,7 @@ public final class DiskSimulation implements AutoCloseable {
 
     private void moved(String what, DiskError error) {
         movesUnderWay--;
+        returnsUnderWay -= what.equals("map remove") ? 1 : 0;
         trace(() -> what + " -> " + error);
         coverage.count(error == DiskError.NONE ? what : "moves with an error");
         requireLost();
@@ -312,11 +320,13 @@ public final class DiskSimulation implements AutoCloseable {
     private void die(boolean powerCut) {
         trace(() -> powerCut ? "power cut" : "the process dies");
         coverage.count(powerCut ? "power cuts" : "crashes");
+        coverage.add("crashes during a return", returnsUnderWay);
         addCounters();
         scheduler.crash();
         buffers.processDied();
         reference.processDied();
         movesUnderWay = 0;
+        returnsUnderWay = 0;
         if (powerCut) {
             mainMedium.powerCut(random);
             spareMedium.powerCut(random);

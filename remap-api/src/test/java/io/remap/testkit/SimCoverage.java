@@ -12,6 +12,7 @@ public final class SimCoverage {
             "buffers refused",
             "clean stops",
             "crashes",
+            "crashes during a return",
             "device gone",
             "faults BAD",
             "faults SLOW",

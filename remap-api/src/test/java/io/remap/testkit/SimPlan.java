@@ -47,7 +47,7 @@ final class SimPlan {
         spareFaults = mainFaults && random.nextInt(4) == 0;
         spareTransients = !spareFaults && random.nextInt(4) == 0;
         storeTrouble = random.nextInt(6) == 0;
-        slow = mainFaults && random.nextInt(10) == 0;
+        slow = mainFaults && random.nextInt(7) == 0;
         hostErrors = random.nextInt(8) == 0;
         flushErrors = random.nextInt(10) == 0;
         powerCuts = random.nextInt(3) == 0;

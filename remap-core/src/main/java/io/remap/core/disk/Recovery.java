@@ -149,10 +149,7 @@ abstract class Recovery {
             watch = new SlotWatch(firstUnit, endUnit);
             disk.state.publish(s -> s.withWatch(watch));
         }
-        watch.begin();
-        if (disk.inFlight.isWriting(firstUnit, endUnit)) {
-            watch.noteWrite(firstUnit, endUnit);
-        }
+        watch.begin(disk.inFlight);
     }
 
     /** Whether a write went to a slot of the range since {@link #watch}: complete once the fence is up. */

@@ -20,9 +20,12 @@ final class SlotWatch {
         this.endUnit = endUnit;
     }
 
-    /** Forgets what was noted; the caller must then scan the table of transfers in flight. */
-    void begin() {
+    /** Begins, or begins anew, once it is published: a write that is under way counts, one that has ended does not. */
+    void begin(InFlightTable inFlight) {
         touched = false;
+        if (inFlight.isWriting(firstUnit, endUnit)) {
+            touched = true;
+        }
     }
 
     void noteWrite(long first, long end) {

@@ -25,6 +25,7 @@ final class Mutant {
     private static final Path SOURCES = Path.of(System.getProperty("basedir", "."), "src");
 
     private final String name;
+    private boolean onlyMoves;
     private final Map<String, List<String[]>> replacements = new LinkedHashMap<>();
 
     Mutant(String name) {
@@ -33,6 +34,16 @@ final class Mutant {
 
     String name() {
         return name;
+    }
+
+    /** Only lives in which sectors are moved can show it: saves the others. */
+    Mutant foundByMoves() {
+        onlyMoves = true;
+        return this;
+    }
+
+    boolean onlyMoves() {
+        return onlyMoves;
     }
 
     /** Replaces a text that occurs exactly once in a source file of the package. */
