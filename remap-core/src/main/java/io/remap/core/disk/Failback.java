@@ -35,6 +35,7 @@ final class Failback {
     private final Map<Long, Waiting> waiting = new LinkedHashMap<>();
     private Cancellable timer;
     private long restUntilNanos;
+    private long begunNanos;
     private boolean returning;
     private boolean stopped;
 
@@ -67,7 +68,7 @@ final class Failback {
             enqueue(unit, 0);
         } else {
             disk.counters.droppedReturns.increment();
-            disk.noteReturnsDropped();
+            disk.log.returnsDropped();
         }
     }
 
@@ -84,7 +85,7 @@ final class Failback {
         }
     }
 
-    /** Begins no return any more; one that is under way ends with the transfer that it is at. */
+    /** Begins no return any more; one that is under way looks for it between its transfers, and ends. */
     synchronized void stop() {
         stopped = true;
         waiting.clear();
@@ -125,6 +126,7 @@ final class Failback {
             }
             unit = first.getKey();
             returning = true;
+            begunNanos = now();
         }
         if (disk.enter()) {
             Return.bringBack(disk, unit, () -> waits(unit), (end, failure) -> {
@@ -140,13 +142,16 @@ final class Failback {
 
     private synchronized void ended(long unit, End end, Recovery.Failure failure) {
         returning = false;
+        // Main has clients too: it rests from returns as long as one took.
+        long now = now();
+        restUntilNanos = now + (now - begunNanos);
         switch (end) {
             case RETURNED -> disk.counters.returnsForLackOfTime.increment();
             case NOTHING_TO_DO -> waiting.remove(unit);
             case REFUSED -> {
                 waiting.remove(unit);
                 disk.counters.refusedReturns.increment();
-                disk.noteReturnRefused(unit);
+                disk.log.returnRefused(unit);
             }
             case FAILED -> tryLater(unit, failure);
         }
@@ -166,7 +171,7 @@ final class Failback {
             enqueue(unit, tries);
         } else {
             disk.counters.abandonedReturns.increment();
-            disk.noteReturnAbandoned(unit, tries);
+            disk.log.returnAbandoned(unit, tries);
         }
     }
 

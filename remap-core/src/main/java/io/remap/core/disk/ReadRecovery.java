@@ -168,7 +168,7 @@ final class ReadRecovery extends Recovery {
             }
             return changed;
         });
-        disk.noteUnreadable(unreadable);
+        disk.log.unreadable(unreadable);
         if (firstErrorOffset == Long.MAX_VALUE) {
             context.pieceRead();
         } else {
@@ -178,7 +178,7 @@ final class ReadRecovery extends Recovery {
 
     private MapSnapshot withUnreadable(MapSnapshot snapshot, long unit, int mask) {
         if (!snapshot.remembers(unit)) {
-            disk.noteForgotten(Integer.bitCount(mask));
+            disk.log.forgotten(Integer.bitCount(mask));
             return snapshot;
         }
         int before = MapSnapshot.Hint.unreadableMask(snapshot.hints.placeOf(unit));

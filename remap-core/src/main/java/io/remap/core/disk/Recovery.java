@@ -229,7 +229,7 @@ abstract class Recovery {
                 if (mayBeSector && !alive) {
                     side.device().wentAway(error);
                 }
-                disk.deviceFault(error);
+                disk.log.deviceFault(error);
                 boolean full = error.errorClass() == ErrorClass.NO_SPACE;
                 throw new Failure(full ? DiskError.NO_SPACE : DiskError.IO, offset, error);
             }

@@ -322,7 +322,7 @@ final class RequestContext extends DeviceIo implements WriteRecovery.Client {
                 if (error == null) {
                     syncSpareAndFinish();
                 } else {
-                    disk.flushFailed(error);
+                    disk.log.flushFailed(error);
                     finish(DiskError.IO, -1);
                 }
             });
@@ -335,7 +335,7 @@ final class RequestContext extends DeviceIo implements WriteRecovery.Client {
         if (touchedSpare && disk.spareSyncer != null) {
             disk.spareSyncer.flush(error -> {
                 if (error != null) {
-                    disk.flushFailed(error);
+                    disk.log.flushFailed(error);
                 }
                 finish(error == null ? DiskError.NONE : DiskError.IO, -1);
             });

@@ -152,7 +152,8 @@ final class Return extends Recovery {
         disk.counters.repeatedReturnCopies.increment();
         if (copies < MAX_UNFENCED_COPIES) {
             unfence();
-            copyWhileTheSlotServes();
+            // A stage of its own: if this one were run again, it would find the watch begun anew.
+            goOn(this::copyWhileTheSlotServes);
         } else {
             copyBack(this::commit);
         }
@@ -184,6 +185,7 @@ final class Return extends Recovery {
         if (syncError != null) {
             throw new Failure(DiskError.IO, byteOf(0), syncError);
         }
+        requirePossible();
         forEachRun((from, length) -> {
             requireOfMain(true, from, () -> disk.main.direct().read(byteOf(from), part(readBack, from, length)));
             if (!part(readBack, from, length).equals(part(copy, from, length))) {

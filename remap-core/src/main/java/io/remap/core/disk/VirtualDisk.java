@@ -20,11 +20,9 @@ import io.remap.core.disk.SegmentCursor.Target;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
 import java.util.function.LongToIntFunction;
@@ -47,9 +45,6 @@ public final class VirtualDisk implements Disk {
     /** How soon a request tries again to enter the full table of transfers in flight. */
     static final long TABLE_FULL_RETRY_MILLIS = 1;
 
-    /** Events of one kind are logged in full up to so many a run, then by powers of two. */
-    private static final int LOG_IN_FULL = 16;
-
     private static final Logger LOG = LoggerFactory.getLogger(VirtualDisk.class);
 
     /** Set in {@code outstanding} once no new requests are taken. */
@@ -62,6 +57,7 @@ public final class VirtualDisk implements Disk {
     final BufferPool buffers;
     final Environment environment;
     final Counters counters = new Counters();
+    final DiskLog log;
     final MapState state;
     final InFlightTable inFlight;
     final RangeLock locks;
@@ -78,7 +74,6 @@ public final class VirtualDisk implements Disk {
     private final Side spareSide;
     private final MapSteering steering = new MapSteering(this);
     private final AtomicLong outstanding = new AtomicLong();
-    private final AtomicBoolean toldOfForgotten = new AtomicBoolean();
     private final CountDownLatch drained = new CountDownLatch(1);
 
     /**
@@ -118,6 +113,7 @@ public final class VirtualDisk implements Disk {
 
     private VirtualDisk(Parts parts) {
         this.name = parts.name();
+        this.log = new DiskLog(name, counters);
         this.main = TrackedDevice.of(parts.main());
         this.spare =
                 parts.spare().map(TrackedDevice::of).map(TrackedDevice::direct).orElse(null);
@@ -289,73 +285,6 @@ public final class VirtualDisk implements Disk {
     /** Memory for a sector, aligned for direct transfers. Recovery only. */
     ByteBuffer sectorBuffer() {
         return unitBuffer().limit(traits.sectorBytes()).slice();
-    }
-
-    // --- what is told to people; a disk triggers it, so it is limited
-
-    void deviceFault(DeviceException error) {
-        counters.deviceFaults.increment();
-        if (worthLogging(counters.deviceFaults.sum())) {
-            LOG.warn("{}: {}; blamed on the device, nothing was remapped", name, error.getMessage());
-        }
-    }
-
-    void flushFailed(DeviceException error) {
-        if (worthLogging(counters.failedRequests.sum())) {
-            LOG.error("{}: {}; acknowledged writes may be lost", name, error.getMessage());
-        }
-    }
-
-    void noteUnreadable(Map<Long, Integer> unitMasks) {
-        if (!unitMasks.isEmpty() && worthLogging(counters.newUnreadableSectors.sum())) {
-            LOG.warn("{}: unreadable sectors in units {}", name, unitMasks.keySet());
-        }
-    }
-
-    void noteRedirected(int units, long firstByte) {
-        if (worthLogging(counters.redirectedWrites.sum())) {
-            LOG.warn("{}: redirected a failing write of {} units at byte {} to the spare", name, units, firstByte);
-        }
-    }
-
-    /** For sectors that were not remembered as unreadable. */
-    void noteForgotten(int sectors) {
-        counters.droppedHints.add(sectors);
-        if (!toldOfForgotten.getAndSet(true)) {
-            LOG.warn(
-                    "{}: unreadable sectors in {} units are remembered, more are not: these are tried anew at every read",
-                    name,
-                    MapSnapshot.MAX_HINTED_UNITS);
-        }
-    }
-
-    void noteReturnRefused(long unit) {
-        if (worthLogging(counters.refusedReturns.sum())) {
-            LOG.warn("{}: main refuses unit {} again: it stays on the spare", name, unit);
-        }
-    }
-
-    void noteReturnAbandoned(long unit, int tries) {
-        if (worthLogging(counters.abandonedReturns.sum())) {
-            LOG.warn(
-                    "{}: unit {} could not be brought back to main in {} tries and stays on the spare; 'map remove' tries again",
-                    name,
-                    unit,
-                    tries);
-        }
-    }
-
-    void noteReturnsDropped() {
-        if (worthLogging(counters.droppedReturns.sum())) {
-            LOG.warn(
-                    "{}: {} units wait to be brought back to main: more stay on the spare until 'map remove'",
-                    name,
-                    Failback.MAX_WAITING_UNITS);
-        }
-    }
-
-    private static boolean worthLogging(long count) {
-        return count <= LOG_IN_FULL || Long.bitCount(count) == 1;
     }
 
     /** Shows the map to people, and takes their orders about it. */

@@ -27,6 +27,9 @@ import org.junit.jupiter.api.Test;
 class ReturnTest {
     private static final int SECTOR = DiskRig.SECTOR;
     private static final int UNIT = Place.UNIT_BYTES;
+    /** Before and after the write, the sync and the read of main. */
+    private static final int STEPS_OF_A_COPY = 6;
+
     private static final long SLOW_NANOS = WriteRecovery.MAIN_BUDGET_NANOS + 1;
 
     private DiskRig rig;
@@ -98,6 +101,24 @@ class ReturnTest {
         assertArrayEquals(expected, onMain(0, UNIT));
     }
 
+    /** The second copy meets a host that is short of memory, and is made again as a whole. */
+    @Test
+    void copyThatIsInterruptedIsNoCopy() {
+        assertEquals(DiskError.NONE, rig.move(true, 0, 8, false));
+        int[] step = {0};
+        atEachStepOfMain(STEPS_OF_A_COPY + 1, () -> {
+            if (step[0]++ == 0) {
+                submit(Operation.WRITE, 0, UNIT, 0x22);
+            } else if (step[0] > STEPS_OF_A_COPY) {
+                rig.main.failTransfers(1, Errno.ENOMEM);
+            }
+        });
+        assertEquals(DiskError.NONE, rig.move(false, 0, 8, false));
+        assertEquals(STEPS_OF_A_COPY + 1, step[0]);
+        assertArrayEquals(bytes(UNIT, 0x22), onMain(0, UNIT));
+        assertArrayEquals(bytes(UNIT, 0x22), rig.read(0, UNIT));
+    }
+
     @Test
     void readsSpoilNoCopy() {
         assertEquals(DiskError.NONE, rig.move(true, 0, 8, false));
@@ -112,7 +133,6 @@ class ReturnTest {
     void lastCopyIsMadeUnderTheFence() {
         assertEquals(DiskError.NONE, rig.move(true, 0, 8, false));
         int[] written = {0};
-        // Each copy is two transfers and a sync of main, two steps each.
         atEachStepOfMain(100, () -> submit(Operation.WRITE, 0, SECTOR, ++written[0]));
         assertEquals(DiskError.NONE, rig.move(false, 0, 8, false));
         assertTrue(rig.store.table().isEmpty());
