@@ -153,6 +153,7 @@ public final class DiskSimulation implements AutoCloseable {
         storeMayRefuse = plan.storeTrouble;
         running = product.start(new SimProduct.Parts(
                 main, spare, metadata, engine, buffers, scheduler.environment(random), plan.returnPauseMillis));
+        reference.opened();
         requireLost();
     }
 

@@ -225,13 +225,18 @@ public final class MemoryMetadata implements MetadataProvider {
             }
             try {
                 spare.flush();
+            } catch (DeviceException e) {
+                // The data is not there for certain, so no record of it was begun: the next open finds none.
+                return failed(commit, e.getMessage(), false);
+            }
+            try {
                 spare.write(0, ByteBuffer.allocateDirect(Place.UNIT_BYTES));
                 spare.flush();
             } catch (DeviceException e) {
-                return failed(commit, e.getMessage());
+                return failed(commit, e.getMessage(), uncertainFound.get());
             }
             if (wanted == Outcome.STORE_FAILED) {
-                return failed(commit, "as the test decided");
+                return failed(commit, "as the test decided", uncertainFound.get());
             }
             synchronized (this) {
                 tables.apply(commit.changes);
@@ -241,9 +246,9 @@ public final class MemoryMetadata implements MetadataProvider {
             return Outcome.DURABLE;
         }
 
-        private synchronized Outcome failed(Commit commit, String why) {
+        private synchronized Outcome failed(Commit commit, String why, boolean found) {
             failure = why;
-            if (uncertainFound.get()) {
+            if (found) {
                 // Not in force now: only the next open finds it.
                 tables.apply(commit.changes);
             }

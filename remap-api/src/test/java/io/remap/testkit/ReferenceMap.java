@@ -2,6 +2,7 @@ package io.remap.testkit;
 
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.List;
 
 /**
@@ -34,6 +35,9 @@ public final class ReferenceMap {
 
     private final long[] mayFailUntil;
     private final long[] mustFailSince;
+    /** Sectors of writes that failed: the next open may find that such a write has happened. */
+    private final BitSet writesFailed = new BitSet();
+
     private long now = 1;
 
     /** A write, from its beginning to its end. */
@@ -169,6 +173,9 @@ public final class ReferenceMap {
     /** It was answered with an error, or promises nothing (TRIM). */
     public void writeFailed(Write write) {
         ended(write, false);
+        writesFailed.set(
+                firstWhole(write.offsetBytes),
+                Math.max(firstWhole(write.offsetBytes), endWhole(write.offsetBytes + write.lengthBytes)));
     }
 
     private void ended(Write write, boolean acknowledged) {
@@ -299,6 +306,15 @@ public final class ReferenceMap {
                 purge(cell);
             }
         }
+    }
+
+    /**
+     * The disk was opened anew; what it says it has lost now is to be told again. A sector that was lost and that a failed
+     * write covered may be so no more: its record was uncertain.
+     */
+    public void opened() {
+        writesFailed.stream().forEach(sector -> mustFailSince[sector] = NEVER);
+        writesFailed.clear();
     }
 
     /** The process died: writes under way may have happened or not, reads are never answered. */
