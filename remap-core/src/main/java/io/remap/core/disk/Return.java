@@ -52,7 +52,11 @@ final class Return extends Recovery {
 
     /** Told once, after the range was released. */
     interface Listener {
-        /** @param failure why, for the last two */
+        /**
+         * The unit is where it stays for now.
+         *
+         * @param failure why, for the last two ends; otherwise {@code null}
+         */
         void ended(End end, Failure failure);
     }
 

@@ -1,5 +1,6 @@
 package io.remap.core.disk;
 
+import java.util.concurrent.atomic.AtomicInteger;
 import org.jetbrains.lincheck.datastructures.ModelCheckingOptions;
 import org.jetbrains.lincheck.datastructures.Operation;
 import org.junit.jupiter.api.Test;
@@ -15,7 +16,7 @@ public class WatchModelTest {
     private final InFlightTable inFlight = new InFlightTable(Runnable::run, 8);
 
     private final MapState state = new MapState(MapSnapshot.EMPTY, Runnable::run);
-    private volatile int slot;
+    private final AtomicInteger slot = new AtomicInteger();
 
     /** For Lincheck, which makes one for each try. */
     public WatchModelTest() {}
@@ -27,7 +28,7 @@ public class WatchModelTest {
         MapSnapshot snapshot = state.current();
         if (!snapshot.isMoving(UNIT, UNIT + 1)) {
             snapshot.noteSlotWrite(UNIT, UNIT + 1);
-            slot = slot + 1;
+            slot.incrementAndGet();
         }
         inFlight.exit(index);
     }
@@ -38,13 +39,13 @@ public class WatchModelTest {
         SlotWatch watch = new SlotWatch(UNIT, UNIT + 1);
         state.publish(s -> s.withWatch(watch));
         watch.begin(inFlight);
-        int copy = slot;
+        int copy = slot.get();
         state.publish(s -> s.withMoving(UNIT, UNIT + 1));
         inFlight.awaitOverlapping(UNIT, UNIT + 1, true, () -> fenced(watch, copy));
     }
 
     private void fenced(SlotWatch watch, int copy) {
-        if (!watch.touched() && copy != slot) {
+        if (!watch.touched() && copy != slot.get()) {
             throw new IllegalStateException("a write was overlooked");
         }
         state.publish(s -> s.withoutWatch(watch).withoutMoving(UNIT, UNIT + 1));
