@@ -202,15 +202,23 @@ class StoreTest {
         assertEquals(Outcome.DURABLE, Bench.open(spare).commit(changes));
         changes.clear();
 
+        long heapBefore = heapAfterCollection();
         long start = System.nanoTime();
         Opened opened = Bench.open(spare);
         long millis = (System.nanoTime() - start) / 1_000_000;
+        long heapMib = (heapAfterCollection() - heapBefore) >> 20;
         assertEquals(count, opened.store().table().extents());
-        // A time decides no test.
-        System.out.println("suite: StoreTest: opening with a million mappings took " + millis + " ms");
+        // Neither a time nor what a collector keeps decides a test.
+        System.out.println("suite: StoreTest: opening with a million mappings took " + millis + " ms and " + heapMib
+                + " MiB of heap");
 
         long writes = spare.operations(CrashDevice.Operation.WRITE);
         assertEquals(Outcome.DURABLE, opened.commit(Bench.map(2L * count, count)));
         assertEquals(2, spare.operations(CrashDevice.Operation.WRITE) - writes, "one block in each copy");
+    }
+
+    private static long heapAfterCollection() {
+        System.gc();
+        return Runtime.getRuntime().totalMemory() - Runtime.getRuntime().freeMemory();
     }
 }

@@ -17,7 +17,7 @@ import org.openjdk.jmh.annotations.Warmup;
 
 /**
  * What one call of {@code map} costs: the cut of a range into segments, by the number of mappings in the table. Run with
- * {@code ./check bench MapBenchmark -prof gc}: the profiler shows the bytes allocated per call.
+ * {@code ./check bench jmh MapBenchmark}: the profiler shows the bytes allocated per call.
  */
 @State(Scope.Thread)
 @BenchmarkMode(Mode.AverageTime)
