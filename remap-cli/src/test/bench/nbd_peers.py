@@ -1,170 +1,180 @@
 """Measures NBD servers side by side over a Unix socket, with fio's nbd engine.
 
-    nbd_peers.py REMAP RESULT.json [--jobs a,b] [--servers a,b] [--rounds N] [--seconds N] [--directory DIR]
+Each server serves a copy of its own of the same image. The rounds are interleaved: a round runs every job on every
+server, one after the other, in an order that moves on by one each time, so that a drift of the machine meets all
+alike. A figure is the median over the rounds; a ratio is taken within each round, and then the median of it.
 
-Every server serves its own copy of the same image from the page cache. The rounds are interleaved (A B C A B C …), so
-that a drift of the machine meets all of them alike; the figures are medians over the rounds, each as a ratio to nbdkit's
-file plugin, with the CPU time of the server per request beside it. REMAP is the launcher.
+Three groups: reads from the page cache of a file system on disk (where a server may ask what is resident), writes to
+files in memory (where no write-back of the kernel disturbs), and O_DIRECT on the disk.
 """
 
 import argparse
-import json
 import os
-import shutil
-import signal
-import statistics
-import subprocess
 import sys
-import tempfile
-import time
 
-BASELINE = "nbdkit-file"
-SERVERS = {
-    "nbdkit-file": ["nbdkit", "-f", "-P", "{pid}", "-U", "{socket}", "file", "{image}"],
-    "qemu-nbd": ["qemu-nbd", "-t", "-e", "16", "-f", "raw", "--pid-file={pid}", "-k", "{socket}", "{image}"],
-    "remap-plain": [
-        "{remap}", "serve", "{image}", "--buffered", "--spare", "{image}.spare", "--transport", "plain",
-        "--name", "bench-plain", "--pid-file", "{pid}", "--socket", "{socket}",
-    ],
-    "remap-fast": [
-        "{remap}", "serve", "{image}", "--buffered", "--spare", "{image}.spare", "--transport", "fast",
-        "--name", "bench-fast", "--pid-file", "{pid}", "--socket", "{socket}",
-    ],
-}
-JOBS = {
-    "randread-4k-qd1": ["--rw=randread", "--bs=4k", "--iodepth=1"],
-    "randread-4k-qd32": ["--rw=randread", "--bs=4k", "--iodepth=32"],
-    "randwrite-4k-qd1": ["--rw=randwrite", "--bs=4k", "--iodepth=1"],
-    "randwrite-4k-qd32": ["--rw=randwrite", "--bs=4k", "--iodepth=32"],
-    "read-64k-qd16": ["--rw=randread", "--bs=64k", "--iodepth=16"],
-    "write-64k-qd16": ["--rw=randwrite", "--bs=64k", "--iodepth=16"],
-    "read-1m-qd8": ["--rw=read", "--bs=1m", "--iodepth=8"],
-    "write-1m-qd8": ["--rw=write", "--bs=1m", "--iodepth=8"],
-}
+import fio
+import report
+import servers
+from servers import say
+
 IMAGE_BYTES = 512 << 20
-SPARE_BYTES = 64 << 20
-START_SECONDS = 60
-TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+EXIT_INCOMPLETE = 3
+CACHED_PEERS = ["nbdkit-file", "qemu-nbd"]
+DIRECT_PEERS = ["qemu-native", "qemu-io_uring", "qemu-threads"]
+OURS = ["remap-plain", "remap-fast"]
+# fio on the file itself: what the disk gives.
+BARE = "bare-disk"
+
+# Group: jobs, servers, how remap opens main, where the images stand unless told otherwise.
+GROUPS = {
+    "cached-reads": ([job for job in fio.JOBS if fio.is_read(job)], CACHED_PEERS + OURS, "--buffered", "/var/tmp"),
+    "cached-writes": ([job for job in fio.JOBS if not fio.is_read(job)], CACHED_PEERS + OURS, "--buffered", "/dev/shm"),
+    "direct": (["randread-4k-qd32", "randwrite-4k-qd32", "read-1m-qd8"], [BARE] + DIRECT_PEERS + OURS, "--direct",
+               "/var/tmp"),
+}
 
 
-class Server:
-    def __init__(self, name, remap, directory):
-        self.name = name
-        self.socket = os.path.join(directory, name + ".sock")
-        pid_file = os.path.join(directory, name + ".pid")
-        image = os.path.join(directory, name + ".img")
-        shutil.copyfile(os.path.join(directory, "image"), image)
-        with open(image + ".spare", "wb") as spare:
-            spare.truncate(SPARE_BYTES)
-        words = dict(remap=remap, socket=self.socket, pid=pid_file, image=image)
-        self.log = open(os.path.join(directory, name + ".log"), "w")
-        self.process = subprocess.Popen(
-            [word.format(**words) for word in SERVERS[name]], stdout=self.log, stderr=subprocess.STDOUT
-        )
-        deadline = time.monotonic() + START_SECONDS
-        while not (os.path.exists(pid_file) and os.path.getsize(pid_file) and os.path.exists(self.socket)):
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                sys.exit("%s did not start: %s" % (name, open(self.log.name).read()))
-            time.sleep(0.02)
-        self.pid = int(open(pid_file).read())
-
-    def cpu_seconds(self):
-        with open("/proc/%d/stat" % self.pid) as stat:
-            fields = stat.read().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
-
-    def peak_mib(self):
-        with open("/proc/%d/status" % self.pid) as status:
-            return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1024
-
-    def stop(self):
-        os.kill(self.pid, signal.SIGTERM)
-        try:
-            self.process.wait(timeout=30)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
+def arguments():
+    parser = argparse.ArgumentParser(
+        prog="./check bench nbd", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--results", required=True, help=argparse.SUPPRESS)
+    parser.add_argument("--groups", default=",".join(GROUPS), help="of " + ",".join(GROUPS))
+    parser.add_argument("--jobs", default="", help="of %s; default: all of a group" % ",".join(fio.JOBS))
+    parser.add_argument("--servers", default="", help="of %s, and variants; default: all of a group"
+                        % ",".join([BARE, *servers.PEERS, *OURS]))
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=2, help="of each job on each server in each round (2)")
+    parser.add_argument("--warm-seconds", type=float, default=4, help="of each job before the first round, for the JIT (4)")
+    parser.add_argument("--variant", action="append", default=[], metavar="NAME=SETTING=VALUE[,SETTING=VALUE]",
+                        help="one more server remap-NAME: the fast transport with these settings")
+    parser.add_argument("--directory", default="", help="where all images stand; default: by group, see above")
+    parser.add_argument("--name", default="nbd", help="of the result (nbd)")
+    a = parser.parse_args()
+    a.variants = {"remap-" + name: settings.split(",")
+                  for name, settings in (each.split("=", 1) for each in a.variant)}
+    known = {BARE, *servers.PEERS, *OURS, *a.variants}
+    for text, allowed in ((a.groups, GROUPS), (a.jobs, fio.JOBS), (a.servers, known)):
+        wrong = [word for word in text.split(",") if word and word not in allowed]
+        if wrong:
+            parser.error("unknown: %s; known: %s" % (", ".join(wrong), ", ".join(sorted(allowed))))
+    return a
 
 
-def run_job(server, job, seconds):
-    """Requests per second, latencies, and CPU of the server per request, for one round."""
-    before = server.cpu_seconds()
-    command = ["fio", "--name=job", "--ioengine=nbd", "--uri=nbd+unix:///?socket=" + server.socket, "--time_based",
-               "--runtime=%g" % seconds, "--size=%d" % IMAGE_BYTES, "--randrepeat=0", "--output-format=json"] + JOBS[job]
-    result = subprocess.run(command, capture_output=True, text=True)
-    if result.returncode != 0:
-        sys.exit("fio failed on %s, %s: %s%s" % (server.name, job, result.stdout[-500:], result.stderr[-500:]))
-    figures = json.loads(result.stdout[result.stdout.index("{"):])["jobs"][0]
-    side = figures["read"] if "read" in JOBS[job][0] else figures["write"]
-    percentiles = side["clat_ns"].get("percentile", {})
-    return {
-        "requests_per_second": side["iops"],
-        "megabytes_per_second": side["bw_bytes"] / 1e6,
-        "p50_us": percentiles.get("50.000000", 0) / 1000,
-        "p99.9_us": percentiles.get("99.900000", 0) / 1000,
-        "cpu_us_per_request": (server.cpu_seconds() - before) * 1e6 / max(1, side["total_ios"]),
-    }
+class Bare:
+    """No server: fio reads and writes the file."""
+
+    def __init__(self, image):
+        self.name, self.image, self.command = BARE, image, ["fio", "--ioengine=io_uring", "--direct=1"]
+
+    def parts(self):
+        return {}
 
 
-def medians(rounds):
-    return {key: statistics.median(r[key] for r in rounds) for key in rounds[0]}
+def start(workplace, name, door, directory, variants, java_options=""):
+    image = os.path.join(directory, name + ".img")
+    servers.make_image(image, IMAGE_BYTES)
+    if name == BARE:
+        return Bare(image)
+    if name in servers.PEERS:
+        return workplace.server(name, servers.PEERS[name], directory, image, workplace.home)
+    servers.make_spare(os.path.join(directory, name + ".spare"))
+    transport = "plain" if name == "remap-plain" else "fast"
+    server = workplace.server(
+        name, servers.remap_words(transport, door, variants.get(name, ())), directory, image, workplace.home, java_options)
+    try:
+        server.check_transport(transport)
+    except servers.NotAsAsked:
+        server.stop()
+        os.unlink(image)
+        raise
+    return server
+
+
+def one_run(server, job, seconds, seed):
+    if isinstance(server, Bare):
+        return dict(fio.run(fio.over_file(server.image, IMAGE_BYTES), fio.options(job), seconds, seed), cpu_us=0.0)
+    return fio.measure(server, fio.over_nbd(server.uri, IMAGE_BYTES), fio.options(job), seconds, seed)
+
+
+def selection(group, a):
+    jobs, names, door, directory = GROUPS[group]
+    jobs = [job for job in jobs if not a.jobs or job in a.jobs.split(",")]
+    names = [name for name in [*names, *a.variants] if not a.servers or name in a.servers.split(",")]
+    return jobs, names, door, a.directory or directory
+
+
+def measure_group(group, a, result, save):
+    jobs, names, door, parent = selection(group, a)
+    if not jobs or not names:
+        return
+    servers.require_space(parent, len(names) * IMAGE_BYTES * 1.1)
+    with servers.Workplace() as workplace:
+        directory = workplace.directory(parent)
+        running = []
+        for name in names:
+            try:
+                say(group + ": starting", name)
+                running.append(start(workplace, name, door, directory, a.variants))
+            except servers.NotAsAsked as reason:
+                say("%s is left out: %s" % (name, reason))
+                result["left_out"]["%s, %s" % (group, name)] = str(reason)
+        rows = {job: {server.name: [] for server in running} for job in jobs}
+        entry = result["groups"][group] = {
+            "file_system": servers.file_system(parent), "directory": parent, "rows": rows, "load": [],
+            "commands": {s.name: " ".join(shown(word, directory, workplace.home) for word in s.command) for s in running},
+            "parts": {s.name: s.parts() for s in running}, "peak_mib": {}}
+        if door == "--buffered":
+            for server in running:
+                servers.read_all(server.image)
+        for server in running:
+            if server.name.startswith("remap"):
+                for job in jobs:
+                    say(group + ": warming", server.name, job)
+                    one_run(server, job, a.warm_seconds, 1)
+        for number in range(a.rounds):
+            entry["load"].append(os.getloadavg()[0])
+            say("%s: round %d of %d, load %.2f" % (group, number + 1, a.rounds, entry["load"][-1]))
+            for index, job in enumerate(jobs):
+                first = (number + index) % max(1, len(running))
+                for server in running[first:] + running[:first]:
+                    rows[job][server.name].append(one_run(server, job, a.seconds, 1000 + number))
+            entry["peak_mib"] = {s.name: s.memory_mib() for s in running if not isinstance(s, Bare)}
+            save()
+
+
+def shown(word, directory, home):
+    """A word of a command without the paths of this run."""
+    return word.replace(directory, "DIR").replace(home, "RUN").replace(servers.REMAP, "remap")
+
+
+def estimate_seconds(a):
+    seconds = 0
+    for group in a.groups.split(","):
+        jobs, names, _, _ = selection(group, a)
+        each = len(jobs) * (a.seconds + fio.RUN_OVERHEAD_SECONDS)
+        warm = len(jobs) * (a.warm_seconds + fio.RUN_OVERHEAD_SECONDS)
+        seconds += a.rounds * len(names) * each + sum(warm for name in names if name.startswith("remap"))
+    return seconds
 
 
 def main():
-    parser = argparse.ArgumentParser(usage="./check bench nbd [options]")
-    parser.add_argument("remap", help=argparse.SUPPRESS)
-    parser.add_argument("result", help=argparse.SUPPRESS)
-    parser.add_argument("--jobs", default=",".join(JOBS), help="of " + ",".join(JOBS))
-    parser.add_argument("--servers", default="nbdkit-file,qemu-nbd,remap-plain", help="of " + ",".join(SERVERS))
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=3, help="of each job in each round")
-    parser.add_argument("--warm-seconds", type=float, default=4, help="of each job before the first round")
-    parser.add_argument("--directory", default="/dev/shm", help="where the images stand")
-    a = parser.parse_args()
-    names, jobs = a.servers.split(","), a.jobs.split(",")
-    with tempfile.TemporaryDirectory(dir=a.directory, prefix="remap-bench.") as directory:
-        os.environ["XDG_RUNTIME_DIR"] = directory
-        os.environ["REMAP_STATE_DIR"] = directory + "/state"
-        with open(directory + "/image", "wb") as image:
-            for _ in range(IMAGE_BYTES >> 20):
-                image.write(os.urandom(1 << 20))
-        servers = []
-        try:
-            servers = [Server(name, a.remap, directory) for name in names]
-            rows = measure(servers, jobs, a)
-            peaks = {s.name: s.peak_mib() for s in servers}
-        finally:
-            for server in servers:
-                server.stop()
-    with open(a.result, "w") as file:
-        json.dump({"jobs": rows, "peak_mib": peaks, "rounds": a.rounds, "seconds": a.seconds}, file, indent=1)
-    show(rows, peaks, names)
+    a = arguments()
+    servers.build_remap()
+    say("about %.0f minutes; load of the machine now: %.2f (a quiet one is below 0.3)"
+        % (estimate_seconds(a) / 60 + 1, os.getloadavg()[0]))
+    result = {"format": 1, "machine": servers.machine(), "image_bytes": IMAGE_BYTES, "left_out": {}, "groups": {},
+              "options": {"rounds": a.rounds, "seconds": a.seconds, "warm_seconds": a.warm_seconds},
+              "command": "./check bench nbd " + " ".join(sys.argv[3:])}
+    for group in a.groups.split(","):
+        measure_group(group, a, result, lambda: servers.save(a.results, a.name, result))
+    path = servers.save(a.results, a.name, result)
+    text = "\n".join(report.peers(result))
+    with open(path.replace(".json", ".md"), "w") as file:
+        file.write(text + "\n")
+    print(text)
+    say("written:", path)
+    sys.exit(EXIT_INCOMPLETE if result["left_out"] else 0)
 
 
-def measure(servers, jobs, a):
-    rows = {}
-    for job in jobs:
-        for server in servers:
-            run_job(server, job, a.warm_seconds)
-        rounds = {server.name: [] for server in servers}
-        for _ in range(a.rounds):
-            for server in servers:
-                rounds[server.name].append(run_job(server, job, a.seconds))
-        rows[job] = {name: medians(r) for name, r in rounds.items()}
-        print("measured", job, file=sys.stderr)
-    return rows
-
-
-def show(rows, peaks, names):
-    print("| job | server | ratio | requests/s | MB/s | CPU µs/request | p50 µs | p99.9 µs |")
-    print("|---|---|---|---|---|---|---|---|")
-    for job, by_server in rows.items():
-        for name in names:
-            f = by_server[name]
-            ratio = f["requests_per_second"] / by_server.get(BASELINE, f)["requests_per_second"]
-            print("| %s | %s | %.2f | %.0f | %.0f | %.1f | %.0f | %.0f |" % (
-                job, name, ratio, f["requests_per_second"], f["megabytes_per_second"], f["cpu_us_per_request"],
-                f["p50_us"], f["p99.9_us"]))
-    print("peak memory: " + ", ".join("%s %.0f MiB" % item for item in peaks.items()))
-
-
-main()
+if __name__ == "__main__":
+    main()
