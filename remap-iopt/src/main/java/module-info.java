@@ -17,7 +17,8 @@ module io.remap.iopt {
     provides io.remap.api.spi.BufferPoolProvider with
             io.remap.iopt.FastBufferPoolProvider;
     provides io.remap.api.spi.IoEngineProvider with
-            io.remap.iopt.FastIoEngineProvider;
+            io.remap.iopt.FastIoEngineProvider,
+            io.remap.iopt.UringIoEngineProvider;
     provides io.remap.api.spi.TransportProvider with
             io.remap.iopt.FastTransportProvider;
 }

@@ -1,0 +1,250 @@
+package io.remap.iopt;
+
+import io.netty.channel.IoEvent;
+import io.netty.channel.IoEventLoop;
+import io.netty.channel.IoRegistration;
+import io.netty.channel.MultiThreadIoEventLoopGroup;
+import io.netty.channel.unix.Buffer;
+import io.netty.channel.uring.IoUringIoEvent;
+import io.netty.channel.uring.IoUringIoHandle;
+import io.netty.channel.uring.IoUringIoHandler;
+import io.netty.channel.uring.IoUringIoOps;
+import io.netty.util.internal.PlatformDependent;
+import io.remap.api.Attribute;
+import io.remap.api.DescriptorTransfers;
+import io.remap.api.DeviceException;
+import io.remap.api.DeviceIo;
+import io.remap.api.spi.IoEngine;
+import java.util.List;
+import java.util.Queue;
+import java.util.concurrent.ThreadFactory;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.LongAdder;
+
+/**
+ * Reads and writes of direct devices through one io_uring, on one thread: as many under way as the disk can take, and no
+ * thread that waits. What a page cache answers, what the ring cannot do (devices without a descriptor, flushes, zeroing),
+ * and what does not come from an event loop is done by another engine.
+ *
+ * <p>Invariants: {@code underWay[tag]} is the transfer that the ring has under that tag, and {@code freeTags} holds the
+ * others; both, and everything else that is not final and thread-safe, belong to the thread of the ring. Whoever makes
+ * {@code awake} true lets that thread look; it makes it false before its last look.
+ */
+final class UringIoEngine implements IoEngine, LoopThread.Workers {
+    /** Most transfers that the ring has at a time; more wait in the queue. */
+    static final int DEPTH = 1024;
+
+    /** Most that wait: as many as requests can be under way in one service. */
+    static final int MAX_WAITING = 1 << 16;
+
+    private static final byte READ = 22;
+    private static final byte WRITE = 23;
+    private static final long CLOSE_MILLIS = 30_000;
+    private static final long IDLE_CHECK_MILLIS = 10;
+
+    private final MultiThreadIoEventLoopGroup group;
+    private final IoEventLoop ring;
+    private final IoRegistration registration;
+    private final IoEngine others;
+    private final CachedDevices devices = new CachedDevices();
+    private final Queue<DeviceIo> waiting = PlatformDependent.newFixedMpmcQueue(MAX_WAITING);
+    private final AtomicBoolean awake = new AtomicBoolean();
+    private final Runnable look = this::look;
+    private final LongAdder transfers = new LongAdder();
+    private final LongAdder shortTransfers = new LongAdder();
+
+    private final DeviceIo[] underWay = new DeviceIo[DEPTH];
+    private final short[] freeTags = new short[DEPTH];
+    private int free = DEPTH;
+    private boolean turnBegun;
+    private volatile boolean closed;
+
+    private UringIoEngine(IoEngine others) {
+        this.others = others;
+        this.group = new MultiThreadIoEventLoopGroup(
+                1, (ThreadFactory) loop -> new LoopThread(loop, "remap-uring"), IoUringIoHandler.newFactory(DEPTH));
+        this.ring = group.next();
+        for (int i = 0; i < DEPTH; i++) {
+            freeTags[i] = (short) i;
+        }
+        this.registration =
+                ring.register(new Completions()).syncUninterruptibly().getNow();
+    }
+
+    /** Takes {@code others} over. */
+    static UringIoEngine over(IoEngine others) {
+        return new UringIoEngine(others);
+    }
+
+    @Override
+    public void submit(DeviceIo io) {
+        if (closed) {
+            throw new IllegalStateException("the I/O engine is closed");
+        }
+        boolean transfer = io.operation == DeviceIo.Operation.READ || io.operation == DeviceIo.Operation.WRITE;
+        if (transfer && Thread.currentThread() instanceof LoopThread loop && devices.of(io.device).direct) {
+            loop.collect(this, io);
+            if (ring.inEventLoop()) {
+                wake();
+            }
+        } else {
+            others.submit(io);
+        }
+    }
+
+    @Override
+    public void take(DeviceIo[] collected, int count) {
+        for (int i = 0; i < count; i++) {
+            // Taken out first: what is submitted to the others is collected in the same array.
+            DeviceIo io = collected[i];
+            collected[i] = null;
+            if (closed || !waiting.offer(io)) {
+                others.submit(io);
+            }
+        }
+        wake();
+    }
+
+    private void wake() {
+        if (!awake.get() && awake.compareAndSet(false, true)) {
+            ring.execute(look);
+        }
+    }
+
+    // ---- The thread of the ring
+
+    private void look() {
+        awake.set(false);
+        LoopThread self = beginTurn();
+        try {
+            while (free > 0) {
+                DeviceIo io = waiting.poll();
+                if (io == null) {
+                    break;
+                }
+                begin(io);
+            }
+        } finally {
+            turnBegun = false;
+            // The replies of everything that the ring gave back before this leave together.
+            self.endTurn();
+        }
+    }
+
+    private LoopThread beginTurn() {
+        LoopThread self = (LoopThread) Thread.currentThread();
+        if (!turnBegun) {
+            turnBegun = true;
+            self.beginTurn();
+        }
+        return self;
+    }
+
+    private void begin(DeviceIo io) {
+        DescriptorTransfers device = transfersOf(io);
+        if (device == null) {
+            others.submit(io);
+            return;
+        }
+        int descriptor;
+        try {
+            descriptor = device.begin(io);
+        } catch (DeviceException e) {
+            io.completed(e);
+            return;
+        }
+        short tag = freeTags[--free];
+        underWay[tag] = io;
+        transfers.increment();
+        byte opcode = io.operation == DeviceIo.Operation.READ ? READ : WRITE;
+        long address = Buffer.memoryAddress(io.data) + io.data.position();
+        registration.submit(new IoUringIoOps(
+                opcode,
+                (byte) 0,
+                (short) 0,
+                descriptor,
+                io.offsetBytes,
+                address,
+                io.data.remaining(),
+                0,
+                (long) tag,
+                (short) 0,
+                (short) 0,
+                0,
+                0));
+    }
+
+    private static DescriptorTransfers transfersOf(DeviceIo io) {
+        return io.device.capability(DescriptorTransfers.class).orElse(null);
+    }
+
+    private void end(int tag, int result) {
+        beginTurn();
+        DeviceIo io = underWay[tag];
+        underWay[tag] = null;
+        freeTags[free++] = (short) tag;
+        int length = io.data.remaining();
+        DeviceException error = transfersOf(io).ended(io, result);
+        if (error == null && result < length) {
+            shortTransfers.increment();
+            others.submit(io);
+        } else {
+            io.completed(error);
+        }
+        wake();
+    }
+
+    /** What the ring knows of this engine. */
+    private final class Completions implements IoUringIoHandle {
+        @Override
+        public void handle(IoRegistration from, IoEvent event) {
+            IoUringIoEvent done = (IoUringIoEvent) event;
+            end((int) done.userData(), done.res());
+        }
+
+        @Override
+        public void close() {
+            // Nothing of ours is in the ring any more.
+        }
+    }
+
+    // ---- Any thread
+
+    @Override
+    public List<Attribute> attributes() {
+        return List.of(
+                Attribute.readOnly(
+                        "engine.uring-transfers", "count", "Reads and writes given to the ring.", transfers::sum),
+                Attribute.readOnly(
+                        "engine.uring-short-transfers",
+                        "count",
+                        "Transfers that came back short and were repeated by a worker.",
+                        shortTransfers::sum));
+    }
+
+    @Override
+    public synchronized void close() {
+        if (closed) {
+            return;
+        }
+        closed = true;
+        // In this order: what the ring sent back short is executed by the others.
+        try {
+            for (long waitedMillis = 0; waitedMillis < CLOSE_MILLIS && !isIdle(); waitedMillis += IDLE_CHECK_MILLIS) {
+                ring.schedule(() -> {}, IDLE_CHECK_MILLIS, TimeUnit.MILLISECONDS)
+                        .awaitUninterruptibly();
+            }
+        } finally {
+            registration.cancel();
+            group.shutdownGracefully(0, CLOSE_MILLIS, TimeUnit.MILLISECONDS).awaitUninterruptibly(CLOSE_MILLIS);
+            others.close();
+        }
+    }
+
+    private boolean isIdle() {
+        return ring.submit(() -> free == DEPTH && waiting.isEmpty())
+                .syncUninterruptibly()
+                .getNow();
+    }
+}
