@@ -167,18 +167,22 @@ def engine(result):
     return lines + ["Not measured: %s: %s" % each for each in result["left_out"].items()]
 
 
+def allocated_bytes(row):
+    """Per operation, of a result of JMH with its profiler gc."""
+    return row["secondaryMetrics"]["gc.alloc.rate.norm"]["score"]
+
+
 def jmh(result):
     lines = ["Command: `./check bench jmh`; JDK %s; %d fork, %d iterations of %s." % (
         result[0]["jdkVersion"], result[0]["forks"], result[0]["measurementIterations"], result[0]["measurementTime"]), "",
         "| benchmark | parameters | ns per operation | ± | bytes allocated per operation |", "|---|---|--:|--:|--:|"]
     for row in result:
         primary = row["primaryMetric"]
-        allocated = row["secondaryMetrics"].get("gc.alloc.rate.norm", {"score": float("nan")})["score"]
         error = primary["scoreError"]
         lines.append("| %s | %s | %.1f | %s | %.2f |" % (
             ".".join(row["benchmark"].split(".")[-2:]),
             ", ".join("%s %s" % each for each in row.get("params", {}).items()), primary["score"],
-            "" if error == "NaN" else "%.1f" % error, allocated))
+            "" if error == "NaN" else "%.1f" % error, allocated_bytes(row)))
     return lines
 
 
@@ -245,7 +249,7 @@ def goal_line(what, measured, goal, floor, more_is_better, unit):
 def other_goals(results):
     lines = []
     for row in results.get("engine", {"rows": []})["rows"]:
-        name = "engine %s alone, 1 MiB reads" % row["engine"]
+        name = "engine %s with pool %s, alone, 1 MiB reads" % (row["engine"], row["pool"])
         lines += [goal_line(name, row["map_gb_s"], 3.2, None, True, " GB/s"),
                   goal_line(name + " against bare pread", row["ratio"], 0.95, None, True, "×")]
     for transport, entry in results.get("extents", {"transports": {}})["transports"].items():
@@ -268,6 +272,9 @@ def other_goals(results):
     if "steady" in results:
         lines.append(goal_line("longest pause of the collector in %.0f s" % results["steady"]["seconds"],
                                max(results["steady"]["gc_pauses_ms"], default=0), 5, None, False, " ms"))
+    if "jmh" in results:
+        lines.append(goal_line("allocated per operation, the most of all benchmarks (the goal is 0; less is JMH itself)",
+                               max(map(allocated_bytes, results["jmh"])), 0.1, None, False, " bytes"))
     return lines
 
 
