@@ -136,6 +136,7 @@ public final class MemoryMetadata implements MetadataProvider {
         private final Deque<Commit> queue = new ArrayDeque<>();
 
         private RemapTable committed;
+        private BitSet committedBadSlots;
         private boolean working;
         private String failure;
 
@@ -145,6 +146,7 @@ public final class MemoryMetadata implements MetadataProvider {
             this.plan = plan;
             this.environment = environment;
             this.committed = tables.table;
+            this.committedBadSlots = (BitSet) tables.badSlots.clone();
             this.failure = readOnly ? "opened read-only" : null;
         }
 
@@ -170,7 +172,7 @@ public final class MemoryMetadata implements MetadataProvider {
 
         @Override
         public synchronized void badSlots(SlotRunVisitor visitor) {
-            tables.badSlots.stream().forEach(slot -> visitor.run(0, slot, 1));
+            committedBadSlots.stream().forEach(slot -> visitor.run(0, slot, 1));
         }
 
         @Override
@@ -242,6 +244,7 @@ public final class MemoryMetadata implements MetadataProvider {
                 tables.apply(commit.changes);
                 tables.generation++;
                 committed = tables.table;
+                committedBadSlots = (BitSet) tables.badSlots.clone();
             }
             return Outcome.DURABLE;
         }
