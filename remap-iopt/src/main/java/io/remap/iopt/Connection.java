@@ -226,7 +226,7 @@ final class Connection implements EpollIoHandle, Session.Events {
     /** There is something to do that no event told of. */
     void attendTo() {
         waits.set(false);
-        if (closed || registration == null && !over) {
+        if (closed || (registration == null && !over)) {
             return;
         }
         if (over) {
@@ -239,7 +239,7 @@ final class Connection implements EpollIoHandle, Session.Events {
                 shutDown = true;
                 session.shutdown();
             }
-            if (yielded || held && inputNoted) {
+            if (yielded || (held && inputNoted)) {
                 held = false;
                 yielded = false;
                 turn();
@@ -280,7 +280,7 @@ final class Connection implements EpollIoHandle, Session.Events {
     private void input(int ops) throws IOException {
         if (inputEnded || held) {
             boolean error = (ops & EpollIoOps.EPOLLERR.value()) != 0;
-            if (error || inputEnded && (ops & EPOLLHUP) != 0) {
+            if (error || (inputEnded && (ops & EPOLLHUP) != 0)) {
                 // Nobody is there to take replies. What came before the end is not looked at, as after a failed send.
                 end();
             }
@@ -391,7 +391,7 @@ final class Connection implements EpollIoHandle, Session.Events {
     private void watch() {
         boolean full = sender.isFull();
         EpollIoOps wanted = readable ? (full ? IN_AND_OUT : IN) : (full ? OUT : NOTHING);
-        if (wanted != watched) {
+        if (!wanted.equals(watched)) {
             watched = wanted;
             registration.submit(wanted);
         }

@@ -166,7 +166,7 @@ final class FastTransport implements Transport {
             }
             ended = true;
         }
-        group.shutdownGracefully(0, LOOP_END_MILLIS, TimeUnit.MILLISECONDS);
+        var unused = group.shutdownGracefully(0, LOOP_END_MILLIS, TimeUnit.MILLISECONDS);
     }
 
     void stopped(Acceptor acceptor) {

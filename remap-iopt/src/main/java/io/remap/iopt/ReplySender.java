@@ -112,7 +112,7 @@ final class ReplySender implements Runnable {
                     side.set(FREE);
                 }
             }
-            if (connection.isOver() || connection.isDraining() && !noted) {
+            if (connection.isOver() || (connection.isDraining() && !noted)) {
                 connection.loop().attend(connection);
             }
         } catch (IOException | RuntimeException | Error e) {
