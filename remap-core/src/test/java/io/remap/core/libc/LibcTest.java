@@ -109,6 +109,42 @@ class LibcTest {
     }
 
     @Test
+    void whatIsInMemoryIsReadWithoutWaiting() {
+        page.putLong(0, 0x1122334455667788L);
+        assertEquals(4096, libc.pwrite(fd, libc.addressOf(page), 4096, 0));
+        page.putLong(4096, 0);
+        long read = libc.preadNoWait(fd, libc.addressOf(page) + 4096, 4096, 0);
+        if (read != -Errno.EOPNOTSUPP && read != -Errno.ENOSYS) {
+            assertEquals(4096, read);
+            assertEquals(0x1122334455667788L, page.getLong(4096));
+            assertEquals(0, libc.preadNoWait(fd, libc.addressOf(page), 4096, 4096), "the end");
+        }
+        assertEquals(-Errno.EBADF, libc.preadNoWait(BAD_DESCRIPTOR, libc.addressOf(page), 512, 0));
+    }
+
+    @Test
+    void pagesGoIntoAPipeUntilItIsFull() {
+        long length = 5L << 20;
+        assertEquals(4096, libc.pwrite(fd, libc.addressOf(page), 4096, length - 4096));
+        int[] ends = new int[2];
+        assertEquals(0, libc.pipe(ends, Libc.O_NONBLOCK | Libc.O_CLOEXEC));
+        int capacity = libc.setPipeBytes(ends[1], 128 << 10);
+        assertEquals(128 << 10, capacity);
+        assertEquals(0, libc.splice(fd, length, ends[1], 4096), "the end");
+        long moved = 0;
+        long result;
+        while ((result = libc.splice(fd, moved, ends[1], length - moved)) > 0) {
+            moved += result;
+        }
+        assertEquals(-Errno.EAGAIN, result);
+        assertEquals(capacity, moved);
+        assertEquals(-Errno.EBADF, libc.splice(BAD_DESCRIPTOR, 0, ends[1], 4096));
+        assertEquals(-Errno.EBADF, libc.setPipeBytes(fd, 4096));
+        assertEquals(0, libc.close(ends[0]));
+        assertEquals(0, libc.close(ends[1]));
+    }
+
+    @Test
     void theNumberBelongsToTheThread() throws Exception {
         ExecutorService pool = Executors.newFixedThreadPool(4);
         try {
