@@ -26,9 +26,10 @@ for start in sorted(choose.sample(range(0, int(sys.argv[1]), 1 << 20), 24)):
     failing_device_up "$work/disk" "$SIZE_BYTES"
 }
 
-# attribute NAME: of the service.
-attribute() {
-    "$remap" get disk "$1" | awk '{print $NF}'
+# served_by_pages: how many reads were answered with pages of the page cache.
+served_by_pages() {
+    "$remap" attributes --json disk get engine.reads-by-pages | python3 -c 'import json, sys
+print(json.load(sys.stdin)["value"])'
 }
 
 # fails_exactly_its_own TRANSPORT DOOR: two clients at once, over a Unix socket and TCP.
@@ -48,6 +49,9 @@ fails_exactly_its_own() {
     done
     [ "$status" = 0 ] || fail "$(cat ./*.log)"
     sed 's/^/suite: '"$1 $2"': /' ./*.log
+    if [ "$1 $2" = "fast --buffered" ]; then
+        [ "$(served_by_pages)" -gt 0 ] || fail "no read was answered with pages of the page cache"
+    fi
     assert_status 0 "$remap" stop disk
 }
 

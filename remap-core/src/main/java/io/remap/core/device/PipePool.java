@@ -13,10 +13,13 @@ import io.remap.core.libc.Libc;
  */
 final class PipePool implements AutoCloseable {
     /**
-     * Most pipes of a device, each with two descriptors: at {@link PagePipe#MAX_BYTES} together just what an unprivileged
-     * user may have in pipes (fs.pipe-user-pages-soft). Who finds none reads in the ordinary way.
+     * Most pipes of a device, each with two descriptors: as many as the default memory of transfers has requests of {@link
+     * PagePipe#MAX_BYTES}. Who finds none reads in the ordinary way.
      */
-    static final int MAX_PIPES = 64;
+    static final int MAX_PIPES = 128;
+
+    /** What a pipe has from the start, but for a user who has too much in pipes. */
+    private static final int USUAL_CAPACITY_BYTES = 64 << 10;
 
     private static final int PAGE_BYTES = 4096;
     private static final int NONE = -1;
@@ -94,9 +97,8 @@ final class PipePool implements AutoCloseable {
                 capacityBytes = 0;
             }
             if (neededBytes > capacityBytes) {
-                int result = libc.setPipeBytes(ends[1], Math.max(MAX_BYTES, neededBytes));
-                if (result < 0 && neededBytes < MAX_BYTES) {
-                    // The user has too much in pipes, or fs.pipe-max-size is set low.
+                int result = libc.setPipeBytes(ends[1], Math.max(neededBytes, USUAL_CAPACITY_BYTES));
+                if (result < 0 && neededBytes < USUAL_CAPACITY_BYTES) {
                     result = libc.setPipeBytes(ends[1], neededBytes);
                 }
                 capacityBytes = Math.max(capacityBytes, result);
