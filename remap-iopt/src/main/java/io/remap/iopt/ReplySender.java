@@ -112,6 +112,10 @@ final class ReplySender implements Runnable {
                     side.set(FREE);
                 }
             }
+            if (!more) {
+                // Not before the side is free: a loop that came meanwhile would find it taken, and nobody would send.
+                connection.loop().attend(connection);
+            }
             if (connection.isOver() || (connection.isDraining() && !noted)) {
                 connection.loop().attend(connection);
             }
@@ -167,9 +171,9 @@ final class ReplySender implements Runnable {
         return true;
     }
 
+    /** The loop is asked to attend when the side is free. */
     private boolean leaveToLoop() {
         noted = true;
-        connection.loop().attend(connection);
         return false;
     }
 
