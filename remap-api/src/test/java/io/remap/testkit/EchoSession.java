@@ -12,6 +12,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Consumer;
 import java.util.function.Function;
 
 /**
@@ -35,7 +36,7 @@ public final class EchoSession implements Session {
         AT_ONCE(0),
         /** By the session itself when it is polled, without any work. */
         BY_ITSELF(1),
-        /** When the test takes it from {@link Shared#held} and completes it. */
+        /** When the test takes it from {@link Shared#held}, or by {@link Shared#carrier}, and completes it. */
         HELD(2),
         /** Within start, which blocks until {@link Shared#release}. */
         BLOCKED(3),
@@ -72,6 +73,9 @@ public final class EchoSession implements Session {
     /** What the sessions of one test have in common. */
     public static final class Shared {
         public final BlockingQueue<EchoSession.Echo> held = new LinkedBlockingQueue<>();
+        /** Takes those that would be {@link #held}, within {@link Work#start}. */
+        public volatile Consumer<Echo> carrier;
+
         public final CountDownLatch release = new CountDownLatch(1);
         public final AtomicInteger blocked = new AtomicInteger();
         public final AtomicInteger opened = new AtomicInteger();
@@ -147,7 +151,14 @@ public final class EchoSession implements Session {
             switch (manner) {
                 case AT_ONCE, PAGES -> complete();
                 case BY_ITSELF -> throw new AssertionError("this is no work");
-                case HELD -> shared.held.add(this);
+                case HELD -> {
+                    Consumer<Echo> carrier = shared.carrier;
+                    if (carrier == null) {
+                        shared.held.add(this);
+                    } else {
+                        carrier.accept(this);
+                    }
+                }
                 case BLOCKED -> {
                     shared.blocked.incrementAndGet();
                     await(shared.release);

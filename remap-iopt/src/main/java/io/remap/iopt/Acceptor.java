@@ -76,8 +76,25 @@ final class Acceptor implements Transport.Listener, EpollIoHandle {
         return socket.socket();
     }
 
+    Loop loop() {
+        return loop;
+    }
+
+    /** The thread of the loop hangs in a transfer. This is the one that took over. */
+    void adopt() {
+        IoRegistration old = registration;
+        registration = null;
+        if (old != null) {
+            old.cancel();
+            register();
+        }
+    }
+
     @Override
     public void handle(IoRegistration handled, IoEvent event) {
+        if (!loop.isThisThread()) {
+            return;
+        }
         try {
             for (int i = 0; i < MAX_ACCEPTS; i++) {
                 ListeningSocket.Accepted accepted = socket.accept();

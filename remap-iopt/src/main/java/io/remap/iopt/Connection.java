@@ -56,6 +56,7 @@ final class Connection implements EpollIoHandle, Session.Events {
     private final Loop loop;
     private final LinuxSocket socket;
     private final String peer;
+    private final SessionFactory sessions;
     private final ReplySender sender;
 
     // By the thread of the loop alone.
@@ -85,12 +86,13 @@ final class Connection implements EpollIoHandle, Session.Events {
     /** The next on that list; the loop's. */
     Connection nextWaiting;
 
-    Connection(FastTransport transport, Loop loop, LinuxSocket socket, String peer) {
+    Connection(FastTransport transport, Loop loop, LinuxSocket socket, String peer, SessionFactory sessions) {
         this.transport = transport;
         this.counters = transport.counters();
         this.loop = loop;
         this.socket = socket;
         this.peer = peer;
+        this.sessions = sessions;
         this.sender = new ReplySender(this, socket, counters);
     }
 
@@ -179,7 +181,11 @@ final class Connection implements EpollIoHandle, Session.Events {
     // ---- The thread of the loop ------------------------------------------------------------------------------------
 
     /** Begins the session. */
-    void begin(SessionFactory sessions) {
+    void begin() {
+        if (!loop.isThisThread() || session != null) {
+            // Another thread took the loop over, and this over with it.
+            return;
+        }
         if (over) {
             closeNow();
             return;
@@ -187,16 +193,40 @@ final class Connection implements EpollIoHandle, Session.Events {
         try {
             session = sessions.create(peer, this);
             sender.begin(session);
-            loop.events().register(this).addListener(future -> {
-                if (future.isSuccess()) {
-                    registration = (IoRegistration) future.getNow();
-                    attendTo();
-                } else {
-                    failed(future.cause());
-                }
-            });
+            register();
         } catch (RuntimeException | Error e) {
             failed(e);
+        }
+    }
+
+    private void register() {
+        loop.events().register(this).addListener(future -> {
+            if (!loop.isThisThread()) {
+                return;
+            }
+            if (future.isSuccess()) {
+                registration = (IoRegistration) future.getNow();
+                attend();
+            } else {
+                failed(future.cause());
+            }
+        });
+    }
+
+    /** The thread of the loop hangs in a transfer, perhaps in a turn of this connection. This is the one that took over. */
+    void adopt() {
+        inTurn = false;
+        watched = null;
+        IoRegistration old = registration;
+        registration = null;
+        if (old != null) {
+            old.cancel();
+        }
+        if (session == null) {
+            begin();
+        } else if (!closed) {
+            yielded = true;
+            register();
         }
     }
 
@@ -207,6 +237,9 @@ final class Connection implements EpollIoHandle, Session.Events {
 
     @Override
     public void handle(IoRegistration handled, IoEvent event) {
+        if (!loop.isThisThread()) {
+            return;
+        }
         int ops = ((EpollIoEvent) event).ops().value();
         LoopThread thread = beginTurn();
         try {
@@ -226,6 +259,10 @@ final class Connection implements EpollIoHandle, Session.Events {
     /** There is something to do that no event told of. */
     void attendTo() {
         waits.set(false);
+        attend();
+    }
+
+    private void attend() {
         if (closed || (registration == null && !over)) {
             return;
         }
@@ -264,6 +301,9 @@ final class Connection implements EpollIoHandle, Session.Events {
     private void endTurn(LoopThread thread) {
         try {
             thread.endTurn();
+            if (thread.isLost()) {
+                return;
+            }
             inTurn = false;
             if (!over) {
                 watch();
@@ -301,6 +341,9 @@ final class Connection implements EpollIoHandle, Session.Events {
                 Session.Work work = session.poll();
                 if (work != null) {
                     work.start();
+                    if (((LoopThread) Thread.currentThread()).isLost()) {
+                        return;
+                    }
                     if (++started == MAX_WORK_IN_TURN) {
                         yieldTurn();
                         return;
@@ -421,7 +464,9 @@ final class Connection implements EpollIoHandle, Session.Events {
     /** The loop ends, which it does after its connections; to be safe. */
     @Override
     public void close() {
-        over = true;
-        closeNow();
+        if (loop.isThisThread()) {
+            over = true;
+            closeNow();
+        }
     }
 }

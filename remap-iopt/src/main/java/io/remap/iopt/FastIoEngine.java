@@ -10,6 +10,7 @@ import io.remap.api.ErrorClass;
 import io.remap.api.PagePipe;
 import io.remap.api.spi.IoEngine;
 import java.lang.invoke.VarHandle;
+import java.nio.ByteBuffer;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.TimeUnit;
@@ -29,6 +30,9 @@ import org.slf4j.LoggerFactory;
  * sees the other.
  */
 final class FastIoEngine implements IoEngine {
+    /** What is read of each end of a long read to see whether it is in memory: a sector of any device. */
+    private static final int PROBE_BYTES = 4096;
+
     /** Writes from here on are timed apart from small ones. */
     private static final int LARGE_WRITE_BYTES = 64 << 10;
 
@@ -47,12 +51,14 @@ final class FastIoEngine implements IoEngine {
     private final Environment environment;
     private final Limits limits;
     private final CachedDevices devices = new CachedDevices();
+    private final Handed handed = new Handed();
     private final IoWorkers workers;
 
     private final Counter readsInline = new Counter();
     private final Counter readsMissed = new Counter();
     private final Counter readsByWorker = new Counter();
     private final Counter readsByPages = new Counter();
+    private final Counter inline = new Counter();
     private final Counter byWorker = new Counter();
     private final Counter byCaller = new Counter();
 
@@ -64,7 +70,7 @@ final class FastIoEngine implements IoEngine {
     FastIoEngine(Environment environment, Limits limits) {
         this.environment = environment;
         this.limits = limits;
-        this.workers = new IoWorkers(environment, limits.workerLimit(), new Handed());
+        this.workers = new IoWorkers(environment, limits.workerLimit(), handed);
     }
 
     @Override
@@ -76,8 +82,9 @@ final class FastIoEngine implements IoEngine {
             throw new IllegalStateException("the I/O engine is closed");
         }
         Thread thread = Thread.currentThread();
-        if (thread instanceof LoopThread loop) {
-            if (!readAtOnce(io, devices.of(io.device).reads)) {
+        if (thread instanceof LoopThread loop && !loop.isLost()) {
+            CachedDevices.Entry device = devices.of(io.device);
+            if (!readAtOnce(io, device.reads) && !isQuick(io, device, loop)) {
                 loop.collect(workers, io);
             }
             return;
@@ -91,6 +98,53 @@ final class FastIoEngine implements IoEngine {
         } finally {
             end();
         }
+    }
+
+    /** Executes what was quick of late on the loop; {@code false} if it was not. The watch finds one that is not any more. */
+    private boolean isQuick(DeviceIo io, CachedDevices.Entry device, LoopThread loop) {
+        TransferPace pace = handed.paceOf(io);
+        if (pace.isSlow() || !isInMemory(io, device.reads) || !loop.beginTransfer()) {
+            return false;
+        }
+        workers.watch().begin(loop);
+        long startNanos = environment.time().nanoTime();
+        DeviceException error = null;
+        boolean ended = false;
+        try {
+            error = perform(io);
+            ended = true;
+        } finally {
+            boolean lost = !loop.endTransfer();
+            pace.note(environment.time().nanoTime() - startNanos);
+            if (lost) {
+                pace.hung();
+            }
+            if (!ended) {
+                end();
+            }
+        }
+        inline.increment();
+        try {
+            io.completed(error);
+        } finally {
+            end();
+        }
+        return true;
+    }
+
+    /** Whether a read will most likely not wait: its ends are in the page cache, and what is read ahead is so too. */
+    private static boolean isInMemory(DeviceIo io, CachedReads reads) {
+        if (io.operation != DeviceIo.Operation.READ) {
+            return true;
+        }
+        ByteBuffer data = io.data;
+        int from = data.position();
+        int to = data.limit();
+        boolean all = reads.tryRead(io.offsetBytes, data.limit(from + PROBE_BYTES));
+        data.limit(to).position(to - PROBE_BYTES);
+        all = all && reads.tryRead(io.offsetBytes + (to - from) - PROBE_BYTES, data);
+        data.position(from);
+        return all;
     }
 
     /** Whether the page cache had all of it. */
@@ -206,6 +260,9 @@ final class FastIoEngine implements IoEngine {
                 readsMissed.attribute("engine.reads-missed", "Reads that would have made the event loop wait."),
                 readsByWorker.attribute("engine.reads-by-worker", "Reads that workers executed."),
                 readsByPages.attribute("engine.reads-by-pages", "Reads that were given as pages of the page cache."),
+                inline.attribute("engine.quick-inline", "Quick transfers that the event loop executed itself."),
+                workers.lostLoops.attribute(
+                        "engine.loops-rescued", "Times that such a one hung, and another thread took the event loop over."),
                 byWorker.attribute("engine.by-worker", "Transfers that workers executed for event loops."),
                 byCaller.attribute("engine.by-caller", "Transfers that other threads executed themselves."),
                 workers.batches.attribute("engine.batches", "Times that an event loop handed transfers over."),

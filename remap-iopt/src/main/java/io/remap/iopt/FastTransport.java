@@ -47,6 +47,7 @@ final class FastTransport implements Transport {
     private final int connectionLimit;
     private final OccasionalLog occasionalLog;
     private final TransportCounters counters = new TransportCounters();
+    private final LoopThreads threads = new LoopThreads();
     private final MultiThreadIoEventLoopGroup group;
     private final Loop[] loops;
     private final AtomicInteger nextLoop = new AtomicInteger();
@@ -63,15 +64,47 @@ final class FastTransport implements Transport {
         this.environment = environment;
         this.connectionLimit = connectionLimit;
         this.occasionalLog = new OccasionalLog(log, environment.time());
-        this.group = new MultiThreadIoEventLoopGroup(
-                loopCount,
-                new LoopThreads(),
-                EpollIoHandler.newFactory(MAX_EVENTS, DefaultSelectStrategyFactory.INSTANCE));
+        this.group = newGroup(loopCount);
         List<Loop> made = new ArrayList<>();
         for (EventExecutor executor : group) {
-            made.add(new Loop((IoEventLoop) executor));
+            made.add(new Loop(this, (IoEventLoop) executor));
         }
         loops = made.toArray(Loop[]::new);
+    }
+
+    private MultiThreadIoEventLoopGroup newGroup(int loopCount) {
+        return new MultiThreadIoEventLoopGroup(
+                loopCount, threads, EpollIoHandler.newFactory(MAX_EVENTS, DefaultSelectStrategyFactory.INSTANCE));
+    }
+
+    /** One more event loop, for a {@link Loop} whose thread hangs. */
+    IoEventLoop newEventLoop() {
+        return newGroup(1).next();
+    }
+
+    /** Ends an event loop; what is registered there is closed. */
+    void end(IoEventLoop events) {
+        var unused = events.shutdownGracefully(0, LOOP_END_MILLIS, TimeUnit.MILLISECONDS);
+    }
+
+    /** Another thread runs the loop, which is the calling one. */
+    void adoptAllOf(Loop loop) {
+        List<Connection> open;
+        List<Acceptor> listening;
+        synchronized (connections) {
+            open = new ArrayList<>(connections);
+            listening = new ArrayList<>(acceptors);
+        }
+        for (Connection connection : open) {
+            if (connection.loop() == loop) {
+                connection.adopt();
+            }
+        }
+        for (Acceptor acceptor : listening) {
+            if (acceptor.loop() == loop) {
+                acceptor.adopt();
+            }
+        }
     }
 
     private static final class LoopThreads implements ThreadFactory {
@@ -113,9 +146,9 @@ final class FastTransport implements Transport {
     void admit(ListeningSocket.Accepted accepted, ListeningSocket listening, SessionFactory sessions) {
         try {
             String peer = listening.ready(accepted);
-            Connection connection = new Connection(this, nextLoop(), accepted.socket(), peer);
+            Connection connection = new Connection(this, nextLoop(), accepted.socket(), peer, sessions);
             if (register(connection, peer)) {
-                connection.loop().execute(() -> connection.begin(sessions));
+                connection.loop().execute(connection::begin);
                 return;
             }
         } catch (ListeningSocket.Unwelcome e) {
@@ -167,6 +200,9 @@ final class FastTransport implements Transport {
             ended = true;
         }
         var unused = group.shutdownGracefully(0, LOOP_END_MILLIS, TimeUnit.MILLISECONDS);
+        for (Loop loop : loops) {
+            end(loop.events());
+        }
     }
 
     void stopped(Acceptor acceptor) {

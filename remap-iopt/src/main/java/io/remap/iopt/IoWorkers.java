@@ -46,6 +46,7 @@ final class IoWorkers implements LoopThread.Workers {
     final Counter handedOver = new Counter();
     final Counter overflows = new Counter();
     final Counter heldUp = new Counter();
+    final Counter lostLoops = new Counter();
     private final AtomicInteger most = new AtomicInteger();
 
     private final Environment environment;
@@ -220,6 +221,10 @@ final class IoWorkers implements LoopThread.Workers {
             }
         }
         return busy;
+    }
+
+    WorkerWatch watch() {
+        return watch;
     }
 
     int threads() {

@@ -11,7 +11,9 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.BooleanSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -32,14 +34,25 @@ final class Loop implements EpollIoHandle {
 
     private static final Logger log = LoggerFactory.getLogger(Loop.class);
 
-    private final IoEventLoop events;
+    private final FastTransport transport;
+    private volatile IoEventLoop events;
     private final FileDescriptor bell = Native.newEventFd();
+    /** Threads of this loop that hang in a transfer and were given up; while there are more, loops leave all to workers. */
+    private static final int MAX_LOST_THREADS = 4;
+
+    private final AtomicInteger lostThreads = new AtomicInteger();
+    private IoRegistration registration;
+
+    /** Of {@link #waiting}, taken off and not attended to yet. */
+    private Connection taken;
+
     private final AtomicReference<Connection> waiting = new AtomicReference<>();
     private final Runnable ring = this::ring;
     private final AtomicBoolean started = new AtomicBoolean();
     private ByteBuffer scratch;
 
-    Loop(IoEventLoop events) {
+    Loop(FastTransport transport, IoEventLoop events) {
+        this.transport = transport;
         this.events = events;
     }
 
@@ -48,9 +61,15 @@ final class Loop implements EpollIoHandle {
         if (!started.compareAndSet(false, true)) {
             return;
         }
+        register();
+    }
+
+    private void register() {
         events.register(this).addListener(future -> {
             if (future.isSuccess()) {
-                ((IoRegistration) future.getNow()).submit(EpollIoOps.EPOLLIN.with(EpollIoOps.EPOLLET));
+                registration = (IoRegistration) future.getNow();
+                registration.submit(EpollIoOps.EPOLLIN.with(EpollIoOps.EPOLLET));
+                ((LoopThread) Thread.currentThread()).runs(this);
             }
         });
     }
@@ -111,19 +130,81 @@ final class Loop implements EpollIoHandle {
     }
 
     @Override
-    public void handle(IoRegistration registration, IoEvent event) {
-        Connection connection = waiting.getAndSet(null);
-        while (connection != null) {
-            Connection next = connection.nextWaiting;
+    public void handle(IoRegistration handled, IoEvent event) {
+        if (isThisThread()) {
+            taken = waiting.getAndSet(null);
+            attendToTaken();
+        }
+    }
+
+    private void attendToTaken() {
+        while (taken != null) {
+            Connection connection = taken;
+            taken = connection.nextWaiting;
             connection.nextWaiting = null;
             connection.attendTo();
-            connection = next;
+            if (!isThisThread()) {
+                return;
+            }
         }
+    }
+
+    // ---- A thread that hangs
+
+    /** Whether its thread may do what might hang. */
+    boolean canBeRescued() {
+        return lostThreads.get() < MAX_LOST_THREADS;
+    }
+
+    /**
+     * Has a new thread take over from one that hangs in a transfer. What the old one was at comes back to the transport when
+     * it returns, and is not touched by it: whatever it did before the transfer the new one sees, since {@code claim}
+     * follows in {@link LoopThread}'s state.
+     *
+     * @param claim whether it hangs still; true once it is lost
+     * @return whether it was lost
+     */
+    boolean rescue(BooleanSupplier claim) {
+        IoEventLoop next;
+        try {
+            next = transport.newEventLoop();
+        } catch (RuntimeException | Error e) {
+            log.warn("an event loop is held up, and no other thread can take over: {}", e.toString());
+            return false;
+        }
+        if (!claim.getAsBoolean()) {
+            transport.end(next);
+            return false;
+        }
+        lostThreads.incrementAndGet();
+        IoEventLoop old = events;
+        events = next;
+        next.execute(() -> takeOver(old));
+        return true;
+    }
+
+    private void takeOver(IoEventLoop old) {
+        if (registration != null) {
+            registration.cancel();
+        }
+        register();
+        transport.adoptAllOf(this);
+        attendToTaken();
+        ring();
+        // By its own thread, after it has cancelled what it had registered: what is registered is closed with it.
+        old.execute(() -> transport.end(old));
+    }
+
+    /** A thread that was lost has returned. */
+    void lostThreadCameBack() {
+        lostThreads.decrementAndGet();
     }
 
     /** The loop ends; or it never began. */
     @Override
     public void close() throws IOException {
-        bell.close();
+        if (isThisThread()) {
+            bell.close();
+        }
     }
 }

@@ -2,13 +2,19 @@ package io.remap.iopt;
 
 import io.netty.util.concurrent.FastThreadLocalThread;
 import io.remap.api.DeviceIo;
+import java.util.concurrent.atomic.AtomicInteger;
 
 /**
  * Thread of an event loop. It must not wait for a device: transfers that might are collected while the loop starts the work
  * that it decoded, and handed over together, which wakes a worker once and not for each. The replies of a turn leave
  * together, after that.
  *
- * <p>Used by itself only. Invariant: what is collected is handed over before the loop waits for events.
+ * <p>Waking a worker costs ten times what a write into the page cache does. So what has been quick of late the loop executes
+ * itself, although it might hang for once: then the thread is given up, and another one takes its loop over
+ * ({@link Loop#rescue}). It is the loop's no more, and finds that out before it touches anything of it.
+ *
+ * <p>Used by itself only, but for {@link #isHeldUp} and {@link #giveUp}. Invariant: what is collected is handed over before
+ * the loop waits for events, and before the thread executes a transfer itself.
  */
 final class LoopThread extends FastThreadLocalThread implements BatchThread {
     /** Most transfers that are handed over together. */
@@ -24,6 +30,25 @@ final class LoopThread extends FastThreadLocalThread implements BatchThread {
         void take(DeviceIo[] transfers, int count);
     }
 
+    private static final int FREE = 0;
+    private static final int IN_TRANSFER = 1;
+    private static final int LOST = 2;
+
+    /** {@link #FREE}, or what the thread is in. {@link #LOST} for ever once it is. */
+    private final AtomicInteger state = new AtomicInteger();
+
+    /** Changes with each transfer that the thread executes. */
+    private volatile long transfers;
+
+    private long transfersByMe;
+
+    /** The watch's. */
+    private long transfersSeen;
+
+    private int timesSeen;
+    private boolean watched;
+    private volatile Loop loop;
+
     private final DeviceIo[] collected = new DeviceIo[MAX_BATCH];
     private int count;
     private Workers workers;
@@ -34,6 +59,67 @@ final class LoopThread extends FastThreadLocalThread implements BatchThread {
 
     LoopThread(Runnable loop, String name) {
         super(loop, name);
+    }
+
+    /** The thread runs this loop from now on. */
+    void runs(Loop its) {
+        loop = its;
+    }
+
+    /** Begins to execute a transfer that should be quick; {@code false} if the thread must not. */
+    boolean beginTransfer() {
+        Loop its = loop;
+        if (its == null || !its.canBeRescued() || state.get() != FREE) {
+            return false;
+        }
+        handOver();
+        transfersByMe++;
+        transfers = transfersByMe;
+        state.set(IN_TRANSFER);
+        return true;
+    }
+
+    /** The transfer has ended; {@code false} if another thread has the loop by now. */
+    boolean endTransfer() {
+        if (state.compareAndSet(IN_TRANSFER, FREE)) {
+            return true;
+        }
+        loop.lostThreadCameBack();
+        return false;
+    }
+
+    /** Whether another thread has the loop. */
+    boolean isLost() {
+        return state.get() == LOST;
+    }
+
+    /** Whether it is in a transfer. For the watch. */
+    boolean isInTransfer() {
+        return state.get() == IN_TRANSFER;
+    }
+
+    /** Whether it is in the same transfer for so many times of asking. For the watch. */
+    boolean isHeldUp(int times) {
+        long now = transfers;
+        if (now != transfersSeen) {
+            transfersSeen = now;
+            timesSeen = 0;
+        }
+        return ++timesSeen > times;
+    }
+
+    /** The watch knows of this thread. */
+    boolean isWatched() {
+        return watched;
+    }
+
+    void watched() {
+        watched = true;
+    }
+
+    /** Has another thread take the loop over, if this one is in a transfer still. For the watch. */
+    boolean giveUp() {
+        return loop.rescue(() -> state.compareAndSet(IN_TRANSFER, LOST));
     }
 
     /** Collects a transfer for these workers. */
@@ -61,7 +147,7 @@ final class LoopThread extends FastThreadLocalThread implements BatchThread {
 
     @Override
     public boolean atBatchEnd(Runnable task) {
-        if (!inTurn) {
+        if (!inTurn || isLost()) {
             return false;
         }
         for (int i = endCount - 1; i >= 0; i--) {

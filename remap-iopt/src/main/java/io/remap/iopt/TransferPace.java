@@ -24,6 +24,11 @@ final class TransferPace {
         return waits || averageNanos >= WORTH_SHARING_NANOS;
     }
 
+    /** One hung: the next ones are not counted on. */
+    void hung() {
+        averageNanos = SLOWEST_COUNTED_NANOS;
+    }
+
     /** One took so long. A lost update does no harm. */
     void note(long tookNanos) {
         if (!waits) {

@@ -1,5 +1,7 @@
 package io.remap.iopt;
 
+import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.locks.LockSupport;
 
 /**
@@ -14,7 +16,11 @@ final class WorkerWatch {
     /** So many times it finds nobody at work before it sleeps: waking it costs more than to look. */
     private static final int PATIENCE = 20;
 
+    /** A loop is found in the same transfer so many times before it is taken over, which costs a thread. */
+    private static final int HELD_UP_CHECKS = 4;
+
     private final IoWorkers workers;
+    private final List<LoopThread> loops = new CopyOnWriteArrayList<>();
     private final Thread thread;
     private volatile boolean awake;
     private volatile boolean closed;
@@ -24,6 +30,15 @@ final class WorkerWatch {
         this.workers = workers;
         this.thread = new Thread(this::run, "remap-io-watch");
         thread.setDaemon(true);
+    }
+
+    /** A loop executes a transfer itself now. */
+    void begin(LoopThread loop) {
+        if (!loop.isWatched()) {
+            loop.watched();
+            loops.add(loop);
+        }
+        begin();
     }
 
     /** Somebody is at work now. */
@@ -45,7 +60,8 @@ final class WorkerWatch {
     private void run() {
         int idle = 0;
         while (!closed) {
-            if (workers.check()) {
+            boolean busy = workers.check();
+            if (checkLoops() || busy) {
                 idle = 0;
             } else if (++idle >= PATIENCE) {
                 sleep();
@@ -55,10 +71,26 @@ final class WorkerWatch {
         }
     }
 
+    /** Has loops taken over whose threads hang; returns whether any executes transfers. */
+    private boolean checkLoops() {
+        boolean busy = false;
+        for (LoopThread loop : loops) {
+            if (loop.isLost() || !loop.isAlive()) {
+                loops.remove(loop);
+            } else if (loop.isInTransfer()) {
+                busy = true;
+                if (loop.isHeldUp(HELD_UP_CHECKS) && loop.giveUp()) {
+                    workers.lostLoops.increment();
+                }
+            }
+        }
+        return busy;
+    }
+
     private void sleep() {
         awake = false;
         // Who came in before that relied on it.
-        if (workers.check()) {
+        if (workers.check() || checkLoops()) {
             awake = true;
         }
         while (!awake && !closed) {
