@@ -117,4 +117,42 @@ test_without_the_nbd_module_serve_names_what_is_missing() {
     [ ! -e x.sock ] || fail "a socket stays"
 }
 
+test_the_fast_path_serves_by_default_and_plain_serves_if_that_is_wanted() {
+    make_image
+    start_remap disk "$work/disk.img" --no-spare
+    nbdcopy "$uri" out.img
+    assert_same_content original.img out.img
+    assert_contains "$(cat disk.out)" "transport fast"
+    assert_status 0 "$remap" status disk
+    assert_contains "$output" "I/O-opt: enabled"
+    assert_contains "$output" "transport fast, I/O engine fast"
+    assert_status 0 "$remap" stop disk
+    start_remap disk "$work/disk.img" --no-spare --transport plain
+    nbdcopy "$uri" out.img
+    assert_same_content original.img out.img
+    assert_status 0 "$remap" status disk
+    assert_contains "$output" "I/O-opt: absent"
+    assert_contains "$output" "transport plain, I/O engine inline"
+}
+
+test_an_engine_that_makes_event_loops_wait_is_refused_with_the_fast_transport() {
+    make_image
+    assert_status 2 "$remap" serve "$work/disk.img" --no-spare --socket "$work/x.sock" \
+        --transport fast --set io-engine=inline
+    assert_contains "$output" "--transport plain"
+    start_remap disk "$work/disk.img" --no-spare --set io-engine=inline
+    assert_status 0 "$remap" status disk
+    assert_contains "$output" "transport plain, I/O engine inline"
+}
+
+test_without_the_module_of_the_fast_path_the_plain_transport_serves() {
+    without_module remap-iopt
+    make_image
+    start_remap disk "$work/disk.img" --no-spare --transport fast
+    nbdcopy "$uri" out.img
+    assert_same_content original.img out.img
+    assert_status 0 "$remap" status disk
+    assert_contains "$output" "I/O-opt: failed: hot path 'fast': no module provides it; 'plain' serves instead"
+}
+
 run_tests

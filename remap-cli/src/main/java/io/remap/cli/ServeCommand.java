@@ -1,6 +1,8 @@
 package io.remap.cli;
 
 import io.remap.api.DeviceUri;
+import io.remap.api.FeatureState;
+import io.remap.api.FeatureStatus;
 import io.remap.api.ListenAddress;
 import io.remap.api.Refusal;
 import io.remap.api.Settings;
@@ -297,6 +299,12 @@ final class ServeCommand extends Verb {
             if (!commands.isEmpty()) {
                 terminal.line("  attach it with one of");
                 commands.forEach(command -> terminal.line("    " + command));
+            }
+        }
+        terminal.line("  transport " + status.transport() + ", I/O engine " + status.ioEngine());
+        for (FeatureStatus feature : status.features()) {
+            if (feature.name().equals("I/O-opt") && feature.state() == FeatureState.FAILED) {
+                terminal.line("  I/O-opt: " + feature.text());
             }
         }
         terminal.line("  look at it with   remap status " + status.name());

@@ -20,8 +20,10 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Executes transfers without making an event loop wait. On a {@link LoopThread} a read that the page cache can answer is
- * done at once; everything else is collected and handed over to workers. Large reads come as pages of the cache where the
- * requester takes them. On any other thread a transfer is executed by the caller, who may block.
+ * done at once, and so is what has been quick of late, small writes into the page cache above all; if such a one hangs for
+ * once, another thread takes the loop over. Everything else is collected and handed over to workers. Large reads come as
+ * pages of the cache where the requester takes them. On any other thread a transfer is executed by the caller, who may
+ * block.
  *
  * <p>Nothing is allocated and no lock is taken for a transfer.
  *
@@ -262,7 +264,8 @@ final class FastIoEngine implements IoEngine {
                 readsByPages.attribute("engine.reads-by-pages", "Reads that were given as pages of the page cache."),
                 inline.attribute("engine.quick-inline", "Quick transfers that the event loop executed itself."),
                 workers.lostLoops.attribute(
-                        "engine.loops-rescued", "Times that such a one hung, and another thread took the event loop over."),
+                        "engine.loops-rescued",
+                        "Times that such a one hung, and another thread took the event loop over."),
                 byWorker.attribute("engine.by-worker", "Transfers that workers executed for event loops."),
                 byCaller.attribute("engine.by-caller", "Transfers that other threads executed themselves."),
                 workers.batches.attribute("engine.batches", "Times that an event loop handed transfers over."),

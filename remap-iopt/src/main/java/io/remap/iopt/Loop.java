@@ -24,6 +24,10 @@ import org.slf4j.LoggerFactory;
  * are any, up to a second, before it looks for events again, and a connection that has to let others have their turn asks
  * for attention again and again.
  *
+ * <p>The thread may hang in a transfer. Then another one takes over ({@link #rescue}), with an epoll set of its own, in which
+ * all that belongs to the loop is registered anew. Whatever the loop runs asks {@link #isThisThread} before it touches
+ * anything after a transfer, and when an event comes: the thread that hung may be back, with events of its old set.
+ *
  * <p>Invariants: a connection is on the list of those that wait at most once; while the list is not empty, the bell has
  * been rung or a task that rings it is queued. The eventfd is written by the thread of the loop alone, which also closes it,
  * so that the number cannot be another file's by then.
@@ -32,21 +36,25 @@ final class Loop implements EpollIoHandle {
     /** Memory for what passes by buffers that are not direct: the handshake. */
     private static final int SCRATCH_BYTES = 64 << 10;
 
+    /** Threads that hang in a transfer and were given up; while there are so many, the loop leaves all to workers. */
+    private static final int MAX_LOST_THREADS = 4;
+
     private static final Logger log = LoggerFactory.getLogger(Loop.class);
 
     private final FastTransport transport;
-    private volatile IoEventLoop events;
     private final FileDescriptor bell = Native.newEventFd();
-    /** Threads of this loop that hang in a transfer and were given up; while there are more, loops leave all to workers. */
-    private static final int MAX_LOST_THREADS = 4;
-
+    private final AtomicReference<Connection> waiting = new AtomicReference<>();
     private final AtomicInteger lostThreads = new AtomicInteger();
+
+    /** Its thread and epoll set; others after a rescue. */
+    private volatile IoEventLoop events;
+
+    // By the thread of the loop alone.
     private IoRegistration registration;
 
     /** Of {@link #waiting}, taken off and not attended to yet. */
     private Connection taken;
 
-    private final AtomicReference<Connection> waiting = new AtomicReference<>();
     private final Runnable ring = this::ring;
     private final AtomicBoolean started = new AtomicBoolean();
     private ByteBuffer scratch;
@@ -157,17 +165,18 @@ final class Loop implements EpollIoHandle {
     }
 
     /**
-     * Has a new thread take over from one that hangs in a transfer. What the old one was at comes back to the transport when
-     * it returns, and is not touched by it: whatever it did before the transfer the new one sees, since {@code claim}
-     * follows in {@link LoopThread}'s state.
+     * Has a new thread take over from one that hangs in a transfer. It sees whatever the other one did before the transfer,
+     * which set the state that {@code claim} changes. Called by one thread.
      *
-     * @param claim whether it hangs still; true once it is lost
-     * @return whether it was lost
+     * @param claim gives the thread up if it hangs still, and tells whether it did
+     * @return whether it was given up
      */
     boolean rescue(BooleanSupplier claim) {
         IoEventLoop next;
         try {
             next = transport.newEventLoop();
+            // Starts the thread: if the host gives none, the loop keeps the one it has.
+            next.execute(() -> {});
         } catch (RuntimeException | Error e) {
             log.warn("an event loop is held up, and no other thread can take over: {}", e.toString());
             return false;

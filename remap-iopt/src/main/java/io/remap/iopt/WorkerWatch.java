@@ -5,8 +5,8 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.locks.LockSupport;
 
 /**
- * Looks every few milliseconds, while workers are at work, whether one of them is held up by something that was thought to
- * be quick.
+ * Looks every few milliseconds, while workers and loops execute transfers, whether one of them is held up by something that
+ * was thought to be quick.
  *
  * <p>Invariant: while anybody is at work, the thread is {@link #awake}. Its thread is started with the first work.
  */
@@ -74,10 +74,9 @@ final class WorkerWatch {
     /** Has loops taken over whose threads hang; returns whether any executes transfers. */
     private boolean checkLoops() {
         boolean busy = false;
+        loops.removeIf(loop -> loop.isLost() || !loop.isAlive());
         for (LoopThread loop : loops) {
-            if (loop.isLost() || !loop.isAlive()) {
-                loops.remove(loop);
-            } else if (loop.isInTransfer()) {
+            if (loop.isInTransfer()) {
                 busy = true;
                 if (loop.isHeldUp(HELD_UP_CHECKS) && loop.giveUp()) {
                     workers.lostLoops.increment();

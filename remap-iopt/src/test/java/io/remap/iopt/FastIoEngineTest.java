@@ -361,7 +361,9 @@ class FastIoEngineTest extends IoEngineContract {
         }
         Runnable rounds = () -> {
             for (int i = 0; i < 1000; i++) {
-                transfers.forEach(engine::submit);
+                for (int t = 0; t < transfers.size(); t++) {
+                    engine.submit(transfers.get(t));
+                }
                 loop.thread().handOver();
                 while (!done.tryAcquire(transfers.size())) {
                     Thread.onSpinWait();
