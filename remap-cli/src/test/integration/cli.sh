@@ -78,6 +78,14 @@ test_missing_main() {
     [ ! -e absent.img ] && [ ! -e absent.img.spare ] && [ ! -e absent.spare ] || fail "files were made: $(ls)"
 }
 
+test_no_place_for_the_demo_or_the_sockets() {
+    TMPDIR=$work/absent refused "$ENVIRONMENT" "set TMPDIR" "$remap" demo
+    image main.img
+    remember main.img
+    XDG_RUNTIME_DIR=$work/absent refused "$ENVIRONMENT" "no such file or directory" "$remap" serve main.img
+    assert_untouched
+}
+
 test_missing_spare() {
     image main.img
     remember main.img

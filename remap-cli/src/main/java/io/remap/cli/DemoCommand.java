@@ -1,6 +1,7 @@
 package io.remap.cli;
 
 import io.remap.api.Refusal;
+import io.remap.cli.control.RunDirectory;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -82,15 +83,22 @@ final class DemoCommand extends Verb {
         }
     }
 
-    private static Path makeDirectory() throws IOException {
+    private static Path makeDirectory() throws Refusal {
         String wanted = System.getenv().getOrDefault("TMPDIR", "");
-        Path parent = Path.of(wanted.isEmpty() || wanted.length() > MAX_DIRECTORY_BYTES ? "/tmp" : wanted)
-                .toRealPath();
+        String parent = wanted.isEmpty() || wanted.length() > MAX_DIRECTORY_BYTES ? "/tmp" : wanted;
         // Shorter than the JDK makes the names of temporary directories, as these commands are for people to read.
         String name = Integer.toUnsignedString(new SecureRandom().nextInt(), Character.MAX_RADIX);
-        return Files.createDirectory(
-                parent.resolve("remap-demo." + name),
-                PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
+        try {
+            return Files.createDirectory(
+                    Path.of(parent).toRealPath().resolve("remap-demo." + name),
+                    PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
+        } catch (IOException e) {
+            throw new Refusal(
+                    Refusal.Kind.ENVIRONMENT,
+                    "no directory for the demo can be made in " + parent + ": " + RunDirectory.reason(e)
+                            + "; set TMPDIR to a directory where you may write",
+                    e);
+        }
     }
 
     /** Runs on SIGTERM and the like. */

@@ -64,7 +64,7 @@ public final class RunDirectory {
             return SYSTEM;
         }
         throw environment("XDG_RUNTIME_DIR is not set, so there is no private place for sockets: set it to a"
-                + " directory of your own with mode 700, for example XDG_RUNTIME_DIR=$(mktemp -d)");
+                + " directory of your own with mode 700, for example: export XDG_RUNTIME_DIR=$(mktemp -d)");
     }
 
     /** Where services of this user may be found: {@link #locate}, and for root the system's place as well. */
@@ -229,7 +229,7 @@ public final class RunDirectory {
     }
 
     /** What an exception of the file system says, without the path that our message names already. */
-    static String reason(IOException e) {
+    public static String reason(IOException e) {
         if (e instanceof NoSuchFileException) {
             return "no such file or directory";
         }
