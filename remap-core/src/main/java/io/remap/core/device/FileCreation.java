@@ -8,13 +8,15 @@ import io.remap.core.libc.Libc;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.util.List;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Makes an image file with its space reserved, durably: after a power cut it is there with its size, or not at all.
+ * Makes an image file with its space reserved, durably: after a crash or a power cut it is there with its size, or not at
+ * all, since it gets its name last.
  *
  * <p>Reserved is what fallocate(2) promises. A file system that writes every block anew in another place (btrfs, ZFS,
  * bcachefs) promises nothing by it; there zeros are written, which is the best that can be done, and the log says so.
@@ -38,23 +40,60 @@ final class FileCreation {
         this.sizeBytes = sizeBytes;
     }
 
-    /** Either the file is there or nothing is. */
+    /** Either the file is there, whole, or nothing is. */
     void create(int sectorBytes) throws Refusal, DeviceException {
         checkSize(path, sizeBytes, sectorBytes);
-        try (FileDescriptors descriptors = new FileDescriptors(libc, path, false)) {
-            int result = descriptors.open(Libc.O_CREAT | Libc.O_EXCL, MODE);
+        if (Files.exists(Path.of(path), LinkOption.NOFOLLOW_LINKS)) {
+            throw exists(path);
+        }
+        String folder = folder().toString();
+        try (FileDescriptors nameless = new FileDescriptors(libc, folder, false)) {
+            int result = nameless.open(libc.temporaryFlag(), MODE);
+            if (result == -Errno.EOPNOTSUPP || result == -Errno.EISDIR || result == -Errno.EINVAL) {
+                createNamed();
+                return;
+            }
+            if (result < 0) {
+                throw refused(-result);
+            }
+            fill(nameless.fd());
+            result = libc.link(nameless.fd(), path);
             if (result < 0) {
                 throw refused(-result);
             }
             try {
-                check("create", reserve(descriptors.fd()));
-                check("create", libc.fsync(descriptors.fd()));
                 syncDirectory();
             } catch (Refusal | DeviceException | RuntimeException e) {
                 remove(path);
                 throw e;
             }
         }
+    }
+
+    /** For file systems that know no files without a name: a crash may leave one that is too short. */
+    private void createNamed() throws Refusal, DeviceException {
+        try (FileDescriptors descriptors = new FileDescriptors(libc, path, false)) {
+            int result = descriptors.open(Libc.O_CREAT | Libc.O_EXCL, MODE);
+            if (result < 0) {
+                throw refused(-result);
+            }
+            try {
+                fill(descriptors.fd());
+                syncDirectory();
+            } catch (Refusal | DeviceException | RuntimeException e) {
+                remove(path);
+                throw e;
+            }
+        }
+    }
+
+    private void fill(int fd) throws Refusal, DeviceException {
+        check("create", reserve(fd));
+        check("create", libc.fsync(fd));
+    }
+
+    private Path folder() {
+        return Path.of(path).toAbsolutePath().getParent();
     }
 
     static void checkSize(String path, long sizeBytes, int sectorBytes) throws Refusal {
@@ -98,7 +137,7 @@ final class FileCreation {
 
     /** The name of a new file is durable when its directory is. */
     private void syncDirectory() throws Refusal, DeviceException {
-        Path parent = Path.of(path).toAbsolutePath().getParent();
+        Path parent = folder();
         int fd = libc.open(parent.toString(), Libc.O_RDONLY | Libc.O_CLOEXEC, 0);
         if (fd < 0) {
             throw FileRefusals.ofOpen(parent.toString(), true, -fd);

@@ -84,6 +84,9 @@ public final class Libc {
     private static final int STATX_BYTES = 256;
     private static final int STATX_DIOALIGN = 0x2000;
     private static final int AT_EMPTY_PATH = 0x1000;
+    private static final int AT_FDCWD = -100;
+    private static final int AT_SYMLINK_FOLLOW = 0x400;
+    private static final int TMPFILE_WITHOUT_DIRECTORY = 0x400000;
 
     /** Loads on first use; the class initialisation lock makes every other thread wait for it. */
     private static final class Holder {
@@ -137,6 +140,7 @@ public final class Libc {
     private final long fdatasync = symbol("fdatasync");
     private final long fallocate = symbol("fallocate");
     private final long flock = symbol("flock");
+    private final long linkat = symbol("linkat");
     private final long ioctl = symbol("ioctl");
     private final long fstatfs = symbol("fstatfs");
     private final long fgetxattr = symbol("fgetxattr");
@@ -146,9 +150,12 @@ public final class Libc {
     private final long statx = optionalSymbol("statx");
 
     private final int directFlag;
+    private final int temporaryFlag;
 
     private Libc() {
-        directFlag = System.getProperty("os.arch").equals("aarch64") ? 0x10000 : 0x4000;
+        boolean arm = System.getProperty("os.arch").equals("aarch64");
+        directFlag = arm ? 0x10000 : 0x4000;
+        temporaryFlag = TMPFILE_WITHOUT_DIRECTORY | (arm ? 0x4000 : 0x10000);
         for (int count = 1; count < words.length; count++) {
             Type[] parameters = new Type[count];
             Arrays.fill(parameters, Type.SLONG);
@@ -196,6 +203,11 @@ public final class Libc {
     /** {@code O_DIRECT}, whose number depends on the architecture. */
     public int directFlag() {
         return directFlag;
+    }
+
+    /** {@code O_TMPFILE}: a file without a name in the directory that is opened. */
+    public int temporaryFlag() {
+        return temporaryFlag;
     }
 
     /** Address of the first byte (index 0, not the position) of a direct buffer. Allocates nothing. */
@@ -329,6 +341,19 @@ public final class Libc {
     /** flock(2). */
     public int flock(int fd, int operation) {
         return result((int) invoker.invokeN2(words[2], flock, fd, operation));
+    }
+
+    /** linkat(2): gives an open file a name; {@code -EEXIST} if that is taken. */
+    public int link(int fd, String path) {
+        ByteBuffer here = text("/proc/self/fd/" + fd);
+        ByteBuffer name = text(path);
+        try {
+            return result((int) invoker.invokeN5(
+                    words[5], linkat, AT_FDCWD, addressOf(here), AT_FDCWD, addressOf(name), AT_SYMLINK_FOLLOW));
+        } finally {
+            Reference.reachabilityFence(here);
+            Reference.reachabilityFence(name);
+        }
     }
 
     /** ioctl(2) with a pointer to {@code argument}, from index 0. */
