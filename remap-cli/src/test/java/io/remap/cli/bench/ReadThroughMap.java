@@ -74,7 +74,8 @@ public final class ReadThroughMap {
                     engine,
                     buffers,
                     system.environment(),
-                    true));
+                    true,
+                    0));
             IoBuffer buffer = buffers.acquire(READ_BYTES);
             double[] bare = new double[rounds];
             double[] mapped = new double[rounds];
