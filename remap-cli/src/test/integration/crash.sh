@@ -1,5 +1,6 @@
 #!/bin/bash
 # kill -9 of the server at any moment: what was acknowledged is found again.
+# On each transport, see check.
 # shellcheck disable=SC2317 # run_tests calls the tests
 
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"

@@ -1,6 +1,7 @@
 #!/bin/bash
 # A file system on a failing disk, served by remap: what is on good sectors reads back, what is on unreadable ones gives
 # EIO there and nowhere else, and once rewritten it reads back; also after kill -9 in the middle of writes.
+# On each transport, see check.
 # shellcheck disable=SC2317 # run_tests calls the tests
 
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"

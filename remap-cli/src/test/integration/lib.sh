@@ -172,14 +172,25 @@ is_ready_or_gone() {
 }
 
 # start_remap NAME MAIN ARGUMENT...: serves MAIN, also on the Unix socket $work/NAME.sock, and returns when clients can
-# connect. The number of the process is in $background_pid, the NBD URI in $uri.
+# connect. The number of the process is in $background_pid, the NBD URI in $uri. Over $REMAP_TEST_TRANSPORT if that is
+# set, and over no other.
 start_remap() {
     local name=$1
     shift
-    start_in_background "$name" "$remap" serve "$@" --name "$name" --socket "$work/$name.sock"
+    start_in_background "$name" "$remap" serve "$@" --name "$name" --socket "$work/$name.sock" \
+        ${REMAP_TEST_TRANSPORT:+--transport "$REMAP_TEST_TRANSPORT"}
     wait_until 30 is_ready_or_gone "$name" "$background_pid" || fail "remap serve $* is not ready after 30 s"
     is_running "$background_pid" || fail "remap serve $* ended: $(cat "$work/$name.err")"
+    [ -z "${REMAP_TEST_TRANSPORT:-}" ] || assert_transport "$name" "$REMAP_TEST_TRANSPORT"
     uri="nbd+unix:///$name?socket=$work/$name.sock"
+}
+
+# assert_transport NAME TRANSPORT: what the status of the service says.
+assert_transport() {
+    local used
+    used=$("$remap" status "$1" --json | python3 -c 'import json, sys
+print(json.load(sys.stdin)["services"][0]["transport"])') || fail "no status of $1"
+    assert_equal "$2" "$used" "transport of $1"
 }
 
 # tcp_uri NAME: the NBD URI of its TCP listener (start_remap … --listen 127.0.0.1:0).

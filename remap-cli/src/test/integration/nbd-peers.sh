@@ -1,5 +1,6 @@
 #!/bin/bash
 # The clients that people use, against the running server: libnbd's tools, qemu's, and fio.
+# On each transport, see check.
 # shellcheck disable=SC2317 # run_tests calls the tests
 
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"

@@ -44,6 +44,8 @@ class Server:
             remap, "serve", "sim:%s/disk.img?faults=%s/bad.map" % (directory, directory),
             "--spare", directory + "/spare.img", "--name", "crash", "--socket", self.socket,
         ]
+        if os.environ.get("REMAP_TEST_TRANSPORT"):
+            command += ["--transport", os.environ["REMAP_TEST_TRANSPORT"]]
         self.log = open(os.path.join(directory, "server.log"), "ab")
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.log, text=True)
         deadline = time.monotonic() + READY_SECONDS
