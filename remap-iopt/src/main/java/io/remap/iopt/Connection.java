@@ -304,7 +304,6 @@ final class Connection implements EpollIoHandle, Session.Events {
             if (thread.isLost()) {
                 return;
             }
-            inTurn = false;
             if (!over) {
                 watch();
                 if (draining && shutDown && !session.busy()) {
@@ -313,6 +312,10 @@ final class Connection implements EpollIoHandle, Session.Events {
             }
         } catch (RuntimeException | Error e) {
             failed(e);
+        } finally {
+            if (!thread.isLost()) {
+                inTurn = false;
+            }
         }
     }
 
@@ -407,7 +410,7 @@ final class Connection implements EpollIoHandle, Session.Events {
                 loop.attend(this);
             }
         } else {
-            readable = true;
+            readable = !inputEnded;
         }
         return buffer;
     }

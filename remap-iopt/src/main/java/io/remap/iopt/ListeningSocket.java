@@ -1,5 +1,6 @@
 package io.remap.iopt;
 
+import io.netty.channel.ChannelException;
 import io.netty.channel.epoll.LinuxSocket;
 import io.netty.channel.unix.DomainSocketAddress;
 import io.netty.channel.unix.Errors;
@@ -71,14 +72,19 @@ final class ListeningSocket implements AutoCloseable {
 
     /** Begins to listen, or refuses. */
     static ListeningSocket bind(ListenAddress address, Environment environment) throws Refusal {
-        if (address instanceof ListenAddress.Unix unix) {
-            return bindUnix(unix, environment);
-        }
-        if (address instanceof ListenAddress.Tcp tcp) {
-            return bindTcp(tcp);
-        }
-        if (address instanceof ListenAddress.Abstract name) {
-            return bindAbstract(name);
+        try {
+            if (address instanceof ListenAddress.Unix unix) {
+                return bindUnix(unix, environment);
+            }
+            if (address instanceof ListenAddress.Tcp tcp) {
+                return bindTcp(tcp);
+            }
+            if (address instanceof ListenAddress.Abstract name) {
+                return bindAbstract(name);
+            }
+        } catch (ChannelException e) {
+            // There is no socket: out of descriptors, or no such family of addresses.
+            throw new Refusal(Refusal.Kind.ENVIRONMENT, address + " cannot be listened on: " + e.getMessage(), e);
         }
         throw new IllegalArgumentException("a new kind of address: " + address);
     }

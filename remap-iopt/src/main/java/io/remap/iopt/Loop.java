@@ -10,7 +10,6 @@ import io.netty.channel.unix.FileDescriptor;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.concurrent.RejectedExecutionException;
-import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.BooleanSupplier;
@@ -42,12 +41,14 @@ final class Loop implements EpollIoHandle {
     private static final Logger log = LoggerFactory.getLogger(Loop.class);
 
     private final FastTransport transport;
-    private final FileDescriptor bell = Native.newEventFd();
     private final AtomicReference<Connection> waiting = new AtomicReference<>();
     private final AtomicInteger lostThreads = new AtomicInteger();
 
     /** Its thread and epoll set; others after a rescue. */
     private volatile IoEventLoop events;
+
+    /** Set by {@link #start}. */
+    private volatile FileDescriptor bell;
 
     // By the thread of the loop alone.
     private IoRegistration registration;
@@ -56,7 +57,6 @@ final class Loop implements EpollIoHandle {
     private Connection taken;
 
     private final Runnable ring = this::ring;
-    private final AtomicBoolean started = new AtomicBoolean();
     private ByteBuffer scratch;
 
     Loop(FastTransport transport, IoEventLoop events) {
@@ -65,11 +65,11 @@ final class Loop implements EpollIoHandle {
     }
 
     /** Begins to hear the bell, if it does not yet. */
-    void start() {
-        if (!started.compareAndSet(false, true)) {
-            return;
+    synchronized void start() {
+        if (bell == null) {
+            bell = Native.newEventFd();
+            register();
         }
-        register();
     }
 
     private void register() {
@@ -78,6 +78,8 @@ final class Loop implements EpollIoHandle {
                 registration = (IoRegistration) future.getNow();
                 registration.submit(EpollIoOps.EPOLLIN.with(EpollIoOps.EPOLLET));
                 ((LoopThread) Thread.currentThread()).runs(this);
+            } else {
+                log.error("an event loop cannot be used", future.cause());
             }
         });
     }
@@ -209,7 +211,7 @@ final class Loop implements EpollIoHandle {
         lostThreads.decrementAndGet();
     }
 
-    /** The loop ends; or it never began. */
+    /** The loop ends. */
     @Override
     public void close() throws IOException {
         if (isThisThread()) {

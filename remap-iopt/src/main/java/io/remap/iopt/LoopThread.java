@@ -164,17 +164,17 @@ final class LoopThread extends FastThreadLocalThread implements BatchThread {
 
     /** Ends the batch. What the tasks at its end bring with them is done too. */
     void endTurn() {
-        handOver();
         try {
+            handOver();
             for (int i = 0; i < endCount; i++) {
                 Runnable task = ends[i];
                 ends[i] = null;
                 task.run();
             }
+            handOver();
         } finally {
             endCount = 0;
             inTurn = false;
         }
-        handOver();
     }
 }

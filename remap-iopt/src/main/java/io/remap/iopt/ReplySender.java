@@ -52,6 +52,7 @@ final class ReplySender implements Runnable {
             ByteBuffer.allocateDirect(Session.MAX_GATHER * IOV_BYTES).order(ByteOrder.nativeOrder());
     private final long vectorAddress = Buffer.memoryAddress(vector);
     private int vectorLength;
+    private long sentInAll;
     private ByteBuffer scratch;
 
     ReplySender(Connection connection, LinuxSocket socket, TransportCounters counters) {
@@ -104,10 +105,14 @@ final class ReplySender implements Runnable {
     public void run() {
         try {
             boolean more = true;
+            long sentBefore = -1;
             while (more && noted && !full && !connection.isOver() && side.compareAndSet(FREE, TAKEN)) {
                 try {
+                    if (sentBefore < 0) {
+                        sentBefore = sentInAll;
+                    }
                     noted = false;
-                    more = sendAll();
+                    more = sendAll(sentBefore + MAX_BYTES_IN_TURN);
                 } finally {
                     side.set(FREE);
                 }
@@ -125,18 +130,22 @@ final class ReplySender implements Runnable {
         }
     }
 
-    /** Sends until there is nothing, the socket is full, or the loop has to go on; returns whether to look again. */
-    private boolean sendAll() throws IOException {
+    /**
+     * Sends until there is nothing, the socket is full, or the loop has to go on.
+     *
+     * @param limit of {@link #sentInAll}
+     * @return whether to look again
+     */
+    private boolean sendAll(long limit) throws IOException {
         // Asked before the session: what was said before this flag has replies that are given now.
         boolean last = finishing;
-        long sentBytes = 0;
         while (true) {
             int count = session.replies(gathered);
             PagePipe pages = session.pages();
             if (count == 0 && pages == null) {
                 break;
             }
-            if (sentBytes >= MAX_BYTES_IN_TURN) {
+            if (sentInAll - limit >= 0) {
                 counters.yields.increment();
                 return leaveToLoop();
             }
@@ -156,7 +165,7 @@ final class ReplySender implements Runnable {
             if (lengthBytes > 0) {
                 counters.sentBytes.add(lengthBytes);
                 session.sent(lengthBytes);
-                sentBytes += lengthBytes;
+                sentInAll += lengthBytes;
             }
             if (!room) {
                 counters.fullSockets.increment();
