@@ -1,6 +1,6 @@
 #!/bin/bash
 # A disk that fails while many reads are in flight: exactly the requests that touch a bad sector fail, over both
-# transports, through the page cache (where replies are pages of it) and past it.
+# transports, through the page cache (also where replies are pages of it) and past it.
 # shellcheck disable=SC2317 # run_tests calls the tests
 
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -32,11 +32,11 @@ served_by_pages() {
 print(json.load(sys.stdin)["value"])'
 }
 
-# fails_exactly_its_own TRANSPORT DOOR: two clients at once, over a Unix socket and TCP.
+# fails_exactly_its_own TRANSPORT DOOR [OPTION…]: two clients at once, over a Unix socket and TCP.
 fails_exactly_its_own() {
     make_failing_disk
     truncate -s 32M spare.img
-    start_remap disk "$device" --spare "$work/spare.img" --listen 127.0.0.1:0 --transport "$1" "$2"
+    start_remap disk "$device" --spare "$work/spare.img" --listen 127.0.0.1:0 --transport "$@"
     local clients=() seed=$SEED u
     for u in "$uri" "$(tcp_uri disk)"; do
         /usr/bin/python3 "$integration/reading_client.py" "$u" disk/disk.img bad.map "$READS" "$seed" > "$seed.log" 2>&1 &
@@ -48,8 +48,8 @@ fails_exactly_its_own() {
         wait "$client" || status=1
     done
     [ "$status" = 0 ] || fail "$(cat ./*.log)"
-    sed 's/^/suite: '"$1 $2"': /' ./*.log
-    if [ "$1 $2" = "fast --buffered" ]; then
+    sed 's/^/suite: '"$*"': /' ./*.log
+    if [[ $* == *pages* ]]; then
         [ "$(served_by_pages)" -gt 0 ] || fail "no read was answered with pages of the page cache"
     fi
     assert_status 0 "$remap" stop disk
@@ -65,6 +65,10 @@ test_plain_direct() {
 
 test_fast_buffered() {
     fails_exactly_its_own fast --buffered
+}
+
+test_fast_by_pages() {
+    fails_exactly_its_own fast --buffered --set fast.pages-min-bytes=65536
 }
 
 test_fast_direct() {

@@ -45,7 +45,7 @@ final class FastIoEngine implements IoEngine {
      *
      * @param workerLimit most workers, each of which may hang at a device
      * @param inlineReadBytes longest read that a loop tries itself
-     * @param pagesMinBytes shortest read that is given as pages
+     * @param pagesMinBytes shortest read that is given as pages, 0 if none is
      * @param closeMillis how long a close waits for transfers under way
      */
     record Limits(int workerLimit, int inlineReadBytes, int pagesMinBytes, long closeMillis) {}
@@ -173,7 +173,10 @@ final class FastIoEngine implements IoEngine {
 
     private boolean takesPages(DeviceIo read) {
         int length = read.data.remaining();
-        return read.pagesWelcome && length >= limits.pagesMinBytes() && length <= PagePipe.MAX_BYTES;
+        return read.pagesWelcome
+                && limits.pagesMinBytes() > 0
+                && length >= limits.pagesMinBytes()
+                && length <= PagePipe.MAX_BYTES;
     }
 
     private DeviceException perform(DeviceIo io) {

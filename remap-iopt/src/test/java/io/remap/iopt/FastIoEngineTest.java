@@ -47,7 +47,8 @@ class FastIoEngineTest extends IoEngineContract {
 
     @Override
     protected IoEngine open(Environment environment) throws Refusal {
-        return new FastIoEngineProvider().open(environment, Settings.defaults());
+        return new FastIoEngineProvider()
+                .open(environment, new Settings(Map.of(FastIoEngineProvider.PAGES_MIN_BYTES.name(), "65536")));
     }
 
     @Override
