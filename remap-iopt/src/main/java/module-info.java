@@ -17,8 +17,7 @@ module io.remap.iopt {
     provides io.remap.api.spi.BufferPoolProvider with
             io.remap.iopt.FastBufferPoolProvider;
     provides io.remap.api.spi.IoEngineProvider with
-            io.remap.iopt.FastIoEngineProvider,
-            io.remap.iopt.UringIoEngineProvider;
+            io.remap.iopt.FastIoEngineProvider;
     provides io.remap.api.spi.TransportProvider with
             io.remap.iopt.FastTransportProvider;
 }

@@ -1,5 +1,6 @@
 package io.remap.iopt;
 
+import io.netty.channel.uring.IoUring;
 import io.remap.api.Environment;
 import io.remap.api.PagePipe;
 import io.remap.api.Refusal;
@@ -8,8 +9,13 @@ import io.remap.api.Settings;
 import io.remap.api.spi.IoEngine;
 import io.remap.api.spi.IoEngineProvider;
 import java.util.List;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
-/** The engine of event loops: reads from the page cache at once, everything else by workers. */
+/**
+ * The engine of event loops: reads from the page cache at once, direct transfers by io_uring where that works, everything
+ * else by workers.
+ */
 public final class FastIoEngineProvider implements IoEngineProvider {
     static final int MAX_WORKER_LIMIT = 1024;
     static final int MIN_PAGES_BYTES = 4096;
@@ -35,6 +41,17 @@ public final class FastIoEngineProvider implements IoEngineProvider {
                     + ", 0 for none: spares the processor of the server at the cost of the"
                     + " client's.");
 
+    // Against workers at 32 reads of 4 KiB: 1.6 times as many, for less than half of the processor time each.
+    static final Setting DIRECT = new Setting(
+            "fast.direct",
+            "auto",
+            "Who executes direct transfers: uring (the kernel, by io_uring), workers, or auto: uring where it works.");
+
+    private static final String AUTO = "auto";
+    private static final String URING = "uring";
+    private static final String WORKERS = "workers";
+    private static final Logger LOG = LoggerFactory.getLogger(FastIoEngineProvider.class);
+
     private static final long CLOSE_MILLIS = 10_000;
 
     @Override
@@ -44,23 +61,50 @@ public final class FastIoEngineProvider implements IoEngineProvider {
 
     @Override
     public String description() {
-        return "reads from the page cache at once, everything else by workers: for event loops";
+        return "page cache at once, direct transfers by io_uring, the rest by workers: for event loops";
     }
 
     @Override
     public List<Setting> settings() {
-        return List.of(WORKER_LIMIT, INLINE_READ_BYTES, PAGES_MIN_BYTES);
+        return List.of(WORKER_LIMIT, INLINE_READ_BYTES, PAGES_MIN_BYTES, DIRECT);
     }
 
     @Override
     public IoEngine open(Environment environment, Settings settings) throws Refusal {
-        return new FastIoEngine(
+        boolean ring = usesRing(settings.text(DIRECT));
+        FastIoEngine engine = new FastIoEngine(
                 environment,
                 new FastIoEngine.Limits(
                         (int) settings.number(WORKER_LIMIT, 1, MAX_WORKER_LIMIT),
                         (int) settings.number(INLINE_READ_BYTES, 0, PagePipe.MAX_BYTES),
                         pagesMinBytes(settings),
                         CLOSE_MILLIS));
+        return ring ? UringIoEngine.over(engine) : engine;
+    }
+
+    private static boolean usesRing(String wanted) throws Refusal {
+        if (wanted.equals(WORKERS)) {
+            return false;
+        }
+        if (!wanted.equals(URING) && !wanted.equals(AUTO)) {
+            throw new Refusal(
+                    Refusal.Kind.USAGE,
+                    "setting " + DIRECT.name() + ": '" + wanted + "'; expected " + AUTO + ", " + URING + " or "
+                            + WORKERS);
+        }
+        if (IoUring.isAvailable()) {
+            return true;
+        }
+        Throwable cause = IoUring.unavailabilityCause();
+        if (wanted.equals(URING)) {
+            throw new Refusal(
+                    Refusal.Kind.ENVIRONMENT,
+                    "setting " + DIRECT.name() + ": io_uring does not work here (" + cause.getMessage() + "); expected "
+                            + AUTO + " or " + WORKERS,
+                    cause);
+        }
+        LOG.info("no io_uring here, direct transfers are executed by workers: {}", cause.getMessage());
+        return false;
     }
 
     private static int pagesMinBytes(Settings settings) throws Refusal {

@@ -40,7 +40,7 @@ public final class FastTransportProvider implements TransportProvider {
     /** An event loop must not wait for a device. */
     @Override
     public List<String> engines() {
-        return List.of("fast", "uring");
+        return List.of("fast");
     }
 
     @Override

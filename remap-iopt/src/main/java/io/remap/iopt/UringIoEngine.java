@@ -15,12 +15,12 @@ import io.remap.api.DescriptorTransfers;
 import io.remap.api.DeviceException;
 import io.remap.api.DeviceIo;
 import io.remap.api.spi.IoEngine;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Queue;
 import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.concurrent.atomic.LongAdder;
 
 /**
  * Reads and writes of direct devices through one io_uring, on one thread: as many under way as the disk can take, and no
@@ -51,8 +51,8 @@ final class UringIoEngine implements IoEngine, LoopThread.Workers {
     private final Queue<DeviceIo> waiting = PlatformDependent.newFixedMpmcQueue(MAX_WAITING);
     private final AtomicBoolean awake = new AtomicBoolean();
     private final Runnable look = this::look;
-    private final LongAdder transfers = new LongAdder();
-    private final LongAdder shortTransfers = new LongAdder();
+    private final Counter transfers = new Counter();
+    private final Counter shortTransfers = new Counter();
 
     private final DeviceIo[] underWay = new DeviceIo[DEPTH];
     private final short[] freeTags = new short[DEPTH];
@@ -83,7 +83,10 @@ final class UringIoEngine implements IoEngine, LoopThread.Workers {
             throw new IllegalStateException("the I/O engine is closed");
         }
         boolean transfer = io.operation == DeviceIo.Operation.READ || io.operation == DeviceIo.Operation.WRITE;
-        if (transfer && Thread.currentThread() instanceof LoopThread loop && devices.of(io.device).direct) {
+        if (transfer
+                && Thread.currentThread() instanceof LoopThread loop
+                && !loop.isLost()
+                && devices.of(io.device).direct) {
             loop.collect(this, io);
             if (ring.inEventLoop()) {
                 wake();
@@ -213,14 +216,11 @@ final class UringIoEngine implements IoEngine, LoopThread.Workers {
 
     @Override
     public List<Attribute> attributes() {
-        return List.of(
-                Attribute.readOnly(
-                        "engine.uring-transfers", "count", "Reads and writes given to the ring.", transfers::sum),
-                Attribute.readOnly(
-                        "engine.uring-short-transfers",
-                        "count",
-                        "Transfers that came back short and were repeated by a worker.",
-                        shortTransfers::sum));
+        List<Attribute> all = new ArrayList<>(others.attributes());
+        all.add(transfers.attribute("engine.uring-transfers", "Reads and writes that were given to the ring."));
+        all.add(shortTransfers.attribute(
+                "engine.uring-short-transfers", "Transfers that came back short and were repeated by a worker."));
+        return List.copyOf(all);
     }
 
     @Override

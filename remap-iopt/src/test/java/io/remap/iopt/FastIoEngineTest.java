@@ -48,7 +48,10 @@ class FastIoEngineTest extends IoEngineContract {
     @Override
     protected IoEngine open(Environment environment) throws Refusal {
         return new FastIoEngineProvider()
-                .open(environment, new Settings(Map.of(FastIoEngineProvider.PAGES_MIN_BYTES.name(), "65536")));
+                .open(
+                        environment,
+                        new Settings(Map.of(
+                                FastIoEngineProvider.PAGES_MIN_BYTES.name(), "65536", "fast.direct", "workers")));
     }
 
     @Override
@@ -305,7 +308,9 @@ class FastIoEngineTest extends IoEngineContract {
         int limit = 3;
         engine.close();
         engine = new FastIoEngineProvider()
-                .open(environment(), new Settings(Map.of("fast.worker-limit", String.valueOf(limit))));
+                .open(
+                        environment(),
+                        new Settings(Map.of("fast.worker-limit", String.valueOf(limit), "fast.direct", "workers")));
         GatedDevice hanging = GatedDevice.hanging(memory, limit);
         List<EngineTransfer> all = new ArrayList<>();
         for (int i = 0; i < 2 * limit; i++) {

@@ -18,6 +18,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.Executor;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -37,7 +38,7 @@ class UringIoEngineTest extends IoEngineContract {
 
     @Override
     protected IoEngine open(Environment environment) throws Refusal {
-        return new UringIoEngineProvider().open(environment, Settings.defaults());
+        return new FastIoEngineProvider().open(environment, new Settings(Map.of("fast.direct", "uring")));
     }
 
     @Override
