@@ -19,11 +19,14 @@ final class CachedDevices {
         final CachedReads reads;
         /** Every transfer waits for the device. */
         final boolean direct;
+        /** Not a regular file. */
+        final boolean blockDevice;
 
         private Entry(BlockDevice device) {
             this.device = device;
             this.reads = device.capability(CachedReads.class).orElse(null);
             this.direct = device.traits().direct();
+            this.blockDevice = device.traits().blockDevice();
         }
     }
 

@@ -236,7 +236,7 @@ final class FastIoEngine implements IoEngine {
         }
     }
 
-    private static DeviceException internalError(DeviceIo io, Throwable cause) {
+    static DeviceException internalError(DeviceIo io, Throwable cause) {
         return new DeviceException(
                 io.device.name(),
                 io.operation.name().toLowerCase(Locale.ROOT),

@@ -30,9 +30,9 @@ public final class FastIoEngineProvider implements IoEngineProvider {
             "131072",
             "Longest read that an event loop takes from the page cache itself, 0 to " + PagePipe.MAX_BYTES
                     + "; 0 leaves all to workers.");
-    // Off by default: over Unix sockets it halves the processor time of the server, but the client then copies from
-    // memory
-    // that no cache holds, and gets 0.5 (64 KiB) to 0.65 (1 MiB) of the throughput.
+    // Off by default: at 1 MiB it takes a third of the processor time of the server, but the client, which then copies
+    // from
+    // memory that no cache holds, gets two thirds of the throughput, and half at 64 KiB (docs/BENCHMARKS.md).
     static final Setting PAGES_MIN_BYTES = new Setting(
             "fast.pages-min-bytes",
             "0",
@@ -41,11 +41,12 @@ public final class FastIoEngineProvider implements IoEngineProvider {
                     + ", 0 for none: spares the processor of the server at the cost of the"
                     + " client's.");
 
-    // Against workers at 32 reads of 4 KiB: 1.6 times as many, for less than half of the processor time each.
+    // 32 reads of 4 KiB at a time: a quarter more than by workers, for half of the processor time (docs/BENCHMARKS.md).
     static final Setting DIRECT = new Setting(
             "fast.direct",
             "auto",
-            "Who executes direct transfers: uring (the kernel, by io_uring), workers, or auto: uring where it works.");
+            "Who executes direct reads, and direct writes to block devices: uring (the kernel, by io_uring), workers, or"
+                    + " auto: uring where it works.");
 
     private static final String AUTO = "auto";
     private static final String URING = "uring";
@@ -71,15 +72,30 @@ public final class FastIoEngineProvider implements IoEngineProvider {
 
     @Override
     public IoEngine open(Environment environment, Settings settings) throws Refusal {
-        boolean ring = usesRing(settings.text(DIRECT));
+        String direct = settings.text(DIRECT);
+        boolean ring = usesRing(direct);
+        int workerLimit = (int) settings.number(WORKER_LIMIT, 1, MAX_WORKER_LIMIT);
         FastIoEngine engine = new FastIoEngine(
                 environment,
                 new FastIoEngine.Limits(
-                        (int) settings.number(WORKER_LIMIT, 1, MAX_WORKER_LIMIT),
+                        workerLimit,
                         (int) settings.number(INLINE_READ_BYTES, 0, PagePipe.MAX_BYTES),
                         pagesMinBytes(settings),
                         CLOSE_MILLIS));
-        return ring ? UringIoEngine.over(engine) : engine;
+        if (!ring) {
+            return engine;
+        }
+        try {
+            return UringIoEngine.over(engine, workerLimit);
+        } catch (RuntimeException e) {
+            // Too little memory may be locked, or the kernel is older than the limit of its threads (5.15).
+            if (direct.equals(URING)) {
+                engine.close();
+                throw noRing(e);
+            }
+            LOG.info("no io_uring here, direct transfers are executed by workers: {}", e.toString());
+            return engine;
+        }
     }
 
     private static boolean usesRing(String wanted) throws Refusal {
@@ -97,14 +113,18 @@ public final class FastIoEngineProvider implements IoEngineProvider {
         }
         Throwable cause = IoUring.unavailabilityCause();
         if (wanted.equals(URING)) {
-            throw new Refusal(
-                    Refusal.Kind.ENVIRONMENT,
-                    "setting " + DIRECT.name() + ": io_uring does not work here (" + cause.getMessage() + "); expected "
-                            + AUTO + " or " + WORKERS,
-                    cause);
+            throw noRing(cause);
         }
         LOG.info("no io_uring here, direct transfers are executed by workers: {}", cause.getMessage());
         return false;
+    }
+
+    private static Refusal noRing(Throwable cause) {
+        return new Refusal(
+                Refusal.Kind.ENVIRONMENT,
+                "setting " + DIRECT.name() + ": io_uring does not work here (" + cause.getMessage() + "); expected "
+                        + AUTO + " or " + WORKERS,
+                cause);
     }
 
     private static int pagesMinBytes(Settings settings) throws Refusal {

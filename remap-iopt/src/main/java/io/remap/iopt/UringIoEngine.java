@@ -8,6 +8,7 @@ import io.netty.channel.unix.Buffer;
 import io.netty.channel.uring.IoUringIoEvent;
 import io.netty.channel.uring.IoUringIoHandle;
 import io.netty.channel.uring.IoUringIoHandler;
+import io.netty.channel.uring.IoUringIoHandlerConfig;
 import io.netty.channel.uring.IoUringIoOps;
 import io.netty.util.internal.PlatformDependent;
 import io.remap.api.Attribute;
@@ -21,11 +22,18 @@ import java.util.Queue;
 import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Reads and writes of direct devices through one io_uring, on one thread: as many under way as the disk can take, and no
  * thread that waits. What a page cache answers, what the ring cannot do (devices without a descriptor, flushes, zeroing),
  * and what does not come from an event loop is done by another engine.
+ *
+ * <p>A transfer that hangs must not hold up others. What the kernel cannot begin without waiting it gives to threads of its
+ * own: 4 a processor unless it is told another limit, and to one after the other for writes to the same regular file, on
+ * file systems that do not say that direct ones may run side by side (io_wq_hash_work). So the ring has as many threads as
+ * there are workers, and writes to files are left to the workers.
  *
  * <p>Invariants: {@code underWay[tag]} is the transfer that the ring has under that tag, and {@code freeTags} holds the
  * others; both, and everything else that is not final and thread-safe, belong to the thread of the ring. Whoever makes
@@ -38,7 +46,11 @@ final class UringIoEngine implements IoEngine, LoopThread.Workers {
     /** Most that wait: as many as requests can be under way in one service. */
     static final int MAX_WAITING = 1 << 16;
 
+    private static final Logger LOG = LoggerFactory.getLogger(UringIoEngine.class);
+
+    /** IORING_OP_READ and IORING_OP_WRITE of linux/io_uring.h. */
     private static final byte READ = 22;
+
     private static final byte WRITE = 23;
     private static final long CLOSE_MILLIS = 30_000;
     private static final long IDLE_CHECK_MILLIS = 10;
@@ -60,10 +72,15 @@ final class UringIoEngine implements IoEngine, LoopThread.Workers {
     private boolean turnBegun;
     private volatile boolean closed;
 
-    private UringIoEngine(IoEngine others) {
+    private UringIoEngine(IoEngine others, int threadLimit) {
         this.others = others;
         this.group = new MultiThreadIoEventLoopGroup(
-                1, (ThreadFactory) loop -> new LoopThread(loop, "remap-uring"), IoUringIoHandler.newFactory(DEPTH));
+                1,
+                (ThreadFactory) loop -> new LoopThread(loop, "remap-uring"),
+                IoUringIoHandler.newFactory(new IoUringIoHandlerConfig()
+                        .setRingSize(DEPTH)
+                        .setMaxBoundedWorker(threadLimit)
+                        .setMaxUnboundedWorker(threadLimit)));
         this.ring = group.next();
         for (int i = 0; i < DEPTH; i++) {
             freeTags[i] = (short) i;
@@ -72,9 +89,13 @@ final class UringIoEngine implements IoEngine, LoopThread.Workers {
                 ring.register(new Completions()).syncUninterruptibly().getNow();
     }
 
-    /** Takes {@code others} over. */
-    static UringIoEngine over(IoEngine others) {
-        return new UringIoEngine(others);
+    /**
+     * Takes {@code others} over.
+     *
+     * @param threadLimit most threads of the kernel that wait for a device
+     */
+    static UringIoEngine over(IoEngine others, int threadLimit) {
+        return new UringIoEngine(others, threadLimit);
     }
 
     @Override
@@ -82,11 +103,7 @@ final class UringIoEngine implements IoEngine, LoopThread.Workers {
         if (closed) {
             throw new IllegalStateException("the I/O engine is closed");
         }
-        boolean transfer = io.operation == DeviceIo.Operation.READ || io.operation == DeviceIo.Operation.WRITE;
-        if (transfer
-                && Thread.currentThread() instanceof LoopThread loop
-                && !loop.isLost()
-                && devices.of(io.device).direct) {
+        if (Thread.currentThread() instanceof LoopThread loop && !loop.isLost() && isForRing(io)) {
             loop.collect(this, io);
             if (ring.inEventLoop()) {
                 wake();
@@ -94,6 +111,13 @@ final class UringIoEngine implements IoEngine, LoopThread.Workers {
         } else {
             others.submit(io);
         }
+    }
+
+    private boolean isForRing(DeviceIo io) {
+        CachedDevices.Entry device = devices.of(io.device);
+        return device.direct
+                && (io.operation == DeviceIo.Operation.READ
+                        || (io.operation == DeviceIo.Operation.WRITE && device.blockDevice));
     }
 
     @Override
@@ -154,7 +178,11 @@ final class UringIoEngine implements IoEngine, LoopThread.Workers {
         try {
             descriptor = device.begin(io);
         } catch (DeviceException e) {
-            io.completed(e);
+            complete(io, e);
+            return;
+        } catch (RuntimeException e) {
+            // Nobody is there who could be thrown at, and whoever waits for the transfer has to be told.
+            complete(io, FastIoEngine.internalError(io, e));
             return;
         }
         short tag = freeTags[--free];
@@ -193,9 +221,18 @@ final class UringIoEngine implements IoEngine, LoopThread.Workers {
             shortTransfers.increment();
             others.submit(io);
         } else {
-            io.completed(error);
+            complete(io, error);
         }
         wake();
+    }
+
+    /** An error in the program ends one request, and not the turn of all that the ring gives back with it. */
+    private static void complete(DeviceIo io, DeviceException error) {
+        try {
+            io.completed(error);
+        } catch (RuntimeException | Error e) {
+            LOG.error("{}: an error in the program after a transfer", io.device.name(), e);
+        }
     }
 
     /** What the ring knows of this engine. */

@@ -15,7 +15,7 @@ import java.util.Optional;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
 
-/** A file that calls itself direct and is transferred by its descriptor; what is executed otherwise is counted. */
+/** A file that calls itself direct, or a block device, and is transferred by its descriptor; the rest is counted. */
 final class DescriptorDevice implements BlockDevice, DescriptorTransfers {
     private final RandomAccessFile file;
     private final int descriptor;
@@ -27,10 +27,10 @@ final class DescriptorDevice implements BlockDevice, DescriptorTransfers {
     /** Transfers that somebody executed without the descriptor. */
     final AtomicInteger byHand = new AtomicInteger();
 
-    DescriptorDevice(Path path, long sizeBytes) throws IOException {
+    DescriptorDevice(Path path, long sizeBytes, boolean blockDevice) throws IOException {
         this.file = new RandomAccessFile(path.toFile(), "rw");
         this.descriptor = descriptorOf(path);
-        this.traits = new DeviceTraits(sizeBytes, 512, 512, 1, true, false, false, false, false);
+        this.traits = new DeviceTraits(sizeBytes, 512, 512, 1, true, false, false, false, blockDevice);
     }
 
     /** Java does not tell the number; the kernel does. */
@@ -53,6 +53,9 @@ final class DescriptorDevice implements BlockDevice, DescriptorTransfers {
 
     @Override
     public int begin(DeviceIo io) {
+        if (io.offsetBytes >= traits.sizeBytes()) {
+            throw new IllegalArgumentException("beyond the end: " + io.offsetBytes);
+        }
         underWay.incrementAndGet();
         return descriptor;
     }

@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.remap.api.DeviceIo.Operation;
 import io.remap.api.Environment;
 import io.remap.api.Errno;
+import io.remap.api.ErrorClass;
 import io.remap.api.Refusal;
 import io.remap.api.Settings;
 import io.remap.api.spi.IoEngine;
@@ -49,7 +50,7 @@ class UringIoEngineTest extends IoEngineContract {
     @BeforeEach
     void openDevice() throws Exception {
         Path file = Files.write(directory.resolve("disk.img"), new byte[FILE_BYTES]);
-        device = new DescriptorDevice(file, FILE_BYTES);
+        device = new DescriptorDevice(file, FILE_BYTES, true);
     }
 
     @AfterEach
@@ -102,7 +103,7 @@ class UringIoEngineTest extends IoEngineContract {
         EngineTransfer read = submitted(Operation.READ, 0, filled(0));
         assertNotNull(read.await());
         assertEquals(Errno.EBADF, read.await().errno());
-        device = new DescriptorDevice(directory.resolve("disk.img"), FILE_BYTES);
+        device = new DescriptorDevice(directory.resolve("disk.img"), FILE_BYTES, true);
     }
 
     @Test
@@ -131,5 +132,33 @@ class UringIoEngineTest extends IoEngineContract {
         assertNull(second.await());
         assertTrue(first.completer() == second.completer(), "the thread of the ring");
         assertEquals(0, device.byHand.get());
+    }
+
+    @Test
+    void writesToARegularFileAreLeftToWorkers() throws Exception {
+        device.close();
+        device = new DescriptorDevice(directory.resolve("disk.img"), FILE_BYTES, false);
+        assertNull(submitted(Operation.WRITE, 0, filled(1)).await());
+        assertEquals(1, device.byHand.get(), "the kernel may let them wait for each other");
+        assertNull(submitted(Operation.READ, 0, filled(1)).await());
+        assertEquals(1, device.byHand.get());
+    }
+
+    @Test
+    void anErrorInTheProgramEndsItsOwnTransferAndNoOther() throws Exception {
+        EngineTransfer wrong = submitted(Operation.READ, FILE_BYTES, filled(1));
+        assertEquals(ErrorClass.INTERNAL, wrong.await().errorClass());
+        EngineTransfer broken = new EngineTransfer(Operation.READ, device, 0, filled(1)).then(() -> {
+            throw new IllegalStateException("on purpose");
+        });
+        EngineTransfer after = new EngineTransfer(Operation.READ, device, LENGTH, filled(1));
+        loop.execute(() -> {
+            engine.submit(broken);
+            engine.submit(after);
+        });
+        assertNull(after.await());
+        assertNull(submitted(Operation.READ, 0, filled(1)).await());
+        assertEquals(1, broken.completions());
+        assertEquals(0, device.underWay.get());
     }
 }
