@@ -15,6 +15,7 @@ import io.remap.api.spi.TransportProvider;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Iterator;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -199,13 +200,15 @@ public final class Providers {
         return broken;
     }
 
-    /** The settings of all providers. */
-    List<Setting> settings() {
-        return byRole.values().stream()
-                .flatMap(providers -> providers.values().stream())
-                .flatMap(provider -> provider.settings().stream())
-                .distinct()
-                .toList();
+    /** The settings of all providers; one that several share is named once. */
+    Collection<Setting> settings() {
+        Map<String, Setting> byName = new LinkedHashMap<>();
+        for (Map<String, Provider> providers : byRole.values()) {
+            for (Provider provider : providers.values()) {
+                provider.settings().forEach(setting -> byName.putIfAbsent(setting.name(), setting));
+            }
+        }
+        return byName.values();
     }
 
     private static String moduleOf(Provider provider) {

@@ -123,7 +123,7 @@ final class Identities {
     boolean disagree() {
         Superblock first = first();
         for (Found one : found) {
-            if (one.state == State.WHOLE && !one.superblock.equals(first)) {
+            if (one.state == State.WHOLE && !one.superblock.agreesWith(first)) {
                 return true;
             }
         }
