@@ -2,6 +2,7 @@ package io.remap.core.disk;
 
 import io.remap.api.Place;
 import io.remap.api.RemapTable;
+import java.util.Random;
 import java.util.concurrent.TimeUnit;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
@@ -34,11 +35,19 @@ public class MapBenchmark {
     /** A prime step walks over all mappings without a pattern that a cache would learn. */
     private static final long STEP = 7_919;
 
+    /** What the table takes for an extent, and what a cache takes in at once, both in {@code int}. */
+    private static final int INTS_PER_EXTENT = 4;
+
+    private static final int INTS_PER_LINE = 16;
+    private static final long SEED = 1;
+
     @Param({"0", "1000", "1000000"})
     int mappings;
 
     private final SegmentCursor cursor = new SegmentCursor(SECTOR_BYTES, slot -> slot << Place.UNIT_SHIFT);
     private MapSnapshot snapshot;
+    private int[] lines;
+    private int line;
     private long next;
 
     /** Made by JMH. */
@@ -53,6 +62,33 @@ public class MapBenchmark {
             builder.add(i * UNITS_PER_MAPPING, 1, Place.onSlot(0, i, full, 0));
         }
         snapshot = MapSnapshot.EMPTY.withTable(builder.build());
+        lines = cycleOfLines(Math.max(1, mappings * INTS_PER_EXTENT / INTS_PER_LINE));
+    }
+
+    /** Each line names the next one; together they are one cycle in random order (Sattolo's algorithm). */
+    private static int[] cycleOfLines(int count) {
+        int[] cycle = new int[count * INTS_PER_LINE];
+        Random random = new Random(SEED);
+        for (int i = 0; i < count; i++) {
+            cycle[i * INTS_PER_LINE] = i * INTS_PER_LINE;
+        }
+        for (int i = count - 1; i > 0; i--) {
+            int other = random.nextInt(i) * INTS_PER_LINE;
+            int mine = cycle[i * INTS_PER_LINE];
+            cycle[i * INTS_PER_LINE] = cycle[other];
+            cycle[other] = mine;
+        }
+        return cycle;
+    }
+
+    /**
+     * What the machine takes to fetch one line of a memory as large as the table, where the line depends on the one before:
+     * no look-up of an entry at random can be faster.
+     */
+    @Benchmark
+    public int oneLineOfMemory() {
+        line = lines[line];
+        return line;
     }
 
     /** A range beyond every mapping: the disk that has bad sectors, but not here. */
