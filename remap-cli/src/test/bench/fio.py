@@ -29,7 +29,9 @@ def options(job):
 
 
 def over_nbd(uri, size_bytes, offset_bytes=0):
-    return ["--ioengine=nbd", "--uri=" + uri, "--offset=%d" % offset_bytes, "--size=%d" % size_bytes]
+    # Whole pages, as the kernel's client and QEMU have. fio's own buffers begin 16 bytes behind the beginning of a page, where
+    # `rep movsb` of some processors (AMD Zen) copies a page at a third of its speed.
+    return ["--ioengine=nbd", "--mem_align=4096", "--uri=" + uri, "--offset=%d" % offset_bytes, "--size=%d" % size_bytes]
 
 
 def over_file(path, size_bytes):

@@ -49,7 +49,7 @@ fails_exactly_its_own() {
     done
     [ "$status" = 0 ] || fail "$(cat ./*.log)"
     sed 's/^/suite: '"$*"': /' ./*.log
-    if [[ $* == *pages* ]]; then
+    if [[ $* == *pages-min-bytes=4096* ]]; then
         [ "$(served_by_pages)" -gt 0 ] || fail "no read was answered with pages of the page cache"
     fi
     assert_status 0 "$remap" stop disk
@@ -68,7 +68,11 @@ test_fast_buffered() {
 }
 
 test_fast_by_pages() {
-    fails_exactly_its_own fast --buffered --set fast.pages-min-bytes=65536
+    fails_exactly_its_own fast --buffered --set fast.pages-min-bytes=4096
+}
+
+test_fast_by_copies() {
+    fails_exactly_its_own fast --buffered --set fast.pages-min-bytes=0
 }
 
 test_fast_direct() {

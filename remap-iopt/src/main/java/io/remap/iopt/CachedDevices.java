@@ -21,12 +21,15 @@ final class CachedDevices {
         final boolean direct;
         /** Not a regular file. */
         final boolean blockDevice;
+        /** What the offset and the length of each transfer are a multiple of. */
+        final int sectorBytes;
 
         private Entry(BlockDevice device) {
             this.device = device;
             this.reads = device.capability(CachedReads.class).orElse(null);
             this.direct = device.traits().direct();
             this.blockDevice = device.traits().blockDevice();
+            this.sectorBytes = device.traits().logicalSectorBytes();
         }
     }
 

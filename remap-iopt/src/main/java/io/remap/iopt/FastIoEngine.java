@@ -32,8 +32,8 @@ import org.slf4j.LoggerFactory;
  * sees the other.
  */
 final class FastIoEngine implements IoEngine {
-    /** What is read of each end of a long read to see whether it is in memory: a sector of any device. */
-    private static final int PROBE_BYTES = 4096;
+    /** Of a longer read both ends are looked at, as one may be in memory without the other. */
+    private static final int ONE_PROBE_BYTES = 256 << 10;
 
     /** Writes from here on are timed apart from small ones. */
     private static final int LARGE_WRITE_BYTES = 64 << 10;
@@ -105,7 +105,7 @@ final class FastIoEngine implements IoEngine {
     /** Executes what was quick of late on the loop; {@code false} if it was not. The watch finds one that is not any more. */
     private boolean isQuick(DeviceIo io, CachedDevices.Entry device, LoopThread loop) {
         TransferPace pace = handed.paceOf(io);
-        if (pace.isSlow() || !isInMemory(io, device.reads) || !loop.beginTransfer()) {
+        if (pace.isSlow() || !isInMemory(io, device) || !loop.beginTransfer()) {
             return false;
         }
         workers.watch().begin(loop);
@@ -134,17 +134,21 @@ final class FastIoEngine implements IoEngine {
         return true;
     }
 
-    /** Whether a read will most likely not wait: its ends are in the page cache, and what is read ahead is so too. */
-    private static boolean isInMemory(DeviceIo io, CachedReads reads) {
+    /**
+     * Whether a read will most likely not wait: its last sector is in the page cache, and what lies before was read before or
+     * with it.
+     */
+    private static boolean isInMemory(DeviceIo io, CachedDevices.Entry device) {
         if (io.operation != DeviceIo.Operation.READ) {
             return true;
         }
         ByteBuffer data = io.data;
         int from = data.position();
         int to = data.limit();
-        boolean all = reads.tryRead(io.offsetBytes, data.limit(from + PROBE_BYTES));
-        data.limit(to).position(to - PROBE_BYTES);
-        all = all && reads.tryRead(io.offsetBytes + (to - from) - PROBE_BYTES, data);
+        int sector = device.sectorBytes;
+        boolean all = to - from <= ONE_PROBE_BYTES || device.reads.tryRead(io.offsetBytes, data.limit(from + sector));
+        data.limit(to).position(to - sector);
+        all = all && device.reads.tryRead(io.offsetBytes + (to - from) - sector, data);
         data.position(from);
         return all;
     }

@@ -30,16 +30,16 @@ public final class FastIoEngineProvider implements IoEngineProvider {
             "131072",
             "Longest read that an event loop takes from the page cache itself, 0 to " + PagePipe.MAX_BYTES
                     + "; 0 leaves all to workers.");
-    // Off by default: at 1 MiB it takes a third of the processor time of the server, but the client, which then copies
-    // from
-    // memory that no cache holds, gets two thirds of the throughput, and half at 64 KiB (docs/BENCHMARKS.md).
+    // At 1 MiB half of the processor time and nearly twice the throughput (docs/BENCHMARKS.md), to a client that
+    // receives into
+    // whole pages as the kernel's and QEMU do. Into a buffer that begins a few bytes behind the beginning of a page,
+    // some
+    // processors copy whole pages at a third of their speed.
     static final Setting PAGES_MIN_BYTES = new Setting(
             "fast.pages-min-bytes",
-            "0",
-            "Shortest read whose answer is sent from the page cache without a copy, " + MIN_PAGES_BYTES
-                    + " to " + PagePipe.MAX_BYTES
-                    + ", 0 for none: spares the processor of the server at the cost of the"
-                    + " client's.");
+            "65536",
+            "Shortest read whose answer is sent from the page cache without a copy, " + MIN_PAGES_BYTES + " to "
+                    + PagePipe.MAX_BYTES + ", 0 for none.");
 
     // 32 reads of 4 KiB at a time: a quarter more than by workers, for half of the processor time (docs/BENCHMARKS.md).
     static final Setting DIRECT = new Setting(

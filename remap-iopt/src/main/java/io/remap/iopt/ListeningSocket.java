@@ -34,6 +34,13 @@ final class ListeningSocket implements AutoCloseable {
     private static final int SOL_SOCKET = 1;
 
     private static final int SO_PEERCRED = 17;
+    private static final int SO_SNDBUFFORCE = 32;
+
+    /**
+     * What a Unix socket takes before it is full; the kernel doubles it, for what it needs itself. Room for a long reply: a
+     * socket that is full is not writable again before three quarters of it were taken, which would be once for each 256 KiB.
+     */
+    private static final int UNIX_SEND_BYTES = 1 << 20;
 
     /** {@code struct ucred}: pid, uid, gid, 4 bytes each. */
     private static final int UCRED_BYTES = 12;
@@ -216,7 +223,17 @@ final class ListeningSocket implements AutoCloseable {
         if (address instanceof ListenAddress.Abstract name && !AbstractName.mayConnect(uid, ownUid)) {
             throw new Unwelcome(AbstractName.unwelcome(name, uid, ownUid));
         }
+        makeRoom(accepted.socket());
         return AbstractName.peer(uid);
+    }
+
+    /** As much as we may have: beyond net.core.wmem_max with CAP_NET_ADMIN only (socket(7)). */
+    private static void makeRoom(LinuxSocket socket) throws IOException {
+        try {
+            socket.setIntOpt(SOL_SOCKET, SO_SNDBUFFORCE, UNIX_SEND_BYTES);
+        } catch (IOException e) {
+            socket.setSendBufferSize(UNIX_SEND_BYTES);
+        }
     }
 
     /** Nobody can connect any more. Idempotent; does not throw. */
