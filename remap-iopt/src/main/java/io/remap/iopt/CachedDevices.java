@@ -24,6 +24,13 @@ final class CachedDevices {
         /** What the offset and the length of each transfer are a multiple of. */
         final int sectorBytes;
 
+        /** Of transfers that wait for the device in any case. */
+        final TransferPace waiting = new TransferPace(true);
+
+        final TransferPace smallWrites = new TransferPace(false);
+        final TransferPace largeWrites = new TransferPace(false);
+        final TransferPace largeReads = new TransferPace(false);
+
         private Entry(BlockDevice device) {
             this.device = device;
             this.reads = device.capability(CachedReads.class).orElse(null);

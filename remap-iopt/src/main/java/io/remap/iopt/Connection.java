@@ -206,14 +206,19 @@ final class Connection implements EpollIoHandle, Session.Events {
             }
             if (future.isSuccess()) {
                 registration = (IoRegistration) future.getNow();
-                attend();
+                // Not at once: who takes a loop over registers all connections before any of them may make it hang
+                // again.
+                loop.attend(this);
             } else {
                 failed(future.cause());
             }
         });
     }
 
-    /** The thread of the loop hangs in a transfer, perhaps in a turn of this connection. This is the one that took over. */
+    /**
+     * The thread of the loop hangs in a transfer, perhaps in a turn of this connection. This is the one that took over; it
+     * only has the connection told of, and calls nothing that might hang in its turn.
+     */
     void adopt() {
         inTurn = false;
         watched = null;
@@ -223,7 +228,7 @@ final class Connection implements EpollIoHandle, Session.Events {
             old.cancel();
         }
         if (session == null) {
-            begin();
+            loop.execute(this::begin);
         } else if (!closed) {
             yielded = true;
             register();
@@ -437,7 +442,8 @@ final class Connection implements EpollIoHandle, Session.Events {
     private void watch() {
         boolean full = sender.isFull();
         EpollIoOps wanted = readable ? (full ? IN_AND_OUT : IN) : (full ? OUT : NOTHING);
-        if (!wanted.equals(watched)) {
+        // Said anew where it is told of once only: what made the socket look full may have been a signal.
+        if (!wanted.equals(watched) || wanted.equals(OUT)) {
             watched = wanted;
             registration.submit(wanted);
         }

@@ -105,24 +105,21 @@ final class FastIoEngine implements IoEngine {
     /** Executes what was quick of late on the loop; {@code false} if it was not. The watch finds one that is not any more. */
     private boolean isQuick(DeviceIo io, CachedDevices.Entry device, LoopThread loop) {
         TransferPace pace = handed.paceOf(io);
-        if (pace.isSlow() || !isInMemory(io, device) || !loop.beginTransfer()) {
+        if (pace.isSlow() || !isInMemory(io, device) || !loop.beginTransfer(pace)) {
             return false;
         }
-        workers.watch().begin(loop);
         long startNanos = environment.time().nanoTime();
-        DeviceException error = null;
-        boolean ended = false;
+        DeviceException error;
         try {
+            workers.watch().begin(loop);
             error = perform(io);
-            ended = true;
+        } catch (RuntimeException | Error e) {
+            error = internalError(io, e);
         } finally {
             boolean lost = !loop.endTransfer();
             pace.note(environment.time().nanoTime() - startNanos);
             if (lost) {
                 pace.hung();
-            }
-            if (!ended) {
-                end();
             }
         }
         inline.increment();
@@ -138,7 +135,7 @@ final class FastIoEngine implements IoEngine {
      * Whether a read will most likely not wait: its last sector is in the page cache, and what lies before was read before or
      * with it.
      */
-    private static boolean isInMemory(DeviceIo io, CachedDevices.Entry device) {
+    private boolean isInMemory(DeviceIo io, CachedDevices.Entry device) {
         if (io.operation != DeviceIo.Operation.READ) {
             return true;
         }
@@ -146,11 +143,21 @@ final class FastIoEngine implements IoEngine {
         int from = data.position();
         int to = data.limit();
         int sector = device.sectorBytes;
-        boolean all = to - from <= ONE_PROBE_BYTES || device.reads.tryRead(io.offsetBytes, data.limit(from + sector));
+        boolean all = to - from <= ONE_PROBE_BYTES || tryRead(device.reads, io.offsetBytes, data.limit(from + sector));
         data.limit(to).position(to - sector);
-        all = all && device.reads.tryRead(io.offsetBytes + (to - from) - sector, data);
+        all = all && tryRead(device.reads, io.offsetBytes + (to - from) - sector, data);
         data.position(from);
         return all;
+    }
+
+    /** What is wrong with a read is told by the worker that it goes to then. */
+    private boolean tryRead(CachedReads reads, long offsetBytes, ByteBuffer data) {
+        try {
+            return reads.tryRead(offsetBytes, data);
+        } catch (RuntimeException e) {
+            workers.failed("a read of the page cache", e);
+            return false;
+        }
     }
 
     /** Whether the page cache had all of it. */
@@ -158,7 +165,7 @@ final class FastIoEngine implements IoEngine {
         if (reads == null || io.operation != DeviceIo.Operation.READ || !isTriedByLoop(io)) {
             return false;
         }
-        if (!reads.tryRead(io.offsetBytes, io.data)) {
+        if (!tryRead(reads, io.offsetBytes, io.data)) {
             readsMissed.increment();
             return false;
         }
@@ -183,37 +190,38 @@ final class FastIoEngine implements IoEngine {
                 && length <= PagePipe.MAX_BYTES;
     }
 
+    /** Executes a transfer. An error in the program is an answer too: whoever waits for the transfer has to be told. */
     private DeviceException perform(DeviceIo io) {
-        if (io.operation == DeviceIo.Operation.READ && takesPages(io)) {
-            CachedReads reads = devices.of(io.device).reads;
-            PagePipe pages = reads == null ? null : reads.tryPages(io.offsetBytes, io.data.remaining());
-            if (pages != null) {
-                readsByPages.increment();
-                io.pages = pages;
-                return null;
+        try {
+            if (io.operation == DeviceIo.Operation.READ && takesPages(io)) {
+                CachedReads reads = devices.of(io.device).reads;
+                PagePipe pages = reads == null ? null : reads.tryPages(io.offsetBytes, io.data.remaining());
+                if (pages != null) {
+                    readsByPages.increment();
+                    io.pages = pages;
+                    return null;
+                }
             }
+            return io.perform();
+        } catch (RuntimeException | Error e) {
+            workers.failed("a transfer to " + io.device.name(), e);
+            return internalError(io, e);
         }
-        return io.perform();
     }
 
     /** What loops handed over, executed by workers. Nobody is there who could be thrown at. */
     private final class Handed implements IoWorkers.Execution {
-        private final TransferPace waiting = new TransferPace(true);
-        private final TransferPace smallWrites = new TransferPace(false);
-        private final TransferPace largeWrites = new TransferPace(false);
-        private final TransferPace reads = new TransferPace(false);
-
         @Override
         public TransferPace paceOf(DeviceIo io) {
             CachedDevices.Entry device = devices.of(io.device);
             if (device.direct) {
-                return waiting;
+                return device.waiting;
             }
             return switch (io.operation) {
-                case WRITE -> io.data.remaining() < LARGE_WRITE_BYTES ? smallWrites : largeWrites;
+                case WRITE -> io.data.remaining() < LARGE_WRITE_BYTES ? device.smallWrites : device.largeWrites;
                 // What a loop tried in vain waits.
-                case READ -> device.reads == null || isTriedByLoop(io) ? waiting : reads;
-                default -> waiting;
+                case READ -> device.reads == null || isTriedByLoop(io) ? device.waiting : device.largeReads;
+                default -> device.waiting;
             };
         }
 
@@ -223,13 +231,7 @@ final class FastIoEngine implements IoEngine {
             if (io.operation == DeviceIo.Operation.READ) {
                 readsByWorker.increment();
             }
-            DeviceException error;
-            try {
-                error = perform(io);
-            } catch (RuntimeException | Error e) {
-                workers.failed("a transfer to " + io.device.name(), e);
-                error = internalError(io, e);
-            }
+            DeviceException error = perform(io);
             try {
                 io.completed(error);
             } catch (RuntimeException | Error e) {

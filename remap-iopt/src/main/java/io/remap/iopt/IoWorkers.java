@@ -211,6 +211,10 @@ final class IoWorkers implements LoopThread.Workers {
     /** Looks for workers that are held up, and lets others in; returns whether anybody is at work. */
     boolean check() {
         boolean busy = hasWork();
+        if (busy) {
+            // One that ended for want of work may have been counted on by who handed over.
+            share();
+        }
         for (int i = 0; i < limit; i++) {
             WorkerThread worker = threads.get(i);
             if (worker != null && !worker.isResting()) {

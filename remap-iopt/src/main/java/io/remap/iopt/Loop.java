@@ -88,8 +88,9 @@ final class Loop implements EpollIoHandle {
         return events;
     }
 
+    /** Not true of a thread that is lost, from the moment on at which it is: then another one may be at work already. */
     boolean isThisThread() {
-        return events.inEventLoop();
+        return events.inEventLoop() && !(Thread.currentThread() instanceof LoopThread thread && thread.isLost());
     }
 
     /** Direct memory for the thread of the loop, empty. */
@@ -129,7 +130,7 @@ final class Loop implements EpollIoHandle {
     }
 
     private void ring() {
-        if (bell.isOpen()) {
+        if (isThisThread() && bell.isOpen()) {
             Native.eventFdWrite(bell.intValue(), 1);
         }
     }
@@ -141,6 +142,8 @@ final class Loop implements EpollIoHandle {
 
     @Override
     public void handle(IoRegistration handled, IoEvent event) {
+        // First what a thread left that was lost meanwhile.
+        attendToTaken();
         if (isThisThread()) {
             taken = waiting.getAndSet(null);
             attendToTaken();
@@ -148,14 +151,11 @@ final class Loop implements EpollIoHandle {
     }
 
     private void attendToTaken() {
-        while (taken != null) {
+        while (isThisThread() && taken != null) {
             Connection connection = taken;
             taken = connection.nextWaiting;
             connection.nextWaiting = null;
             connection.attendTo();
-            if (!isThisThread()) {
-                return;
-            }
         }
     }
 
@@ -194,13 +194,13 @@ final class Loop implements EpollIoHandle {
         return true;
     }
 
+    /** Calls nothing that might hang: then two threads would be at it. */
     private void takeOver(IoEventLoop old) {
         if (registration != null) {
             registration.cancel();
         }
         register();
         transport.adoptAllOf(this);
-        attendToTaken();
         ring();
         // By its own thread, after it has cancelled what it had registered: what is registered is closed with it.
         old.execute(() -> transport.end(old));

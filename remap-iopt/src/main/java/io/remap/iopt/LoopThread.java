@@ -42,6 +42,9 @@ final class LoopThread extends FastThreadLocalThread implements BatchThread {
 
     private long transfersByMe;
 
+    /** Of the transfer that it executes; set before the state is. */
+    private TransferPace pace;
+
     /** The watch's. */
     private long transfersSeen;
 
@@ -66,8 +69,8 @@ final class LoopThread extends FastThreadLocalThread implements BatchThread {
         loop = its;
     }
 
-    /** Begins to execute a transfer that should be quick; {@code false} if the thread must not. */
-    boolean beginTransfer() {
+    /** Begins to execute a transfer that should be quick, as those of this pace are; {@code false} if the thread must not. */
+    boolean beginTransfer(TransferPace itsPace) {
         Loop its = loop;
         if (its == null || !its.canBeRescued() || state.get() != FREE) {
             return false;
@@ -75,6 +78,7 @@ final class LoopThread extends FastThreadLocalThread implements BatchThread {
         handOver();
         transfersByMe++;
         transfers = transfersByMe;
+        pace = itsPace;
         state.set(IN_TRANSFER);
         return true;
     }
@@ -98,14 +102,17 @@ final class LoopThread extends FastThreadLocalThread implements BatchThread {
         return state.get() == IN_TRANSFER;
     }
 
-    /** Whether it is in the same transfer for so many times of asking. For the watch. */
+    /**
+     * Whether it is in the same transfer for so many times of asking. True again only after twice as long each time, as
+     * there may be a reason why nobody could take over. For the watch.
+     */
     boolean isHeldUp(int times) {
         long now = transfers;
         if (now != transfersSeen) {
             transfersSeen = now;
             timesSeen = 0;
         }
-        return ++timesSeen > times;
+        return ++timesSeen > times && Integer.bitCount(timesSeen - times) == 1;
     }
 
     /** The watch knows of this thread. */
@@ -119,7 +126,16 @@ final class LoopThread extends FastThreadLocalThread implements BatchThread {
 
     /** Has another thread take the loop over, if this one is in a transfer still. For the watch. */
     boolean giveUp() {
-        return loop.rescue(() -> state.compareAndSet(IN_TRANSFER, LOST));
+        return loop.rescue(this::loseIfInTransfer);
+    }
+
+    private boolean loseIfInTransfer() {
+        if (!state.compareAndSet(IN_TRANSFER, LOST)) {
+            return false;
+        }
+        // Before the other thread meets the next one of the kind.
+        pace.hung();
+        return true;
     }
 
     /** Collects a transfer for these workers. */

@@ -19,6 +19,7 @@ import io.remap.api.spi.IoEngine;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Queue;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -71,6 +72,7 @@ final class UringIoEngine implements IoEngine, LoopThread.Workers {
     private int free = DEPTH;
     private boolean turnBegun;
     private volatile boolean closed;
+    private volatile boolean broken;
 
     private UringIoEngine(IoEngine others, int threadLimit) {
         this.others = others;
@@ -115,7 +117,8 @@ final class UringIoEngine implements IoEngine, LoopThread.Workers {
 
     private boolean isForRing(DeviceIo io) {
         CachedDevices.Entry device = devices.of(io.device);
-        return device.direct
+        return !broken
+                && device.direct
                 && (io.operation == DeviceIo.Operation.READ
                         || (io.operation == DeviceIo.Operation.WRITE && device.blockDevice));
     }
@@ -135,8 +138,22 @@ final class UringIoEngine implements IoEngine, LoopThread.Workers {
 
     private void wake() {
         if (!awake.get() && awake.compareAndSet(false, true)) {
-            ring.execute(look);
+            try {
+                ring.execute(look);
+            } catch (RejectedExecutionException e) {
+                doWithoutRing(e);
+            }
         }
+    }
+
+    /** The thread of the ring has ended, as the kernel refused a call: the others do what waits, and whatever comes. */
+    private void doWithoutRing(RejectedExecutionException cause) {
+        broken = true;
+        LOG.error("io_uring has failed, direct transfers are executed by workers from now on", cause);
+        for (DeviceIo io = waiting.poll(); io != null; io = waiting.poll()) {
+            others.submit(io);
+        }
+        awake.set(false);
     }
 
     // ---- The thread of the ring
@@ -190,7 +207,7 @@ final class UringIoEngine implements IoEngine, LoopThread.Workers {
         transfers.increment();
         byte opcode = io.operation == DeviceIo.Operation.READ ? READ : WRITE;
         long address = Buffer.memoryAddress(io.data) + io.data.position();
-        registration.submit(new IoUringIoOps(
+        IoUringIoOps operation = new IoUringIoOps(
                 opcode,
                 (byte) 0,
                 (short) 0,
@@ -203,7 +220,22 @@ final class UringIoEngine implements IoEngine, LoopThread.Workers {
                 (short) 0,
                 (short) 0,
                 0,
-                0));
+                0);
+        try {
+            registration.submit(operation);
+        } catch (RuntimeException e) {
+            takeBack(tag);
+            // It was begun at the device, which has to be told that it is over.
+            device.ended(io, 0);
+            complete(io, FastIoEngine.internalError(io, e));
+        }
+    }
+
+    private DeviceIo takeBack(int tag) {
+        DeviceIo io = underWay[tag];
+        underWay[tag] = null;
+        freeTags[free++] = (short) tag;
+        return io;
     }
 
     private static DescriptorTransfers transfersOf(DeviceIo io) {
@@ -212,18 +244,19 @@ final class UringIoEngine implements IoEngine, LoopThread.Workers {
 
     private void end(int tag, int result) {
         beginTurn();
-        DeviceIo io = underWay[tag];
-        underWay[tag] = null;
-        freeTags[free++] = (short) tag;
-        int length = io.data.remaining();
-        DeviceException error = transfersOf(io).ended(io, result);
-        if (error == null && result < length) {
-            shortTransfers.increment();
-            others.submit(io);
-        } else {
-            complete(io, error);
+        DeviceIo io = takeBack(tag);
+        try {
+            int length = io.data.remaining();
+            DeviceException error = transfersOf(io).ended(io, result);
+            if (error == null && result < length) {
+                shortTransfers.increment();
+                others.submit(io);
+            } else {
+                complete(io, error);
+            }
+        } finally {
+            wake();
         }
-        wake();
     }
 
     /** An error in the program ends one request, and not the turn of all that the ring gives back with it. */
@@ -272,8 +305,10 @@ final class UringIoEngine implements IoEngine, LoopThread.Workers {
                 ring.schedule(() -> {}, IDLE_CHECK_MILLIS, TimeUnit.MILLISECONDS)
                         .awaitUninterruptibly();
             }
-        } finally {
             registration.cancel();
+        } catch (RejectedExecutionException e) {
+            LOG.warn("io_uring had failed before it was closed: {}", e.toString());
+        } finally {
             group.shutdownGracefully(0, CLOSE_MILLIS, TimeUnit.MILLISECONDS).awaitUninterruptibly(CLOSE_MILLIS);
             others.close();
         }

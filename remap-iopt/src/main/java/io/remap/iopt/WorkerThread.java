@@ -120,6 +120,7 @@ final class WorkerThread extends FastThreadLocalThread implements BatchThread {
     /** A transfer follows from one that this thread just completed, and it is going to execute it. */
     void goesOn(DeviceIo transfer) {
         if (workers.paceOf(transfer).isSlow()) {
+            endBatch();
             goAway();
         }
     }

@@ -49,25 +49,34 @@ final class WorkerWatch {
     }
 
     private synchronized void wake() {
-        awake = true;
         if (!started && !closed) {
-            started = true;
             thread.start();
+            started = true;
         }
+        awake = true;
         LockSupport.unpark(thread);
     }
 
     private void run() {
         int idle = 0;
         while (!closed) {
-            boolean busy = workers.check();
-            if (checkLoops() || busy) {
+            if (isAnyAtWork()) {
                 idle = 0;
             } else if (++idle >= PATIENCE) {
                 sleep();
                 idle = 0;
             }
             LockSupport.parkNanos(this, INTERVAL_NANOS);
+        }
+    }
+
+    private boolean isAnyAtWork() {
+        try {
+            boolean busy = workers.check();
+            return checkLoops() || busy;
+        } catch (RuntimeException | Error e) {
+            workers.failed("the watch", e);
+            return true;
         }
     }
 

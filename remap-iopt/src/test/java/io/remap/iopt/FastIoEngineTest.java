@@ -31,6 +31,8 @@ import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Executor;
 import java.util.concurrent.Semaphore;
@@ -302,6 +304,77 @@ class FastIoEngineTest extends IoEngineContract {
         hung[0].join(TimeUnit.SECONDS.toMillis(PATIENCE_SECONDS));
         assertFalse(hung[0].isAlive(), "the thread that was given up ends");
         assertEquals(List.of(), List.copyOf(shared.violations));
+    }
+
+    /** A thread that took the loop over hangs in its turn: a third one serves, and neither of the two comes between. */
+    @Test
+    void aThreadThatTookOverMayHangToo() throws Exception {
+        GatedDevice healthy = GatedDevice.open(memory);
+        GatedDevice[] hanging = {GatedDevice.hanging(memory, 1), GatedDevice.hanging(memory, 1)};
+        Queue<Thread> hung = new ConcurrentLinkedQueue<>();
+        EchoSession.Shared shared = new EchoSession.Shared();
+        shared.pipes = content -> {
+            throw new AssertionError("no pages were asked for");
+        };
+        shared.carrier = echo -> {
+            GatedDevice device = echo.tag() <= hanging.length ? hanging[(int) echo.tag() - 1] : healthy;
+            if (device != healthy) {
+                hung.add(Thread.currentThread());
+            }
+            engine.submit(new EngineTransfer(Operation.WRITE, device, 0, ByteBuffer.allocateDirect(512))
+                    .then(echo::complete));
+        };
+        Settings oneLoop = new Settings(Map.of(FastTransportProvider.LOOPS.name(), "1"));
+        try (Transport transport = new FastTransportProvider().open(environment(), oneLoop);
+                Transport.Listener listener = transport.listen(
+                        new ListenAddress.Tcp("127.0.0.1", 0), (peer, events) -> new EchoSession(shared, events))) {
+            listener.start();
+            List<EchoClient> others = new ArrayList<>();
+            try (EchoClient client = new EchoClient(listener.address())) {
+                for (int i = 0; i < 8; i++) {
+                    others.add(new EchoClient(listener.address()));
+                }
+                int tag = hanging.length;
+                exchange(others, ++tag);
+                client.send(1, EchoSession.Manner.HELD, 64);
+                client.send(2, EchoSession.Manner.HELD, 64);
+                hanging[0].awaitEntered();
+                hanging[1].awaitEntered();
+                for (int i = 0; i < 50; i++) {
+                    exchange(others, ++tag);
+                }
+                assertEquals(2L, attribute("engine.loops-rescued"));
+                hanging[1].goOn();
+                hanging[0].goOn();
+                assertEquals(3L, client.receive() + client.receive());
+                for (int i = 0; i < 200; i++) {
+                    exchange(others, ++tag);
+                }
+                client.send(++tag, EchoSession.Manner.HELD, 64);
+                assertEquals(tag, client.receive());
+            } finally {
+                for (EchoClient other : others) {
+                    other.close();
+                }
+            }
+            assertTrue(transport.drain(TimeUnit.SECONDS.toMillis(PATIENCE_SECONDS)));
+        }
+        assertEquals(2, hung.size());
+        for (Thread thread : hung) {
+            thread.join(TimeUnit.SECONDS.toMillis(PATIENCE_SECONDS));
+            assertFalse(thread.isAlive(), "a thread that was given up ends");
+        }
+        assertEquals(List.of(), List.copyOf(shared.violations));
+    }
+
+    /** Every client has its answer. */
+    private static void exchange(List<EchoClient> clients, int tag) throws Exception {
+        for (EchoClient client : clients) {
+            client.send(tag, EchoSession.Manner.HELD, 64);
+        }
+        for (EchoClient client : clients) {
+            assertEquals(tag, client.receive());
+        }
     }
 
     @Test

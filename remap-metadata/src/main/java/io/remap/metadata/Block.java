@@ -51,6 +51,14 @@ final class Block {
         block.putInt(CRC_AT, sealOf(crcOfBody(block), offsetBytes));
     }
 
+    /** A copy of the block, with zeros where its CRC stands. */
+    static ByteBuffer withoutCrc(ByteBuffer block) {
+        ByteBuffer copy = view(ByteBuffer.allocate(BYTES), 0);
+        copy.put(0, block, 0, BYTES);
+        copy.putInt(CRC_AT, 0);
+        return copy;
+    }
+
     /** Whether the block is whole and stands where it belongs. */
     static boolean isSealed(ByteBuffer block, long offsetBytes) {
         return block.getInt(CRC_AT) == sealOf(crcOfBody(block), offsetBytes);

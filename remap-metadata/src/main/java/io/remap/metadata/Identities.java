@@ -35,10 +35,12 @@ final class Identities {
      *
      * @param offsetBytes where
      * @param state what stands there
-     * @param superblock if whole
+     * @param superblock if whole, {@code null} otherwise
+     * @param body if whole, the block as it stands there without its CRC, which depends on the place: a newer program may
+     *     have written more than this one knows
      * @param error if unreadable
      */
-    record Found(long offsetBytes, State state, Superblock superblock, DeviceException error) {}
+    record Found(long offsetBytes, State state, Superblock superblock, ByteBuffer body, DeviceException error) {}
 
     private final List<Found> found;
 
@@ -76,7 +78,7 @@ final class Identities {
                 if (!e.errorClass().mayBeSector()) {
                     throw e;
                 }
-                all.add(new Found(offset, State.UNREADABLE, null, e));
+                all.add(new Found(offset, State.UNREADABLE, null, null, e));
             }
         }
         return new Identities(all);
@@ -94,7 +96,7 @@ final class Identities {
         } else if (Block.isZero(block, 0, Block.BYTES)) {
             state = State.ZERO;
         }
-        return new Found(offset, state, superblock, null);
+        return new Found(offset, state, superblock, superblock == null ? null : Block.withoutCrc(block), null);
     }
 
     List<Found> found() {
@@ -111,9 +113,14 @@ final class Identities {
 
     /** The first whole one, or {@code null}. */
     Superblock first() {
+        Found whole = firstWhole();
+        return whole == null ? null : whole.superblock;
+    }
+
+    private Found firstWhole() {
         for (Found one : found) {
             if (one.state == State.WHOLE) {
-                return one.superblock;
+                return one;
             }
         }
         return null;
@@ -121,9 +128,9 @@ final class Identities {
 
     /** Whether two whole ones contradict each other. */
     boolean disagree() {
-        Superblock first = first();
+        Found first = firstWhole();
         for (Found one : found) {
-            if (one.state == State.WHOLE && !one.superblock.agreesWith(first)) {
+            if (one.state == State.WHOLE && !one.body.equals(first.body)) {
                 return true;
             }
         }
@@ -161,6 +168,17 @@ final class Identities {
             superblock.encode(io.zeroedBlock(0), offset);
             io.write(offset);
         }
+        io.flush();
+    }
+
+    /** Writes the first whole superblock to another place, with all that stands in it, and flushes. */
+    void copyTo(BlockIo io, int place) throws DeviceException {
+        Found whole = firstWhole();
+        long offset = Layout.identityOffset(place, whole.superblock.layout().sizeBytes());
+        ByteBuffer block = io.zeroedBlock(0);
+        block.put(0, whole.body, 0, Block.BYTES);
+        Block.seal(block, offset);
+        io.write(offset);
         io.flush();
     }
 

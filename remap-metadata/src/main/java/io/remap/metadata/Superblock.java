@@ -116,23 +116,6 @@ record Superblock(Version version, PairIdentity pair, Layout layout, long create
     }
 
     /**
-     * Whether the other says the same. Compared as they would be written: the equality that Java makes for a record takes
-     * 40 ms at its first use, and every start comes by here.
-     */
-    boolean agreesWith(Superblock other) {
-        if (layout == null || other.layout == null) {
-            return equals(other);
-        }
-        return encoded().equals(other.encoded());
-    }
-
-    private ByteBuffer encoded() {
-        ByteBuffer block = Block.view(ByteBuffer.allocate(Block.BYTES), 0);
-        encode(block, 0);
-        return block;
-    }
-
-    /**
      * Reads a superblock, or gives {@code null} if none stands there whole. Of a major version that this program does not
      * know, only the version and the UUID are read.
      */

@@ -1,6 +1,7 @@
 package io.remap.metadata;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -217,6 +218,32 @@ class DamageTest {
                 }
             }
         }
+    }
+
+    /** What a newer program with a compatible feature has written stays in the copies that this one makes. */
+    @Test
+    void aRepairedSuperblockKeepsWhatThisProgramDoesNotKnow() throws Exception {
+        int unknownAt = 1000;
+        CrashDevice newer = spare.copy();
+        for (int i = 0; i < 4; i++) {
+            long at = Layout.identityOffset(i, Bench.SPARE_BYTES);
+            ByteBuffer block = ByteBuffer.wrap(newer.peek(at, BLOCK)).order(ByteOrder.LITTLE_ENDIAN);
+            block.putInt(Superblock.COMPAT_AT, 1 << 30).putLong(unknownAt, 0x1234);
+            Block.seal(block, at);
+            newer.poke(at, block.array());
+        }
+        long lost = Layout.identityOffset(2, Bench.SPARE_BYTES);
+        garbage(newer, lost);
+        assertEquals(expected, Bench.text(open(newer, false)));
+        ByteBuffer repaired = ByteBuffer.wrap(newer.peek(lost, BLOCK)).order(ByteOrder.LITTLE_ENDIAN);
+        assertTrue(Block.isSealed(repaired, lost));
+        assertEquals(0x1234, repaired.getLong(unknownAt));
+        assertFalse(Identities.read(newer).disagree());
+        // One that differs in what is not known is of another spare, as far as this program can tell.
+        repaired.putLong(unknownAt, 0x1235);
+        Block.seal(repaired, lost);
+        newer.poke(lost, repaired.array());
+        assertRefused(newer.copy(), "superblocks contradict each other");
     }
 
     @Test
