@@ -25,6 +25,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Supplier;
 
 /**
@@ -45,6 +46,8 @@ public final class MemoryMetadata implements MetadataProvider {
     private final Map<String, Tables> spares = new HashMap<>();
     private volatile Supplier<MetadataStore.Outcome> outcomes = () -> MetadataStore.Outcome.DURABLE;
     private volatile Supplier<Boolean> uncertainFound = () -> false;
+
+    private final AtomicInteger uncleanStops = new AtomicInteger();
 
     /** What stands on one spare. */
     private static final class Tables {
@@ -77,6 +80,11 @@ public final class MemoryMetadata implements MetadataProvider {
         uncertainFound = decision;
     }
 
+    /** How often a store was told that its stop is not a clean one. */
+    public int uncleanStops() {
+        return uncleanStops.get();
+    }
+
     @Override
     public String name() {
         return "memory";
@@ -93,6 +101,11 @@ public final class MemoryMetadata implements MetadataProvider {
         return tables == null
                 ? new SpareContent(SpareContent.Kind.BLANK, "", Optional.empty())
                 : new SpareContent(SpareContent.Kind.SPARE, "", Optional.of(tables.pair));
+    }
+
+    @Override
+    public synchronized Optional<PairIdentity> pairOnSpare(BlockDevice device) {
+        return Optional.ofNullable(spares.get(key(device))).map(tables -> tables.pair);
     }
 
     @Override
@@ -268,6 +281,11 @@ public final class MemoryMetadata implements MetadataProvider {
         @Override
         public List<Attribute> attributes() {
             return new ArrayList<>();
+        }
+
+        @Override
+        public void stopIsUnclean() {
+            uncleanStops.incrementAndGet();
         }
 
         @Override

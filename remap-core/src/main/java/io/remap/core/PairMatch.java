@@ -25,6 +25,29 @@ final class PairMatch {
         }
     }
 
+    /** Refuses to serve as a main what is the spare of a pair: whoever writes to it destroys the table of that pair. */
+    static void refuseSpareAsMain(BlockDevice main, Optional<PairIdentity> found) throws Refusal {
+        if (found.isPresent()) {
+            throw new Refusal(
+                    Refusal.Kind.WRONG_DEVICE,
+                    main.name() + " is the spare of pair " + found.get().pairUuid() + " (of main "
+                            + found.get().mainStableId()
+                            + ") and must not be served as a main: were the two swapped? To give up what stands on it: "
+                            + "--force");
+        }
+    }
+
+    /** Refuses to format as a spare what is known as the main of a pair. */
+    static void refuseMainAsSpare(BlockDevice spare, Optional<Witness> witness) throws Refusal {
+        if (witness.isPresent()) {
+            throw new Refusal(
+                    Refusal.Kind.WRONG_DEVICE,
+                    spare.name() + " is a main, and belongs to " + witness.get().wanted()
+                            + ": were the two swapped? Name another spare; or, to give that pair up: remap forget "
+                            + spare.name());
+        }
+    }
+
     /** Refuses a spare that is not the one of this main, by what stands on it. */
     static void refuseWrongContent(PairDevices pair, SpareContent content, Optional<Witness> witness) throws Refusal {
         String main = pair.main().name();

@@ -30,6 +30,11 @@ record PairMetadata(
         return store.map(MetadataStore::status).orElse(absence);
     }
 
+    /** The stop is not a clean one, and is not to be marked as such. */
+    void stopIsUnclean() {
+        store.ifPresent(MetadataStore::stopIsUnclean);
+    }
+
     @Override
     public void close() {
         store.ifPresent(MetadataStore::close);

@@ -29,6 +29,8 @@ import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.UUID;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Ties a main to its spare: formats spares, checks at every start that the two belong together, and leaves a witness, so
@@ -38,6 +40,7 @@ import java.util.UUID;
  *
  * <ol>
  *   <li>The spare shares no byte with main, has sectors no larger, and survives what main survives.
+ *   <li>What is a spare is not served as a main, and what is known as a main is not formatted: they were swapped.
  *   <li>A main with a witness is served with the spare of that pair only, and only if that spare's table is not older than
  *       the witness (a spare restored from a copy).
  *   <li>A spare of a pair is taken only by the main of that pair: same size, same sectors, and the witness or the name.
@@ -69,6 +72,8 @@ public final class Pairing {
      */
     public record Created(PairIdentity pair, String spareName, long spareBytes, SparePlan plan, List<String> notices) {}
 
+    private static final Logger LOG = LoggerFactory.getLogger(Pairing.class);
+
     private final Providers providers;
     private final Devices devices;
     private final Environment environment;
@@ -97,6 +102,9 @@ public final class Pairing {
         try (BlockDevice mainDevice = devices.open(main, openMain)) {
             PairGeometry.refuseSize(mainDevice);
             Optional<Witness> witness = witnesses.find(mainDevice);
+            if (witness.isEmpty() && !options.force()) {
+                refuseSpareAsMain(mainDevice);
+            }
             if (witness.isPresent()) {
                 throw new Refusal(
                         Refusal.Kind.WRONG_DEVICE,
@@ -126,6 +134,9 @@ public final class Pairing {
                     "spare " + spare.name() + " is not blank: " + PairMatch.describe(content)
                             + ". To destroy that and make it a spare: --force");
         }
+        if (!options.force()) {
+            PairMatch.refuseMainAsSpare(spare, witnesses.find(spare));
+        }
         List<String> notices = new ArrayList<>();
         PairGeometry.sharedDisk(main, spare).ifPresent(notices::add);
         PairIdentity pair = newPair(main);
@@ -136,6 +147,17 @@ public final class Pairing {
             notices.add("no witness could be left on this host: " + witness.detail());
         }
         return new Created(pair, spare.name(), spare.traits().sizeBytes(), plan, notices);
+    }
+
+    /** A main that nothing is known of may be a spare; a failing one that cannot tell is none. */
+    private void refuseSpareAsMain(BlockDevice main) throws Refusal {
+        for (MetadataProvider metadata : providers.all(MetadataProvider.class)) {
+            try {
+                PairMatch.refuseSpareAsMain(main, metadata.pairOnSpare(main.direct()));
+            } catch (DeviceException e) {
+                LOG.info("whether it is a spare cannot be told: {}", e.getMessage());
+            }
+        }
     }
 
     private PairIdentity newPair(BlockDevice main) {
@@ -300,6 +322,10 @@ public final class Pairing {
      * table, and leaves the witness. The devices stay the caller's.
      */
     PairMetadata openMetadata(PairDevices pair, Settings settings) throws Refusal, DeviceException {
+        Optional<Witness> witness = witnesses.find(pair.main());
+        if (witness.isEmpty() && !pair.spec().readOnly() && !pair.spec().force()) {
+            refuseSpareAsMain(pair.main());
+        }
         if (pair.spare().isEmpty()) {
             boolean built = !providers.all(MetadataProvider.class).isEmpty();
             return new PairMetadata(
@@ -312,11 +338,11 @@ public final class Pairing {
         MetadataProvider metadata = requireMetadata();
         TrackedDevice spare = pair.spare().get();
         SpareContent content = metadata.inspect(spare.direct());
-        Optional<Witness> witness = witnesses.find(pair.main());
         PairMatch.refuseWrongContent(pair, content, witness);
         List<String> notices = new ArrayList<>();
         boolean fresh = content.kind() == SpareContent.Kind.BLANK;
         if (fresh) {
+            PairMatch.refuseMainAsSpare(spare, witnesses.find(spare));
             metadata.plan(spare.traits().sizeBytes(), spare.traits().physicalSectorBytes());
             metadata.format(spare.direct(), newPair(pair.main()), environment);
             notices.add("formatted the blank spare " + PairGeometry.sized(spare));

@@ -76,6 +76,10 @@ final class ServedDisk {
     }
 
     private void undo(Exception cause) {
+        if (metadata != null) {
+            // Nobody has flushed main.
+            metadata.stopIsUnclean();
+        }
         Exception failure = stack.unwind();
         if (failure != null) {
             cause.addSuppressed(failure);
@@ -107,8 +111,9 @@ final class ServedDisk {
         stack.push("metadata", metadata::close);
     }
 
-    private void startMapping() {
+    private void startMapping() throws DeviceException {
         Optional<MetadataStore> store = metadata.store();
+        flushMain();
         disk = VirtualDisk.open(new VirtualDisk.Parts(
                 name(),
                 devices.main(),
@@ -123,6 +128,13 @@ final class ServedDisk {
         stack.push("virtual disk", this::closeMapping);
     }
 
+    /** What a process before this one wrote is durable before the first client sees it; the store has seen to the spare. */
+    private void flushMain() throws DeviceException {
+        if (!devices.main().traits().readOnly() && !spec.readOnly()) {
+            devices.main().flush();
+        }
+    }
+
     private void startHealth() {
         stack.push("health", health::close);
         health.start(
@@ -134,7 +146,15 @@ final class ServedDisk {
     }
 
     private void closeMapping() throws IOException {
-        if (!disk.close(drainMillis) && doubt().isEmpty()) {
+        boolean ended = false;
+        try {
+            ended = disk.close(drainMillis);
+        } finally {
+            if (!ended || doubt().isPresent()) {
+                metadata.stopIsUnclean();
+            }
+        }
+        if (!ended && doubt().isEmpty()) {
             throw new IOException("requests were still under way after " + drainMillis + " ms");
         }
     }

@@ -10,6 +10,7 @@ import io.remap.api.BlockDevice;
 import io.remap.api.DeviceException;
 import io.remap.api.DeviceUri;
 import io.remap.api.Environment;
+import io.remap.api.Errno;
 import io.remap.api.FeatureState;
 import io.remap.api.Refusal;
 import io.remap.api.Settings;
@@ -58,6 +59,7 @@ class PairingTest {
     private static final class ScriptedMetadata implements MetadataProvider {
         private final MemoryMetadata tables = new MemoryMetadata();
         private SpareContent.Kind found;
+        private DeviceException unreadable;
 
         @Override
         public String name() {
@@ -74,6 +76,14 @@ class PairingTest {
             return found == null
                     ? tables.inspect(device)
                     : new SpareContent(found, "as the test says", Optional.empty());
+        }
+
+        @Override
+        public Optional<PairIdentity> pairOnSpare(BlockDevice device) throws DeviceException {
+            if (unreadable != null) {
+                throw unreadable;
+            }
+            return tables.pairOnSpare(device);
         }
 
         @Override
@@ -198,6 +208,58 @@ class PairingTest {
         Path otherSpare = newSpare("other-spare.img");
         open(DiskSpec.of(uri(other), Optional.of(uri(otherSpare))));
         assertSays(refused(with(otherSpare), Refusal.Kind.WRONG_DEVICE), "is of pair", "spare.img");
+    }
+
+    /** Who swaps them would have clients write over the table of the pair. */
+    @Test
+    void aSpareIsNotServedAsAMain() throws Exception {
+        open(with(spare));
+        DiskSpec swapped = DiskSpec.of(uri(spare), Optional.of(uri(newSpare("another.img"))));
+        assertSays(refused(swapped, Refusal.Kind.WRONG_DEVICE), "spare.img", "is the spare of pair", "--force");
+        DiskSpec alone = new DiskSpec(
+                uri(spare),
+                Optional.empty(),
+                true,
+                "d",
+                "",
+                false,
+                Door.AUTO,
+                OptionalInt.empty(),
+                false,
+                false,
+                false);
+        refused(alone, Refusal.Kind.WRONG_DEVICE);
+        open(changed(alone, true, false, false, false));
+        open(changed(alone, false, true, false, false));
+        Refusal created = assertThrows(
+                Refusal.class, () -> pairing.create(uri(spare), uri(newSpare("third.img")), options(false)));
+        assertSays(created, "is the spare of pair", "--force");
+    }
+
+    @Test
+    void aMainIsNotFormattedAsASpare() throws Exception {
+        open(with(spare));
+        Path other = directory.resolve("other.img");
+        Files.write(other, content);
+        // Nothing stands on it where a spare would have something; but it is known.
+        Path blankMain = newSpare("blank-main.img");
+        open(DiskSpec.of(uri(blankMain), Optional.of(uri(newSpare("its-spare.img")))));
+        DiskSpec swapped = DiskSpec.of(uri(other), Optional.of(uri(blankMain)));
+        assertSays(refused(swapped, Refusal.Kind.WRONG_DEVICE), "blank-main.img", "its-spare.img", "remap forget");
+        Refusal created = assertThrows(Refusal.class, () -> pairing.create(uri(other), uri(blankMain), options(false)));
+        assertSays(created, "its-spare.img", "remap forget");
+        pairing.forget(uri(blankMain));
+        open(swapped);
+    }
+
+    @Test
+    void aMainThatCannotTellWhetherItIsASpareIsServed() throws Exception {
+        metadata.unreadable = new DeviceException("disk.img", "read", 0, 4096, Errno.ENODEV);
+        open(with(spare));
+    }
+
+    private static Pairing.CreateOptions options(boolean force) {
+        return new Pairing.CreateOptions(force, false, OptionalInt.empty(), OptionalLong.empty());
     }
 
     @Test

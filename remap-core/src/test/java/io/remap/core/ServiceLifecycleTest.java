@@ -317,6 +317,18 @@ class ServiceLifecycleTest {
         assertTrue(
                 service.stopFailure().getMessage().contains("a-main: flush failed: EIO"),
                 service.stopFailure().getMessage());
+        assertEquals(1, rig.metadata.uncleanStops());
+        assertUndone();
+    }
+
+    @Test
+    void aMainThatCannotBeFlushedAtTheStartIsNotServed() throws Exception {
+        rig.at("flush a-main", () -> {
+            throw new DeviceException("a-main", "flush", 0, 0, Errno.EIO);
+        });
+        Refusal refusal = assertThrows(Refusal.class, () -> rig.start("a"));
+        assertEquals(Refusal.Kind.DEVICE_FAILED, refusal.kind());
+        assertEquals(1, rig.metadata.uncleanStops(), "what was written before may be lost");
         assertUndone();
     }
 

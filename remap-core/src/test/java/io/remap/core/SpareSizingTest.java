@@ -132,6 +132,11 @@ class SpareSizingTest {
         }
 
         @Override
+        public Optional<PairIdentity> pairOnSpare(BlockDevice device) {
+            throw new UnsupportedOperationException();
+        }
+
+        @Override
         public void format(BlockDevice spare, PairIdentity pair, Environment environment) {
             throw new UnsupportedOperationException();
         }

@@ -53,6 +53,21 @@ public final class LogMetadataProvider implements MetadataProvider {
     }
 
     @Override
+    public Optional<PairIdentity> pairOnSpare(BlockDevice device) throws DeviceException {
+        if (device.traits().sizeBytes() < Layout.MIN_SIZE_BYTES) {
+            return Optional.empty();
+        }
+        try {
+            return pairOf(Identities.read(device));
+        } catch (Damage e) {
+            // Whole superblocks that describe what cannot be. Whose spare it was is not told, so it is no use to refuse
+            // it.
+            LOG.warn("{}: {}", device.name(), e.getMessage());
+            return Optional.empty();
+        }
+    }
+
+    @Override
     public void format(BlockDevice spare, PairIdentity pair, Environment environment) throws Refusal, DeviceException {
         int granule = Math.max(Layout.granule(spare.traits().physicalSectorBytes()), Identities.readGranule(spare));
         Layout layout = Layout.plan(spare.traits().sizeBytes(), granule);
@@ -86,7 +101,7 @@ public final class LogMetadataProvider implements MetadataProvider {
             int whole = identities.count(Identities.State.WHOLE);
             if (!readOnly) {
                 log.begin();
-                whole = repair(io, superblock, identities);
+                whole = repair(io, identities);
             }
             return new LogMetadataStore(
                     spare.name(),
@@ -129,7 +144,7 @@ public final class LogMetadataProvider implements MetadataProvider {
     }
 
     /** Writes superblocks that are missing; returns how many are whole then. One that cannot be written is no failure. */
-    private static int repair(BlockIo io, Superblock superblock, Identities identities) throws DeviceException {
+    private static int repair(BlockIo io, Identities identities) throws DeviceException {
         int whole = 0;
         for (int place = 0; place < Identities.COUNT; place++) {
             Identities.Found one = identities.found().get(place);
@@ -138,7 +153,7 @@ public final class LogMetadataProvider implements MetadataProvider {
                 continue;
             }
             try {
-                Identities.write(io, superblock, place);
+                identities.copyTo(io, place);
                 whole++;
             } catch (DeviceException e) {
                 if (io.flushFailed() || !e.errorClass().mayBeSector()) {

@@ -53,6 +53,7 @@ final class LogMetadataStore implements MetadataStore {
     private final Object lock = new Object();
     private volatile Mode mode;
     private volatile DeviceException failure;
+    private volatile boolean unclean;
     private boolean scheduled;
     private boolean executing;
 
@@ -304,6 +305,11 @@ final class LogMetadataStore implements MetadataStore {
     }
 
     @Override
+    public void stopIsUnclean() {
+        unclean = true;
+    }
+
+    @Override
     public void close() {
         boolean wasWritable;
         synchronized (lock) {
@@ -316,7 +322,7 @@ final class LogMetadataStore implements MetadataStore {
             while (!queue.isEmpty()) {
                 workOnce();
             }
-            if (wasWritable && failure == null) {
+            if (wasWritable && failure == null && !unclean) {
                 markClean();
             }
         } finally {

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.remap.api.DeviceException;
+import io.remap.api.Errno;
 import io.remap.api.Place;
 import io.remap.api.Refusal;
 import io.remap.api.spi.SpareContent;
@@ -13,6 +14,7 @@ import io.remap.api.spi.SparePlan;
 import io.remap.testkit.CrashDevice;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
+import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -45,6 +47,22 @@ class InspectionTest {
         SpareContent content = provider.inspect(device);
         assertEquals(Kind.SPARE, content.kind());
         assertEquals(Bench.PAIR, content.pair().orElseThrow());
+    }
+
+    /** Asked of a main, which may be failing, and may be no spare at all. */
+    @Test
+    void knowsASpareByItsSuperblocksAlone() throws Exception {
+        CrashDevice device = blank();
+        assertEquals(Optional.empty(), provider.pairOnSpare(device));
+        provider.format(device, Bench.PAIR, Bench.environment(new Bench.Tasks(), 1));
+        assertEquals(Optional.of(Bench.PAIR), provider.pairOnSpare(device));
+        device.makeUnreadable(0, Bench.SPARE_BYTES / 2);
+        assertEquals(Optional.of(Bench.PAIR), provider.pairOnSpare(device));
+        device.makeUnreadable(0, Bench.SPARE_BYTES);
+        assertEquals(Optional.empty(), provider.pairOnSpare(device));
+        device.failFrom(0, Errno.ENODEV);
+        assertThrows(DeviceException.class, () -> provider.pairOnSpare(device));
+        assertEquals(Optional.empty(), provider.pairOnSpare(new CrashDevice("tiny", 4096, 512)));
     }
 
     @ParameterizedTest

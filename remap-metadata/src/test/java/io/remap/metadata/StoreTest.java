@@ -62,6 +62,22 @@ class StoreTest {
     }
 
     @Test
+    void aStopThatIsNotCleanIsNotMarkedSo() throws Exception {
+        CrashDevice spare = Bench.formatted(0);
+        try (Opened opened = Bench.open(spare)) {
+            opened.commit(Bench.map(1, 1));
+            opened.store().stopIsUnclean();
+        }
+        try (Opened after = Bench.open(spare)) {
+            assertEquals(false, after.attribute("clean-stop"));
+            assertEquals(1, after.store().table().extents());
+        }
+        try (Opened after = Bench.open(spare)) {
+            assertEquals(true, after.attribute("clean-stop"), "the stop after that was one");
+        }
+    }
+
+    @Test
     void waitingCommitsShareABlockAndKeepTheirOrder() throws Exception {
         Opened opened = Bench.open(Bench.formatted(0));
         List<Integer> told = new ArrayList<>();

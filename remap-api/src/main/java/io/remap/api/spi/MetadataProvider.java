@@ -5,6 +5,7 @@ import io.remap.api.DeviceException;
 import io.remap.api.Environment;
 import io.remap.api.Refusal;
 import io.remap.api.Settings;
+import java.util.Optional;
 
 /**
  * Keeps the remap table on the spare. All methods work on a device that the caller opened and closes; it is direct where
@@ -13,6 +14,12 @@ import io.remap.api.Settings;
 public interface MetadataProvider extends Provider {
     /** Says what stands on the device; writes nothing. An unreadable place is not an absent one. */
     SpareContent inspect(BlockDevice spare) throws DeviceException;
+
+    /**
+     * The pair whose spare this is, empty if it is none. Reads only where that would stand, and takes a place that cannot be
+     * read as saying nothing: the question is asked of a main, which may be failing.
+     */
+    Optional<PairIdentity> pairOnSpare(BlockDevice device) throws DeviceException;
 
     /**
      * What a spare of this size would offer.

@@ -77,7 +77,16 @@ public interface MetadataStore extends AutoCloseable {
     /** What it shows of itself. */
     List<Attribute> attributes();
 
-    /** Waits for commits under way, marks a clean stop if nothing failed, and gives up the spare (not closing it). */
+    /**
+     * The stop is not a clean one: something that was acknowledged may not be durable, or requests were still under way.
+     * {@link #close} does not mark it as clean then.
+     */
+    void stopIsUnclean();
+
+    /**
+     * Waits for commits under way, marks a clean stop unless something failed or {@link #stopIsUnclean} was said, and gives
+     * up the spare (not closing it).
+     */
     @Override
     void close();
 }
