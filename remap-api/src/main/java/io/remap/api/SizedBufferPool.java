@@ -1,6 +1,7 @@
 package io.remap.api;
 
 import java.util.ArrayDeque;
+import java.util.List;
 import java.util.concurrent.atomic.AtomicLong;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -29,6 +30,9 @@ public final class SizedBufferPool implements BufferPool {
     private final SizeClass[] classes;
     private final AtomicLong bytesInUse = new AtomicLong();
     private final AtomicLong allocatedBytes = new AtomicLong();
+    private final Counter hits = new Counter();
+    private final Counter misses = new Counter();
+    private final Counter refusals = new Counter();
     private final ArrayDeque<Runnable> waiters = new ArrayDeque<>();
     /** What a thread was refused last, so that it is not put to sleep if just that came back meanwhile. */
     private final ThreadLocal<Integer> refusedBytes = new ThreadLocal<>();
@@ -72,19 +76,26 @@ public final class SizedBufferPool implements BufferPool {
         }
         SizeClass sizeClass = classes[classOf(lengthBytes)];
         if (!charge(bytesInUse, sizeClass.capacityBytes)) {
-            refusedBytes.set(sizeClass.capacityBytes);
-            return null;
+            return refuse(sizeClass);
         }
         SizedBuffer buffer = sizeClass.takeFree();
-        if (buffer == null) {
+        if (buffer != null) {
+            hits.increment();
+        } else {
             buffer = allocate(sizeClass);
             if (buffer == null) {
                 returnCharge(sizeClass.capacityBytes);
-                refusedBytes.set(sizeClass.capacityBytes);
-                return null;
+                return refuse(sizeClass);
             }
+            misses.increment();
         }
         return buffer.hand(lengthBytes);
+    }
+
+    private IoBuffer refuse(SizeClass sizeClass) {
+        refusals.increment();
+        refusedBytes.set(sizeClass.capacityBytes);
+        return null;
     }
 
     private boolean charge(AtomicLong account, int bytes) {
@@ -194,6 +205,19 @@ public final class SizedBufferPool implements BufferPool {
     @Override
     public long bytesInUse() {
         return bytesInUse.get();
+    }
+
+    @Override
+    public List<Attribute> attributes() {
+        return List.of(
+                hits.attribute("buffers.hits", "Buffers that were there when they were wanted."),
+                misses.attribute("buffers.misses", "Buffers whose memory had to be allocated."),
+                refusals.attribute("buffers.refusals", "Times that no memory was left, and a transfer had to wait."),
+                Attribute.readOnly(
+                        "buffers.allocated-bytes",
+                        "bytes",
+                        "Memory of buffers, given out or kept for the next transfers.",
+                        this::allocatedBytes));
     }
 
     /** Memory of buffers, out or free. */

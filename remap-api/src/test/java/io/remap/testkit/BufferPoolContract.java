@@ -177,6 +177,32 @@ public abstract class BufferPoolContract {
     }
 
     @Test
+    void countsWhatWasThereWhatWasMadeAndWhatWasRefused() {
+        try (SizedBufferPool pool = pool(4 * PAGE)) {
+            IoBuffer first = pool.acquire(PAGE);
+            IoBuffer second = pool.acquire(PAGE);
+            first.release();
+            IoBuffer again = pool.acquire(1);
+            assertNull(pool.acquire(4 * PAGE));
+            again.release();
+            second.release();
+            assertEquals(1L, attribute(pool, "buffers.hits"));
+            assertEquals(2L, attribute(pool, "buffers.misses"));
+            assertEquals(1L, attribute(pool, "buffers.refusals"));
+            assertEquals(2L * PAGE, attribute(pool, "buffers.allocated-bytes"));
+        }
+    }
+
+    private static Object attribute(SizedBufferPool pool, String name) {
+        return pool.attributes().stream()
+                .filter(attribute -> attribute.name().equals(name))
+                .findFirst()
+                .orElseThrow()
+                .get()
+                .get();
+    }
+
+    @Test
     void closingFreesWhatIsPooledNowAndWhatIsOutLater() {
         SizedBufferPool pool = pool(1 << 20);
         IoBuffer out = pool.acquire(PAGE);

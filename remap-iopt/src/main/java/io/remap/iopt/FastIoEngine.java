@@ -2,6 +2,7 @@ package io.remap.iopt;
 
 import io.remap.api.Attribute;
 import io.remap.api.CachedReads;
+import io.remap.api.Counter;
 import io.remap.api.DeviceException;
 import io.remap.api.DeviceIo;
 import io.remap.api.Environment;

@@ -1,5 +1,6 @@
 package io.remap.iopt;
 
+import io.remap.api.Counter;
 import io.remap.api.DeviceIo;
 import io.remap.api.Environment;
 import java.util.concurrent.atomic.AtomicInteger;

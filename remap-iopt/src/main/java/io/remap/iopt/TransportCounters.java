@@ -1,6 +1,7 @@
 package io.remap.iopt;
 
 import io.remap.api.Attribute;
+import io.remap.api.Counter;
 import java.util.List;
 
 /** What the loops and whoever sends for them did. Counted for each system call or turn, not for each request. */

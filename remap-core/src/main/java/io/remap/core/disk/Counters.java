@@ -13,6 +13,7 @@ final class Counters {
     final LongAdder writtenBytes = new LongAdder();
     final LongAdder wholeRequests = new LongAdder();
     final LongAdder splitRequests = new LongAdder();
+    final LongAdder remappedSegments = new LongAdder();
     final LongAdder parkedRequests = new LongAdder();
     final LongAdder failedRequests = new LongAdder();
     final LongAdder readRecoveries = new LongAdder();
@@ -39,6 +40,7 @@ final class Counters {
                 Attribute.readOnly("io.written-bytes", "bytes", "Bytes given by WRITE", writtenBytes::sum),
                 count("io.whole", "Requests that were one segment", wholeRequests),
                 count("io.split", "Requests that were cut into several segments", splitRequests),
+                count("io.remapped", "Segments that were on the spare", remappedSegments),
                 count("io.parked", "Times that a request waited for a range that was being moved", parkedRequests),
                 count("io.failed", "Requests answered with an error", failedRequests),
                 count("recovery.reads", "READs that went through recovery", readRecoveries),

@@ -217,6 +217,9 @@ final class RequestContext extends DeviceIo implements WriteRecovery.Client {
 
     private void prepare() {
         boolean onSpare = cursor.target() == SegmentCursor.Target.SPARE;
+        if (onSpare) {
+            disk.counters.remappedSegments.increment();
+        }
         if (request.operation != DiskRequest.Operation.READ) {
             touchedMain |= !onSpare;
             touchedSpare |= onSpare;

@@ -1,33 +1,40 @@
-package io.remap.iopt;
+package io.remap.api;
 
-import io.remap.api.Attribute;
-import io.remap.api.Refusal;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.function.Supplier;
 
-/** Counts without contention, and can be set back to 0 by the user. What is counted while it is set back may be lost. */
-final class Counter {
+/**
+ * Counts without contention, and can be set back to 0 by the user. What is counted while it is set back may be lost.
+ * Thread-safe; neither allocates nor locks once its threads were seen.
+ */
+public final class Counter {
     private final LongAdder sum = new LongAdder();
 
-    void increment() {
+    /** Begins at 0. */
+    public Counter() {}
+
+    /** Counts one. */
+    public void increment() {
         sum.increment();
     }
 
-    void add(long count) {
+    /** Counts several. */
+    public void add(long count) {
         sum.add(count);
     }
 
-    long value() {
+    /** The count so far. */
+    public long value() {
         return sum.sum();
     }
 
     /** Shows it. */
-    Attribute attribute(String name, String doc) {
+    public Attribute attribute(String name, String doc) {
         return attribute(name, "count", doc, sum::sum, sum::reset);
     }
 
     /** Something that is counted: it can be set to 0 and to nothing else. */
-    static Attribute attribute(String name, String unit, String doc, Supplier<Object> get, Runnable reset) {
+    public static Attribute attribute(String name, String unit, String doc, Supplier<Object> get, Runnable reset) {
         return Attribute.settable(name, unit, doc, get, text -> {
             if (!text.strip().equals("0")) {
                 throw new Refusal(
