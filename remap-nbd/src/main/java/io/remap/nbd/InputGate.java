@@ -23,6 +23,11 @@ final class InputGate {
         waiting.set(true);
     }
 
+    /** Whether nobody has made room since the input side began to wait. */
+    boolean isWaiting() {
+        return waiting.get();
+    }
+
     /** The input side goes on by itself. */
     void goOn() {
         waiting.set(false);

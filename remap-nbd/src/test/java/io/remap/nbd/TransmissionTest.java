@@ -351,6 +351,22 @@ class TransmissionTest {
         assertArrayEquals(random(2000), Arrays.copyOf(disk.content, 2000));
     }
 
+    /** A transport forgets what it was told before it asks, and goes on only if it is told after that. */
+    @Test
+    void roomMadeBeforeTheTransportAsksIsToldAfterThat() {
+        transport.close();
+        transport = Client.go(new TestTransport(SIZE, new io.remap.api.Export("disk", "", disk)), "disk");
+        var others = transport.pool.acquire(SIZE);
+        transport.send(request(READ, 0, 1, 0, 512));
+        assertEquals(null, transport.session.poll(), "held back");
+        others.release();
+        int told = transport.inputReady;
+        assertEquals(null, transport.session.wanted());
+        assertEquals(told + 1, transport.inputReady);
+        transport.pump();
+        assertEquals(1, Client.replies(transport.received(), Map.of(1L, 512)).size());
+    }
+
     @Test
     void shutdownAnswersWhatIsUnderWayAndRefusesTheRest() {
         disk.deferred = true;
