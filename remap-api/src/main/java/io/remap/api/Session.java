@@ -31,7 +31,10 @@ public interface Session extends AutoCloseable {
         /** There are replies to send. */
         void repliesReady();
 
-        /** After {@link Session#wanted()} gave no buffer: go on, first with {@link Session#poll}, then with it. */
+        /**
+         * After {@link Session#wanted()} gave no buffer: go on, first with {@link Session#poll}, then with it. What was told
+         * before that need not be remembered, it is told again.
+         */
         void inputReady();
 
         /**

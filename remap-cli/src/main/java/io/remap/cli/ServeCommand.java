@@ -147,7 +147,9 @@ final class ServeCommand extends Verb {
     @Option(names = "--set", paramLabel = "SETTING=VALUE", description = "Choose the value of a setting.")
     Map<String, String> settings = new LinkedHashMap<>();
 
-    @Option(names = "--force", description = "Take devices that look in use, and a spare that is in memory.")
+    @Option(
+            names = "--force",
+            description = "Take devices that look in use, a spare that is in memory, and a spare as main.")
     boolean force;
 
     @Option(

@@ -17,7 +17,8 @@ import java.util.OptionalInt;
  * @param readOnly refuse writes, and serve what is certain where the mappings cannot be loaded
  * @param door how transfers reach main; the spare is always opened {@link Door#AUTO}
  * @param sectorBytes logical sector wanted, where main leaves it open (an image file)
- * @param force open devices that look in use, take a spare that does not survive a power cut
+ * @param force open devices that look in use, take a spare that does not survive a power cut, and
+ *     serve as main what is a spare
  * @param adopt take main for the one the spare belongs to, although its name changed and it carries no witness
  * @param noWitness go on without the witness that ties main to its spare, where it cannot be written
  */

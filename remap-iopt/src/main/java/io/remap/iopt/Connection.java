@@ -206,8 +206,7 @@ final class Connection implements EpollIoHandle, Session.Events {
             }
             if (future.isSuccess()) {
                 registration = (IoRegistration) future.getNow();
-                // Not at once: who takes a loop over registers all connections before any of them may make it hang
-                // again.
+                // Not at once: who takes a loop over registers all before any of them may make it hang again.
                 loop.attend(this);
             } else {
                 failed(future.cause());

@@ -30,11 +30,11 @@ public final class FastIoEngineProvider implements IoEngineProvider {
             "131072",
             "Longest read that an event loop takes from the page cache itself, 0 to " + PagePipe.MAX_BYTES
                     + "; 0 leaves all to workers.");
-    // At 1 MiB half of the processor time and nearly twice the throughput (docs/BENCHMARKS.md), to a client that
-    // receives into
-    // whole pages as the kernel's and QEMU do. Into a buffer that begins a few bytes behind the beginning of a page,
-    // some
-    // processors copy whole pages at a third of their speed.
+    // Nearly three times the throughput at 1 MiB for a sixth of the processor time (docs/BENCHMARKS.md), to a client
+    // that
+    // receives into whole pages, as the kernel's and QEMU do. Some processors copy whole pages at a third of their
+    // speed
+    // into a buffer that begins a few bytes behind the beginning of a page.
     static final Setting PAGES_MIN_BYTES = new Setting(
             "fast.pages-min-bytes",
             "65536",

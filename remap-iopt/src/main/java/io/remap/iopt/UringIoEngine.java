@@ -149,12 +149,15 @@ final class UringIoEngine implements IoEngine, LoopThread.Workers {
 
     /** The thread of the ring has ended, as the kernel refused a call: the others do what waits, and whatever comes. */
     private void doWithoutRing(RejectedExecutionException cause) {
+        if (!broken && !closed) {
+            LOG.error("io_uring has failed, direct transfers are executed by workers from now on", cause);
+        }
         broken = true;
-        LOG.error("io_uring has failed, direct transfers are executed by workers from now on", cause);
+        // Before the queue is emptied: who found it true put his transfer there before that.
+        awake.set(false);
         for (DeviceIo io = waiting.poll(); io != null; io = waiting.poll()) {
             others.submit(io);
         }
-        awake.set(false);
     }
 
     // ---- The thread of the ring

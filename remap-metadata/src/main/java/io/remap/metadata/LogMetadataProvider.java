@@ -53,17 +53,14 @@ public final class LogMetadataProvider implements MetadataProvider {
     }
 
     @Override
-    public Optional<PairIdentity> pairOnSpare(BlockDevice device) throws DeviceException {
+    public Optional<PairIdentity> pairOnSpare(BlockDevice device) throws Refusal, DeviceException {
         if (device.traits().sizeBytes() < Layout.MIN_SIZE_BYTES) {
             return Optional.empty();
         }
         try {
             return pairOf(Identities.read(device));
         } catch (Damage e) {
-            // Whole superblocks that describe what cannot be. Whose spare it was is not told, so it is no use to refuse
-            // it.
-            LOG.warn("{}: {}", device.name(), e.getMessage());
-            return Optional.empty();
+            throw damaged(device, "it is a damaged spare of remap (" + e.getMessage() + ")");
         }
     }
 

@@ -12,6 +12,8 @@ import io.remap.api.spi.SpareContent;
 import io.remap.api.spi.SpareContent.Kind;
 import io.remap.api.spi.SparePlan;
 import io.remap.testkit.CrashDevice;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.Optional;
@@ -63,6 +65,22 @@ class InspectionTest {
         device.failFrom(0, Errno.ENODEV);
         assertThrows(DeviceException.class, () -> provider.pairOnSpare(device));
         assertEquals(Optional.empty(), provider.pairOnSpare(new CrashDevice("tiny", 4096, 512)));
+    }
+
+    /** Served as a main it would be damaged for good. */
+    @Test
+    void aSpareThatDescribesWhatCannotBeIsASpareAllTheSame() throws Exception {
+        CrashDevice device = blank();
+        provider.format(device, Bench.PAIR, Bench.environment(new Bench.Tasks(), 1));
+        for (int i = 0; i < Identities.COUNT; i++) {
+            long at = Layout.identityOffset(i, Bench.SPARE_BYTES);
+            ByteBuffer block = ByteBuffer.wrap(device.peek(at, Block.BYTES)).order(ByteOrder.LITTLE_ENDIAN);
+            block.putInt(Superblock.MAIN_SECTOR_AT, 100);
+            Block.seal(block, at);
+            device.poke(at, block.array());
+        }
+        Refusal refusal = assertThrows(Refusal.class, () -> provider.pairOnSpare(device));
+        assertEquals(Refusal.Kind.DAMAGED, refusal.kind());
     }
 
     @ParameterizedTest

@@ -89,7 +89,7 @@ final class NbdSession implements Session {
     public ByteBuffer wanted() {
         if (heldBack || isOver()) {
             gaveNone = true;
-            if (heldBack && !gate.isWaiting()) {
+            if (heldBack && !isOver() && !gate.isWaiting()) {
                 // Room was made since it was held back, which was told before the transport asked, and so to nobody.
                 events.inputReady();
             }

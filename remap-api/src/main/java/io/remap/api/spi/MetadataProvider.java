@@ -18,8 +18,10 @@ public interface MetadataProvider extends Provider {
     /**
      * The pair whose spare this is, empty if it is none. Reads only where that would stand, and takes a place that cannot be
      * read as saying nothing: the question is asked of a main, which may be failing.
+     *
+     * @throws Refusal {@link Refusal.Kind#DAMAGED} if it is a spare for certain, but not whose
      */
-    Optional<PairIdentity> pairOnSpare(BlockDevice device) throws DeviceException;
+    Optional<PairIdentity> pairOnSpare(BlockDevice device) throws Refusal, DeviceException;
 
     /**
      * What a spare of this size would offer.
