@@ -44,7 +44,7 @@ def arguments():
                         % ",".join([BARE, *servers.PEERS, *OURS]))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2, help="of each job on each server in each round (2)")
-    parser.add_argument("--warm-seconds", type=float, default=4, help="of each job before the first round, for the JIT (4)")
+    parser.add_argument("--warm-seconds", type=float, default=10, help="of each job before the first round, for the JIT (10)")
     parser.add_argument("--variant", action="append", default=[], metavar="NAME=SETTING=VALUE[,SETTING=VALUE]",
                         help="one more server remap-NAME: the fast transport with these settings")
     parser.add_argument("--directory", default="", help="where all images stand; default: by group, see above")

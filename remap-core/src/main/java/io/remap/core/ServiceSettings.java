@@ -64,7 +64,7 @@ record ServiceSettings(
             "Which module provides the memory of transfers: a name, or auto for the one that goes with the transport.");
     private static final Setting BUFFER_BUDGET = new Setting(
             "buffer-budget-bytes",
-            "128M",
+            "64M",
             "Most memory of transfers under way, from " + ByteSize.format(BufferPool.MAX_BUFFER_BYTES) + " to "
                     + ByteSize.format(MAX_BUDGET_BYTES) + ".");
     private static final Setting IO_ENGINE = new Setting(

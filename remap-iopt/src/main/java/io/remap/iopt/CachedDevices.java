@@ -21,8 +21,6 @@ final class CachedDevices {
         final boolean direct;
         /** Not a regular file. */
         final boolean blockDevice;
-        /** What the offset and the length of each transfer are a multiple of. */
-        final int sectorBytes;
 
         /** Of transfers that wait for the device in any case. */
         final TransferPace waiting = new TransferPace(true);
@@ -36,7 +34,6 @@ final class CachedDevices {
             this.reads = device.capability(CachedReads.class).orElse(null);
             this.direct = device.traits().direct();
             this.blockDevice = device.traits().blockDevice();
-            this.sectorBytes = device.traits().logicalSectorBytes();
         }
     }
 

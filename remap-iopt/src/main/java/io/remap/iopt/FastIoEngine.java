@@ -133,22 +133,25 @@ final class FastIoEngine implements IoEngine {
     }
 
     /**
-     * Whether a read will most likely not wait: its last sector is in the page cache, and what lies before was read before or
+     * Whether a read will most likely not wait: its last byte is in the page cache, and what lies before was read before or
      * with it.
      */
     private boolean isInMemory(DeviceIo io, CachedDevices.Entry device) {
         if (io.operation != DeviceIo.Operation.READ) {
             return true;
         }
-        ByteBuffer data = io.data;
-        int from = data.position();
-        int to = data.limit();
-        int sector = device.sectorBytes;
-        boolean all = to - from <= ONE_PROBE_BYTES || tryRead(device.reads, io.offsetBytes, data.limit(from + sector));
-        data.limit(to).position(to - sector);
-        all = all && tryRead(device.reads, io.offsetBytes + (to - from) - sector, data);
-        data.position(from);
-        return all;
+        int length = io.data.remaining();
+        return (length <= ONE_PROBE_BYTES || holds(device.reads, io.offsetBytes))
+                && holds(device.reads, io.offsetBytes + length - 1);
+    }
+
+    private boolean holds(CachedReads reads, long offsetBytes) {
+        try {
+            return reads.holds(offsetBytes);
+        } catch (RuntimeException e) {
+            workers.failed("a look at the page cache", e);
+            return false;
+        }
     }
 
     /** What is wrong with a read is told by the worker that it goes to then. */
@@ -196,7 +199,8 @@ final class FastIoEngine implements IoEngine {
         try {
             if (io.operation == DeviceIo.Operation.READ && takesPages(io)) {
                 CachedReads reads = devices.of(io.device).reads;
-                PagePipe pages = reads == null ? null : reads.tryPages(io.offsetBytes, io.data.remaining());
+                PagePipe pages =
+                        reads == null ? null : reads.tryPages(io.offsetBytes, io.data.remaining(), io.pagesPrefix);
                 if (pages != null) {
                     readsByPages.increment();
                     io.pages = pages;

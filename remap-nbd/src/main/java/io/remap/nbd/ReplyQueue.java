@@ -11,8 +11,8 @@ import java.util.concurrent.atomic.AtomicReference;
  *
  * <p>Requests enter by a lock-free stack that the output side takes as a whole. A batch is the headers of all replies
  * without payload in one buffer, and then one buffer for each reply with payload, its header before it in the headroom;
- * replies may leave in any order. A reply whose payload is pages ends its batch: of its buffer the header alone is sent, and
- * the pages follow. The next batch is made when the last one has left.
+ * replies may leave in any order. A reply whose payload is pages ends its batch: of its buffer the header alone is sent, if
+ * that does not stand in the pipe too, and the pages follow. The next batch is made when the last one has left.
  *
  * <p>Invariants: a request without payload is recycled when its header is copied, one with payload when it has left; {@code
  * pages} are those of the last request of the batch, until they have left; after {@link #close} nothing holds a buffer or
@@ -76,8 +76,9 @@ final class ReplyQueue {
         }
         int count = Math.min(end - next, into.length);
         pagesFollow = pages != null && next + count == end;
-        if (pagesFollow && count == 1 && !batch[next].hasRemaining()) {
-            return 0;
+        if (pagesFollow && !batch[end - 1].hasRemaining()) {
+            // Their header has left, or stands before them.
+            count--;
         }
         System.arraycopy(batch, next, into, 0, count);
         return count;
@@ -115,25 +116,36 @@ final class ReplyQueue {
 
     private void addPayload(NbdRequest request) {
         int length = request.buffer.lengthBytes();
+        boolean headerAhead = false;
         PagePipe instead = request.diskRequest.pages;
         if (instead != null) {
-            if (instead.remainingBytes() != length) {
-                throw new IllegalStateException(
-                        "a READ of " + length + " bytes was given pages of " + instead.remainingBytes());
+            int pagesBytes = instead.remainingBytes();
+            headerAhead = pagesBytes == length + Protocol.SIMPLE_REPLY_BYTES;
+            if (!headerAhead && pagesBytes != length) {
+                throw new IllegalStateException("a READ of " + length + " bytes was given pages of " + pagesBytes);
             }
             pages = instead;
-            unsentBytes += length;
+            unsentBytes += pagesBytes;
             length = 0;
         }
-        ByteBuffer bytes = request.buffer.withHeadroom();
-        int start = IoBuffer.HEADROOM_BYTES - Protocol.SIMPLE_REPLY_BYTES;
-        bytes.limit(IoBuffer.HEADROOM_BYTES + length).position(start);
-        putHeader(bytes, request);
-        bytes.position(start);
+        ByteBuffer bytes = headerBefore(request);
+        bytes.limit(bytes.limit() + length);
+        if (headerAhead) {
+            bytes.position(bytes.limit());
+        }
         batch[end] = bytes;
         requests[end] = request;
         unsentBytes += bytes.remaining();
         end++;
+    }
+
+    /** The header of the reply, where it stands right before the payload. */
+    static ByteBuffer headerBefore(NbdRequest request) {
+        ByteBuffer bytes = request.buffer.withHeadroom();
+        int start = IoBuffer.HEADROOM_BYTES - Protocol.SIMPLE_REPLY_BYTES;
+        bytes.limit(IoBuffer.HEADROOM_BYTES).position(start);
+        putHeader(bytes, request);
+        return bytes.position(start);
     }
 
     private static void putHeader(ByteBuffer into, NbdRequest request) {

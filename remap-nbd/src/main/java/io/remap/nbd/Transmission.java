@@ -179,6 +179,9 @@ final class Transmission {
         if (errno == 0) {
             fill(request.diskRequest, command, flags, offset, length);
             request.diskRequest.buffer = request.buffer;
+            if (request.diskRequest.pagesWelcome) {
+                request.diskRequest.pagesPrefix = ReplyQueue.headerBefore(request);
+            }
         }
         headerOnly = command == Command.WRITE && length >= STRAIGHT_BYTES;
         if (command == Command.WRITE) {
@@ -197,7 +200,8 @@ final class Transmission {
         request.fua = (flags & Protocol.CMD_FLAG_FUA) != 0;
         request.keepAllocated = (flags & Protocol.CMD_FLAG_NO_HOLE) != 0;
         request.fastOnly = (flags & Protocol.CMD_FLAG_FAST_ZERO) != 0;
-        request.pagesWelcome = takesPages && command == Command.READ;
+        request.pagesWelcome = takesPages && command == Command.READ && length > 0;
+        request.pagesPrefix = null;
         request.pages = null;
         request.error = DiskError.NONE;
         request.errorOffsetBytes = -1;

@@ -59,9 +59,15 @@ public final class BlockPart implements BlockDevice {
         }
 
         @Override
-        public PagePipe tryPages(long offsetBytes, int lengthBytes) {
+        public boolean holds(long offsetBytes) {
+            BlockRanges.checkByte(name, traits, offsetBytes);
+            return reads.holds(startBytes + offsetBytes);
+        }
+
+        @Override
+        public PagePipe tryPages(long offsetBytes, int lengthBytes, ByteBuffer prefix) {
             BlockRanges.check(name, traits, "read", offsetBytes, lengthBytes);
-            return reads.tryPages(startBytes + offsetBytes, lengthBytes);
+            return reads.tryPages(startBytes + offsetBytes, lengthBytes, prefix);
         }
     }
 

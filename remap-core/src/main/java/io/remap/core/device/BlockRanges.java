@@ -20,6 +20,14 @@ final class BlockRanges {
         }
     }
 
+    /** @throws IllegalArgumentException if there is no such byte */
+    static void checkByte(String device, DeviceTraits traits, long offsetBytes) {
+        if (offsetBytes < 0 || offsetBytes >= traits.sizeBytes()) {
+            throw new IllegalArgumentException(
+                    device + ": no byte at " + offsetBytes + ", it has " + traits.sizeBytes());
+        }
+    }
+
     /** @throws IllegalArgumentException as {@link #check}, and if nothing can be read into the buffer */
     static void checkRead(String device, DeviceTraits traits, long offsetBytes, ByteBuffer target) {
         if (target.isReadOnly()) {

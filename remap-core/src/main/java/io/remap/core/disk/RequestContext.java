@@ -242,6 +242,7 @@ final class RequestContext extends DeviceIo implements WriteRecovery.Client {
                 pagesWelcome = request.pagesWelcome
                         && cursor.target() == SegmentCursor.Target.MAIN
                         && lengthBytes == request.lengthBytes;
+                pagesPrefix = request.pagesPrefix;
             }
             case WRITE -> {
                 operation = Operation.WRITE;

@@ -111,7 +111,11 @@ public final class Libc {
 
     /** What a call takes by pointer, an iovec or an offset, in memory of the calling thread: nothing is allocated per call. */
     private static final class Argument {
-        private static final int BYTES = 16;
+        /** Of {@code struct iovec}, and more than any other argument needs. */
+        static final int IOVEC_BYTES = 16;
+
+        /** And a place behind it, for what nobody wants to read. */
+        private static final int BYTES = 2 * IOVEC_BYTES;
 
         final ByteBuffer memory = ByteBuffer.allocateDirect(BYTES).order(ByteOrder.nativeOrder());
         final long address = MemoryIO.getInstance().getDirectBufferAddress(memory);
@@ -130,6 +134,7 @@ public final class Libc {
     private final long close = symbol("close");
     private final long pread = symbol("pread");
     private final long pwrite = symbol("pwrite");
+    private final long write = symbol("write");
     /** Not in every C library; 0 if it is missing. */
     private final long preadv2 = optionalSymbol("preadv2");
 
@@ -255,6 +260,16 @@ public final class Libc {
         return result;
     }
 
+    /** write(2): number of bytes written, which may be fewer than asked for. */
+    public long write(int fd, long address, long lengthBytes) {
+        long result;
+        int calls = 0;
+        do {
+            result = result(invoker.invokeN3(words[3], write, fd, address, lengthBytes));
+        } while (result == -Errno.EINTR && ++calls < MAX_INTERRUPTED_CALLS);
+        return result;
+    }
+
     /** {@link #pread(int, long, long, long)} to the beginning of a direct buffer. */
     public long pread(int fd, ByteBuffer target, int lengthBytes, long offsetBytes) {
         try {
@@ -284,6 +299,11 @@ public final class Libc {
         Argument iovec = arguments.get();
         iovec.memory.putLong(0, address).putLong(8, lengthBytes);
         return result(invoker.invokeN5(words[5], preadv2, fd, iovec.address, 1, offsetBytes, RWF_NOWAIT));
+    }
+
+    /** {@link #preadNoWait} of one byte that nobody wants: whether it could be had at once. */
+    public long preadByteNoWait(int fd, long offsetBytes) {
+        return preadNoWait(fd, arguments.get().address + Argument.IOVEC_BYTES, 1, offsetBytes);
     }
 
     /**

@@ -96,7 +96,7 @@ class FileCachedReadsTest {
         for (int i = 0; i < offsetsAndLengths.length; i += 2) {
             int offset = offsetsAndLengths[i];
             int length = offsetsAndLengths[i + 1];
-            PagePipe pipe = reads(device).tryPages(offset, length);
+            PagePipe pipe = reads(device).tryPages(offset, length, null);
             assertNotNull(pipe, length + " bytes at " + offset);
             assertEquals(length, pipe.remainingBytes());
             assertArrayEquals(content(offset, length), take(pipe, length), length + " bytes at " + offset);
@@ -110,7 +110,7 @@ class FileCachedReadsTest {
         try (BlockDevice device = open(image().toString(), Door.BUFFERED)) {
             givesPages(device, 0, SECTOR, 0, PAGE, 0, 65536, 1 << 20, 1 << 20, SIZE - SECTOR, SECTOR);
             givesPages(device, SECTOR, PAGE, PAGE - SECTOR, 2 * SECTOR, 3 * SECTOR, 1 << 19);
-            assertNull(reads(device).tryPages(0, 0));
+            assertNull(reads(device).tryPages(0, 0, null));
         }
     }
 
@@ -155,13 +155,15 @@ class FileCachedReadsTest {
         DeviceUri uri = DeviceUri.parse(image() + "?offset=" + offset + "&length=" + 65536);
         try (BlockDevice device = BlockPart.of(open(uri.path(), Door.BUFFERED), uri)) {
             CachedReads part = reads(device);
-            PagePipe pipe = part.tryPages(PAGE, 8 * SECTOR);
+            PagePipe pipe = part.tryPages(PAGE, 8 * SECTOR, null);
             assertArrayEquals(content(offset + PAGE, 8 * SECTOR), take(pipe, 8 * SECTOR));
             pipe.release();
             ByteBuffer target = buffer(SECTOR);
             assertTrue(part.tryRead(PAGE, target));
             assertArrayEquals(content(offset + PAGE, SECTOR), bytes(target));
-            assertThrows(IllegalArgumentException.class, () -> part.tryPages(65536, SECTOR));
+            assertTrue(part.holds(PAGE));
+            assertThrows(IllegalArgumentException.class, () -> part.holds(65536));
+            assertThrows(IllegalArgumentException.class, () -> part.tryPages(65536, SECTOR, null));
             assertThrows(IllegalArgumentException.class, () -> part.tryRead(65536, buffer(SECTOR)));
         }
     }
@@ -186,6 +188,7 @@ class FileCachedReadsTest {
             device.flush();
             device.direct().write(PAGE, buffer(PAGE).put(content, PAGE, PAGE).flip());
             target.position(SECTOR).limit(SECTOR + PAGE);
+            assertFalse(cached.holds(PAGE));
             assertFalse(cached.tryRead(PAGE, target), "not in memory");
             assertEquals(SECTOR, target.position());
             assertEquals(SECTOR + PAGE, target.limit());
@@ -193,6 +196,7 @@ class FileCachedReadsTest {
             assertFalse(cached.tryRead(0, target), "the second half is not in memory");
             // Both: the direct write may have dropped more than its page, as far as a folio reached.
             device.read(0, buffer(2 * PAGE));
+            assertTrue(cached.holds(0) && cached.holds(PAGE + 1) && cached.holds(2 * PAGE - 1));
             target.clear();
             assertTrue(cached.tryRead(0, target));
             assertFalse(target.hasRemaining());
@@ -208,12 +212,34 @@ class FileCachedReadsTest {
         ByteBuffer readOnly = buffer(SECTOR).asReadOnlyBuffer();
         assertThrows(IllegalArgumentException.class, () -> cached.tryRead(0, readOnly));
         assertThrows(IllegalArgumentException.class, () -> cached.tryRead(SIZE, buffer(SECTOR)));
-        assertThrows(IllegalArgumentException.class, () -> cached.tryPages(-SECTOR, SECTOR));
-        assertThrows(IllegalArgumentException.class, () -> cached.tryPages(SIZE - SECTOR, PAGE));
-        assertThrows(IllegalArgumentException.class, () -> cached.tryPages(0, PagePipe.MAX_BYTES + SECTOR));
+        assertThrows(IllegalArgumentException.class, () -> cached.holds(SIZE));
+        assertThrows(IllegalArgumentException.class, () -> cached.tryPages(-SECTOR, SECTOR, null));
+        assertThrows(IllegalArgumentException.class, () -> cached.tryPages(SIZE - SECTOR, PAGE, null));
+        assertThrows(IllegalArgumentException.class, () -> cached.tryPages(0, PagePipe.MAX_BYTES + SECTOR, null));
         device.close();
         assertThrows(IllegalStateException.class, () -> cached.tryRead(0, buffer(SECTOR)));
-        assertThrows(IllegalStateException.class, () -> cached.tryPages(0, SECTOR));
+        assertThrows(IllegalStateException.class, () -> cached.tryPages(0, SECTOR, null));
+    }
+
+    @Test
+    void aPrefixStandsBeforeThePagesWhereThereIsRoom() throws IOException {
+        try (BlockDevice device = open(image().toString(), Door.BUFFERED)) {
+            ByteBuffer prefix = ByteBuffer.allocateDirect(64);
+            prefix.put(20, content(77, 16)).position(20).limit(36);
+            for (int length : new int[] {SECTOR, 65536, 65536 + SECTOR, 1 << 19}) {
+                PagePipe pipe = reads(device).tryPages(3 * SECTOR, length, prefix);
+                assertEquals(16 + length, pipe.remainingBytes());
+                assertArrayEquals(content(77, 16), take(pipe, 16));
+                assertArrayEquals(content(3 * SECTOR, length), take(pipe, length), length + " bytes");
+                pipe.release();
+            }
+            PagePipe whole = reads(device).tryPages(0, PagePipe.MAX_BYTES, prefix);
+            assertEquals(PagePipe.MAX_BYTES, whole.remainingBytes(), "the pages take all of the largest pipe");
+            assertArrayEquals(content(0, PagePipe.MAX_BYTES), take(whole, PagePipe.MAX_BYTES));
+            whole.release();
+            assertEquals(20, prefix.position());
+            assertEquals(36, prefix.limit());
+        }
     }
 
     // --- pipes
@@ -221,13 +247,13 @@ class FileCachedReadsTest {
     @Test
     void pipesAreReusedWhenTheyAreEmptyAlone() throws IOException {
         try (BlockDevice device = open(image().toString(), Door.BUFFERED)) {
-            PagePipe first = reads(device).tryPages(0, 65536);
+            PagePipe first = reads(device).tryPages(0, 65536, null);
             int descriptor = first.descriptor();
             assertThrows(IllegalArgumentException.class, () -> first.taken(65537));
             take(first, 65536);
             first.release();
             assertThrows(IllegalStateException.class, first::release);
-            PagePipe second = reads(device).tryPages(65536, 65536);
+            PagePipe second = reads(device).tryPages(65536, 65536, null);
             assertEquals(descriptor, second.descriptor());
             assertArrayEquals(content(65536, 1000), take(second, 1000));
             assertEquals(64536, second.remainingBytes());
@@ -241,18 +267,18 @@ class FileCachedReadsTest {
     void thereAreNoMorePipesThanTheLimit() throws IOException {
         try (BlockDevice device = open(image().toString(), Door.BUFFERED)) {
             List<PagePipe> out = new ArrayList<>();
-            for (PagePipe pipe = reads(device).tryPages(0, SECTOR); pipe != null; ) {
+            for (PagePipe pipe = reads(device).tryPages(0, SECTOR, null); pipe != null; ) {
                 out.add(pipe);
-                pipe = reads(device).tryPages((long) out.size() * SECTOR, SECTOR);
+                pipe = reads(device).tryPages((long) out.size() * SECTOR, SECTOR, null);
             }
             assertEquals(PipePool.MAX_PIPES, out.size());
             for (int i = 0; i < out.size(); i++) {
                 assertArrayEquals(content((long) i * SECTOR, SECTOR), take(out.get(i), SECTOR));
             }
             out.get(7).release();
-            PagePipe again = reads(device).tryPages(0, SECTOR);
+            PagePipe again = reads(device).tryPages(0, SECTOR, null);
             assertNotNull(again);
-            assertNull(reads(device).tryPages(0, SECTOR));
+            assertNull(reads(device).tryPages(0, SECTOR, null));
             again.release();
             out.remove(7);
             out.forEach(PagePipe::release);
@@ -262,8 +288,8 @@ class FileCachedReadsTest {
     @Test
     void pipesAreClosedWithTheDeviceAndThoseThatAreOutAtTheirRelease() throws IOException {
         BlockDevice device = open(image().toString(), Door.BUFFERED);
-        PagePipe out = reads(device).tryPages(0, 65536);
-        PagePipe back = reads(device).tryPages(0, SECTOR);
+        PagePipe out = reads(device).tryPages(0, 65536, null);
+        PagePipe back = reads(device).tryPages(0, SECTOR, null);
         int idle = back.descriptor();
         take(back, SECTOR);
         back.release();
@@ -286,10 +312,10 @@ class FileCachedReadsTest {
                 file.setLength((1 << 20) + SECTOR);
             }
             givesPages(device, 0, 1 << 20, 1 << 20, SECTOR);
-            assertNull(reads(device).tryPages(1 << 20, PAGE));
+            assertNull(reads(device).tryPages(1 << 20, PAGE, null));
             assertFalse(reads(device).tryRead(1 << 20, buffer(PAGE)));
             assertThrows(DeviceException.class, () -> device.read(1 << 20, buffer(PAGE)));
-            assertNull(reads(device).tryPages(2 << 20, PAGE));
+            assertNull(reads(device).tryPages(2 << 20, PAGE, null));
             givesPages(device, 0, 1 << 20);
         }
     }
@@ -311,8 +337,8 @@ class FileCachedReadsTest {
             int page = bad / PAGE * PAGE;
             CachedReads cached = reads(device);
             givesPages(device, page - 65536, 65536);
-            assertNull(cached.tryPages(page - 65536, 65536 + PAGE));
-            assertNull(cached.tryPages(bad, SECTOR));
+            assertNull(cached.tryPages(page - 65536, 65536 + PAGE, null));
+            assertNull(cached.tryPages(bad, SECTOR, null));
             assertFalse(cached.tryRead(page, buffer(PAGE)));
             DeviceException error =
                     assertThrows(DeviceException.class, () -> device.read(page - 65536L, buffer(65536 + PAGE)));
