@@ -18,6 +18,8 @@ import servers
 from servers import say
 
 IMAGE_BYTES = 512 << 20
+# Of the result.
+FORMAT = 2
 EXIT_INCOMPLETE = 3
 CACHED_PEERS = ["nbdkit-file", "qemu-nbd"]
 DIRECT_PEERS = ["qemu-native", "qemu-io_uring", "qemu-threads"]
@@ -120,7 +122,7 @@ def measure_group(group, a, result, save):
                 result["left_out"]["%s, %s" % (group, name)] = str(reason)
         rows = {job: {server.name: [] for server in running} for job in jobs}
         entry = result["groups"][group] = {
-            "file_system": servers.file_system(parent), "directory": parent, "rows": rows, "load": [],
+            "run": a.run, "file_system": servers.file_system(parent), "directory": parent, "rows": rows, "load": [],
             "commands": {s.name: " ".join(shown(word, directory, workplace.home) for word in s.command) for s in running},
             "parts": {s.name: s.parts() for s in running}, "peak_mib": {}}
         if door == "--buffered":
@@ -157,14 +159,22 @@ def estimate_seconds(a):
     return seconds
 
 
+def other_groups(a):
+    """What a run before this one measured of the groups that this one leaves out: they stay as they are."""
+    old = servers.load(a.results, a.name)
+    groups = old["groups"] if old and old["format"] == FORMAT else {}
+    return {group: groups[group] for group in GROUPS if group in groups and group not in a.groups.split(",")}
+
+
 def main():
     a = arguments()
     servers.build_remap()
     say("about %.0f minutes; load of the machine now: %.2f (a quiet one is below 0.3)"
         % (estimate_seconds(a) / 60 + 1, os.getloadavg()[0]))
-    result = {"format": 1, "machine": servers.machine(), "image_bytes": IMAGE_BYTES, "left_out": {}, "groups": {},
-              "options": {"rounds": a.rounds, "seconds": a.seconds, "warm_seconds": a.warm_seconds},
-              "command": "./check bench nbd " + " ".join(sys.argv[3:])}
+    a.run = {"machine": servers.machine(), "image_bytes": IMAGE_BYTES,
+             "options": {"rounds": a.rounds, "seconds": a.seconds, "warm_seconds": a.warm_seconds},
+             "command": "./check bench nbd " + " ".join(sys.argv[3:])}
+    result = {"format": FORMAT, "left_out": {}, "groups": other_groups(a)}
     for group in a.groups.split(","):
         measure_group(group, a, result, lambda: servers.save(a.results, a.name, result))
     path = servers.save(a.results, a.name, result)

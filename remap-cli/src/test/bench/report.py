@@ -58,10 +58,15 @@ def heading(result):
 # ---- The parts -------------------------------------------------------------------------------------------------------
 
 def peers(result):
-    o = result["options"]
-    lines = heading(result) + ["Rounds: %d, each of %g s; image of %d MiB." % (
-        o["rounds"], o["seconds"], result["image_bytes"] >> 20), ""]
+    lines = []
+    told = None
     for group, entry in result["groups"].items():
+        run = entry["run"]
+        if run != told:
+            o = run["options"]
+            lines += heading(run) + ["Rounds: %d, each of %g s; image of %d MiB." % (
+                o["rounds"], o["seconds"], run["image_bytes"] >> 20), ""]
+            told = run
         lines += ["**%s** on %s; load average at the begin of each round: %s." % (
             group, entry["file_system"], ", ".join("%.2f" % load for load in entry["load"])), ""]
         lines += table_of(entry["rows"]) + [""]

@@ -271,6 +271,15 @@ def java_command(*options):
     return command + (["--add-modules", ",".join(modules)] if modules else [])
 
 
+def load(directory, name):
+    """What was saved, None if nothing was."""
+    path = os.path.join(directory, name + ".json")
+    if not os.path.exists(path):
+        return None
+    with open(path) as file:
+        return json.load(file)
+
+
 def save(directory, name, result):
     """Whole or not at all: a result is written after every round, and an interrupt may come at any time."""
     os.makedirs(directory, exist_ok=True)

@@ -29,6 +29,40 @@ final class CachedDevices {
         final TransferPace largeWrites = new TransferPace(false);
         final TransferPace largeReads = new TransferPace(false);
 
+        /** So much of a device is looked at by one place: what stands before it was read before it, or with it. */
+        static final int LOOK_BYTES = 256 << 10;
+
+        /** How long what was seen in memory counts as being there. */
+        private static final long SEEN_NANOS = 500_000;
+
+        // What was seen ahead of reads that follow each other: LOOK_BYTES before this end, at that time.
+        private volatile long seenEndBytes;
+        private volatile long seenNanos;
+        private volatile long lastEndBytes;
+
+        /**
+         * Whether a range is most likely in memory: its last byte is, or one a little further on was a moment ago. Reads that
+         * follow each other are looked for ahead, so that not each of them costs a system call.
+         */
+        boolean isInMemory(long offsetBytes, int lengthBytes, long nowNanos) {
+            long end = offsetBytes + lengthBytes;
+            long expected = lastEndBytes;
+            lastEndBytes = end;
+            long seenEnd = seenEndBytes;
+            if (end <= seenEnd && offsetBytes >= seenEnd - LOOK_BYTES && nowNanos - seenNanos < SEEN_NANOS) {
+                return true;
+            }
+            long ahead = Math.min(offsetBytes + LOOK_BYTES, device.traits().sizeBytes());
+            if (offsetBytes == expected && end < ahead && reads.holds(ahead - 1)) {
+                // In this order: nobody takes the new end for one that was seen at the old time.
+                seenNanos = nowNanos - SEEN_NANOS;
+                seenEndBytes = ahead;
+                seenNanos = nowNanos;
+                return true;
+            }
+            return (lengthBytes <= LOOK_BYTES || reads.holds(offsetBytes)) && reads.holds(end - 1);
+        }
+
         private Entry(BlockDevice device) {
             this.device = device;
             this.reads = device.capability(CachedReads.class).orElse(null);

@@ -33,9 +33,6 @@ import org.slf4j.LoggerFactory;
  * sees the other.
  */
 final class FastIoEngine implements IoEngine {
-    /** Of a longer read both ends are looked at, as one may be in memory without the other. */
-    private static final int ONE_PROBE_BYTES = 256 << 10;
-
     /** Writes from here on are timed apart from small ones. */
     private static final int LARGE_WRITE_BYTES = 64 << 10;
 
@@ -106,10 +103,13 @@ final class FastIoEngine implements IoEngine {
     /** Executes what was quick of late on the loop; {@code false} if it was not. The watch finds one that is not any more. */
     private boolean isQuick(DeviceIo io, CachedDevices.Entry device, LoopThread loop) {
         TransferPace pace = handed.paceOf(io);
-        if (pace.isSlow() || !isInMemory(io, device) || !loop.beginTransfer(pace)) {
+        if (pace.isSlow()) {
             return false;
         }
         long startNanos = environment.time().nanoTime();
+        if (!isInMemory(io, device, startNanos) || !loop.beginTransfer(pace)) {
+            return false;
+        }
         DeviceException error;
         try {
             workers.watch().begin(loop);
@@ -132,22 +132,12 @@ final class FastIoEngine implements IoEngine {
         return true;
     }
 
-    /**
-     * Whether a read will most likely not wait: its last byte is in the page cache, and what lies before was read before or
-     * with it.
-     */
-    private boolean isInMemory(DeviceIo io, CachedDevices.Entry device) {
+    private boolean isInMemory(DeviceIo io, CachedDevices.Entry device, long nowNanos) {
         if (io.operation != DeviceIo.Operation.READ) {
             return true;
         }
-        int length = io.data.remaining();
-        return (length <= ONE_PROBE_BYTES || holds(device.reads, io.offsetBytes))
-                && holds(device.reads, io.offsetBytes + length - 1);
-    }
-
-    private boolean holds(CachedReads reads, long offsetBytes) {
         try {
-            return reads.holds(offsetBytes);
+            return device.isInMemory(io.offsetBytes, io.data.remaining(), nowNanos);
         } catch (RuntimeException e) {
             workers.failed("a look at the page cache", e);
             return false;
