@@ -137,13 +137,14 @@ examples_of() {
 test_the_examples_of_the_help() {
     local verb example found=0
     commands_are_in_the_path
-    for verb in demo size create serve forget "devices list" "plugins list"; do
+    for verb in demo size create serve forget repair dump "devices list" "plugins list"; do
         examples_of "$verb"
         for example in "${examples[@]}"; do
             rm -f disk.img disk.img.spare disk.spare sdb.img sdc1.img
             truncate -s 64M disk.img
             disks
             [ "$verb" != forget ] || remap create "$sdb" --spare "$sdc1"
+            [[ $verb != repair && $verb != dump ]] || remap create disk.img --spare disk.img.spare --spare-size 16M
             run_example "$example"
             found=$((found + 1))
             run_exit_actions
@@ -160,7 +161,7 @@ test_the_examples_of_the_help_of_running_services() {
     sdb='' sdc1=''
     truncate -s 64M disk.img
     run_command "remap serve disk.img"
-    for verb in status "map list" "map add" "map remove" attributes stop; do
+    for verb in status "map list" "map add" "map remove" check "metadata status" "metadata sync" attributes stop; do
         examples_of "$verb"
         for example in "${examples[@]}"; do
             run_example "$example"

@@ -10,6 +10,9 @@ final class ExitStatus {
 
     static final int USAGE = Refusal.Kind.USAGE.exitStatus();
     static final int ENVIRONMENT = Refusal.Kind.ENVIRONMENT.exitStatus();
+    /** A mapping may be missing, or the table cannot be read. */
+    static final int DAMAGED = Refusal.Kind.DAMAGED.exitStatus();
+
     static final int DEVICE_FAILED = Refusal.Kind.DEVICE_FAILED.exitStatus();
     /** A mistake in this program. */
     static final int INTERNAL = 8;

@@ -51,6 +51,10 @@ final class RemapCommand extends Verb {
             CreateCommand.class,
             SizeCommand.class,
             ForgetCommand.class,
+            CheckCommand.class,
+            RepairCommand.class,
+            DumpCommand.class,
+            MetadataCommand.class,
             DevicesCommand.class,
             PluginsCommand.class);
 

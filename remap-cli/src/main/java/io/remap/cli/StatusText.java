@@ -67,6 +67,9 @@ final class StatusText {
         if (disk.get("spare") != null) {
             facts.add(List.of("slots", slots(disk)));
         }
+        if (disk.get("metadataCopies") instanceof Map<?, ?> copies) {
+            facts.addAll(copies(copies));
+        }
         facts.add(List.of("on spare", sectors(disk, "mappedSectors", Tone.WARNING)));
         facts.add(List.of("unreadable", sectors(disk, "unreadableSectors", Tone.BAD)));
         facts.add(List.of("lost", sectors(disk, "lostSectors", Tone.BAD)));
@@ -84,6 +87,24 @@ final class StatusText {
         for (Object feature : list(disk, "features")) {
             feature((Map<?, ?>) feature, INDENT + INDENT);
         }
+    }
+
+    /** How the copies of the table stand, when they were read and when they were saved. */
+    List<List<String>> copies(Map<?, ?> copies) {
+        boolean whole = number(copies, "copiesValid") == number(copies, "copies")
+                && number(copies, "superblocksValid") == number(copies, "superblocks");
+        String text = number(copies, "copiesValid") + " of " + number(copies, "copies") + " copies valid, "
+                + number(copies, "superblocksValid") + " of " + number(copies, "superblocks") + " superblocks";
+        return List.of(
+                List.of(
+                        "copies",
+                        terminal.tone(whole ? Tone.GOOD : Tone.BAD, text) + ", read "
+                                + ago(number(copies, "verifiedMillis"))),
+                List.of("saved", ago(number(copies, "savedMillis"))));
+    }
+
+    private static String ago(long wallMillis) {
+        return duration(Duration.ofMillis(Math.max(0, System.currentTimeMillis() - wallMillis))) + " ago";
     }
 
     private String slots(Map<?, ?> disk) {

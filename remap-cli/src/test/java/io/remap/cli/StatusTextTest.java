@@ -93,6 +93,23 @@ class StatusTextTest {
         assertTrue(lines.contains("    unreadable  " + red + "1 sector\u001b[0m"), lines::toString);
     }
 
+    @Test
+    void showsHowTheCopiesOfTheMetadataStand() {
+        Map<String, Object> disk = disk();
+        Map<String, Object> copies = new LinkedHashMap<>(
+                Map.of("copies", 2, "copiesValid", 2, "superblocks", 4, "superblocksValid", 4, "verifiedMillis", 0L));
+        // Whatever the clock says: from the future on it is now.
+        copies.put("savedMillis", Long.MAX_VALUE);
+        disk.put("metadataCopies", copies);
+        List<String> lines = printed(disk, true);
+        String whole = "    copies      \u001b[32m2 of 2 copies valid, 4 of 4 superblocks\u001b[0m, read ";
+        assertTrue(lines.stream().anyMatch(line -> line.startsWith(whole) && line.endsWith(" ago")), lines::toString);
+        assertTrue(lines.contains("    saved       0 s ago"), lines::toString);
+        copies.put("superblocksValid", 3);
+        String damaged = "\u001b[31m2 of 2 copies valid, 3 of 4 superblocks\u001b[0m";
+        assertTrue(printed(disk, true).stream().anyMatch(line -> line.contains(damaged)));
+    }
+
     @ParameterizedTest
     @CsvSource({"999, 0 s", "61000, 1 min 1 s", "7380000, 2 h 3 min", "180000000, 2 d 2 h"})
     void showsAServiceWithItsFeaturesAndTheirParts(long uptimeMillis, String shown) {

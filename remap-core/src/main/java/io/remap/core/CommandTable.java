@@ -41,6 +41,10 @@ final class CommandTable implements ControlCommands {
         put("map.list", List.of("disk", "first", "limit"), map::list);
         put("map.add", List.of("disk", "first", "length", "unreadable"), map::add);
         put("map.remove", List.of("disk", "first", "length"), map::remove);
+        MetadataCommands metadata = new MetadataCommands(service.disks, service.spec.name());
+        put("metadata.status", List.of("disk"), metadata::status);
+        put("metadata.check", List.of("disk", "level"), metadata::check);
+        put("metadata.sync", List.of("disk"), metadata::sync);
         put("disk.add", List.of("main", "spare", "name", "export", "readOnly"), this::addDisk);
         put("disk.remove", List.of("disk"), this::removeDisk);
         put("plugins", List.of(), a -> PlainValues.of(service.providers.describe()));

@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.UUID;
 
 /**
  * Records as maps, lists, strings, numbers and booleans, for everybody who does not know our classes. The keys are the
@@ -25,6 +26,9 @@ final class PlainValues {
         }
         if (value instanceof Enum<?> constant) {
             return word(constant);
+        }
+        if (value instanceof UUID uuid) {
+            return uuid.toString();
         }
         if (value instanceof List<?> list) {
             return list.stream().map(PlainValues::of).toList();

@@ -8,6 +8,7 @@ import io.remap.api.FeatureState;
 import io.remap.api.FeatureStatus;
 import io.remap.api.Refusal;
 import io.remap.api.spi.HealthProvider;
+import io.remap.api.spi.MetadataCopies;
 import io.remap.api.spi.MetadataStore;
 import io.remap.core.ServiceStatus.DeviceStatus;
 import io.remap.core.ServiceStatus.DiskStatus;
@@ -109,6 +110,13 @@ final class ServedDisk {
     private void startMetadata() throws Refusal, DeviceException {
         metadata = service.pairs().openMetadata(devices, service.settings());
         stack.push("metadata", metadata::close);
+        long seconds = service.own().verifySeconds();
+        Optional<MetadataCopies> copies = metadata.store().flatMap(MetadataStore::copies);
+        if (seconds > 0 && copies.isPresent() && !metadata.readOnly()) {
+            VerifyTimer timer = VerifyTimer.start(
+                    name(), copies.get(), service.environment().scheduler(), seconds);
+            stack.push("verification of the metadata", timer::close);
+        }
     }
 
     private void startMapping() throws DeviceException {
@@ -213,6 +221,14 @@ final class ServedDisk {
         return disk;
     }
 
+    PairDevices devices() {
+        return devices;
+    }
+
+    PairMetadata metadata() {
+        return metadata;
+    }
+
     /** Why no sector can be moved to the spare or back, empty if it can. */
     Optional<String> immovable() {
         if (disk.traits().readOnly()) {
@@ -277,6 +293,7 @@ final class ServedDisk {
                 summary.freeSlots(),
                 summary.badSlots(),
                 store.map(s -> s.plan().mappingLimit()).orElse(0L),
+                store.flatMap(MetadataStore::copies).map(MetadataCopies::state),
                 doubt().map(Throwable::getMessage).orElse(""),
                 counters,
                 uris,

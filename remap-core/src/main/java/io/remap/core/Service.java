@@ -355,6 +355,10 @@ public final class Service implements AutoCloseable {
      *       …}], next}}; {@code next} is the sector to go on with, {@code null} at the end
      *   <li>{@code map.add} {@code [disk] first length [unreadable]} → {@code {disk, first, length}} when it is durable
      *   <li>{@code map.remove} {@code [disk] first length} → the same
+     *   <li>{@code metadata.status} {@code [disk]} → {@code {disk, metadata, pairUuid, generation, mappings, mappingLimit,
+     *       copies}}
+     *   <li>{@code metadata.check} {@code [disk] [level]} → {@link SpareCare.Checked#toMap()} when all copies were read
+     *   <li>{@code metadata.sync} {@code [disk]} → as {@code metadata.status}, when all was written anew and read back
      *   <li>{@code disk.add} {@code main [spare] [name] [export] [readOnly]} → the disk's status
      *   <li>{@code disk.remove} {@code disk} → {@code {removed: name}}
      *   <li>{@code plugins} → list of {@code {role, name, module, description}}

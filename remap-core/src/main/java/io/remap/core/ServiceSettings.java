@@ -26,6 +26,7 @@ import java.util.concurrent.TimeUnit;
  *     transport serves
  * @param cleanupDelayMillis how long after the last answer the disks are closed
  * @param returnPauseMillis how long what went to the spare only for lack of time stays there, 0: for good
+ * @param verifySeconds how long after one reading of the copies of the metadata the next begins, 0: never
  * @param drainTimeoutMillis how long requests under way may take when a disk leaves
  * @param saveTimeoutMillis how long flushing, saving and closing are waited for after that
  * @param featureTimeoutMillis how long the start or the stop of an optional feature is waited for
@@ -42,6 +43,7 @@ record ServiceSettings(
         long ioOptDelayMillis,
         long cleanupDelayMillis,
         long returnPauseMillis,
+        long verifySeconds,
         long drainTimeoutMillis,
         long saveTimeoutMillis,
         long featureTimeoutMillis) {
@@ -55,6 +57,7 @@ record ServiceSettings(
 
     private static final long MAX_DELAY_MILLIS = 60_000;
     private static final long MAX_RETURN_PAUSE_SECONDS = TimeUnit.DAYS.toSeconds(1);
+    private static final long MAX_VERIFY_SECONDS = TimeUnit.DAYS.toSeconds(30);
     private static final long MAX_DRAIN_MILLIS = 600_000;
     private static final long MAX_BUDGET_BYTES = 64L << 30;
 
@@ -98,6 +101,11 @@ record ServiceSettings(
             "60",
             "How long sectors stay on the spare that went there only because main took too long, before they are brought"
                     + " back; 0 (they stay) to " + MAX_RETURN_PAUSE_SECONDS + ".");
+    private static final Setting VERIFY = new Setting(
+            "metadata.verify-seconds",
+            "3600",
+            "How long after one reading of all copies of the metadata the next begins; what is damaged is written anew then."
+                    + " 0 (never) to " + MAX_VERIFY_SECONDS + ".");
     private static final Setting DRAIN_TIMEOUT = new Setting(
             "drain-timeout-millis",
             "30000",
@@ -123,6 +131,7 @@ record ServiceSettings(
             IO_OPT_DELAY,
             CLEANUP_DELAY,
             RETURN_PAUSE,
+            VERIFY,
             DRAIN_TIMEOUT,
             SAVE_TIMEOUT,
             FEATURE_TIMEOUT);
@@ -151,6 +160,7 @@ record ServiceSettings(
                 chosen.number(IO_OPT_DELAY, 0, MAX_DELAY_MILLIS),
                 chosen.number(CLEANUP_DELAY, 0, MAX_DELAY_MILLIS),
                 TimeUnit.SECONDS.toMillis(chosen.number(RETURN_PAUSE, 0, MAX_RETURN_PAUSE_SECONDS)),
+                chosen.number(VERIFY, 0, MAX_VERIFY_SECONDS),
                 chosen.number(DRAIN_TIMEOUT, 0, MAX_DRAIN_MILLIS),
                 chosen.number(SAVE_TIMEOUT, 1, MAX_DRAIN_MILLIS),
                 chosen.number(FEATURE_TIMEOUT, 1, MAX_DELAY_MILLIS));

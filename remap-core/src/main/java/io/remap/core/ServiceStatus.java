@@ -2,6 +2,7 @@ package io.remap.core;
 
 import io.remap.api.DeviceTraits;
 import io.remap.api.FeatureStatus;
+import io.remap.api.spi.MetadataCopies;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -64,6 +65,7 @@ public record ServiceStatus(
      * @param freeSlots slots that are free
      * @param badSlots slots that are bad
      * @param mappingLimit most entries that the table on the spare holds
+     * @param metadataCopies how the copies of the table stand, if it is kept in copies
      * @param flushFailed why flushes fail from now on, empty if they do not
      * @param counters what happened since the start, by the names of the disk's attributes
      * @param uris how clients name the export, one for each listener
@@ -88,6 +90,7 @@ public record ServiceStatus(
             long freeSlots,
             long badSlots,
             long mappingLimit,
+            Optional<MetadataCopies.State> metadataCopies,
             String flushFailed,
             Map<String, Object> counters,
             List<String> uris,

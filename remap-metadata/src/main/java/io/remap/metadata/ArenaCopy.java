@@ -29,6 +29,15 @@ final class ArenaCopy {
         this.copy = copy;
     }
 
+    /** As it is now, for somebody who reads it while it may change. */
+    ArenaCopy snapshot() {
+        ArenaCopy snapshot = new ArenaCopy(layout, arena, copy);
+        snapshot.replaced.addAll(replaced);
+        snapshot.reserveOf.putAll(reserveOf);
+        snapshot.firstPlaceAbandoned = firstPlaceAbandoned;
+        return snapshot;
+    }
+
     /** Takes over what a header found in this copy says. */
     void take(ArenaHeader header) throws Damage {
         replaced.clear();

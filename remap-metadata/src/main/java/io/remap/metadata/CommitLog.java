@@ -33,6 +33,16 @@ final class CommitLog {
         }
     }
 
+    /**
+     * What is in force at a moment, for somebody who reads it beside us: it stays where it is as long as the generation is
+     * the same.
+     *
+     * @param header of the generation
+     * @param copies of its arena
+     * @param logBlocks blocks of the log in force
+     */
+    record View(ArenaHeader header, List<ArenaCopy> copies, int logBlocks) {}
+
     private static final int FILLING_NUMERATOR = 3;
     private static final int FILLING_DENOMINATOR = 4;
 
@@ -226,6 +236,17 @@ final class CommitLog {
             throw failure;
         }
         io.flush();
+    }
+
+    View view() {
+        ArenaCopy[] inForce = copies.get(active);
+        return new View(header, List.of(inForce[0].snapshot(), inForce[1].snapshot()), nextPosition);
+    }
+
+    /** Writes superblocks that are not whole; returns how many are whole then. */
+    int repairSuperblocks(Identities identities) throws DeviceException {
+        checkOwner();
+        return LogMetadataProvider.repair(io, identities);
     }
 
     /**

@@ -7,6 +7,7 @@ import io.remap.api.Refusal;
 import io.remap.api.Settings;
 import io.remap.api.spi.MetadataProvider;
 import io.remap.api.spi.MetadataStore;
+import io.remap.api.spi.MetadataTools;
 import io.remap.api.spi.PairIdentity;
 import io.remap.api.spi.SpareContent;
 import io.remap.api.spi.SparePlan;
@@ -80,16 +81,7 @@ public final class LogMetadataProvider implements MetadataProvider {
         try {
             Identities identities = Identities.read(spare);
             Superblock superblock = identify(spare, identities, readOnly);
-            superblock.layout().check(spare.traits().sizeBytes());
-            if (superblock.layout().granuleBytes() < Identities.readGranule(spare)) {
-                throw new Refusal(
-                        Refusal.Kind.WRONG_DEVICE,
-                        spare.name() + ": the spare was formatted with blocks of "
-                                + superblock.layout().granuleBytes()
-                                + " bytes, and is now on a device that transfers at least "
-                                + Identities.readGranule(spare));
-            }
-            BlockIo io = new BlockIo(spare, superblock.layout().granuleBytes());
+            BlockIo io = blockIo(spare, superblock);
             Recovery.Found found = Recovery.recover(io, superblock);
             if (!readOnly && !found.doubts().isEmpty()) {
                 throw damaged(spare, String.join("; ", found.doubts()) + READ_ONLY_WAY_OUT);
@@ -101,18 +93,33 @@ public final class LogMetadataProvider implements MetadataProvider {
                 whole = repair(io, identities);
             }
             return new LogMetadataStore(
-                    spare.name(),
+                    spare,
                     superblock,
                     log,
                     readOnly,
-                    environment.scheduler(),
+                    environment,
                     new LogMetadataStore.Facts(found.clean(), found.commitsReplayed(), found.copiesWhole(), whole));
         } catch (Damage e) {
             throw damaged(spare, e.getMessage());
         }
     }
 
-    private static Superblock identify(BlockDevice spare, Identities identities, boolean readOnly)
+    /** Transfers of blocks as the superblock describes them, if they fit the device. */
+    static BlockIo blockIo(BlockDevice spare, Superblock superblock) throws Damage, Refusal {
+        superblock.layout().check(spare.traits().sizeBytes());
+        if (superblock.layout().granuleBytes() < Identities.readGranule(spare)) {
+            throw new Refusal(
+                    Refusal.Kind.WRONG_DEVICE,
+                    spare.name() + ": the spare was formatted with blocks of "
+                            + superblock.layout().granuleBytes()
+                            + " bytes, and is now on a device that transfers at least "
+                            + Identities.readGranule(spare));
+        }
+        return new BlockIo(spare, superblock.layout().granuleBytes());
+    }
+
+    /** The superblock that counts; refused if it does not allow what is wanted. */
+    static Superblock identify(BlockDevice spare, Identities identities, boolean readOnly)
             throws Refusal, DeviceException {
         Superblock superblock = identities.first();
         if (superblock == null || identities.interruptedFormat()) {
@@ -141,7 +148,7 @@ public final class LogMetadataProvider implements MetadataProvider {
     }
 
     /** Writes superblocks that are missing; returns how many are whole then. One that cannot be written is no failure. */
-    private static int repair(BlockIo io, Identities identities) throws DeviceException {
+    static int repair(BlockIo io, Identities identities) throws DeviceException {
         int whole = 0;
         for (int place = 0; place < Identities.COUNT; place++) {
             Identities.Found one = identities.found().get(place);
@@ -160,6 +167,11 @@ public final class LogMetadataProvider implements MetadataProvider {
             }
         }
         return whole;
+    }
+
+    @Override
+    public Optional<MetadataTools> tools() {
+        return Optional.of(new LogMetadataTools());
     }
 
     private static Refusal damaged(BlockDevice spare, String why) {

@@ -1,19 +1,26 @@
 package io.remap.metadata;
 
 import io.remap.api.Attribute;
+import io.remap.api.BlockDevice;
 import io.remap.api.DeviceException;
+import io.remap.api.Environment;
 import io.remap.api.FeatureState;
 import io.remap.api.FeatureStatus;
 import io.remap.api.MapChange;
 import io.remap.api.Place;
+import io.remap.api.Refusal;
 import io.remap.api.RemapTable;
 import io.remap.api.Scheduler;
+import io.remap.api.spi.MetadataCopies;
 import io.remap.api.spi.MetadataStore;
 import io.remap.api.spi.PairIdentity;
 import io.remap.api.spi.SparePlan;
 import io.remap.metadata.CommitQueue.Commit;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Deque;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.atomic.AtomicLong;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -50,12 +57,17 @@ final class LogMetadataStore implements MetadataStore {
     private final CommitQueue queue = new CommitQueue();
     private final AtomicLong commits = new AtomicLong();
     private final AtomicLong notCommitted = new AtomicLong();
+    private final CopyKeeper copies;
     private final Object lock = new Object();
+    /** What else needs a turn, after the commits that wait. Guarded by the lock, as all below. */
+    private final Deque<Runnable> jobs = new ArrayDeque<>();
+
     private volatile Mode mode;
     private volatile DeviceException failure;
     private volatile boolean unclean;
     private boolean scheduled;
     private boolean executing;
+    private boolean reading;
 
     /**
      * What the opening found.
@@ -68,19 +80,30 @@ final class LogMetadataStore implements MetadataStore {
     record Facts(boolean cleanStop, int blocksReplayed, int copiesWhole, int superblocksWhole) {}
 
     LogMetadataStore(
-            String spareName,
+            BlockDevice spare,
             Superblock superblock,
             CommitLog log,
             boolean readOnly,
-            Scheduler scheduler,
+            Environment environment,
             Facts facts) {
-        this.spareName = spareName;
+        this.spareName = spare.name();
         this.superblock = superblock;
         this.layout = superblock.layout();
         this.log = log;
-        this.scheduler = scheduler;
+        this.scheduler = environment.scheduler();
         this.facts = facts;
         this.mode = readOnly ? Mode.READ_ONLY : Mode.WRITABLE;
+        long now = environment.time().wallMillis();
+        MetadataCopies.State atOpening = new MetadataCopies.State(
+                CopyKeeper.COPIES,
+                readOnly ? facts.copiesWhole() : CopyKeeper.COPIES,
+                Identities.COUNT,
+                facts.superblocksWhole(),
+                now,
+                log.view().header().writtenMillis(),
+                0,
+                0);
+        this.copies = new CopyKeeper(this, spare, superblock, log, environment, atOpening);
     }
 
     @Override
@@ -161,7 +184,7 @@ final class LogMetadataStore implements MetadataStore {
     }
 
     private void scheduleIfIdle() {
-        if (!scheduled && !executing && !queue.isEmpty()) {
+        if (!scheduled && !executing && (!queue.isEmpty() || !jobs.isEmpty())) {
             scheduled = true;
             scheduler.execute(this::work);
         }
@@ -178,12 +201,78 @@ final class LogMetadataStore implements MetadataStore {
         }
         try {
             workOnce();
-            if (queue.isEmpty() && failure == null && log.isFilling()) {
+            // A job may have come to a store that must not write, or this turn after the end.
+            if (mode == Mode.WRITABLE && queue.isEmpty() && failure == null && log.isFilling()) {
                 checkpointAhead();
             }
+            runJob();
         } finally {
             stopExecuting();
         }
+    }
+
+    private boolean runJob() {
+        Runnable job;
+        synchronized (lock) {
+            job = jobs.poll();
+        }
+        if (job == null) {
+            return false;
+        }
+        try {
+            job.run();
+        } catch (RuntimeException e) {
+            LOG.error("a job of the metadata failed", e);
+        }
+        return true;
+    }
+
+    /** Runs the job in a turn, when nobody else touches the log; {@code false} if the store is closed: it does not run. */
+    boolean inTurn(Runnable job) {
+        synchronized (lock) {
+            if (mode == Mode.CLOSED) {
+                return false;
+            }
+            jobs.add(job);
+            scheduleIfIdle();
+            return true;
+        }
+    }
+
+    /** Keeps the spare from being given up until {@link #endReading}; {@code false} if it is given up already. */
+    boolean beginReading() {
+        synchronized (lock) {
+            if (mode == Mode.CLOSED) {
+                return false;
+            }
+            reading = true;
+            return true;
+        }
+    }
+
+    void endReading() {
+        synchronized (lock) {
+            reading = false;
+            lock.notifyAll();
+        }
+    }
+
+    boolean isReadOnly() {
+        return mode == Mode.READ_ONLY;
+    }
+
+    /** Why nothing can be written, {@code null} if it can. */
+    Refusal refusalToWrite() {
+        DeviceException error = failure;
+        if (error != null) {
+            return new Refusal(
+                    Refusal.Kind.DEVICE_FAILED, "the metadata has failed, and is not written: " + error.getMessage());
+        }
+        return switch (mode) {
+            case READ_ONLY -> new Refusal(Refusal.Kind.USAGE, spareName + " is open read-only: nothing is written");
+            case CLOSED -> new Refusal(Refusal.Kind.BUSY, spareName + ": the spare is being given up");
+            case WRITABLE -> null;
+        };
     }
 
     private void stopExecuting() {
@@ -243,13 +332,17 @@ final class LogMetadataStore implements MetadataStore {
         }
     }
 
-    private void fail(DeviceException error) {
+    /** In a turn. */
+    void fail(DeviceException error) {
         failure = error;
         LOG.error("{}: no mapping can be made any more: {}", spareName, error.getMessage());
     }
 
     private void tell(Commit commit, Outcome outcome) {
         (outcome == Outcome.DURABLE ? commits : notCommitted).incrementAndGet();
+        if (outcome == Outcome.DURABLE) {
+            copies.saved();
+        }
         try {
             commit.listener()
                     .committed(
@@ -277,6 +370,18 @@ final class LogMetadataStore implements MetadataStore {
     @Override
     public List<Attribute> attributes() {
         return List.of(
+                number("copies-valid", "count", "Whole copies of the table, of 2, when they were last read", () ->
+                        (long) copies.state().copiesValid()),
+                number(
+                        "verifications",
+                        "count",
+                        "How often all copies were read since the start",
+                        () -> copies.state().verifications()),
+                number(
+                        "repairs",
+                        "count",
+                        "How often damaged ones were written anew then",
+                        () -> copies.state().repairs()),
                 number("generation", "count", "Generation of the newest durable table", this::generation),
                 number("log-used", "blocks", "Blocks of the log in use", () -> (long) log.usedBlocks()),
                 number("log-size", "blocks", "Blocks of the log", () -> (long) layout.logBlocks()),
@@ -288,8 +393,8 @@ final class LogMetadataStore implements MetadataStore {
                         (long) facts.blocksReplayed()),
                 number("copies-found", "count", "Whole copies of the table at the start; 2 again since then", () ->
                         (long) facts.copiesWhole()),
-                number("superblocks", "count", "Whole superblocks of 4, after repair", () ->
-                        (long) facts.superblocksWhole()),
+                number("superblocks", "count", "Whole superblocks of 4, when they were last read", () ->
+                        (long) copies.state().superblocksValid()),
                 number(
                         "mappings",
                         "count",
@@ -302,6 +407,11 @@ final class LogMetadataStore implements MetadataStore {
 
     private static Attribute number(String name, String unit, String doc, java.util.function.LongSupplier value) {
         return Attribute.readOnly("metadata." + name, unit, doc, value::getAsLong);
+    }
+
+    @Override
+    public Optional<MetadataCopies> copies() {
+        return Optional.of(copies);
     }
 
     @Override
@@ -322,6 +432,10 @@ final class LogMetadataStore implements MetadataStore {
             while (!queue.isEmpty()) {
                 workOnce();
             }
+            boolean more = true;
+            while (more) {
+                more = runJob();
+            }
             if (wasWritable && failure == null && !unclean) {
                 markClean();
             }
@@ -333,7 +447,7 @@ final class LogMetadataStore implements MetadataStore {
     /** Waits until nobody executes. An interrupt is kept for later: the file I/O of the caller must not see it. */
     private void awaitTurn() {
         boolean interrupted = false;
-        while (executing) {
+        while (executing || reading) {
             try {
                 lock.wait();
             } catch (InterruptedException e) {

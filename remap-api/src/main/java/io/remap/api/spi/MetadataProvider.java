@@ -46,4 +46,9 @@ public interface MetadataProvider extends Provider {
      */
     MetadataStore open(BlockDevice spare, boolean readOnly, Environment environment, Settings settings)
             throws Refusal, DeviceException;
+
+    /** How to see and mend what stands on a spare, if this provider knows. */
+    default Optional<MetadataTools> tools() {
+        return Optional.empty();
+    }
 }

@@ -5,6 +5,7 @@ import io.remap.api.FeatureStatus;
 import io.remap.api.MapChange;
 import io.remap.api.RemapTable;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * The durable remap table of one spare. Thread-safe.
@@ -76,6 +77,11 @@ public interface MetadataStore extends AutoCloseable {
 
     /** What it shows of itself. */
     List<Attribute> attributes();
+
+    /** The copies of the table, if it keeps some. */
+    default Optional<MetadataCopies> copies() {
+        return Optional.empty();
+    }
 
     /**
      * The stop is not a clean one: something that was acknowledged may not be durable, or requests were still under way.

@@ -1,0 +1,109 @@
+package io.remap.cli;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Parameters;
+
+/** Shows and renews the metadata of a disk that is served. */
+@Command(
+        name = "metadata",
+        header = "Show and renew the metadata of a disk that is served.",
+        subcommands = {MetadataCommand.StatusCommand.class, MetadataCommand.SyncCommand.class})
+final class MetadataCommand extends Verb {
+    /** Made by picocli. */
+    MetadataCommand() {}
+
+    @Override
+    int run() {
+        spec.commandLine().usage(out());
+        return ExitStatus.USAGE;
+    }
+
+    /** What the subcommands share. */
+    abstract static class OfService extends Verb {
+        @Parameters(arity = "0..1", paramLabel = "NAME", description = "Name of the service.")
+        String name;
+
+        @Mixin
+        final JsonOption json = new JsonOption();
+
+        /** Calls the command for each disk that has a spare, and shows what it answers. */
+        final int each(String command) throws Exception {
+            List<Map<?, ?>> answers = new ArrayList<>();
+            for (ServedSpare served : ServedSpare.ofName(name)) {
+                answers.add(served.call(command, Map.of()));
+            }
+            if (json.wanted) {
+                out().println(JsonOption.document("disks", answers));
+            } else {
+                answers.forEach(this::print);
+            }
+            return ExitStatus.OK;
+        }
+
+        private void print(Map<?, ?> answer) {
+            Terminal terminal = terminal();
+            terminal.heading(
+                    "disk " + StatusText.text(answer, "disk") + ", pair " + StatusText.text(answer, "pairUuid"));
+            List<List<String>> facts = new ArrayList<>();
+            facts.add(List.of("metadata", StatusText.text(answer, "metadata")));
+            facts.add(List.of("generation", StatusText.text(answer, "generation")));
+            facts.add(List.of(
+                    "mappings",
+                    StatusText.number(answer, "mappings") + " of at most "
+                            + StatusText.number(answer, "mappingLimit")));
+            if (answer.get("copies") instanceof Map<?, ?> copies) {
+                facts.addAll(new StatusText(terminal).copies(copies));
+                facts.add(List.of(
+                        "verified",
+                        StatusText.number(copies, "verifications") + " times since the start, "
+                                + StatusText.number(copies, "repairs") + " times with repairs"));
+            }
+            terminal.facts("  ", facts);
+        }
+    }
+
+    /** How the copies stand. */
+    @Command(
+            name = "status",
+            header = "Show how the copies of the metadata stand.",
+            description = {
+                "From memory; 'remap check --online NAME' reads them now. They are read, and damaged ones written anew, every "
+                        + "hour (serve --set metadata.verify-seconds=N).",
+                "",
+                "Example: remap metadata status disk.img",
+                ""
+            })
+    static final class StatusCommand extends OfService {
+        /** Made by picocli. */
+        StatusCommand() {}
+
+        @Override
+        int run() throws Exception {
+            return each("metadata.status");
+        }
+    }
+
+    /** Writes all of it anew. */
+    @Command(
+            name = "sync",
+            header = "Write all copies of the metadata anew, and read them back.",
+            description = {
+                "What was acknowledged is durable anyhow. This mends copies that were damaged meanwhile.",
+                "",
+                "Example: remap metadata sync disk.img",
+                ""
+            })
+    static final class SyncCommand extends OfService {
+        /** Made by picocli. */
+        SyncCommand() {}
+
+        @Override
+        int run() throws Exception {
+            return each("metadata.sync");
+        }
+    }
+}

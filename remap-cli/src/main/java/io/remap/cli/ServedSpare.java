@@ -1,0 +1,77 @@
+package io.remap.cli;
+
+import io.remap.api.DeviceException;
+import io.remap.api.DeviceUri;
+import io.remap.api.Refusal;
+import io.remap.cli.control.ControlClient;
+import io.remap.core.SpareCare;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * A spare that a running service of this user has.
+ *
+ * @param service the service
+ * @param disk name of its disk
+ */
+record ServedSpare(Services.Found service, String disk) {
+    /** The copies of a large table on a slow spare are read in minutes. */
+    static final long READ_MILLIS = 600_000;
+
+    /** All those of a service. */
+    static List<ServedSpare> of(Services.Found service) throws Refusal {
+        List<ServedSpare> found = new ArrayList<>();
+        try (ControlClient client = service.connect()) {
+            for (Map<?, ?> disk : disks(client)) {
+                if (disk.get("spare") != null) {
+                    found.add(new ServedSpare(service, StatusText.text(disk, "name")));
+                }
+            }
+        }
+        return found;
+    }
+
+    /** All those of the service of a name; at least one. */
+    static List<ServedSpare> ofName(String name) throws Refusal, NotSo {
+        List<ServedSpare> found = of(Services.ofThisUser().findOrOnly(name));
+        if (found.isEmpty()) {
+            throw new NotSo("no disk of the service has a spare");
+        }
+        return found;
+    }
+
+    /** The one that has this device. */
+    static Optional<ServedSpare> find(SpareCare care, DeviceUri spare) throws Refusal, DeviceException {
+        String wanted = care.stableId(spare);
+        for (Services.Found service : Services.ofThisUser().running()) {
+            try (ControlClient client = service.connect()) {
+                for (Map<?, ?> disk : disks(client)) {
+                    if (disk.get("spare") instanceof Map<?, ?> device && wanted.equals(device.get("stableId"))) {
+                        return Optional.of(new ServedSpare(service, StatusText.text(disk, "name")));
+                    }
+                }
+            }
+        }
+        return Optional.empty();
+    }
+
+    private static List<Map<?, ?>> disks(ControlClient client) throws Refusal {
+        List<Map<?, ?>> disks = new ArrayList<>();
+        for (Object disk : (List<?>) client.call("disks", Map.of(), Services.ANSWER_MILLIS)) {
+            disks.add((Map<?, ?>) disk);
+        }
+        return disks;
+    }
+
+    /** Calls a command for this disk. */
+    Map<?, ?> call(String command, Map<String, Object> more) throws Refusal {
+        Map<String, Object> arguments = new LinkedHashMap<>(more);
+        arguments.put("disk", disk);
+        try (ControlClient client = service.connect()) {
+            return (Map<?, ?>) client.call(command, arguments, READ_MILLIS);
+        }
+    }
+}

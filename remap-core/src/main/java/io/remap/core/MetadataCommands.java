@@ -1,0 +1,148 @@
+package io.remap.core;
+
+import io.remap.api.DeviceException;
+import io.remap.api.FeatureStatus;
+import io.remap.api.Refusal;
+import io.remap.api.spi.MetadataCopies;
+import io.remap.api.spi.MetadataReport;
+import io.remap.api.spi.MetadataStore;
+import io.remap.core.SpareCare.Checked;
+import io.remap.core.SpareCare.Level;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+
+/** The commands on the metadata of a disk: status, check, sync. */
+final class MetadataCommands {
+    /** So long a command waits for the copies to be read; shorter than the patience of its client. */
+    static final long READ_WAIT_MILLIS = 590_000;
+
+    private final DiskTable disks;
+    private final String serviceName;
+
+    MetadataCommands(DiskTable disks, String serviceName) {
+        this.disks = disks;
+        this.serviceName = serviceName;
+    }
+
+    Map<String, Object> status(Arguments arguments) throws Refusal {
+        return status(disks.disk(arguments.text("disk", "")));
+    }
+
+    private static Map<String, Object> status(ServedDisk disk) throws Refusal {
+        FeatureStatus feature = disk.metadata().metadata();
+        MetadataStore store = store(disk);
+        Map<String, Object> answer = new LinkedHashMap<>();
+        answer.put("disk", disk.name());
+        answer.put("metadata", feature.text());
+        answer.put("pairUuid", store.pair().pairUuid().toString());
+        answer.put("generation", store.generation());
+        answer.put("mappings", store.table().extents());
+        answer.put("mappingLimit", store.plan().mappingLimit());
+        answer.put("copies", PlainValues.of(store.copies().map(MetadataCopies::state)));
+        return answer;
+    }
+
+    private static MetadataStore store(ServedDisk disk) throws Refusal {
+        return disk.metadata()
+                .store()
+                .orElseThrow(() -> new Refusal(
+                        Refusal.Kind.USAGE,
+                        "disk '" + disk.name() + "' has no metadata: "
+                                + disk.metadata().metadata().text()));
+    }
+
+    private static MetadataCopies copies(ServedDisk disk) throws Refusal {
+        return store(disk)
+                .copies()
+                .orElseThrow(() -> new Refusal(
+                        Refusal.Kind.ENVIRONMENT, "the metadata of disk '" + disk.name() + "' keeps no copies"));
+    }
+
+    Map<String, Object> check(Arguments arguments) throws Refusal {
+        ServedDisk disk = disks.disk(arguments.text("disk", ""));
+        Level level = level(arguments.text("level", "standard"));
+        MetadataReport report = await(disk, listener -> copies(disk).verify(false, listener));
+        String spare = disk.devices().spare().orElseThrow().name();
+        if (level != Level.FULL) {
+            return SpareCare.checked(
+                            spare,
+                            Level.STANDARD,
+                            Optional.of(serviceName),
+                            report,
+                            new ArrayList<>(report.findings()),
+                            0,
+                            0)
+                    .toMap();
+        }
+        try {
+            Checked checked = SpareCare.readSectors(
+                    disk.devices().spare().orElseThrow(),
+                    Optional.of(disk.devices().main()),
+                    store(disk),
+                    report,
+                    new ArrayList<>(report.findings()),
+                    Optional.of(serviceName));
+            return checked.toMap();
+        } catch (DeviceException e) {
+            throw new Refusal(Refusal.Kind.DEVICE_FAILED, e.getMessage(), e);
+        }
+    }
+
+    private static Level level(String word) throws Refusal {
+        for (Level level : Level.values()) {
+            if (level.name().toLowerCase(Locale.ROOT).equals(word)) {
+                return level;
+            }
+        }
+        throw new Refusal(Refusal.Kind.USAGE, "metadata.check: no level '" + word + "': quick, standard or full");
+    }
+
+    /** Writes the table anew, then reads everything and repairs what is damaged still. */
+    Map<String, Object> sync(Arguments arguments) throws Refusal {
+        ServedDisk disk = disks.disk(arguments.text("disk", ""));
+        await(disk, listener -> copies(disk).rewrite(listener));
+        await(disk, listener -> copies(disk).verify(true, listener));
+        return status(disk);
+    }
+
+    /** Starts something on copies. */
+    @FunctionalInterface
+    private interface Start {
+        void with(MetadataCopies.Listener listener) throws Refusal;
+    }
+
+    private static MetadataReport await(ServedDisk disk, Start start) throws Refusal {
+        CompletableFuture<Optional<MetadataReport>> ended = new CompletableFuture<>();
+        start.with((report, refusal) -> {
+            if (refusal != null) {
+                ended.completeExceptionally(refusal);
+            } else {
+                ended.complete(Optional.ofNullable(report));
+            }
+        });
+        try {
+            return ended.get(READ_WAIT_MILLIS, TimeUnit.MILLISECONDS).orElse(null);
+        } catch (TimeoutException e) {
+            throw new Refusal(
+                    Refusal.Kind.DEVICE_FAILED,
+                    "the metadata of disk '" + disk.name() + "' is still being read after " + READ_WAIT_MILLIS
+                            + " ms: the spare answers slowly or not at all",
+                    e);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new Refusal(Refusal.Kind.DEVICE_FAILED, "interrupted", e);
+        } catch (ExecutionException e) {
+            if (e.getCause() instanceof Refusal refusal) {
+                throw refusal;
+            }
+            throw new IllegalStateException("a failure is a refusal here", e);
+        }
+    }
+}

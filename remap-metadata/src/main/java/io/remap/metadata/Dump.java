@@ -1,0 +1,210 @@
+package io.remap.metadata;
+
+import io.remap.api.BlockDevice;
+import io.remap.api.DeviceException;
+import io.remap.api.MapChange;
+import io.remap.api.Place;
+import io.remap.api.Refusal;
+import io.remap.api.RemapTable;
+import io.remap.api.spi.MetadataTools.DumpSink;
+import java.nio.ByteBuffer;
+import java.util.LinkedHashMap;
+import java.util.Locale;
+import java.util.Map;
+import java.util.UUID;
+
+/** Shows what is in force on a spare, piece by piece. Used once. */
+final class Dump {
+    private final BlockDevice device;
+    private final DumpSink sink;
+    private Layout layout;
+
+    Dump(BlockDevice device, DumpSink sink) {
+        this.device = device;
+        this.sink = sink;
+    }
+
+    void write() throws Damage, Refusal, DeviceException {
+        Identities identities = Identities.read(device);
+        Superblock superblock = LogMetadataProvider.identify(device, identities, true);
+        layout = superblock.layout();
+        BlockIo io = LogMetadataProvider.blockIo(device, superblock);
+        Recovery.Found found = Recovery.recover(io, superblock);
+        superblocks(identities);
+        headers(io, superblock.pair().pairUuid());
+        log(io, found);
+        entries(found.tables().map());
+        found.tables().visitBad((spare, first, length) -> {
+            Map<String, Object> piece = new LinkedHashMap<>();
+            piece.put("spare", spare);
+            piece.put("firstSlot", first);
+            piece.put("slots", length);
+            sink.piece("badSlots", piece);
+        });
+    }
+
+    private void superblocks(Identities identities) {
+        int place = 0;
+        for (Identities.Found one : identities.found()) {
+            Map<String, Object> piece = new LinkedHashMap<>();
+            piece.put("place", place++);
+            piece.put("offsetBytes", one.offsetBytes());
+            piece.put("state", one.state().name().toLowerCase(Locale.ROOT));
+            if (one.superblock() != null) {
+                describe(one.superblock(), piece);
+            }
+            sink.piece("superblocks", piece);
+        }
+    }
+
+    private static void describe(Superblock superblock, Map<String, Object> piece) {
+        Superblock.Version version = superblock.version();
+        piece.put("format", version.major() + "." + version.minor());
+        piece.put("compatFeatures", version.compat());
+        piece.put("readOnlyCompatFeatures", version.roCompat());
+        piece.put("incompatFeatures", version.incompat());
+        piece.put("pairUuid", superblock.pair().pairUuid().toString());
+        piece.put("mainSizeBytes", superblock.pair().mainSizeBytes());
+        piece.put("sectorBytes", superblock.pair().sectorBytes());
+        piece.put("mainStableId", superblock.pair().mainStableId());
+        piece.put("createdMillis", superblock.createdMillis());
+        Layout layout = superblock.layout();
+        piece.put("sizeBytes", layout.sizeBytes());
+        piece.put("granuleBytes", layout.granuleBytes());
+        piece.put("tableBlocks", layout.tableBlocks());
+        piece.put("logBlocks", layout.logBlocks());
+        piece.put("reserveBlocks", layout.reserveBlocks());
+        for (int arena = 0; arena < 2; arena++) {
+            for (int copy = 0; copy < 2; copy++) {
+                piece.put(
+                        "arena" + (arena == 0 ? "A" : "B") + copy + "OffsetBytes",
+                        layout.arenaOffsets().of(arena, copy));
+            }
+        }
+        piece.put("frontSlotsOffsetBytes", layout.frontSlotsOffset());
+        piece.put("frontSlots", layout.frontSlots());
+        piece.put("backSlotsOffsetBytes", layout.backSlotsOffset());
+        piece.put("backSlots", layout.backSlots());
+    }
+
+    private void headers(BlockIo io, UUID pair) throws DeviceException {
+        for (int arena = 0; arena < 2; arena++) {
+            for (ArenaCopy copy : Formatter.arena(layout, arena)) {
+                for (int place = 0; place < Layout.HEADER_PLACES; place++) {
+                    header(io, pair, copy, place);
+                }
+            }
+        }
+    }
+
+    /** A second place that was never used is left out. */
+    private void header(BlockIo io, UUID pair, ArenaCopy copy, int place) throws DeviceException {
+        long offset = copy.headerOffset(place);
+        Map<String, Object> piece = new LinkedHashMap<>();
+        piece.put("arena", copy.arena == 0 ? "A" : "B");
+        piece.put("copy", copy.copy);
+        piece.put("place", place);
+        piece.put("offsetBytes", offset);
+        try {
+            ArenaHeader header = ArenaHeader.decode(io.read(offset), pair, layout, offset);
+            if (header != null) {
+                piece.put("state", "whole");
+                piece.put("generation", header.generation().number());
+                piece.put("nonce", Long.toHexString(header.generation().nonce()));
+                piece.put("session", header.session().toString());
+                piece.put("tableBlocks", header.tableBlocks());
+                piece.put("entries", header.entries());
+                piece.put("tableCrc", Integer.toHexString(header.tableCrc()));
+                piece.put("writtenMillis", header.writtenMillis());
+                piece.put("firstPlaceAbandoned", header.firstPlaceAbandoned());
+                piece.put("replacedBlocks", header.replaced().toString());
+            } else if (Block.isZero(io.block(0), 0, Block.BYTES)) {
+                if (place > 0) {
+                    return;
+                }
+                piece.put("state", "zero");
+            } else {
+                piece.put("state", "other");
+            }
+        } catch (Damage e) {
+            piece.put("state", "broken");
+            piece.put("detail", e.getMessage());
+        } catch (DeviceException e) {
+            CopyCheck.refuseDeviceError(e);
+            piece.put("state", "unreadable");
+            piece.put("detail", e.getMessage());
+        }
+        sink.piece("headers", piece);
+    }
+
+    /** The records in force; each block from the copy that has it whole. */
+    private void log(BlockIo io, Recovery.Found found) throws Damage, DeviceException {
+        ArenaCopy[] copies = found.copies().get(found.arena());
+        for (int position = 0; position < found.commitsReplayed(); position++) {
+            ByteBuffer block = read(io, copies, found.header().generation(), position);
+            for (int record = 0; record < LogBlock.count(block); record++) {
+                int at = LogBlock.recordAt(record);
+                Map<String, Object> piece = new LinkedHashMap<>();
+                piece.put("sequence", position + 1);
+                piece.put("record", record);
+                byte kind = block.get(at + Entry.KIND_AT);
+                switch (kind) {
+                    case Entry.SET -> describeSet(Entry.decode(block, at), piece);
+                    case Entry.BAD_SLOT -> describeBad(Entry.decode(block, at), piece);
+                    case Entry.CLEAN -> piece.put("kind", "clean");
+                    default -> piece.put("kind", Byte.toString(kind));
+                }
+                sink.piece("log", piece);
+            }
+        }
+    }
+
+    private static ByteBuffer read(BlockIo io, ArenaCopy[] copies, Generation generation, int position)
+            throws Damage, DeviceException {
+        for (ArenaCopy copy : copies) {
+            long offset = copy.offset(copy.logBody(position));
+            try {
+                ByteBuffer block = io.read(offset);
+                if (LogBlock.isValid(block, generation, position + 1L, offset)) {
+                    return block;
+                }
+            } catch (DeviceException e) {
+                CopyCheck.refuseDeviceError(e);
+            }
+        }
+        throw new Damage("log block " + (position + 1) + " was whole, and is not any more");
+    }
+
+    private void describeSet(MapChange change, Map<String, Object> piece) {
+        piece.put("kind", change.place() == Place.MAIN ? "unmap" : "set");
+        describe(change.firstUnit(), change.lengthUnits(), change.place(), piece);
+    }
+
+    private static void describeBad(MapChange change, Map<String, Object> piece) {
+        piece.put("kind", "bad-slot");
+        piece.put("firstSlot", change.firstUnit());
+        piece.put("slots", change.lengthUnits());
+    }
+
+    private void entries(RemapTable map) {
+        RemapTable.Cursor cursor = new RemapTable.Cursor();
+        for (boolean found = cursor.seek(map, 0); found; found = cursor.next()) {
+            Map<String, Object> piece = new LinkedHashMap<>();
+            describe(cursor.firstUnit(), cursor.lengthUnits(), cursor.place(), piece);
+            sink.piece("entries", piece);
+        }
+    }
+
+    private void describe(long firstUnit, long units, long place, Map<String, Object> piece) {
+        piece.put("firstUnit", firstUnit);
+        piece.put("units", units);
+        if (Place.hasSlot(place)) {
+            piece.put("spare", Place.spare(place));
+            piece.put("firstSlot", Place.slot(place));
+            piece.put("slotOffsetBytes", layout.slotOffsetBytes(Place.slot(place)));
+            piece.put("onSlotMask", Place.onSlotMask(place));
+        }
+        piece.put("lostMask", Place.lostMask(place));
+        piece.put("zero", Place.isZero(place));
+    }
+}

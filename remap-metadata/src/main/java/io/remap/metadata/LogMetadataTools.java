@@ -1,0 +1,64 @@
+package io.remap.metadata;
+
+import io.remap.api.BlockDevice;
+import io.remap.api.DeviceException;
+import io.remap.api.Environment;
+import io.remap.api.Refusal;
+import io.remap.api.spi.MetadataReport;
+import io.remap.api.spi.MetadataReport.Finding;
+import io.remap.api.spi.MetadataReport.Verdict;
+import io.remap.api.spi.MetadataTools;
+
+/** Sees and mends a spare that nobody serves. Stateless. */
+final class LogMetadataTools implements MetadataTools {
+    @Override
+    public MetadataReport check(BlockDevice spare, Level level) throws Refusal, DeviceException {
+        return Examination.of(spare, level);
+    }
+
+    @Override
+    public MetadataReport repair(BlockDevice spare, Environment environment) throws Refusal, DeviceException {
+        MetadataReport before = check(spare, Level.STANDARD);
+        if (before.verdict() == Verdict.SOUND) {
+            return before;
+        }
+        if (before.verdict() != Verdict.REPAIRABLE) {
+            Finding gravest = before.findings().get(0);
+            throw new Refusal(
+                    Refusal.Kind.DAMAGED,
+                    spare.name() + " is not repaired, as it is not certain what its mappings are: " + gravest.what()
+                            + "; " + gravest.hint());
+        }
+        try {
+            Identities identities = Identities.read(spare);
+            Superblock superblock = LogMetadataProvider.identify(spare, identities, true);
+            BlockIo io = LogMetadataProvider.blockIo(spare, superblock);
+            Recovery.Found found = Recovery.recover(io, superblock);
+            if (!found.doubts().isEmpty()) {
+                throw new Refusal(
+                        Refusal.Kind.DAMAGED,
+                        spare.name() + ": " + found.doubts().get(0));
+            }
+            LogMetadataProvider.repair(io, identities);
+            CommitLog log = new CommitLog(io, superblock, found, environment);
+            // Into the arena that is not in force, and when that is durable into the other one.
+            log.begin();
+            log.checkpointAhead();
+            if (found.clean()) {
+                log.markClean();
+            }
+        } catch (Damage e) {
+            throw new Refusal(Refusal.Kind.DAMAGED, spare.name() + ": " + e.getMessage(), e);
+        }
+        return check(spare, Level.STANDARD);
+    }
+
+    @Override
+    public void dump(BlockDevice spare, DumpSink sink) throws Refusal, DeviceException {
+        try {
+            new Dump(spare, sink).write();
+        } catch (Damage e) {
+            throw new Refusal(Refusal.Kind.DAMAGED, spare.name() + ": " + e.getMessage(), e);
+        }
+    }
+}
