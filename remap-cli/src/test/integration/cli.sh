@@ -5,50 +5,6 @@
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 require_tools python3 sha256sum
 
-# The exit statuses, as `remap --help` lists them.
-NOT_SO=1
-USAGE=2
-ENVIRONMENT=3
-BUSY=4
-WRONG_DEVICE=5
-DEVICE_FAILED=7
-
-# remember FILE...: what they hold now, and which files are beside them; assert_untouched compares.
-remember() {
-    remembered=$(state_of "$@")
-    remembered_files=("$@")
-}
-
-state_of() {
-    sha256sum -- "$@"
-    stat -c '%n %s %a %Y' -- "$@"
-    find . -type f ! -name '*.out' ! -name '*.err' | sort
-}
-
-assert_untouched() {
-    assert_equal "$remembered" "$(state_of "${remembered_files[@]}")" "files after the refusal"
-}
-
-# refused STATUS PART COMMAND...: ends with this status, says one line with this part on stderr, and nothing else.
-refused() {
-    local expected=$1 part=$2 status=0
-    shift 2
-    timeout 60 "$@" > refused.out 2> refused.err < /dev/null || status=$?
-    [ "$status" = "$expected" ] || fail "expected status $expected, was $status: $*: $(cat refused.out refused.err)"
-    assert_equal 1 "$(wc -l < refused.err)" "lines on stderr of $*: $(cat refused.err)"
-    assert_contains "$(cat refused.err)" "$part"
-    assert_contains "$(head -c 7 refused.err)" "remap: "
-    [ ! -s refused.out ] || fail "it printed on stdout: $(cat refused.out)"
-}
-
-image() {
-    head -c "${2:-$((8 * 1024 * 1024))}" /dev/urandom > "$1"
-}
-
-blank() {
-    truncate -s "${2:-8M}" "$1"
-}
-
 # ---- Bad input -----------------------------------------------------------------------------------------------------
 
 # How each mistake is explained is for MisuseTest; here, that nothing is done.

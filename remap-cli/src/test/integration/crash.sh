@@ -6,13 +6,95 @@
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 require_tools /usr/bin/python3
 
-ROUNDS=${REMAP_CRASH_ROUNDS:-8}
+# Numbers per transport.
+KILLS=${REMAP_CRASH_KILLS:-8}
+POINTS=${REMAP_CRASH_POINTS:-10}
 SEED=${REMAP_SEED:-$(date +%j)}
+SECTORS=65536
+# A point lies among the first so many calls of a thread of the server.
+FIRST_PWRITES=200
+FIRST_SYNCS=100
 
-test_acknowledged_writes_survive_kill_9() {
+client() {
+    /usr/bin/python3 "$integration/verifying_client.py" "$@"
+}
+
+# A failing disk, a spare, and what is expected of them.
+make_disk() {
     /usr/bin/python3 -c 'import nbd' || fail "the Python module nbd (python3-libnbd) is missing"
     echo "seed $SEED (REMAP_SEED=$SEED repeats the choices)"
-    /usr/bin/python3 "$integration/verifying_client.py" "$remap" "$work" "$ROUNDS" "$SEED"
+    client make state "$SECTORS" disk.img bad.map "$SEED"
+    truncate -s 32M spare.img
+    disk=("sim:$work/disk.img?faults=$work/bad.map" --spare "$work/spare.img" --pid-file "$work/pid")
+}
+
+# checked: what is served is what must be there after kill -9.
+checked() {
+    client check state disk.sock kill > checked 2>&1 || fail "seed $SEED: $(cat checked)"
+}
+
+# The last of all: a start, a clean stop, and a start once more.
+checked_and_stopped() {
+    local i
+    for i in 1 2; do
+        start_remap disk "${disk[@]}"
+        checked
+        assert_status 0 "$remap" stop disk
+        wait_until 15 is_gone "$background_pid" || fail "it does not end"
+    done
+}
+
+test_acknowledged_writes_survive_kill_9() {
+    make_disk
+    local kill
+    for ((kill = 1; kill <= KILLS; kill++)); do
+        start_remap disk "${disk[@]}"
+        checked
+        client write state disk.sock "$SEED/$kill" "$background_pid" || fail "seed $SEED, kill $kill"
+        wait "$background_pid" || true
+    done
+    checked_and_stopped
+    echo "suite: G5 kills=$KILLS $(client totals state) $(cat checked) lost=0 seed=$SEED"
+}
+
+# points_of_this_run: lines "CALL N", drawn by the seed; all of them if there are to be so many. The transports share the
+# latter.
+points_of_this_run() {
+    python3 -c 'import random, sys
+pwrites, syncs, wanted, seed, share = sys.argv[1:]
+points = [("pwrite64", n) for n in range(1, int(pwrites) + 1)] + [("fdatasync", n) for n in range(1, int(syncs) + 1)]
+chosen = points[share == "fast"::2] if int(wanted) >= len(points) // 2 else random.Random(seed + share).sample(points, int(wanted))
+for point in chosen:
+    print(*point)' "$FIRST_PWRITES" "$FIRST_SYNCS" "$POINTS" "$SEED" "${REMAP_TEST_TRANSPORT:-}"
+}
+
+# What io_uring writes is no call that strace could see; over the fast transport workers write instead.
+test_killed_at_the_nth_write_or_sync_of_a_thread() {
+    command -v strace > /dev/null || { echo "suite: killed at a write or sync: needs strace, left out"; return; }
+    make_disk
+    [ "${REMAP_TEST_TRANSPORT:-}" != fast ] || disk+=(--set fast.direct=workers)
+    local call number hit=0 at_start=0 missed=0 said
+    while read -r call number <&3; do
+        remap_prefix=(strace -f --seccomp-bpf -qq -o trace -P "$work/disk.img" -P "$work/spare.img" -e "trace=$call"
+            -e "inject=$call:signal=KILL:when=$number")
+        if try_to_start_remap disk "${disk[@]}"; then
+            checked
+            said=$(client write state disk.sock "$SEED/$call/$number" "$(cat pid)") || fail "seed $SEED, at $call $number: $said"
+            case $said in
+                gone*) hit=$((hit + 1)) ;;
+                *) missed=$((missed + 1)) ;;
+            esac
+        else
+            at_start=$((at_start + 1))
+        fi
+        wait "$background_pid" || true
+        grep -q 'killed by SIGKILL' trace || fail "seed $SEED: not killed at $call $number: $(cat disk.err)"
+    done 3< <(points_of_this_run)
+    remap_prefix=()
+    checked_and_stopped
+    [ $((hit + at_start)) -gt 0 ] || fail "no point was reached"
+    echo "suite: G5 points=$((hit + at_start)) at-start=$at_start under-load=$hit not-reached=$missed" \
+        "$(client totals state) $(cat checked) lost=0 seed=$SEED"
 }
 
 # killed_at CALL N COMMAND...: runs remap and kills it as it makes the N-th CALL on main, a spare or their directory. A

@@ -1,11 +1,15 @@
-"""Chooses bad sectors of an ext4 image: clusters in the data of files, and clusters in free space.
+"""Chooses bad sectors of an ext4 image.
 
-    ext4_bad_sectors.py IMAGE TREE COUNT SEED MAP EXPECTED
+    ext4_bad_sectors.py IMAGE TREE COUNT SEED MAP EXPECTED      clusters in the data of files and in free space
+    ext4_bad_sectors.py IMAGE COUNT SEED MAP LATER              whole blocks
 
 IMAGE holds the files of the directory TREE, as `mkfs.ext4 -d TREE` puts them there. COUNT sectors of 512 bytes are
 chosen by SEED, two thirds of them in files. MAP gets a line "START LENGTH MODE" (bytes) for each cluster; EXPECTED a
 line "NAME OFFSET LENGTH" for each range of a file that cannot be read. Metadata of the file system is spared: a file
 system that cannot be mounted shows nothing.
+
+Of COUNT whole blocks the first half lies in free space and goes to MAP: they can be neither read nor written. The lines of
+LATER are for when the disk is in use: blocks anywhere, those of metadata too, that can be read but not written.
 """
 
 import os
@@ -18,6 +22,7 @@ BLOCK_BYTES = 4096
 SECTOR_BYTES = 512
 READ_BAD = "read-bad-heals-on-write"
 READ_AND_WRITE_BAD = "read-and-write-bad"
+WRITE_BAD = "write-bad"
 
 
 def blocks_of(image, names):
@@ -70,5 +75,19 @@ def main(image, tree, count, seed, map_path, expected_path):
             print(start, length * SECTOR_BYTES, READ_AND_WRITE_BAD, file=bad_map)
 
 
+def whole_blocks(image, count, seed, map_path, later_path):
+    choose = random.Random(seed)
+    at_once = set(choose.sample(free_blocks(image), count // 2))
+    others = [block for block in range(os.path.getsize(image) // BLOCK_BYTES) if block not in at_once]
+    later = choose.sample(others, count - len(at_once))
+    for path, blocks, mode in ((map_path, at_once, READ_AND_WRITE_BAD), (later_path, later, WRITE_BAD)):
+        with open(path, "w") as lines:
+            for block in blocks:
+                print(block * BLOCK_BYTES, BLOCK_BYTES, mode, file=lines)
+
+
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), sys.argv[5], sys.argv[6])
+    if len(sys.argv) == 6:
+        whole_blocks(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4], sys.argv[5])
+    else:
+        main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), sys.argv[5], sys.argv[6])

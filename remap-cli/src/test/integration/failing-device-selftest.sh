@@ -153,6 +153,81 @@ test_4096_byte_sectors() {
     cmp read <(dd if="$original" bs=4096 skip=3 count=1 status=none)
 }
 
+# cut_power SEED: what was not synced is kept or not, as the seed chooses.
+cut_power() {
+    kill -9 "$(cat disk/pid)"
+    "$integration/failing-device/down" "$work/disk"
+    failing_device_up "$work/disk" "$SIZE_BYTES" "$SECTOR_BYTES" "$1"
+}
+
+# write_pattern BYTE FIRST COUNT [sync]: sectors full of this byte.
+write_pattern() {
+    head -c $(($3 * SECTOR_BYTES)) /dev/zero | tr '\0' "$1" |
+        dd of="$device" bs=$(($3 * SECTOR_BYTES)) seek=$(($2 * SECTOR_BYTES)) count=1 iflag=fullblock \
+            oflag=direct,seek_bytes "conv=notrunc${4:+,fdatasync}" status=none
+}
+
+# The first byte of each of these sectors, in one word.
+first_bytes() {
+    read_sectors "$1" "$2"
+    python3 -c 'import sys
+data = open("read", "rb").read()
+assert all(data[at : at + 512] == data[at : at + 1] * 512 for at in range(0, len(data), 512)), "a sector is torn"
+print("".join(chr(data[at]) for at in range(0, len(data), 512)))'
+}
+
+test_a_power_cut_keeps_what_was_synced_and_any_part_of_the_rest() {
+    mkdir disk
+    failing_device_up "$work/disk" "$SIZE_BYTES" "$SECTOR_BYTES" 0
+    local seed found=() bytes
+    # They keep all, half, a tenth, and nothing.
+    for seed in 2 5 4 14; do
+        write_pattern a 0 16 sync
+        write_pattern b 0 16
+        write_pattern c 0 16
+        assert_equal cccccccccccccccc "$(first_bytes 0 16)" "before the cut"
+        cut_power "$seed"
+        bytes=$(first_bytes 0 16)
+        [[ $bytes =~ ^[abc]{16}$ ]] || fail "seed $seed left $bytes"
+        found+=("$bytes")
+    done
+    [[ ${found[*]} == *aaaaaaaaaaaaaaaa* ]] || fail "no cut lost all: ${found[*]}"
+    [[ ${found[*]} =~ [bc]{16} ]] || fail "no cut kept all: ${found[*]}"
+    [[ ${found[*]} == *ab* && ${found[*]} == *ac* && ${found[*]} == *cb* ]] || fail "no write was torn: ${found[*]}"
+    echo "suite: 4 power cuts left ${found[*]}"
+}
+
+test_a_disk_that_ignores_syncs_loses_what_was_synced() {
+    mkdir disk
+    failing_device_up "$work/disk" "$SIZE_BYTES" "$SECTOR_BYTES" 0
+    write_pattern a 0 16 sync
+    touch disk/cache.ignores-sync
+    write_pattern b 0 16 sync
+    cut_power 5
+    [[ $(first_bytes 0 16) =~ ^[ab]*a[ab]*$ ]] || fail "nothing was lost"
+}
+
+test_a_healed_sector_is_bad_again_if_the_write_is_lost() {
+    mkdir disk
+    echo "8192 512 read-bad-heals-on-write" > disk/bad.map
+    failing_device_up "$work/disk" "$SIZE_BYTES" "$SECTOR_BYTES" 0
+    local seed lost=0 kept=0
+    for seed in 2 14; do
+        assert_eio read_sectors 16 1
+        write_pattern b 16 1
+        assert_equal b "$(first_bytes 16 1)" "a write in the cache"
+        cut_power "$seed"
+        if read_sectors 16 1 2> /dev/null; then
+            assert_equal "" "$(grep . disk/bad.map)" "the map after a write that was kept"
+            kept=$((kept + 1))
+            failing_device_map disk <<< "8192 512 read-bad-heals-on-write"
+        else
+            lost=$((lost + 1))
+        fi
+    done
+    assert_equal "1 1" "$lost $kept" "lost and kept"
+}
+
 test_a_map_that_makes_no_sense_is_refused() {
     mkdir disk
     echo "8192 513 read-and-write-bad" > disk/bad.map

@@ -171,18 +171,32 @@ is_ready_or_gone() {
     grep -qx ready "$work/$1.out" || is_gone "$2"
 }
 
+# What stands before the command of start_remap, such as strace.
+remap_prefix=()
+
 # start_remap NAME MAIN ARGUMENT...: serves MAIN, also on the Unix socket $work/NAME.sock, and returns when clients can
 # connect. The number of the process is in $background_pid, the NBD URI in $uri. Over $REMAP_TEST_TRANSPORT if that is
 # set, and over no other.
 start_remap() {
+    try_to_start_remap "$@" || fail "remap serve ${*:2} ended: $(cat "$work/$1.err")"
+    [ -z "${REMAP_TEST_TRANSPORT:-}" ] || assert_transport "$1" "$REMAP_TEST_TRANSPORT"
+}
+
+# try_to_start_remap NAME MAIN ARGUMENT...: as start_remap; 1 if it ended before it was ready.
+try_to_start_remap() {
     local name=$1
     shift
-    start_in_background "$name" "$remap" serve "$@" --name "$name" --socket "$work/$name.sock" \
+    start_in_background "$name" "${remap_prefix[@]}" "$remap" serve "$@" --name "$name" --socket "$work/$name.sock" \
         ${REMAP_TEST_TRANSPORT:+--transport "$REMAP_TEST_TRANSPORT"}
-    wait_until 30 is_ready_or_gone "$name" "$background_pid" || fail "remap serve $* is not ready after 30 s"
-    is_running "$background_pid" || fail "remap serve $* ended: $(cat "$work/$name.err")"
-    [ -z "${REMAP_TEST_TRANSPORT:-}" ] || assert_transport "$name" "$REMAP_TEST_TRANSPORT"
     uri="nbd+unix:///$name?socket=$work/$name.sock"
+    wait_until 30 is_ready_or_gone "$name" "$background_pid" || fail "remap serve $* is not ready after 30 s"
+    is_running "$background_pid"
+}
+
+# status_number NAME KEY: of the only disk, from the status of the running service.
+status_number() {
+    "$remap" status "$1" --json | python3 -c 'import json, sys
+print(json.load(sys.stdin)["services"][0]["disks"][0][sys.argv[1]])' "$2"
 }
 
 # assert_transport NAME TRANSPORT: what the status of the service says.
@@ -205,6 +219,53 @@ kill_remap() {
     wait_until 10 is_gone "$1"
 }
 
+# ---- Refusals ------------------------------------------------------------------------------------------------------
+
+# The exit statuses, as `remap --help` lists them.
+NOT_SO=1
+USAGE=2
+ENVIRONMENT=3
+BUSY=4
+WRONG_DEVICE=5
+DAMAGED=6
+DEVICE_FAILED=7
+
+# remember FILE...: what they hold now, and which files are beside them; assert_untouched compares.
+remember() {
+    remembered=$(state_of "$@")
+    remembered_files=("$@")
+}
+
+state_of() {
+    sha256sum -- "$@"
+    stat -c '%n %s %a %Y' -- "$@"
+    find . -type f ! -name '*.out' ! -name '*.err' | sort
+}
+
+assert_untouched() {
+    assert_equal "$remembered" "$(state_of "${remembered_files[@]}")" "files after the refusal"
+}
+
+# refused STATUS PART COMMAND...: ends with this status, says one line with this part on stderr, and nothing else.
+refused() {
+    local expected=$1 part=$2 status=0
+    shift 2
+    timeout 60 "$@" > refused.out 2> refused.err < /dev/null || status=$?
+    [ "$status" = "$expected" ] || fail "expected status $expected, was $status: $*: $(cat refused.out refused.err)"
+    assert_equal 1 "$(wc -l < refused.err)" "lines on stderr of $*: $(cat refused.err)"
+    assert_contains "$(cat refused.err)" "$part"
+    assert_contains "$(head -c 7 refused.err)" "remap: "
+    [ ! -s refused.out ] || fail "it printed on stdout: $(cat refused.out)"
+}
+
+image() {
+    head -c "${2:-$((8 * 1024 * 1024))}" /dev/urandom > "$1"
+}
+
+blank() {
+    truncate -s "${2:-8M}" "$1"
+}
+
 # ---- The failing device --------------------------------------------------------------------------------------------
 
 # failing_device_up DIRECTORY [SIZE [SECTOR_BYTES]]: see failing-device/up; the block device is in $device.
@@ -214,13 +275,16 @@ failing_device_up() {
     at_exit "$integration/failing-device/down" "$1"
 }
 
-# failing_device_map DIRECTORY < LINES: replaces the map of bad ranges, also while the device runs.
+# failing_device_map DIRECTORY [more] < LINES: replaces the map of bad ranges, or adds to it, also while the device runs.
 failing_device_map() {
     local lines
     lines=$(cat)
     (
         flock 9
-        printf '%s\n' "$lines" > "$1/bad.map.edited"
+        {
+            [ "${2:-}" != more ] || cat "$1/bad.map"
+            printf '%s\n' "$lines"
+        } > "$1/bad.map.edited"
         mv -f "$1/bad.map.edited" "$1/bad.map"
     ) 9>> "$1/bad.map.lock"
 }

@@ -1,166 +1,168 @@
-"""Writes to a served disk, kills the server with SIGKILL in the middle, starts it again, and checks what it reads.
+"""Writes to a served disk until its server dies, and checks what a later server gives.
 
-    verifying_client.py REMAP DIRECTORY ROUNDS SEED
+    verifying_client.py make STATE SECTORS IMAGE MAP SEED [MODE,...]    a disk image, each sector with a content of its
+                                                            own, and a map of its bad ranges as failing_disk.py has it
+    verifying_client.py write STATE SOCKET SEED [PID...]    many requests in flight; after as many writes as SEED says,
+                                                            SIGKILL to each PID in this order, a moment apart
+    verifying_client.py check STATE SOCKET kill|cut         every sector, after kill -9 of the server or a power cut
+    verifying_client.py totals STATE                        what happened so far, as words for a summary line
 
-Makes DIRECTORY/disk.img, a failing disk by DIRECTORY/bad.map, and a spare, and serves them by the launcher REMAP. Many
-writes are in flight; each sector carries its number and a version. After each SIGKILL every sector must hold the
-version that was acknowledged last, or one that was under way when the server died. A sector may give EIO only if it
-was unreadable from the start and no write to it was ever acknowledged.
+STATE is the file of expected_state.py; it and this process outlive the server. After kill -9 each sector must hold the
+version that was acknowledged last or a later one, after a power cut the one that a flush or FUA covered last or a later
+one. A sector may give EIO only if it was unreadable from the start and no such version of it exists. While it writes,
+the client also reads, and expects exactly what was acknowledged.
 
-Exit status 1, with the seed and the sectors, if one does not.
+`write` ends when the server is gone, or without PID after that many writes; `check` settles what it read. Exit status 1,
+with the sectors, if one is not as it must be.
 """
 
+import errno
 import os
 import random
 import signal
-import struct
-import subprocess
 import sys
-import time
 
 import nbd
 
-SECTOR_BYTES = 512
-DISK_SECTORS = 32 * 2048
+from expected_state import SECTOR_BYTES, ExpectedState, content
+
 IN_FLIGHT = 16
 WRITE_SECTORS_MAX = 64
 BAD_CLUSTERS = 80
+CLUSTER_SECTORS = 64
 WRITES_BEFORE_KILL = (50, 1500)
 READ_SECTORS = 256
-READY_SECONDS = 30
+WRONG_SHOWN_MAX = 20
+POLL_MILLIS = 60_000
+MOMENT_MILLIS_MAX = 30
+SHARE_READS, SHARE_FLUSHES, SHARE_FUA = 0.15, 0.03, 0.1
 MODES = ("read-bad-heals-on-write", "read-and-write-bad", "write-bad")
 
 
-def content(sector, version):
-    return struct.pack("<QQ", sector, version) * (SECTOR_BYTES // 16) if version else bytes(SECTOR_BYTES)
-
-
-class Server:
-    """The launcher's own process, so that SIGKILL hits it and nothing else."""
-
-    def __init__(self, remap, directory):
-        self.socket = os.path.join(directory, "disk.sock")
-        command = [
-            remap, "serve", "sim:%s/disk.img?faults=%s/bad.map" % (directory, directory),
-            "--spare", directory + "/spare.img", "--name", "crash", "--socket", self.socket,
-        ]
-        if os.environ.get("REMAP_TEST_TRANSPORT"):
-            command += ["--transport", os.environ["REMAP_TEST_TRANSPORT"]]
-        self.log = open(os.path.join(directory, "server.log"), "ab")
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.log, text=True)
-        deadline = time.monotonic() + READY_SECONDS
-        for line in self.process.stdout:
-            if line.strip() == "ready":
-                return
-            if time.monotonic() > deadline:
-                break
-        sys.exit("the server did not start; see %s" % self.log.name)
-
-    def client(self):
-        handle = nbd.NBD()
-        handle.connect_unix(self.socket)
-        return handle
-
-    def kill(self):
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
-        self.process.stdout.close()
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        status = self.process.wait(timeout=60)
-        if status != 0:
-            sys.exit("the server ended with status %d on SIGTERM" % status)
-
-
-class Expected:
-    """What each sector may hold: the acknowledged version, or one of those under way."""
-
-    def __init__(self):
-        self.acknowledged = [0] * DISK_SECTORS
-        self.under_way = [()] * DISK_SECTORS
-        self.unreadable = set()
-
-    def begin(self, first, count, version):
-        for sector in range(first, first + count):
-            self.under_way[sector] += (version,)
-
-    def end(self, first, count, version):
-        for sector in range(first, first + count):
-            self.acknowledged[sector] = version
-            # Later writes of the same sector begin only after this one: what is older is gone.
-            self.under_way[sector] = ()
-            self.unreadable.discard(sector)
-
-    def allows(self, sector, data):
-        if data is None:
-            return sector in self.unreadable
-        return any(data == content(sector, v) for v in (self.acknowledged[sector],) + self.under_way[sector])
-
-    def settle(self, sector, data):
-        """What was read once after a crash must stay."""
-        if data is not None and self.under_way[sector]:
-            self.acknowledged[sector] = struct.unpack("<QQ", data[:16])[1]
-        self.under_way[sector] = ()
-
-
-def make_disk(directory, choose, expected):
-    with open(directory + "/disk.img", "wb") as image:
-        image.truncate(DISK_SECTORS * SECTOR_BYTES)
-    with open(directory + "/spare.img", "wb") as spare:
-        spare.truncate(32 << 20)
-    with open(directory + "/bad.map", "w") as bad_map:
-        for start in choose.sample(range(0, DISK_SECTORS - 64, 64), BAD_CLUSTERS):
-            first, count, mode = start + choose.randint(0, 15), choose.randint(1, 40), choose.choice(MODES)
+def make(state_path, sectors, image_path, map_path, seed, modes=",".join(MODES)):
+    choose, sectors, unreadable = random.Random(seed), int(sectors), set()
+    with open(image_path, "wb") as image:
+        for sector in range(sectors):
+            image.write(content(sector, 0))
+    with open(map_path, "w") as bad_map:
+        for start in choose.sample(range(0, sectors - CLUSTER_SECTORS, CLUSTER_SECTORS), BAD_CLUSTERS):
+            first, count, mode = start + choose.randint(0, 15), choose.randint(1, 40), choose.choice(modes.split(","))
             print(first * SECTOR_BYTES, count * SECTOR_BYTES, mode, file=bad_map)
             if mode != "write-bad":
-                expected.unreadable.update(range(first, first + count))
+                unreadable.update(range(first, first + count))
+    ExpectedState.make(state_path, sectors, unreadable)
 
 
-def write_until_killed(server, choose, expected, first_version):
-    """Returns how many writes were acknowledged."""
-    handle = server.client()
-    busy, acknowledged, version = set(), 0, first_version
-    limit = choose.randint(*WRITES_BEFORE_KILL)
+def connect(socket):
+    handle = nbd.NBD()
+    handle.connect_unix(socket)
+    return handle
 
-    def start():
-        nonlocal version
-        first, count = choose.randrange(DISK_SECTORS - WRITE_SECTORS_MAX), choose.randint(1, WRITE_SECTORS_MAX)
-        sectors = range(first, first + count)
-        if not busy.isdisjoint(sectors):
+
+class Load:
+    """Requests of all kinds at random places, no two of them on one sector at a time."""
+
+    def __init__(self, state, handle, choose):
+        self.state = state
+        self.handle = handle
+        self.choose = choose
+        self.busy = set()
+        self.writes = 0
+        # Set as soon as something was killed: from then on requests may fail.
+        self.dying = False
+        self.wrong = []
+
+    def start(self):
+        if self.choose.random() < SHARE_FLUSHES:
+            self.flush()
             return
-        version += 1
-        mine = version
-        busy.update(sectors)
-        expected.begin(first, count, mine)
-        data = b"".join(content(s, mine) for s in sectors)
+        first = self.choose.randrange(self.state.sectors - WRITE_SECTORS_MAX)
+        sectors = range(first, first + self.choose.randint(1, WRITE_SECTORS_MAX))
+        if self.busy.isdisjoint(sectors):
+            self.busy.update(sectors)
+            (self.read if self.choose.random() < SHARE_READS else self.write)(sectors)
+
+    def flush(self):
+        covered = self.state.begin_flush()
 
         def done(error):
-            nonlocal acknowledged
-            busy.difference_update(sectors)
-            if error.value == 0:
-                acknowledged += 1
-                expected.end(first, count, mine)
+            if self.succeeded("a flush", error):
+                self.state.end_flush(covered)
             return 1
 
-        flags = nbd.CMD_FLAG_FUA if choose.random() < 0.1 else 0
-        handle.aio_pwrite(nbd.Buffer.from_bytearray(bytearray(data)), first * SECTOR_BYTES, completion=done, flags=flags)
+        self.handle.aio_flush(completion=done)
 
+    def write(self, sectors):
+        version = self.state.begin(sectors.start, len(sectors))
+        fua = self.choose.random() < SHARE_FUA
+        data = bytearray(b"".join(content(s, version) for s in sectors))
+
+        def done(error):
+            self.busy.difference_update(sectors)
+            if self.succeeded("a write of sectors %d+%d" % (sectors.start, len(sectors)), error):
+                self.writes += 1
+                self.state.acknowledge(sectors.start, len(sectors), version, fua)
+            return 1
+
+        self.handle.aio_pwrite(nbd.Buffer.from_bytearray(data), sectors.start * SECTOR_BYTES, completion=done,
+                               flags=nbd.CMD_FLAG_FUA if fua else 0)
+
+    def read(self, sectors):
+        buffer = nbd.Buffer(len(sectors) * SECTOR_BYTES)
+        expected = [(s, self.state.acknowledged[s]) for s in sectors]
+        may_fail = any(self.state.may_be_unreadable(s, False) for s in sectors)
+
+        def done(error):
+            self.busy.difference_update(sectors)
+            if error.value == 0:
+                if buffer.to_bytearray() != b"".join(content(*e) for e in expected):
+                    self.wrong.append("a read of sectors %d+%d: not what was acknowledged" % (sectors.start, len(sectors)))
+            elif not may_fail:
+                self.succeeded("a read of sectors %d+%d" % (sectors.start, len(sectors)), error)
+            return 1
+
+        self.handle.aio_pread(buffer, sectors.start * SECTOR_BYTES, completion=done)
+
+    def succeeded(self, what, error):
+        # A connection that broke gives ENOTCONN; what the server itself answers is an error of the disk.
+        if error.value not in (0, errno.ENOTCONN) and not self.dying:
+            self.wrong.append("%s failed: %s" % (what, os.strerror(error.value)))
+        return error.value == 0
+
+    def drain(self, millis):
+        """Takes what is answered, until nothing is in flight or nothing comes for so long."""
+        while self.handle.aio_in_flight() > 0 and self.handle.poll(millis) > 0:
+            pass
+
+    def run(self, limit, pids):
+        while self.writes < limit and not self.wrong:
+            while self.handle.aio_in_flight() < IN_FLIGHT:
+                self.start()
+            if self.handle.poll(POLL_MILLIS) == 0:
+                self.wrong.append("nothing was answered for %d ms" % POLL_MILLIS)
+        for pid in pids:
+            self.dying = True
+            os.kill(pid, signal.SIGKILL)
+            self.drain(self.choose.randint(0, MOMENT_MILLIS_MAX))
+        # What the server had sent before it died is still in the socket, and counts.
+        self.drain(POLL_MILLIS)
+
+
+def write(state_path, socket, seed, *pids):
+    choose = random.Random(seed)
+    load = Load(ExpectedState(state_path), connect(socket), choose)
+    limit = choose.randint(*WRITES_BEFORE_KILL)
     try:
-        while acknowledged < limit:
-            while handle.aio_in_flight() < IN_FLIGHT:
-                start()
-            handle.poll(1000)
+        load.run(limit, [int(pid) for pid in pids])
+        how = "killed" if pids else "ended"
     except nbd.Error as e:
-        sys.exit("a write ended with %s before the server was killed" % e)
-    server.kill()
-    # What the server had sent before it died is still in the socket, and counts.
-    try:
-        while handle.aio_in_flight() > 0:
-            handle.poll(1000)
-    except nbd.Error:
-        pass
-    return acknowledged, version
+        how = "killed" if load.dying else "gone"
+        if not load.handle.aio_is_dead() and not load.handle.aio_is_closed():
+            load.wrong.append(str(e))
+    if load.wrong:
+        print("\n".join(load.wrong[:WRONG_SHOWN_MAX]))
+        sys.exit("seed %s: %d requests were not answered as they must" % (seed, len(load.wrong)))
+    print("%s after %d writes" % (how, load.writes))
 
 
 def read_range(handle, first, count):
@@ -177,42 +179,27 @@ def read_range(handle, first, count):
         return read_range(handle, first, half) + read_range(handle, first + half, count - half)
 
 
-def check(server, expected):
-    handle = server.client()
+def check(state_path, socket, what_happened):
+    power_cut = {"kill": False, "cut": True}[what_happened]
+    state, handle = ExpectedState(state_path), connect(socket)
     wrong, errors = [], 0
-    for first in range(0, DISK_SECTORS, READ_SECTORS):
-        for sector, data in enumerate(read_range(handle, first, READ_SECTORS), first):
+    for start in range(0, state.sectors, READ_SECTORS):
+        for sector, data in enumerate(read_range(handle, start, min(READ_SECTORS, state.sectors - start)), start):
             errors += data is None
-            if not expected.allows(sector, data):
-                was = "EIO" if data is None else "version %d of sector %d" % struct.unpack("<QQ", data[:16])[::-1]
-                wrong.append("sector %d: %s, must be version %d" % (sector, was, expected.acknowledged[sector]))
-            expected.settle(sector, data)
+            if not state.allows(sector, data, power_cut):
+                wrong.append(state.describe(sector, data, power_cut))
+            state.settle(sector, data, power_cut)
     handle.shutdown()
-    return wrong, errors
-
-
-def main(remap, directory, rounds, seed):
-    choose = random.Random(seed)
-    expected = Expected()
-    make_disk(directory, choose, expected)
-    server, total, version, errors = Server(remap, directory), 0, 0, 0
-    for number in range(rounds):
-        acknowledged, version = write_until_killed(server, choose, expected, version)
-        total += acknowledged
-        server = Server(remap, directory)
-        wrong, errors = check(server, expected)
-        if wrong:
-            print("\n".join(wrong[:20]))
-            sys.exit("seed %d, round %d: %d sectors are not as acknowledged" % (seed, number, len(wrong)))
-    server.stop()
-    server = Server(remap, directory)
-    wrong, errors = check(server, expected)
-    server.stop()
     if wrong:
-        sys.exit("seed %d: after a clean stop: %s" % (seed, wrong[:20]))
-    print("suite: seed %d: %d times kill -9 under load, %d writes acknowledged, none lost; %d sectors still unreadable"
-          % (seed, rounds, total, errors))
+        print("\n".join(wrong[:WRONG_SHOWN_MAX]))
+        sys.exit("LOST: %d sectors are not as they must be" % len(wrong))
+    print("unreadable=%d" % errors)
+
+
+def totals(state_path):
+    state = ExpectedState(state_path)
+    print("acknowledged=%d flushes=%d" % state.totals())
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
+    {f.__name__: f for f in (make, write, check, totals)}[sys.argv[1]](*sys.argv[2:])

@@ -1,0 +1,181 @@
+#!/bin/bash
+# What must not be served: a disk that another server has, by whatever name, and devices that do not belong together. Each
+# is refused with the reason and a way out, and not one byte of either device changes.
+# shellcheck disable=SC2317 # run_tests calls the tests
+
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+require_tools python3 sha256sum
+
+ROUNDS=${REMAP_OWNER_ROUNDS:-1}
+
+trials=0
+
+# busy ARGUMENT…: remap is refused the devices that the owner has, and nothing is written.
+busy() {
+    refused "$BUSY" "${owner_words:-process}" "$remap" "$@"
+    trials=$((trials + 1))
+}
+
+# pair NAME: files NAME.img and NAME.spare that belong together, with a unit on the spare, and not served.
+pair() {
+    image "$1.img"
+    blank "$1.spare" 16M
+    serve_once "$1.img" "$1.spare" 8+8
+}
+
+# serve_once MAIN SPARE RANGE: moves the range to the spare.
+serve_once() {
+    start_remap pair "$1" --spare "$2"
+    assert_status 0 "$remap" map add pair "$3"
+    assert_status 0 "$remap" stop pair
+    wait_until 15 is_gone "$background_pid" || fail "it does not end"
+}
+
+# ---- Two servers, one disk (G15) -----------------------------------------------------------------------------------
+
+# all_names_are_busy: main.img and main.spare are served.
+all_names_are_busy() {
+    local name
+    for name in main.img symbolic hard file:main.img sim:main.img 'main.img?offset=0&length=4M'; do
+        busy serve "$name" --spare other.spare --name second
+    done
+    busy serve main.img --spare main.spare --name second
+    busy serve main.img --spare main.spare --name second --force
+    busy serve main.img --spare main.spare --name second --read-only
+    busy serve main.spare --spare main.img --name second
+    busy serve main.spare --no-spare --name second --force
+    busy serve other.img --spare main.spare --name second
+    busy create main.img --spare other.spare --force
+    busy create other.img --spare main.spare --force
+    busy forget main.img
+    if [ "$(id -u)" = 0 ]; then
+        busy serve bound/main.img --spare bound/main.spare --name second
+        busy serve bound/main.img --spare other.spare --name second
+    fi
+}
+
+test_a_disk_is_served_by_one() {
+    pair main
+    image other.img
+    blank other.spare 16M
+    ln -s main.img symbolic
+    ln main.img hard
+    if [ "$(id -u)" = 0 ]; then
+        mkdir bound
+        mount --bind . bound
+        at_exit umount bound
+    fi
+    local round owner started reopened=0 slowest=0
+    for ((round = 0; round < ROUNDS; round++)); do
+        start_remap owner main.img --spare main.spare
+        owner=$background_pid
+        remember main.img main.spare other.img other.spare
+        all_names_are_busy
+        assert_untouched
+        kill -STOP "$owner"
+        all_names_are_busy
+        assert_untouched
+        kill -CONT "$owner"
+        assert_status 0 "$remap" status owner
+        kill_remap "$owner"
+        started=$EPOCHREALTIME
+        start_remap owner main.img --spare main.spare
+        slowest=$(awk -v n="$EPOCHREALTIME" -v t="$started" -v s="$slowest" 'BEGIN { print n - t > s ? n - t : s }')
+        reopened=$((reopened + 1))
+        kill_remap "$background_pid"
+    done
+    echo "suite: G15 trials=$trials refused=$trials bytes-written=0 reopened-after-kill=$reopened slowest-seconds=$slowest"
+}
+
+test_a_block_device_is_served_by_one() {
+    [ "$(id -u)" = 0 ] || { echo "suite: G15 block devices: needs root, left out"; return; }
+    image main.img
+    blank main.spare 16M
+    blank other.spare 16M
+    local main spare second round
+    main=$(losetup -f --show main.img) && at_exit losetup -d "$main"
+    spare=$(losetup -f --show main.spare) && at_exit losetup -d "$spare"
+    second=$(losetup -f --show main.img) && at_exit losetup -d "$second"
+    ln -s "$main" symbolic
+    mknod node b "0x$(stat -c %t "$main")" "0x$(stat -c %T "$main")"
+    for ((round = 0; round < ROUNDS; round++)); do
+        start_remap owner "$main" --spare "$spare"
+        remember main.img main.spare other.spare
+        local pass name owner_words
+        for pass in running stopped; do
+            for name in "$main" symbolic node "$main?offset=0&length=4M" "$second" main.img; do
+                owner_words=" in use" busy serve "$name" --spare other.spare --name second
+            done
+            owner_words=" in use" busy serve "$main" --spare other.spare --name second --force
+            owner_words=" in use" busy serve "$main" --spare other.spare --name second --read-only
+            owner_words=" in use" busy serve "$spare" --spare "$main" --name second
+            owner_words=" in use" busy create "$main" --spare other.spare --force
+            [ "$pass" = stopped ] || kill -STOP "$background_pid"
+        done
+        assert_untouched
+        kill -CONT "$background_pid"
+        kill_remap "$background_pid"
+        start_remap owner "$main" --spare "$spare"
+        kill_remap "$background_pid"
+    done
+    echo "suite: G15 block-device trials=$trials refused=$trials bytes-written=0 reopened-after-kill=$ROUNDS"
+}
+
+# ---- Wrong devices (G16) -------------------------------------------------------------------------------------------
+
+# wrong STATUS PART ARGUMENT…: remap refuses it, with a way out, and no file changes.
+wrong() {
+    refused "$@"
+    assert_untouched
+    trials=$((trials + 1))
+}
+
+test_devices_that_do_not_belong_together() {
+    pair a
+    pair b
+    image new.img
+    image foreign.spare
+    blank blank.spare 16M
+    # An old copy of a spare, of a time before its last mapping. xattr and times come along.
+    cp -a a.spare old.spare
+    serve_once a.img a.spare 64+8
+    cp -a a.img cut.img && truncate -s 4M cut.img
+    cp -a a.img grown.img && truncate -s 12M grown.img
+    cp -a a.spare cut.spare && truncate -s 8M cut.spare
+    cp -a a.spare marked.spare
+    python3 -c 'import os
+size = os.path.getsize("marked.spare")
+with open("marked.spare", "r+b") as spare:
+    for at in (0, 1 << 20, size // 2 >> 16 << 16, size - (64 << 10) >> 16 << 16):
+        spare.seek(at)
+        spare.write(bytes(range(256)) * 16)'
+    remember ./*.img ./*.spare
+    local read_only
+    for read_only in "" --read-only; do
+        # shellcheck disable=SC2086 # one word or none
+        set -- $read_only
+        wrong "$WRONG_DEVICE" "--spare" "$remap" serve a.img --spare b.spare "$@"
+        wrong "$WRONG_DEVICE" "--spare" "$remap" serve b.img --spare a.spare "$@"
+        wrong "$WRONG_DEVICE" "--adopt" "$remap" serve new.img --spare a.spare "$@"
+        wrong "$WRONG_DEVICE" "remap forget" "$remap" serve a.img --spare blank.spare "$@"
+        wrong "$WRONG_DEVICE" "remap forget" "$remap" serve a.img --no-spare "$@"
+        wrong "$WRONG_DEVICE" "" "$remap" serve a.img --spare foreign.spare "$@"
+        wrong "$WRONG_DEVICE" "restored from a copy" "$remap" serve a.img --spare old.spare "$@"
+        wrong "$WRONG_DEVICE" "bytes" "$remap" serve cut.img --spare a.spare "$@"
+        wrong "$WRONG_DEVICE" "bytes" "$remap" serve grown.img --spare a.spare "$@"
+        wrong "$WRONG_DEVICE" "" "$remap" serve a.spare --spare a.img "$@"
+    done
+    wrong "$WRONG_DEVICE" "--force" "$remap" serve a.spare --no-spare
+    wrong "$WRONG_DEVICE" "" "$remap" serve new.img --spare a.img
+    wrong "$WRONG_DEVICE" "remap forget" "$remap" create new.img --spare a.img
+    wrong "$WRONG_DEVICE" "--force" "$remap" create new.img --spare a.spare
+    wrong "$WRONG_DEVICE" "remap forget" "$remap" create a.img --spare blank.spare --force
+    wrong "$DAMAGED" "" "$remap" serve a.img --spare cut.spare
+    wrong "$DAMAGED" "" "$remap" serve a.img --spare marked.spare
+    # And those that belong together are served.
+    serve_once a.img a.spare 128+8
+    serve_once b.img b.spare 128+8
+    echo "suite: G16 cases=$trials refused=$trials files-changed=0"
+}
+
+run_tests
