@@ -11,7 +11,7 @@ require_tools losetup fusermount3 mountpoint /usr/bin/python3
 CUTS=${REMAP_CUTS:-5}
 SEED=${REMAP_SEED:-$(date +%j)}
 SECTORS=32768
-SPARE=16M
+SPARE=32M
 # A disk that ignores syncs loses something in each cut, unless its cache survives whole.
 TRIES_TO_FIND_OUT=5
 
@@ -52,7 +52,7 @@ write_and_cut() {
     redirected=$(status_number disk mappedSectors)
     order=("$background_pid" "${disks[@]}")
     [ $((RANDOM_ORDER++ % 2)) = 0 ] || order=("${disks[1]}" "${disks[0]}" "$background_pid")
-    client write state disk.sock "$SEED/$1" "${order[@]}" || fail "seed $SEED, cut $1"
+    client write state disk.sock "$SEED/$1" 0 "${order[@]}" || fail "seed $SEED, cut $1"
     power_off
 }
 RANDOM_ORDER=0
@@ -66,6 +66,7 @@ test_flushed_sectors_survive_power_cuts() {
     make_disks
     local cut transports=(fast plain)
     for ((cut = 1; cut <= CUTS; cut++)); do
+        client worsen "$SECTORS" "$SEED/$cut" >> main/bad.map
         power_on "$cut" --transport "${transports[cut % 2]}" || fail "seed $SEED, cut $cut: refused: $(cat disk.err)"
         checked "$cut"
         write_and_cut "$cut"
@@ -73,7 +74,7 @@ test_flushed_sectors_survive_power_cuts() {
     power_on last || fail "seed $SEED: refused after the last cut: $(cat disk.err)"
     checked last
     # After a clean stop nothing at all may be lost.
-    client write state disk.sock "$SEED/last" > /dev/null || fail "seed $SEED, last"
+    client write state disk.sock "$SEED/last" 0 > /dev/null || fail "seed $SEED, last"
     assert_status 0 "$remap" stop disk
     wait_until 15 is_gone "$background_pid" || fail "it does not end"
     kill -9 "$(cat main/pid)" "$(cat spare/pid)"

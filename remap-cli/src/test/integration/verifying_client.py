@@ -2,8 +2,9 @@
 
     verifying_client.py make STATE SECTORS IMAGE MAP SEED [MODE,...]    a disk image, each sector with a content of its
                                                             own, and a map of its bad ranges as failing_disk.py has it
-    verifying_client.py write STATE SOCKET SEED [PID...]    many requests in flight; after as many writes as SEED says,
-                                                            SIGKILL to each PID in this order, a moment apart
+    verifying_client.py worsen SECTORS SEED                 prints lines for MAP: more sectors that cannot be written
+    verifying_client.py write STATE SOCKET SEED LIMIT [PID...]  many requests in flight; after LIMIT writes, 0 for as many
+                                                            as SEED says, SIGKILL to each PID in this order, a moment apart
     verifying_client.py check STATE SOCKET kill|cut         every sector, after kill -9 of the server or a power cut
     verifying_client.py totals STATE                        what happened so far, as words for a summary line
 
@@ -12,7 +13,7 @@ version that was acknowledged last or a later one, after a power cut the one tha
 one. A sector may give EIO only if it was unreadable from the start and no such version of it exists. While it writes,
 the client also reads, and expects exactly what was acknowledged.
 
-`write` ends when the server is gone, or without PID after that many writes; `check` settles what it read. Exit status 1,
+`write` ends when the server is gone, or without PID after LIMIT writes; `check` settles what it read. Exit status 1,
 with the sectors, if one is not as it must be.
 """
 
@@ -29,6 +30,7 @@ from expected_state import SECTOR_BYTES, ExpectedState, content
 IN_FLIGHT = 16
 WRITE_SECTORS_MAX = 64
 BAD_CLUSTERS = 80
+MORE_BAD_CLUSTERS = 20
 CLUSTER_SECTORS = 64
 WRITES_BEFORE_KILL = (50, 1500)
 READ_SECTORS = 256
@@ -51,6 +53,14 @@ def make(state_path, sectors, image_path, map_path, seed, modes=",".join(MODES))
             if mode != "write-bad":
                 unreadable.update(range(first, first + count))
     ExpectedState.make(state_path, sectors, unreadable)
+
+
+def worsen(sectors, seed):
+    """The content of such a sector is still there, so nothing may be lost by it."""
+    choose = random.Random(seed)
+    for _ in range(MORE_BAD_CLUSTERS):
+        first = choose.randrange(int(sectors) - CLUSTER_SECTORS)
+        print(first * SECTOR_BYTES, choose.randint(1, 40) * SECTOR_BYTES, "write-bad")
 
 
 def connect(socket):
@@ -148,12 +158,12 @@ class Load:
         self.drain(POLL_MILLIS)
 
 
-def write(state_path, socket, seed, *pids):
+def write(state_path, socket, seed, limit, *pids):
     choose = random.Random(seed)
     load = Load(ExpectedState(state_path), connect(socket), choose)
-    limit = choose.randint(*WRITES_BEFORE_KILL)
+    drawn = choose.randint(*WRITES_BEFORE_KILL)
     try:
-        load.run(limit, [int(pid) for pid in pids])
+        load.run(int(limit) or drawn, [int(pid) for pid in pids])
         how = "killed" if pids else "ended"
     except nbd.Error as e:
         how = "killed" if load.dying else "gone"
@@ -202,4 +212,4 @@ def totals(state_path):
 
 
 if __name__ == "__main__":
-    {f.__name__: f for f in (make, write, check, totals)}[sys.argv[1]](*sys.argv[2:])
+    {f.__name__: f for f in (make, worsen, write, check, totals)}[sys.argv[1]](*sys.argv[2:])

@@ -54,13 +54,7 @@ final class PairMatch {
         String spare = pair.spare().orElseThrow().name();
         switch (content.kind()) {
             case BLANK -> {
-                if (witness.isPresent()) {
-                    throw new Refusal(
-                            Refusal.Kind.WRONG_DEVICE,
-                            main + " belongs to " + witness.get().wanted() + ", but " + spare
-                                    + " is blank. Give the right spare with --spare; or, to give up what stands on it: "
-                                    + "remap forget " + main);
-                }
+                refuseUnlikeWitness(main, spare + " is blank", witness);
                 if (pair.spec().readOnly()) {
                     throw new Refusal(
                             Refusal.Kind.USAGE,
@@ -69,12 +63,14 @@ final class PairMatch {
                 }
             }
             case SPARE -> refuseOtherPair(pair, content.pair().orElseThrow(), witness);
-            case FOREIGN ->
+            case FOREIGN -> {
+                refuseUnlikeWitness(main, spare + " is no spare: " + describe(content), witness);
                 throw new Refusal(
                         Refusal.Kind.WRONG_DEVICE,
                         "spare " + spare + " is not blank: " + describe(content)
                                 + ". Name another spare; or, to destroy that: remap create " + main + " --spare "
                                 + spare + " --force");
+            }
             case TOO_NEW, DAMAGED ->
                 throw new Refusal(
                         Refusal.Kind.DAMAGED,
@@ -83,18 +79,22 @@ final class PairMatch {
         }
     }
 
+    private static void refuseUnlikeWitness(String main, String found, Optional<Witness> witness) throws Refusal {
+        if (witness.isPresent()) {
+            throw new Refusal(
+                    Refusal.Kind.WRONG_DEVICE,
+                    main + " belongs to " + witness.get().wanted() + ", but " + found
+                            + ". Give the right spare with --spare; or, to give up what stands on it: remap forget "
+                            + main);
+        }
+    }
+
     private static void refuseOtherPair(PairDevices devices, PairIdentity pair, Optional<Witness> witness)
             throws Refusal {
         BlockDevice main = devices.main();
         String spare = devices.spare().orElseThrow().name();
-        if (witness.isPresent() && !witness.get().isOf(pair)) {
-            throw new Refusal(
-                    Refusal.Kind.WRONG_DEVICE,
-                    main.name() + " belongs to " + witness.get().wanted() + ", but " + spare + " is of pair "
-                            + pair.pairUuid()
-                            + ". Give the right spare with --spare; or, to give up what stands on it: "
-                            + "remap forget " + main.name());
-        }
+        refuseUnlikeWitness(
+                main.name(), spare + " is of pair " + pair.pairUuid(), witness.filter(w -> !w.isOf(pair)));
         if (pair.mainSizeBytes() != main.traits().sizeBytes()
                 || pair.sectorBytes() != main.traits().logicalSectorBytes()) {
             throw new Refusal(

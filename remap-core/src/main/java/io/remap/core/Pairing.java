@@ -128,14 +128,14 @@ public final class Pairing {
         SparePlan plan =
                 metadata.plan(spare.traits().sizeBytes(), spare.traits().physicalSectorBytes());
         SpareContent content = metadata.inspect(spare.direct());
+        if (!options.force()) {
+            refuseMainAsSpare(spare, content);
+        }
         if (content.kind() != SpareContent.Kind.BLANK && !options.force()) {
             throw new Refusal(
                     Refusal.Kind.WRONG_DEVICE,
                     "spare " + spare.name() + " is not blank: " + PairMatch.describe(content)
                             + ". To destroy that and make it a spare: --force");
-        }
-        if (!options.force()) {
-            PairMatch.refuseMainAsSpare(spare, witnesses.find(spare));
         }
         List<String> notices = new ArrayList<>();
         PairGeometry.sharedDisk(main, spare).ifPresent(notices::add);
@@ -157,6 +157,13 @@ public final class Pairing {
             } catch (DeviceException e) {
                 LOG.info("whether it is a spare cannot be told: {}", e.getMessage());
             }
+        }
+    }
+
+    /** Asked before what stands on it: the way out of foreign content would destroy a known main. */
+    private void refuseMainAsSpare(BlockDevice spare, SpareContent content) throws Refusal {
+        if (content.kind() == SpareContent.Kind.BLANK || content.kind() == SpareContent.Kind.FOREIGN) {
+            PairMatch.refuseMainAsSpare(spare, witnesses.find(spare));
         }
     }
 
@@ -338,11 +345,11 @@ public final class Pairing {
         MetadataProvider metadata = requireMetadata();
         TrackedDevice spare = pair.spare().get();
         SpareContent content = metadata.inspect(spare.direct());
+        refuseMainAsSpare(spare, content);
         PairMatch.refuseWrongContent(pair, content, witness);
         List<String> notices = new ArrayList<>();
         boolean fresh = content.kind() == SpareContent.Kind.BLANK;
         if (fresh) {
-            PairMatch.refuseMainAsSpare(spare, witnesses.find(spare));
             metadata.plan(spare.traits().sizeBytes(), spare.traits().physicalSectorBytes());
             metadata.format(spare.direct(), newPair(pair.main()), environment);
             notices.add("formatted the blank spare " + PairGeometry.sized(spare));
