@@ -39,8 +39,13 @@ final class Headers {
 
     private final List<Candidate> candidates = new ArrayList<>();
     private final List<String> doubts = new ArrayList<>();
+    /** Most numbers that starts skip which are cut off one after the other; a claim beyond it is damage. */
+    private static final long MAX_SKIPPED = 1 << 20;
+
     private boolean anyUnreadable;
+    private boolean anyBroken;
     private long highestNumber;
+    private long highestBrokenNumber;
 
     private Headers() {}
 
@@ -96,9 +101,22 @@ final class Headers {
                 }
             } else if (!Block.isZero(block, 0, Block.BYTES) && !ArenaHeader.isWhole(block, offset)) {
                 view.damaged = true;
+                noteBroken(block, pairUuid);
             }
         }
         return view;
+    }
+
+    /**
+     * Perhaps the power went while this header was being written. Its number is not used again: what is left of it and a
+     * part of another header of that number could make up a whole one, of a generation that never was.
+     */
+    private void noteBroken(ByteBuffer block, UUID pairUuid) {
+        anyBroken = true;
+        if (block.getLong(Block.MAGIC_AT) == ArenaHeader.MAGIC
+                && Block.uuid(block, Block.UUID_AT).equals(pairUuid)) {
+            highestBrokenNumber = Math.max(highestBrokenNumber, block.getLong(Block.GENERATION_AT));
+        }
     }
 
     private void addCandidate(int arena, int copy, ArenaHeader header) throws Damage {
@@ -132,8 +150,10 @@ final class Headers {
         return doubts;
     }
 
-    /** A number that no generation had that may have been seen: one is skipped if a place could not be read. */
+    /** No generation had a higher number: one is skipped if a place could not be read or is not whole. */
     long highestPossibleNumber() {
-        return highestNumber + (anyUnreadable ? 1 : 0);
+        boolean plausible = highestBrokenNumber - highestNumber <= MAX_SKIPPED;
+        long highest = plausible ? Math.max(highestNumber, highestBrokenNumber) : highestNumber;
+        return highest + (anyUnreadable || anyBroken ? 1 : 0);
     }
 }

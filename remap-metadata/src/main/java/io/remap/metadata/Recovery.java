@@ -74,10 +74,13 @@ final class Recovery {
         if (table == null) {
             // A crash while this generation was being written leaves the one before it, in the other arena, in force.
             refuseIfInForce(chosen, copies.get(chosen.arena));
-            if (candidates.size() < 2 || candidates.get(1).arena == chosen.arena) {
-                throw new Damage("the table of generation " + chosen.number() + " is damaged in both copies");
-            }
-            chosen = candidates.get(1);
+            // Others in its arena were being written over, so they were not in force either.
+            int arena = chosen.arena;
+            chosen = candidates.stream()
+                    .filter(candidate -> candidate.arena != arena)
+                    .findFirst()
+                    .orElseThrow(() -> new Damage(
+                            "the table of generation " + candidates.get(0).number() + " is damaged in both copies"));
             table = loadTable(chosen, copies.get(chosen.arena));
             if (table == null) {
                 throw new Damage("the tables of the generations "

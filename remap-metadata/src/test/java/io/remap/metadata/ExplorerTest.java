@@ -1,5 +1,6 @@
 package io.remap.metadata;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -120,6 +121,44 @@ class ExplorerTest {
         } catch (Refusal | DeviceException e) {
             throw new Violation("seed " + seed + ": " + e.getMessage());
         }
+    }
+
+    /** What two starts wrote that were cut off must not make up a header of a generation that never was. */
+    @Test
+    void aTornHeaderCostsItsNumber() throws Exception {
+        LogMetadataProvider provider = new LogMetadataProvider(3);
+        CrashDevice device = new CrashDevice("spare", Bench.SPARE_BYTES, Explorer.SECTOR_BYTES);
+        provider.format(device, Bench.PAIR, Bench.environment(new Bench.Tasks(), SEED));
+        // Of copy 0 the first sector of the first start and the second one of the second; of copy 1 all of the second.
+        CrashDevice first = cutBeforeFlush(provider, device, 1, 0b0001);
+        CrashDevice second = cutBeforeFlush(provider, first, 2, 0b1110);
+        assertTrue(Bench.open(provider, second, false, 3).store().table().isEmpty());
+    }
+
+    /** Two starts that were cut off have left headers without their tables in one arena; the other one holds. */
+    @Test
+    void twoStartsThatWereCutOffHideNoGeneration() throws Exception {
+        LogMetadataProvider provider = new LogMetadataProvider(3);
+        CrashDevice device = new CrashDevice("spare", Bench.SPARE_BYTES, Explorer.SECTOR_BYTES);
+        provider.format(device, Bench.PAIR, Bench.environment(new Bench.Tasks(), SEED));
+        Bench.open(provider, device, false, 1).commit(Bench.map(3, 3));
+        // In their order: two sectors each of table copy 0, table copy 1, header copy 0, header copy 1.
+        CrashDevice first = cutBeforeFlush(provider, device, 2, 0b11_00_10_01);
+        CrashDevice second = cutBeforeFlush(provider, first, 3, 0b00_11_00_00);
+        assertEquals(1, Bench.open(provider, second, false, 4).store().table().extents());
+    }
+
+    /** Starts, and cuts the power before the first flush that has something to do. */
+    private static CrashDevice cutBeforeFlush(LogMetadataProvider provider, CrashDevice device, long seed, int kept)
+            throws Exception {
+        CrashDevice[] left = {null};
+        device.observe((operation, offset, length) -> {
+            if (operation == CrashDevice.Operation.FLUSH && device.unflushedSectors() > 0 && left[0] == null) {
+                left[0] = device.crashKeeping(i -> (kept >> i & 1) != 0);
+            }
+        });
+        Bench.open(provider, device, false, seed);
+        return left[0];
     }
 
     @Test
