@@ -48,6 +48,8 @@ final class CheckText {
                     .append(StatusText.text(pair, "mainStableId"))
                     .append(')');
         }
+        String format = StatusText.text(report, "format");
+        title.append(format.isEmpty() ? "" : ", format " + format);
         long generation = StatusText.number(report, "generation");
         title.append(generation == 0 ? "" : ", generation " + generation);
         String service = StatusText.text(checked, "service");

@@ -111,11 +111,9 @@ final class RepairCommand extends Verb {
         List<List<String>> rows = new ArrayList<>(List.of(List.of("DAMAGED", "AT BYTE", "DETAIL")));
         bad.forEach(part -> rows.add(List.of(part.name(), Long.toString(part.offsetBytes()), part.detail())));
         terminal().table(rows);
-        boolean copies = bad.stream().anyMatch(part -> part.generation() > 0 || !part.inForce());
-        String what = (copies ? "the present table, as a new generation in all copies" : "")
-                + (bad.stream().anyMatch(part -> part.name().startsWith("superblock"))
-                        ? (copies ? "; " : "") + "the superblocks that are not whole"
-                        : "");
+        boolean superblocks = bad.stream().anyMatch(part -> part.name().startsWith("superblock"));
+        String what = (superblocks ? "the superblocks that are not whole, and " : "")
+                + "the present table, as a new generation in both arenas";
         if (written) {
             terminal().line("written anew: " + what);
             terminal()

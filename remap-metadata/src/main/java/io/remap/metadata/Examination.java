@@ -106,7 +106,7 @@ final class Examination {
                 case MARKER -> detail = "the mark of a format under way";
                 case BROKEN -> detail = "a superblock with a wrong checksum";
                 case ZERO -> detail = "only zeros";
-                case OTHER -> detail = "something else";
+                case OTHER -> detail = "no superblock";
             }
             parts.add(new Part("superblock " + parts.size(), one.offsetBytes(), 0, state, true, detail));
         }

@@ -39,10 +39,11 @@ final class LogMetadataTools implements MetadataTools {
                         Refusal.Kind.DAMAGED,
                         spare.name() + ": " + found.doubts().get(0));
             }
-            LogMetadataProvider.repair(io, identities);
             CommitLog log = new CommitLog(io, superblock, found, environment);
-            // Into the arena that is not in force, and when that is durable into the other one.
+            // As an opening does it: into the arena that is not in force, then the superblocks that rely on it.
             log.begin();
+            LogMetadataProvider.repair(io, identities);
+            // And into the other arena, so that no damaged block is left.
             log.checkpointAhead();
             if (found.clean()) {
                 log.markClean();
