@@ -55,6 +55,7 @@ public final class MemoryMetadata implements MetadataProvider {
         private RemapTable table = RemapTable.empty();
         private final BitSet badSlots = new BitSet();
         private long generation = 1;
+        private volatile Map<String, byte[]> saved = Map.of();
 
         private Tables(PairIdentity pair) {
             this.pair = pair;
@@ -78,6 +79,11 @@ public final class MemoryMetadata implements MetadataProvider {
     /** Decides whether the changes of a commit that ended in STORE_FAILED are found at the next open. */
     public void findUncertain(Supplier<Boolean> decision) {
         uncertainFound = decision;
+    }
+
+    /** The store finds that another server has its spare. */
+    public void takeOver(MetadataStore store) {
+        ((Store) store).takeOver();
     }
 
     /** How often a store was told that its stop is not a clean one. */
@@ -152,6 +158,7 @@ public final class MemoryMetadata implements MetadataProvider {
         private BitSet committedBadSlots;
         private boolean working;
         private String failure;
+        private Runnable whenTakenOver = () -> {};
 
         private Store(BlockDevice spare, Tables tables, SparePlan plan, boolean readOnly, Environment environment) {
             this.spare = spare;
@@ -269,6 +276,43 @@ public final class MemoryMetadata implements MetadataProvider {
                 tables.apply(commit.changes);
             }
             return Outcome.STORE_FAILED;
+        }
+
+        private void takeOver() {
+            Runnable stop;
+            synchronized (this) {
+                failure = "another server has it";
+                stop = whenTakenOver;
+            }
+            stop.run();
+        }
+
+        @Override
+        public boolean stoppedInOrder() {
+            return true;
+        }
+
+        @Override
+        public Map<String, byte[]> saved() {
+            return tables.saved;
+        }
+
+        @Override
+        public int saveCapacityBytes() {
+            return METADATA_BYTES;
+        }
+
+        @Override
+        public void save(Map<String, byte[]> sections, SaveListener listener) {
+            environment.scheduler().execute(() -> {
+                tables.saved = Map.copyOf(sections);
+                listener.ended("");
+            });
+        }
+
+        @Override
+        public synchronized void whenTakenOver(Runnable stop) {
+            whenTakenOver = stop;
         }
 
         @Override

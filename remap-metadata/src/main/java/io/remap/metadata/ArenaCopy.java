@@ -63,8 +63,11 @@ final class ArenaCopy {
 
     long offset(int body) {
         Integer reserve = reserveOf.get(body);
-        long block = 1L + (reserve == null ? body : layout.tableBlocks() + layout.logBlocks() + reserve);
-        return base() + block * layout.granuleBytes();
+        return reserve == null ? base() + (1L + body) * layout.granuleBytes() : reserveOffset(reserve);
+    }
+
+    long reserveOffset(int reserve) {
+        return base() + (1L + layout.tableBlocks() + layout.logBlocks() + reserve) * layout.granuleBytes();
     }
 
     /** Whether blocks lie one after the other. */

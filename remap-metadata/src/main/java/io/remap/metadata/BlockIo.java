@@ -59,6 +59,11 @@ final class BlockIo {
         return block(index);
     }
 
+    /** The first bytes of the buffer. */
+    ByteBuffer bytes(int lengthBytes) {
+        return buffer.slice(0, lengthBytes);
+    }
+
     /** Reads one block to the beginning of the buffer. */
     ByteBuffer read(long offsetBytes) throws DeviceException {
         read(offsetBytes, 0, 1);

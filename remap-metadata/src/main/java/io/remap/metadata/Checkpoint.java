@@ -12,7 +12,12 @@ import java.util.zip.CRC32C;
 
 /**
  * Writes a new generation: table and header, into an arena that holds nothing valid that is needed, both copies, flush,
- * read back and compare. Blocks that cannot be written, or do not read back, are replaced from the reserve.
+ * read back and compare; then BEGIN as the first block of its log, in the same way. Blocks that cannot be written, or do
+ * not read back, are replaced from the reserve.
+ *
+ * <p>BEGIN says for good that this generation was in force. Should its headers ever be damaged in both copies, the one
+ * before is not taken for the newest. So it is written only when table and header are durable; and in an attempt that
+ * fails after that it is taken back before the next one writes over that header.
  *
  * <p>Invariants: nothing is written twice without a flush between; every attempt has a number and a nonce of its own; when
  * {@link #write} returns, both copies were read back as they were written.
@@ -20,6 +25,17 @@ import java.util.zip.CRC32C;
 final class Checkpoint {
     /** Each attempt replaces all blocks that the one before found bad. */
     static final int MAX_ATTEMPTS = 6;
+
+    /** Of BEGIN in the log. */
+    static final int BEGIN_POSITION = 0;
+
+    /**
+     * A generation that is in force.
+     *
+     * @param header as it stands in copy 0 (that of copy 1 differs in its replaced blocks alone)
+     * @param beginCrc the body CRC of BEGIN, which the next block of the log names
+     */
+    record Begun(ArenaHeader header, int beginCrc) {}
 
     private final BlockIo io;
     private final Layout layout;
@@ -88,10 +104,9 @@ final class Checkpoint {
     /**
      * Makes the tables durable in both copies of an arena.
      *
-     * @return the header as it stands in copy 0 (that of copy 1 differs in its replaced blocks alone)
      * @throws DeviceException if that cannot be done; the arena may then hold the generation, or not
      */
-    ArenaHeader write(ArenaCopy[] arena, Tables tables) throws DeviceException {
+    Begun write(ArenaCopy[] arena, Tables tables) throws DeviceException {
         int tableBlocks = (int) ((tables.entries() + TableBlock.MAX_ENTRIES - 1) / TableBlock.MAX_ENTRIES);
         for (int attempt = 1; ; attempt++) {
             lastNumber++;
@@ -112,14 +127,87 @@ final class Checkpoint {
                 header = header == null ? written : header;
             }
             io.flush();
-            DeviceException unreadable = verify(arena, header);
-            if (unreadable == null) {
-                return header;
+            DeviceException bad = verify(arena, header);
+            int beginCrc = 0;
+            if (bad == null) {
+                beginCrc = prepareBegin(header);
+                bad = begin(arena, generation);
+            }
+            if (bad == null) {
+                return new Begun(header, beginCrc);
             }
             if (attempt == MAX_ATTEMPTS) {
-                throw unreadable;
+                throw bad;
             }
         }
+    }
+
+    /** Puts BEGIN into the buffer, all but what depends on the copy; gives its body CRC. */
+    private int prepareBegin(ArenaHeader header) {
+        ByteBuffer block = io.zeroedBlock(0);
+        Entry.encodeMark(block, LogBlock.recordAt(0), Entry.BEGIN, header.entries());
+        LogBlock.finish(block, header.generation(), BEGIN_POSITION + 1L, 0, 1, 0, 1);
+        return Block.bodyCrc(block);
+    }
+
+    /** Writes BEGIN to both copies, flushes, reads it back; what is bad is replaced, and the error given. */
+    private DeviceException begin(ArenaCopy[] arena, Generation generation) throws DeviceException {
+        DeviceException bad = null;
+        long[] written = new long[arena.length];
+        for (int i = 0; i < arena.length && bad == null; i++) {
+            written[i] = arena[i].offset(arena[i].logBody(BEGIN_POSITION));
+            Block.seal(io.block(0), written[i]);
+            try {
+                io.write(written[i]);
+            } catch (DeviceException e) {
+                replace(arena[i], arena[i].logBody(BEGIN_POSITION), e);
+                bad = e;
+            }
+        }
+        if (bad == null) {
+            io.flush();
+            for (ArenaCopy copy : arena) {
+                DeviceException inCopy = verifyBegin(copy, generation);
+                bad = bad == null ? inCopy : bad;
+            }
+        }
+        if (bad != null) {
+            retract(written);
+        }
+        return bad;
+    }
+
+    private DeviceException verifyBegin(ArenaCopy copy, Generation generation) throws DeviceException {
+        int body = copy.logBody(BEGIN_POSITION);
+        long offset = copy.offset(body);
+        try {
+            if (LogBlock.isValid(io.read(offset), generation, BEGIN_POSITION + 1L, offset)) {
+                return null;
+            }
+            throw notAsWritten(offset);
+        } catch (DeviceException e) {
+            replace(copy, body, e);
+            return e;
+        }
+    }
+
+    /** Takes BEGIN back, where it may stand. A place that takes no zeros is one that gives nothing back either. */
+    private void retract(long[] offsets) throws DeviceException {
+        io.flush();
+        for (long offset : offsets) {
+            if (offset == 0) {
+                continue;
+            }
+            try {
+                io.zeroedBlock(0);
+                io.write(offset);
+            } catch (DeviceException e) {
+                if (!e.errorClass().mayBeSector()) {
+                    throw e;
+                }
+            }
+        }
+        io.flush();
     }
 
     private int writeTable(ArenaCopy[] arena, Generation generation, Tables tables, int tableBlocks)

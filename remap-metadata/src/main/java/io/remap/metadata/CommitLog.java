@@ -42,6 +42,8 @@ final class CommitLog {
      * @param logBlocks blocks of the log in force
      */
     record View(ArenaHeader header, List<ArenaCopy> copies, int logBlocks) {}
+    /** Where the first changes of a generation stand. */
+    private static final int FIRST_POSITION = Checkpoint.BEGIN_POSITION + 1;
 
     private static final int FILLING_NUMERATOR = 3;
     private static final int FILLING_DENOMINATOR = 4;
@@ -90,6 +92,15 @@ final class CommitLog {
         return header.generation().number();
     }
 
+    /** Makes durable what was written to the spare, by anybody. */
+    void flush() throws DeviceException {
+        io.flush();
+    }
+
+    boolean flushFailed() {
+        return io.flushFailed();
+    }
+
     int usedBlocks() {
         return nextPosition;
     }
@@ -100,7 +111,8 @@ final class CommitLog {
 
     /** Whether it is time to begin a new generation when there is nothing else to do. */
     boolean isFilling() {
-        return (long) nextPosition * FILLING_DENOMINATOR >= (long) layout.logBlocks() * FILLING_NUMERATOR;
+        return nextPosition > FIRST_POSITION
+                && (long) nextPosition * FILLING_DENOMINATOR >= (long) layout.logBlocks() * FILLING_NUMERATOR;
     }
 
     /** The first thing after recovery: what was seen once is durable anew before anybody relies on it. */
@@ -121,12 +133,12 @@ final class CommitLog {
 
     private void beginGeneration(Tables stated) throws DeviceException {
         int other = 1 - active;
-        ArenaHeader written = checkpoint.write(copies.get(other), stated);
+        Checkpoint.Begun begun = checkpoint.write(copies.get(other), stated);
         active = other;
-        header = written;
+        header = begun.header();
         tables = stated;
-        nextPosition = 0;
-        previousCrc = 0;
+        nextPosition = FIRST_POSITION;
+        previousCrc = begun.beginCrc();
         checkpoints.incrementAndGet();
     }
 
@@ -141,7 +153,7 @@ final class CommitLog {
         int blocks = (changes.size() + LogBlock.MAX_RECORDS - 1) / LogBlock.MAX_RECORDS;
         io.flush();
         checkOwner();
-        if (blocks > layout.logBlocks()) {
+        if (blocks > layout.logBlocks() - FIRST_POSITION) {
             commitByCheckpoint(changed);
             return;
         }
@@ -227,7 +239,7 @@ final class CommitLog {
             checkpoint();
         }
         ByteBuffer block = io.zeroedBlock(0);
-        Entry.encodeClean(block, LogBlock.recordAt(0), tables.entries());
+        Entry.encodeMark(block, LogBlock.recordAt(0), Entry.CLEAN, tables.entries());
         LogBlock.finish(block, header.generation(), nextPosition + 1L, previousCrc, 1, 0, 1);
         int position = nextPosition;
         nextPosition = position + 1;
@@ -246,7 +258,7 @@ final class CommitLog {
     /** Writes superblocks that are not whole; returns how many are whole then. */
     int repairSuperblocks(Identities identities) throws DeviceException {
         checkOwner();
-        return LogMetadataProvider.repair(io, identities);
+        return LogMetadataProvider.complete(io, identities);
     }
 
     /**
@@ -257,28 +269,39 @@ final class CommitLog {
     private void checkOwner() throws DeviceException {
         boolean seen = false;
         DeviceException unreadable = null;
-        for (int arena = 0; arena < 2; arena++) {
-            for (ArenaCopy copy : copies.get(arena)) {
-                long offset = copy.headerOffset(copy.headerPlace());
+        for (ArenaCopy copy : copies.get(active)) {
+            long offset = copy.headerOffset(copy.headerPlace());
+            try {
+                ByteBuffer block = io.read(offset);
+                seen |= isOurs(block, ArenaHeader.isWhole(block, offset), offset);
+            } catch (DeviceException e) {
+                unreadable = sectorsOnly(e);
+            }
+        }
+        for (ArenaCopy copy : copies.get(1 - active)) {
+            // The other server may have found that the first place cannot be written.
+            for (int place = 0; place < Layout.HEADER_PLACES; place++) {
+                long offset = copy.headerOffset(place);
                 try {
                     ByteBuffer block = io.read(offset);
-                    boolean whole = ArenaHeader.isWhole(block, offset);
-                    if (arena == active) {
-                        seen |= isOurs(block, whole, offset);
-                    } else if (whole && isForeign(block)) {
+                    if (ArenaHeader.isWhole(block, offset) && isForeign(block)) {
                         throw fenced(offset);
                     }
                 } catch (DeviceException e) {
-                    if (!e.errorClass().mayBeSector()) {
-                        throw e;
-                    }
-                    unreadable = e;
+                    unreadable = sectorsOnly(e);
                 }
             }
         }
         if (!seen) {
             throw unreadable != null ? unreadable : fenced(copies.get(active)[0].headerOffset(0));
         }
+    }
+
+    private static DeviceException sectorsOnly(DeviceException error) throws DeviceException {
+        if (!error.errorClass().mayBeSector()) {
+            throw error;
+        }
+        return error;
     }
 
     private boolean isOurs(ByteBuffer block, boolean whole, long offset) throws DeviceException {

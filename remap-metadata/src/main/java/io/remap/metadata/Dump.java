@@ -140,7 +140,7 @@ final class Dump {
     /** The records in force; each block from the copy that has it whole. */
     private void log(BlockIo io, Recovery.Found found) throws Damage, DeviceException {
         ArenaCopy[] copies = found.copies().get(found.arena());
-        for (int position = 0; position < found.commitsReplayed(); position++) {
+        for (int position = 0; position < found.logBlocks(); position++) {
             ByteBuffer block = read(io, copies, found.header().generation(), position);
             for (int record = 0; record < LogBlock.count(block); record++) {
                 int at = LogBlock.recordAt(record);
@@ -151,6 +151,7 @@ final class Dump {
                 switch (kind) {
                     case Entry.SET -> describeSet(Entry.decode(block, at), piece);
                     case Entry.BAD_SLOT -> describeBad(Entry.decode(block, at), piece);
+                    case Entry.BEGIN -> piece.put("kind", "begin");
                     case Entry.CLEAN -> piece.put("kind", "clean");
                     default -> piece.put("kind", Byte.toString(kind));
                 }

@@ -9,13 +9,13 @@ import java.nio.ByteBuffer;
  * The 24 bytes that state the place of a run of units, or a run of bad slots; the same in the table and in a log record.
  *
  * <pre>
- *  0  1  kind: 1 SET, 2 BAD_SLOT, 3 CLEAN (log only); 4 OPEN, 5 CLOSE, 6 OWNER, 7 EVENT are reserved
+ *  0  1  kind: 1 SET, 2 BAD_SLOT, 3 CLEAN, 8 BEGIN (both in the log only); 4 OPEN, 5 CLOSE, 6 OWNER, 7 EVENT are reserved
  *  1  1  flags: 1 has a slot, 2 zero
  *  2  1  sectors on the slot
  *  3  1  sectors lost
  *  4  1  number of the spare
  *  5  3  zeros
- *  8  8  first unit of the run (SET), 0 (BAD_SLOT), entries of the table (CLEAN)
+ *  8  8  first unit of the run (SET), 0 (BAD_SLOT), entries of the table (CLEAN, BEGIN)
  * 16  4  units in the run, or bad slots
  * 20  4  slot of the first unit, or first bad slot
  * </pre>
@@ -37,6 +37,7 @@ final class Entry {
     static final byte SET = 1;
     static final byte BAD_SLOT = 2;
     static final byte CLEAN = 3;
+    static final byte BEGIN = 8;
 
     private static final int HAS_SLOT = 1;
     private static final int ZERO = 2;
@@ -62,9 +63,15 @@ final class Entry {
         block.putInt(at + SLOT_AT, (int) firstSlot);
     }
 
-    static void encodeClean(ByteBuffer block, int at, long entries) {
-        block.put(at + KIND_AT, CLEAN);
+    /** CLEAN or BEGIN: says something of the log, and changes nothing. */
+    static void encodeMark(ByteBuffer block, int at, byte kind, long entries) {
+        block.put(at + KIND_AT, kind);
         block.putLong(at + UNIT_AT, entries);
+    }
+
+    static boolean isMark(ByteBuffer block, int at) {
+        byte kind = block.get(at + KIND_AT);
+        return kind == CLEAN || kind == BEGIN;
     }
 
     static void encode(ByteBuffer block, int at, MapChange change) {

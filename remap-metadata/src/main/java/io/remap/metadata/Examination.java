@@ -171,7 +171,7 @@ final class Examination {
     private List<CopyCheck> checks(Recovery.Found found) {
         List<CopyCheck> checks = new ArrayList<>();
         for (ArenaCopy copy : found.copies().get(found.arena())) {
-            checks.add(new CopyCheck(io, superblock.layout(), copy, found.header(), found.commitsReplayed(), false));
+            checks.add(new CopyCheck(io, superblock.layout(), copy, found.header(), found.logBlocks(), false));
         }
         return checks;
     }

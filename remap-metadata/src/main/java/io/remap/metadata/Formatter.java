@@ -27,25 +27,27 @@ final class Formatter {
         Identities.writeMarkers(io, uuid, layout.sizeBytes(), 2, 3);
         Identities.writeMarkers(io, uuid, layout.sizeBytes(), 0, 1);
 
-        clearHeaders(io, layout);
+        clearArenas(io, layout);
         Checkpoint checkpoint =
                 new Checkpoint(io, layout, uuid, randomUuid(environment), environment.time(), environment.random(), 0);
         checkpoint.write(arena(layout, 0), Tables.EMPTY);
 
         Superblock superblock = new Superblock(
-                Superblock.Version.CURRENT, pair, layout, environment.time().wallMillis());
+                Superblock.Version.CURRENT, 0, pair, layout, environment.time().wallMillis());
         Identities.write(io, superblock, 2, 3);
         Identities.write(io, superblock, 0, 1);
     }
 
-    /** Zeros tell an arena that was never written from one whose header was damaged. */
-    private static void clearHeaders(BlockIo io, Layout layout) throws DeviceException {
+    /** Zeros tell an arena that was never written from one whose header was damaged; its log never began. */
+    private static void clearArenas(BlockIo io, Layout layout) throws DeviceException {
         for (int arena = 0; arena < 2; arena++) {
             for (ArenaCopy copy : arena(layout, arena)) {
                 for (int place = 0; place < Layout.HEADER_PLACES; place++) {
                     io.zeroedBlock(0);
                     io.write(copy.headerOffset(place));
                 }
+                io.zeroedBlock(0);
+                io.write(copy.offset(copy.logBody(Checkpoint.BEGIN_POSITION)));
             }
         }
         io.flush();

@@ -37,11 +37,12 @@ final class Headers {
         private boolean uncertain;
     }
 
-    private final List<Candidate> candidates = new ArrayList<>();
-    private final List<String> doubts = new ArrayList<>();
     /** Most numbers that starts skip which are cut off one after the other; a claim beyond it is damage. */
     private static final long MAX_SKIPPED = 1 << 20;
 
+    private final List<Candidate> candidates = new ArrayList<>();
+    private final List<String> doubts = new ArrayList<>();
+    private final boolean[] doubtful = new boolean[2];
     private boolean anyUnreadable;
     private boolean anyBroken;
     private long highestNumber;
@@ -55,13 +56,14 @@ final class Headers {
             CopyView[] views = new CopyView[2];
             for (ArenaCopy copy : Formatter.arena(layout, arena)) {
                 views[copy.copy] = headers.view(io, layout, pairUuid, copy);
+                headers.doubtful[arena] |= views[copy.copy].damaged || views[copy.copy].uncertain;
                 headers.addCandidate(arena, copy.copy, views[copy.copy].newest);
             }
             // With one copy uncertain the other must show a header: a damaged one could be the newest of all.
             for (int copy = 0; copy < 2; copy++) {
                 CopyView other = views[1 - copy];
                 if (views[copy].uncertain && (other.uncertain || (other.newest == null && other.damaged))) {
-                    headers.doubts.add("the headers of arena " + (arena == 0 ? "A" : "B")
+                    headers.doubts.add("the headers of arena " + name(arena)
                             + " cannot be read; a newer state of the mappings may stand there");
                     break;
                 }
@@ -148,6 +150,19 @@ final class Headers {
     /** Why it is not certain that the newest candidate is the newest generation; empty if it is. */
     List<String> doubts() {
         return doubts;
+    }
+
+    /** Something stands, or may stand, where the headers of this arena do that is none of ours. */
+    boolean isDoubtful(int arena) {
+        return doubtful[arena];
+    }
+
+    void doubt(String why) {
+        doubts.add(why);
+    }
+
+    static String name(int arena) {
+        return arena == 0 ? "A" : "B";
     }
 
     /** No generation had a higher number: one is skipped if a place could not be read or is not whole. */

@@ -11,7 +11,8 @@ import java.util.UUID;
 
 /**
  * The four superblocks of a device, as they were read. Two whole ones that agree make a spare; one is enough for reading
- * only; markers say that a format was interrupted.
+ * only; markers say that a format was interrupted. Of two epochs that follow each other the newer one holds: an upgrade
+ * was interrupted.
  */
 final class Identities {
     static final int COUNT = 4;
@@ -111,30 +112,41 @@ final class Identities {
         return count;
     }
 
-    /** The first whole one, or {@code null}. */
+    /** The newest whole one, or {@code null}. */
     Superblock first() {
         Found whole = firstWhole();
         return whole == null ? null : whole.superblock;
     }
 
     private Found firstWhole() {
+        Found newest = null;
         for (Found one : found) {
-            if (one.state == State.WHOLE) {
-                return one;
+            if (one.state == State.WHOLE && (newest == null || one.superblock.epoch() > newest.superblock.epoch())) {
+                newest = one;
             }
         }
-        return null;
+        return newest;
     }
 
-    /** Whether two whole ones contradict each other. */
+    /** Whether whole ones contradict each other, and not by an upgrade that was interrupted. */
     boolean disagree() {
-        Found first = firstWhole();
+        Found newest = firstWhole();
+        Found older = null;
         for (Found one : found) {
-            if (one.state == State.WHOLE && !one.body.equals(first.body)) {
+            if (one.state != State.WHOLE || one.body.equals(newest.body)) {
+                continue;
+            }
+            older = older == null ? one : older;
+            if (!one.body.equals(older.body) || !isEpochBefore(one.superblock, newest.superblock)) {
                 return true;
             }
         }
         return false;
+    }
+
+    private static boolean isEpochBefore(Superblock older, Superblock newer) {
+        return older.epoch() + 1 == newer.epoch()
+                && older.pair().pairUuid().equals(newer.pair().pairUuid());
     }
 
     /**
@@ -171,14 +183,22 @@ final class Identities {
         io.flush();
     }
 
-    /** Writes the first whole superblock to another place, with all that stands in it, and flushes. */
-    void copyTo(BlockIo io, int place) throws DeviceException {
+    /** What all four places should hold, without the CRC: the newest whole one, as this program writes it. */
+    ByteBuffer wanted() {
         Found whole = firstWhole();
-        long offset = Layout.identityOffset(place, whole.superblock.layout().sizeBytes());
+        ByteBuffer body = Block.withoutCrc(whole.body);
+        if (whole.superblock.version().isOlder()) {
+            Superblock.upgrade(body);
+        }
+        return body;
+    }
+
+    /** Writes the body of a superblock to its place, and flushes. */
+    static void write(BlockIo io, ByteBuffer body, long offsetBytes) throws DeviceException {
         ByteBuffer block = io.zeroedBlock(0);
-        block.put(0, whole.body, 0, Block.BYTES);
-        Block.seal(block, offset);
-        io.write(offset);
+        block.put(0, body, 0, Block.BYTES);
+        Block.seal(block, offsetBytes);
+        io.write(offsetBytes);
         io.flush();
     }
 

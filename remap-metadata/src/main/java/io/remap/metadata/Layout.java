@@ -45,8 +45,8 @@ record Layout(
     static final int IDENTITY_BYTES = 64 << 10;
 
     static final long SECOND_IDENTITY_AT = 1 << 20;
-    static final long EVENTS_AT = IDENTITY_BYTES;
-    static final long EVENTS_BYTES = SECOND_IDENTITY_AT - EVENTS_AT;
+    static final long SAVED_AT = IDENTITY_BYTES;
+    static final long SAVED_BYTES = SECOND_IDENTITY_AT - SAVED_AT;
 
     /** Below this the copies would stand too near to each other. */
     static final long MIN_SIZE_BYTES = 4 << 20;
@@ -199,7 +199,7 @@ record Layout(
     }
 
     SparePlan sparePlan() {
-        long metadata = 4 * arenaBytes() + Identities.COUNT * IDENTITY_BYTES + EVENTS_BYTES;
+        long metadata = 4 * arenaBytes() + Identities.COUNT * IDENTITY_BYTES + SAVED_BYTES;
         return new SparePlan(slots(), entryLimit(), metadata);
     }
 }

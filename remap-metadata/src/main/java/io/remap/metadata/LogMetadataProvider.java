@@ -11,6 +11,9 @@ import io.remap.api.spi.MetadataTools;
 import io.remap.api.spi.PairIdentity;
 import io.remap.api.spi.SpareContent;
 import io.remap.api.spi.SparePlan;
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -20,6 +23,9 @@ public final class LogMetadataProvider implements MetadataProvider {
     private static final Logger LOG = LoggerFactory.getLogger(LogMetadataProvider.class);
     private static final String READ_ONLY_WAY_OUT =
             "; serve it with --read-only to copy what is certain, then make a new pair";
+
+    /** As a format does it: whoever finds the first two new ones finds all that they rely on. */
+    private static final int[] WRITING_ORDER = {2, 3, 0, 1};
 
     private final int fixedLogBlocks;
 
@@ -83,14 +89,18 @@ public final class LogMetadataProvider implements MetadataProvider {
             Superblock superblock = identify(spare, identities, readOnly);
             BlockIo io = blockIo(spare, superblock);
             Recovery.Found found = Recovery.recover(io, superblock);
-            if (!readOnly && !found.doubts().isEmpty()) {
-                throw damaged(spare, String.join("; ", found.doubts()) + READ_ONLY_WAY_OUT);
+            SavedArea saved =
+                    SavedArea.read(io, superblock.layout(), superblock.pair().pairUuid(), environment.time());
+            List<String> doubts = new ArrayList<>(found.doubts());
+            found.falsifiedBy(saved.found()).ifPresent(doubts::add);
+            if (!readOnly && !doubts.isEmpty()) {
+                throw damaged(spare, String.join("; ", doubts) + READ_ONLY_WAY_OUT);
             }
             CommitLog log = new CommitLog(io, superblock, found, environment);
             int whole = identities.count(Identities.State.WHOLE);
             if (!readOnly) {
                 log.begin();
-                whole = repair(io, identities);
+                whole = complete(io, identities);
             }
             return new LogMetadataStore(
                     spare,
@@ -98,6 +108,7 @@ public final class LogMetadataProvider implements MetadataProvider {
                     log,
                     readOnly,
                     environment,
+                    saved,
                     new LogMetadataStore.Facts(found.clean(), found.commitsReplayed(), found.copiesWhole(), whole));
         } catch (Damage e) {
             throw damaged(spare, e.getMessage());
@@ -147,23 +158,28 @@ public final class LogMetadataProvider implements MetadataProvider {
         return superblock;
     }
 
-    /** Writes superblocks that are missing; returns how many are whole then. One that cannot be written is no failure. */
-    static int repair(BlockIo io, Identities identities) throws DeviceException {
+    /**
+     * Writes the superblocks that are missing, or of an older format; returns how many are as they should be then. One that
+     * cannot be written is no failure. After an upgrade the mappings are those of the new format already: the opening has
+     * written them.
+     */
+    static int complete(BlockIo io, Identities identities) throws DeviceException {
+        ByteBuffer wanted = identities.wanted();
         int whole = 0;
-        for (int place = 0; place < Identities.COUNT; place++) {
+        for (int place : WRITING_ORDER) {
             Identities.Found one = identities.found().get(place);
-            if (one.state() == Identities.State.WHOLE) {
+            if (one.state() == Identities.State.WHOLE && one.body().equals(wanted)) {
                 whole++;
                 continue;
             }
             try {
-                identities.copyTo(io, place);
+                Identities.write(io, wanted, one.offsetBytes());
                 whole++;
             } catch (DeviceException e) {
                 if (io.flushFailed() || !e.errorClass().mayBeSector()) {
                     throw e;
                 }
-                LOG.warn("{}: superblock {} could not be repaired: {}", io.name(), place, e.getMessage());
+                LOG.warn("{}: superblock {} could not be written: {}", io.name(), place, e.getMessage());
             }
         }
         return whole;

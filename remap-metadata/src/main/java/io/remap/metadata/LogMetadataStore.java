@@ -4,6 +4,7 @@ import io.remap.api.Attribute;
 import io.remap.api.BlockDevice;
 import io.remap.api.DeviceException;
 import io.remap.api.Environment;
+import io.remap.api.ErrorClass;
 import io.remap.api.FeatureState;
 import io.remap.api.FeatureStatus;
 import io.remap.api.MapChange;
@@ -16,10 +17,12 @@ import io.remap.api.spi.MetadataStore;
 import io.remap.api.spi.PairIdentity;
 import io.remap.api.spi.SparePlan;
 import io.remap.metadata.CommitQueue.Commit;
+import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicLong;
 import org.slf4j.Logger;
@@ -54,6 +57,7 @@ final class LogMetadataStore implements MetadataStore {
     private final Scheduler scheduler;
     private final String spareName;
     private final Facts facts;
+    private final SavedArea savedArea;
     private final CommitQueue queue = new CommitQueue();
     private final AtomicLong commits = new AtomicLong();
     private final AtomicLong notCommitted = new AtomicLong();
@@ -65,9 +69,13 @@ final class LogMetadataStore implements MetadataStore {
     private volatile Mode mode;
     private volatile DeviceException failure;
     private volatile boolean unclean;
+    private volatile boolean takenOver;
+    private volatile Runnable whenTakenOver = () -> {};
     private boolean scheduled;
     private boolean executing;
     private boolean reading;
+    /** The save under way, guarded by {@link #lock}. */
+    private SaveListener saving;
 
     /**
      * What the opening found.
@@ -85,12 +93,14 @@ final class LogMetadataStore implements MetadataStore {
             CommitLog log,
             boolean readOnly,
             Environment environment,
+            SavedArea savedArea,
             Facts facts) {
         this.spareName = spare.name();
         this.superblock = superblock;
         this.layout = superblock.layout();
         this.log = log;
         this.scheduler = environment.scheduler();
+        this.savedArea = savedArea;
         this.facts = facts;
         this.mode = readOnly ? Mode.READ_ONLY : Mode.WRITABLE;
         long now = environment.time().wallMillis();
@@ -184,7 +194,7 @@ final class LogMetadataStore implements MetadataStore {
     }
 
     private void scheduleIfIdle() {
-        if (!scheduled && !executing && (!queue.isEmpty() || !jobs.isEmpty())) {
+        if (!scheduled && !executing && (!queue.isEmpty() || !jobs.isEmpty() || saving != null)) {
             scheduled = true;
             scheduler.execute(this::work);
         }
@@ -206,6 +216,9 @@ final class LogMetadataStore implements MetadataStore {
                 checkpointAhead();
             }
             runJob();
+            if (queue.isEmpty()) {
+                saveOn();
+            }
         } finally {
             stopExecuting();
         }
@@ -275,6 +288,76 @@ final class LogMetadataStore implements MetadataStore {
         };
     }
 
+    @Override
+    public boolean stoppedInOrder() {
+        return facts.cleanStop();
+    }
+
+    @Override
+    public Map<String, byte[]> saved() {
+        SavedArea.Found found = savedArea.found();
+        return found == null ? Map.of() : found.sections();
+    }
+
+    @Override
+    public int saveCapacityBytes() {
+        return savedArea.capacityBytes();
+    }
+
+    @Override
+    public void save(Map<String, byte[]> sections, SaveListener listener) {
+        ByteBuffer encoded = SavedArea.encode(sections, savedArea.capacityBytes());
+        String refused;
+        synchronized (lock) {
+            if (encoded == null) {
+                refused = "more than the " + savedArea.capacityBytes() + " bytes that there is room for";
+            } else if (mode != Mode.WRITABLE || failure != null) {
+                refused = "metadata is " + status().text();
+            } else if (saving != null) {
+                refused = "the save before is still under way";
+            } else {
+                refused = null;
+                savedArea.begin(encoded);
+                saving = listener;
+                scheduleIfIdle();
+            }
+        }
+        if (refused != null) {
+            String why = refused;
+            scheduler.execute(() -> listener.ended(why));
+        }
+    }
+
+    /** Writes a piece of the save under way, if there is one. A place that cannot be written is no failure of the store. */
+    private void saveOn() {
+        SaveListener listener;
+        synchronized (lock) {
+            listener = saving;
+        }
+        if (listener == null) {
+            return;
+        }
+        String why = null;
+        try {
+            if (failure != null) {
+                why = failure.getMessage();
+            } else if (savedArea.writeOn(log)) {
+                why = "";
+            }
+        } catch (DeviceException e) {
+            why = e.getMessage();
+            if (log.flushFailed()) {
+                fail(e);
+            }
+        }
+        if (why != null) {
+            synchronized (lock) {
+                saving = null;
+            }
+            listener.ended(why);
+        }
+    }
+
     private void stopExecuting() {
         synchronized (lock) {
             executing = false;
@@ -336,6 +419,18 @@ final class LogMetadataStore implements MetadataStore {
     void fail(DeviceException error) {
         failure = error;
         LOG.error("{}: no mapping can be made any more: {}", spareName, error.getMessage());
+        if (error.errorClass() == ErrorClass.RESERVED) {
+            takenOver = true;
+            whenTakenOver.run();
+        }
+    }
+
+    @Override
+    public void whenTakenOver(Runnable stop) {
+        whenTakenOver = stop;
+        if (takenOver) {
+            stop.run();
+        }
     }
 
     private void tell(Commit commit, Outcome outcome) {
@@ -435,12 +530,20 @@ final class LogMetadataStore implements MetadataStore {
             boolean more = true;
             while (more) {
                 more = runJob();
+            while (isSaving()) {
+                saveOn();
             }
             if (wasWritable && failure == null && !unclean) {
                 markClean();
             }
         } finally {
             stopExecuting();
+        }
+    }
+
+    private boolean isSaving() {
+        synchronized (lock) {
+            return saving != null;
         }
     }
 

@@ -42,7 +42,7 @@ final class LogMetadataTools implements MetadataTools {
             CommitLog log = new CommitLog(io, superblock, found, environment);
             // As an opening does it: into the arena that is not in force, then the superblocks that rely on it.
             log.begin();
-            LogMetadataProvider.repair(io, identities);
+            LogMetadataProvider.complete(io, identities);
             // And into the other arena, so that no damaged block is left.
             log.checkpointAhead();
             if (found.clean()) {

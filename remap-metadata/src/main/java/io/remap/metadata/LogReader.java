@@ -31,6 +31,7 @@ final class LogReader {
     private final boolean[] headerKnown;
     private final ByteBuffer blocks;
     private final State[] states;
+    private int wholeBlocks;
     private int blocksReplayed;
     private boolean clean;
 
@@ -142,7 +143,11 @@ final class LogReader {
             }
             position += batch;
         }
+        wholeBlocks = position;
         blocksReplayed = position;
+        if (position > 0 && kept(0).get(LogBlock.recordAt(0) + Entry.KIND_AT) == Entry.BEGIN) {
+            blocksReplayed--;
+        }
         return result;
     }
 
@@ -181,6 +186,11 @@ final class LogReader {
                 return;
             }
         }
+    }
+
+    /** Blocks up to the end of the log, BEGIN included. */
+    int wholeBlocks() {
+        return wholeBlocks;
     }
 
     int blocksReplayed() {

@@ -9,6 +9,7 @@ import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.UUID;
 import java.util.zip.CRC32C;
 
@@ -27,7 +28,8 @@ final class Recovery {
      * @param header the generation it rests on
      * @param arena the arena of that generation
      * @param copiesWhole copies of that arena whose header was whole, 1 or 2
-     * @param commitsReplayed blocks of the log that were applied
+     * @param logBlocks blocks of the log that are whole, BEGIN included
+     * @param commitsReplayed those of them that were applied
      * @param clean the last record says that the store was closed in order
      * @param highestNumber no generation ever had a higher number
      * @param copies of arena A and B, with the blocks that their newest headers replace
@@ -38,11 +40,22 @@ final class Recovery {
             ArenaHeader header,
             int arena,
             int copiesWhole,
+            int logBlocks,
             int commitsReplayed,
             boolean clean,
             long highestNumber,
             List<ArenaCopy[]> copies,
-            List<String> doubts) {}
+            List<String> doubts) {
+        /** What a save proves to be missing: its header says how far the log was durable when it was written. */
+        Optional<String> falsifiedBy(SavedArea.Found saved) {
+            if (saved != null && saved.generation().equals(header.generation()) && saved.logBlocks() > logBlocks) {
+                return Optional.of("log block " + (logBlocks + 1) + " of generation "
+                        + header.generation().number() + " is damaged in both copies, and " + saved.logBlocks()
+                        + " were durable");
+            }
+            return Optional.empty();
+        }
+    }
 
     private final BlockIo io;
     private final Layout layout;
@@ -63,6 +76,7 @@ final class Recovery {
 
     private Found recover(Superblock superblock) throws Damage, DeviceException {
         Headers headers = Headers.read(io, layout, pairUuid);
+        long begun = Begins.highest(io, layout, pairUuid, headers);
         doubts.addAll(headers.doubts());
         List<Candidate> candidates = headers.candidates();
         if (candidates.isEmpty()) {
@@ -87,6 +101,10 @@ final class Recovery {
                         + candidates.get(0).number() + " and " + chosen.number() + " are damaged in both copies");
             }
         }
+        if (begun > chosen.number()) {
+            throw new Damage("the mappings are those of generation " + begun
+                    + ", whose header is damaged in both copies; the newest that is whole is " + chosen.number());
+        }
         LogReader log =
                 new LogReader(io, layout, chosen.header().generation(), copies.get(chosen.arena), chosen.byCopy);
         Tables tables = log.replay(table, doubts);
@@ -96,6 +114,7 @@ final class Recovery {
                 chosen.header(),
                 chosen.arena,
                 (chosen.byCopy[0] == null ? 0 : 1) + (chosen.byCopy[1] == null ? 0 : 1),
+                log.wholeBlocks(),
                 log.blocksReplayed(),
                 log.clean(),
                 headers.highestPossibleNumber(),
@@ -256,7 +275,7 @@ final class Recovery {
         Tables result = tables;
         for (int i = 0; i < LogBlock.count(block); i++) {
             int at = LogBlock.recordAt(i);
-            if (block.get(at + Entry.KIND_AT) == Entry.CLEAN) {
+            if (Entry.isMark(block, at)) {
                 continue;
             }
             MapChange change = Entry.decode(block, at);

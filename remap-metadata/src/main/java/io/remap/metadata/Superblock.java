@@ -8,17 +8,18 @@ import java.nio.charset.StandardCharsets;
 import java.util.UUID;
 
 /**
- * The identity of a spare, four times on it, written by a format alone. Static, so that no update can tear it.
+ * The identity of a spare, four times on it, written by a format, and by an upgrade. Static, so that no update can tear it.
  *
  * <p>The first 48 bytes and the rule of the CRC are the same in every major version, so that an old program can name a
  * newer spare. See docs/FORMAT.md.
  *
  * @param version which program may do what with it
+ * @param epoch grows by one with each upgrade, so that an interrupted one is told from a mix of spares
  * @param pair the pairing
  * @param layout where everything lies
  * @param createdMillis when it was formatted, milliseconds since 1970
  */
-record Superblock(Version version, PairIdentity pair, Layout layout, long createdMillis) {
+record Superblock(Version version, long epoch, PairIdentity pair, Layout layout, long createdMillis) {
     static final long MAGIC = Block.magic("REMAPSPR");
     /** Stands in place of a superblock while a format is under way. */
     static final long MARKER_MAGIC = Block.magic("REMAPFMT");
@@ -26,7 +27,7 @@ record Superblock(Version version, PairIdentity pair, Layout layout, long create
     static final int MARKER_BYTES = 512;
 
     static final int MAJOR = 1;
-    static final int MINOR = 0;
+    static final int MINOR = 1;
 
     static final int MAJOR_AT = 12;
     static final int MINOR_AT = 14;
@@ -38,8 +39,8 @@ record Superblock(Version version, PairIdentity pair, Layout layout, long create
     static final int GRANULE_AT = 64;
     static final int SLOT_BYTES_AT = 68;
     static final int MEMBER_AT = 72;
-    static final int EVENTS_OFFSET_AT = 80;
-    static final int EVENTS_BYTES_AT = 88;
+    static final int SAVED_OFFSET_AT = 80;
+    static final int SAVED_BYTES_AT = 88;
     static final int ARENAS_AT = 96;
     static final int TABLE_BLOCKS_AT = 128;
     static final int LOG_BLOCKS_AT = 132;
@@ -61,10 +62,20 @@ record Superblock(Version version, PairIdentity pair, Layout layout, long create
 
     /** Version and feature bits, as ext4 has them: unknown compat is fine, ro-compat read-only, incompat refused. */
     record Version(int major, int minor, int compat, int roCompat, int incompat) {
-        static final Version CURRENT = new Version(MAJOR, MINOR, 0, 0, 0);
+        /** An incompatible feature, of format 1.1: the log of a generation begins with BEGIN. */
+        static final int BEGIN_BLOCKS = 1;
+
+        private static final int KNOWN_INCOMPAT = BEGIN_BLOCKS;
+
+        static final Version CURRENT = new Version(MAJOR, MINOR, 0, 0, BEGIN_BLOCKS);
 
         boolean tooNew() {
-            return major != MAJOR || incompat != 0;
+            return major != MAJOR || (incompat & ~KNOWN_INCOMPAT) != 0;
+        }
+
+        /** Whether an upgrade makes it what this program writes. */
+        boolean isOlder() {
+            return !tooNew() && (incompat & CURRENT.incompat) != CURRENT.incompat;
         }
 
         boolean readOnly() {
@@ -90,11 +101,12 @@ record Superblock(Version version, PairIdentity pair, Layout layout, long create
         block.putInt(COMPAT_AT, version.compat);
         block.putInt(RO_COMPAT_AT, version.roCompat);
         block.putInt(INCOMPAT_AT, version.incompat);
+        block.putLong(EPOCH_AT, epoch);
         block.putLong(SIZE_AT, layout.sizeBytes());
         block.putInt(GRANULE_AT, layout.granuleBytes());
         block.putInt(SLOT_BYTES_AT, Place.UNIT_BYTES);
-        block.putLong(EVENTS_OFFSET_AT, Layout.EVENTS_AT);
-        block.putLong(EVENTS_BYTES_AT, Layout.EVENTS_BYTES);
+        block.putLong(SAVED_OFFSET_AT, Layout.SAVED_AT);
+        block.putLong(SAVED_BYTES_AT, Layout.SAVED_BYTES);
         block.putLong(ARENAS_AT, layout.arenaOffsets().a0());
         block.putLong(ARENAS_AT + 8, layout.arenaOffsets().a1());
         block.putLong(ARENAS_AT + 16, layout.arenaOffsets().b0());
@@ -131,7 +143,8 @@ record Superblock(Version version, PairIdentity pair, Layout layout, long create
                 block.getInt(INCOMPAT_AT));
         UUID uuid = Block.uuid(block, Block.UUID_AT);
         if (version.tooNew()) {
-            return new Superblock(version, new PairIdentity(uuid, 0, 0, ""), null, 0);
+            long epoch = version.major() == MAJOR ? block.getLong(EPOCH_AT) : Long.MAX_VALUE;
+            return new Superblock(version, epoch, new PairIdentity(uuid, 0, 0, ""), null, 0);
         }
         int idLength = block.getInt(MAIN_ID_LENGTH_AT);
         int sectorBytes = block.getInt(MAIN_SECTOR_AT);
@@ -162,7 +175,14 @@ record Superblock(Version version, PairIdentity pair, Layout layout, long create
                 block.getLong(FRONT_SLOTS_AT),
                 block.getLong(BACK_SLOTS_OFFSET_AT),
                 block.getLong(BACK_SLOTS_AT));
-        return new Superblock(version, pair, layout, block.getLong(CREATED_AT));
+        return new Superblock(version, block.getLong(EPOCH_AT), pair, layout, block.getLong(CREATED_AT));
+    }
+
+    /** Makes a block, without its CRC, what this program writes of the same spare; what it does not know of stays. */
+    static void upgrade(ByteBuffer block) {
+        block.putShort(MINOR_AT, (short) Math.max(MINOR, Short.toUnsignedInt(block.getShort(MINOR_AT))));
+        block.putInt(INCOMPAT_AT, block.getInt(INCOMPAT_AT) | Version.CURRENT.incompat);
+        block.putLong(EPOCH_AT, block.getLong(EPOCH_AT) + 1);
     }
 
     /** Fills a zeroed block with the marker of a format under way. */

@@ -3,6 +3,7 @@ package io.remap.metadata;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assertions.fail;
 
 import io.remap.api.DeviceException;
 import io.remap.api.Errno;
@@ -84,7 +85,7 @@ class FaultTest {
         Layout layout = Layout.tryPlan(Bench.SPARE_BYTES, 4096, 4);
         // Two log blocks and two table blocks, in different copies, refuse every write.
         for (ArenaCopy[] arena : List.of(Formatter.arena(layout, 0), Formatter.arena(layout, 1))) {
-            spare.makeUnwritable(arena[0].offset(arena[0].logBody(1)), 512);
+            spare.makeUnwritable(arena[0].offset(arena[0].logBody(2)), 512);
             spare.makeUnwritable(arena[1].offset(0) + 1024, 512);
         }
         int refused = 0;
@@ -155,12 +156,36 @@ class FaultTest {
         first.commit(Bench.map(1, 1));
         Opened second = Bench.open(new LogMetadataProvider(), spare, false, 99);
         second.commit(Bench.map(3, 3));
+        int[] told = {0};
+        first.store().whenTakenOver(() -> told[0]++);
+        second.store().whenTakenOver(() -> fail("it has the spare"));
         long writes = spare.operations(Operation.WRITE);
+        assertEquals(0, told[0]);
         assertEquals(Outcome.STORE_FAILED, first.commit(Bench.map(5, 5)));
+        assertEquals(1, told[0]);
+        first.store().whenTakenOver(() -> told[0]++);
+        assertEquals(2, told[0], "who asks later is told too");
         first.close();
         assertEquals(writes, spare.operations(Operation.WRITE));
         assertTrue(first.store().status().text().contains("stopped"));
         assertEquals(Outcome.DURABLE, second.commit(Bench.map(7, 7)));
+    }
+
+    /** The other server could not write the first header place of the arena that it took. */
+    @Test
+    void anotherServerIsNoticedAtTheSecondHeaderPlace() throws Exception {
+        CrashDevice spare = Bench.formatted(4);
+        Opened first = Bench.open(spare);
+        Layout layout = Layout.tryPlan(Bench.SPARE_BYTES, 4096, 4);
+        for (int arena = 0; arena < 2; arena++) {
+            for (ArenaCopy copy : Formatter.arena(layout, arena)) {
+                spare.makeUnwritable(copy.headerOffset(0), Block.BYTES);
+            }
+        }
+        Bench.open(new LogMetadataProvider(), spare, false, 99);
+        long writes = spare.operations(Operation.WRITE);
+        assertEquals(Outcome.STORE_FAILED, first.commit(Bench.map(5, 5)));
+        assertEquals(writes, spare.operations(Operation.WRITE));
     }
 
     @Test

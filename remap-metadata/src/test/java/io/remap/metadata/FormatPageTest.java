@@ -18,8 +18,14 @@ import org.junit.jupiter.api.Test;
 /** docs/FORMAT.md says what the code does. */
 class FormatPageTest {
     private static final Pattern ROW = Pattern.compile("\\| (\\d+) \\| (\\d+) \\| (.*) \\| (?:`(\\w+)\\.(\\w+)` )?\\|");
-    private static final List<Class<?>> CLASSES =
-            List.of(Block.class, Superblock.class, ArenaHeader.class, TableBlock.class, LogBlock.class, Entry.class);
+    private static final List<Class<?>> CLASSES = List.of(
+            Block.class,
+            Superblock.class,
+            ArenaHeader.class,
+            TableBlock.class,
+            LogBlock.class,
+            SavedArea.class,
+            Entry.class);
 
     private final List<String> lines;
 
@@ -82,7 +88,12 @@ class FormatPageTest {
                 Layout.plan(1L << 30, 4096).sparePlan().metadataBytes() * 1000 / (1L << 30) + " per mille");
         assertTrue(Layout.plan(1L << 40, 4096).sparePlan().metadataBytes() < (1L << 40) / 1000);
         for (long magic : new long[] {
-            Superblock.MAGIC, Superblock.MARKER_MAGIC, ArenaHeader.MAGIC, TableBlock.MAGIC, LogBlock.MAGIC
+            Superblock.MAGIC,
+            Superblock.MARKER_MAGIC,
+            ArenaHeader.MAGIC,
+            TableBlock.MAGIC,
+            LogBlock.MAGIC,
+            SavedArea.MAGIC
         }) {
             StringBuilder name = new StringBuilder();
             for (int i = 0; i < 8; i++) {

@@ -51,7 +51,9 @@ final class GoldenImages {
                 }
                 case "replaced" -> {
                     try (Opened opened = Bench.open(spare)) {
-                        long arenaB = Layout.tryPlan(Bench.SPARE_BYTES, 4096, 3).arenaOffsets().b0();
+                        long arenaB = Layout.tryPlan(Bench.SPARE_BYTES, 4096, 3)
+                                .arenaOffsets()
+                                .b0();
                         // The header of the next generation, and its first log block, cannot be written in copy 0.
                         spare.makeUnwritable(arenaB, 4096);
                         mapAllKinds(opened);

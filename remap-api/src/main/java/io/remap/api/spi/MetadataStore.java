@@ -5,6 +5,7 @@ import io.remap.api.FeatureStatus;
 import io.remap.api.MapChange;
 import io.remap.api.RemapTable;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 
 /**
@@ -37,6 +38,17 @@ public interface MetadataStore extends AutoCloseable {
          * @param table the committed table, with these changes and perhaps later ones; with {@code DURABLE} only
          */
         void committed(Outcome outcome, RemapTable table);
+    }
+
+    /** Told when a save has ended. */
+    @FunctionalInterface
+    interface SaveListener {
+        /**
+         * Called once, from any thread, never from within {@link MetadataStore#save}. Must not block.
+         *
+         * @param failure why nothing was saved, for people; empty if it was
+         */
+        void ended(String failure);
     }
 
     /** Receives runs of bad slots. */
@@ -72,6 +84,33 @@ public interface MetadataStore extends AutoCloseable {
      */
     void commit(List<MapChange> changes, CommitListener listener);
 
+    /** Whether the last stop was marked as a clean one; {@code false} also where there was none so far. */
+    boolean stoppedInOrder();
+
+    /**
+     * What was saved last beside the table, as the opening found it: bytes by the name of a section. Empty if nothing was, or
+     * if it cannot be read. It may be older than the table, and nothing that must be right may rest on it.
+     */
+    Map<String, byte[]> saved();
+
+    /** Most bytes that {@link #save} takes, names included. */
+    int saveCapacityBytes();
+
+    /**
+     * Saves sections in the place of all former ones, in the background: commits go first. If the power goes meanwhile, the
+     * former ones are found. One at a time; another one, or too much, fails.
+     *
+     * @param sections bytes by name, the names of at most 64 bytes; not changed until the listener was called
+     */
+    void save(Map<String, byte[]> sections, SaveListener listener);
+
+    /**
+     * Has the callback run when the store finds that another server has taken the spare over: from then on this one must
+     * neither read nor write the pair. At least once, by any thread; at once if it is known already. One callback; it must
+     * not block.
+     */
+    void whenTakenOver(Runnable stop);
+
     /** Whether commits are possible; {@code failed: device, errno} otherwise. */
     FeatureStatus status();
 
@@ -90,7 +129,7 @@ public interface MetadataStore extends AutoCloseable {
     void stopIsUnclean();
 
     /**
-     * Waits for commits under way, marks a clean stop unless something failed or {@link #stopIsUnclean} was said, and gives
+     * Waits for commits and saves under way, marks a clean stop unless something failed or {@link #stopIsUnclean} was said, and gives
      * up the spare (not closing it).
      */
     @Override

@@ -1,0 +1,190 @@
+package io.remap.metadata;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.remap.api.Errno;
+import io.remap.api.Refusal;
+import io.remap.api.spi.MetadataStore.Outcome;
+import io.remap.metadata.Bench.Opened;
+import io.remap.testkit.CrashDevice;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+
+/** What is saved beside the mappings: found again whole, or as it was before; and never in the way of a mapping. */
+class SavedAreaTest {
+    private static Map<String, byte[]> sections(int seed, int bytes) {
+        byte[] content = new byte[bytes];
+        new Random(seed).nextBytes(content);
+        Map<String, byte[]> sections = new LinkedHashMap<>();
+        sections.put("seed", new byte[] {(byte) seed});
+        sections.put("content", content);
+        sections.put("empty", new byte[0]);
+        return sections;
+    }
+
+    private static String save(Opened opened, Map<String, byte[]> sections) {
+        List<String> ends = new ArrayList<>();
+        opened.store().save(sections, ends::add);
+        assertEquals(List.of(), ends, "told within the call");
+        opened.tasks().runAll();
+        assertEquals(1, ends.size());
+        return ends.get(0);
+    }
+
+    private static void assertSame(Map<String, byte[]> expected, Map<String, byte[]> found) {
+        assertEquals(new ArrayList<>(expected.keySet()), new ArrayList<>(found.keySet()));
+        expected.forEach((name, content) -> assertArrayEquals(content, found.get(name), name));
+    }
+
+    private static Map<String, byte[]> found(CrashDevice spare) throws Exception {
+        return Bench.open(new LogMetadataProvider(), spare, true, 1).store().saved();
+    }
+
+    @Test
+    void theLastSaveIsFound() throws Exception {
+        CrashDevice spare = Bench.formatted(0);
+        assertEquals(Map.of(), found(spare));
+        Opened opened = Bench.open(spare);
+        int capacity = opened.store().saveCapacityBytes();
+        assertTrue(capacity > 400_000, "capacity " + capacity);
+        for (int bytes : new int[] {0, 1, 4096, 4097, 65_536, 300_000, capacity - 100}) {
+            assertEquals("", save(opened, sections(bytes, bytes)));
+            assertSame(sections(bytes, bytes), found(spare));
+        }
+        assertTrue(save(opened, sections(1, capacity)).contains("room"));
+        opened.close();
+        assertTrue(save(opened, sections(1, 1)).contains("stopped"));
+    }
+
+    @Test
+    void closingWaitsForIt() throws Exception {
+        CrashDevice spare = Bench.formatted(0);
+        Opened opened = Bench.open(spare);
+        List<String> ends = new ArrayList<>();
+        opened.store().save(sections(3, 200_000), ends::add);
+        opened.store().save(sections(4, 1), ends::add);
+        opened.close();
+        opened.tasks().runAll();
+        assertEquals(2, ends.size());
+        assertEquals("", ends.get(0));
+        assertTrue(ends.get(1).contains("still under way"), ends.get(1));
+        assertSame(sections(3, 200_000), found(spare.crashKeeping(sector -> false)));
+    }
+
+    @Test
+    void aPowerCutLeavesTheOneBeforeOrThisOne() throws Exception {
+        CrashDevice spare = Bench.formatted(0);
+        Opened opened = Bench.open(spare);
+        assertEquals("", save(opened, sections(0, 5000)));
+        // It is durable with the next flush, whatever that is for.
+        assertEquals(Outcome.DURABLE, opened.commit(Bench.map(100, 100)));
+        List<CrashDevice> states = new ArrayList<>();
+        List<Integer> newest = new ArrayList<>();
+        int[] now = {0};
+        spare.observe((operation, offset, length) -> {
+            for (int cut = 0; cut < 4; cut++) {
+                states.add(spare.crash(states.size()));
+                newest.add(now[0]);
+            }
+        });
+        for (now[0] = 1; now[0] < 6; now[0]++) {
+            assertEquals("", save(opened, sections(now[0], now[0] * 40_000)));
+            assertEquals(Outcome.DURABLE, opened.commit(Bench.map(2L * now[0], now[0])));
+        }
+        assertTrue(states.size() > 100, states.size() + " states");
+        int old = 0;
+        for (int i = 0; i < states.size(); i++) {
+            Map<String, byte[]> found = found(states.get(i));
+            int seed = found.get("seed")[0];
+            int latest = newest.get(i);
+            assertTrue(seed == latest || seed == latest - 1, "state " + i + " has save " + seed + " of " + latest);
+            assertSame(sections(seed, seed == 0 ? 5000 : seed * 40_000), found);
+            old += latest - seed;
+        }
+        assertTrue(old > 0 && old < states.size(), old + " of " + states.size());
+    }
+
+    @Test
+    void damageMeansTheOneBeforeAndNeverARefusal() throws Exception {
+        CrashDevice spare = Bench.formatted(0);
+        Opened opened = Bench.open(spare);
+        save(opened, sections(1, 100_000));
+        save(opened, sections(2, 100_000));
+        opened.close();
+        long half = Layout.SAVED_BYTES / 2;
+        for (int place = 0; place < 2; place++) {
+            long at = Layout.SAVED_AT + place * half;
+            for (long block : new long[] {at, at + 4096, at + 90_000 / 4096 * 4096}) {
+                CrashDevice flipped = spare.copy();
+                flipped.flipBit(block + 17, 3);
+                assertSame(sections(place == 0 ? 2 : 1, 100_000), found(flipped));
+                CrashDevice unreadable = spare.copy();
+                unreadable.makeUnreadable(block, 512);
+                assertSame(sections(place == 0 ? 2 : 1, 100_000), found(unreadable));
+                CrashDevice both = spare.copy();
+                both.flipBit(Layout.SAVED_AT + 60, 1);
+                both.flipBit(Layout.SAVED_AT + half + 60, 1);
+                assertEquals(Map.of(), found(both));
+                Bench.open(both).close();
+            }
+        }
+    }
+
+    @Test
+    void aPlaceThatCannotBeWrittenIsNoFailureOfTheStore() throws Exception {
+        CrashDevice spare = Bench.formatted(0);
+        Opened opened = Bench.open(spare);
+        assertEquals("", save(opened, sections(1, 100)));
+        spare.makeUnwritable(Layout.SAVED_AT, Layout.SAVED_BYTES);
+        assertTrue(save(opened, sections(2, 100)).contains("spare: write of bytes"));
+        assertEquals(Outcome.DURABLE, opened.commit(Bench.map(1, 1)));
+        assertSame(sections(1, 100), found(spare));
+        spare.heal();
+        assertEquals("", save(opened, sections(3, 100)));
+        assertSame(sections(3, 100), found(spare));
+    }
+
+    @Test
+    void aFailedFlushIsFinalHereToo() throws Exception {
+        CrashDevice spare = Bench.formatted(0);
+        Opened opened = Bench.open(spare);
+        spare.failOperation(spare.operations(), Errno.EIO);
+        assertTrue(save(opened, sections(1, 100)).contains("flush"));
+        assertEquals(Outcome.STORE_FAILED, opened.commit(Bench.map(1, 1)));
+    }
+
+    /** The last block of a log in both copies: it would look like one that was torn while it was written. */
+    @Test
+    void aLogThatIsShorterThanTheSaveSaysIsDamaged() throws Exception {
+        CrashDevice spare = Bench.formatted(0);
+        Opened opened = Bench.open(spare);
+        opened.commit(Bench.map(1, 1));
+        opened.commit(Bench.map(3, 3));
+        save(opened, sections(1, 100));
+        opened.commit(Bench.map(5, 5));
+        Layout layout = Layout.plan(Bench.SPARE_BYTES, 4096);
+        assertEquals(3, Bench.open(spare.copy()).store().table().extents());
+        for (int lost = 1; lost <= 3; lost++) {
+            CrashDevice damaged = spare.copy();
+            for (int block = lost; block <= 3; block++) {
+                for (ArenaCopy copy : Formatter.arena(layout, 1)) {
+                    damaged.poke(copy.offset(copy.logBody(block)), new byte[4096]);
+                }
+            }
+            if (lost == 3) {
+                assertEquals(2, Bench.open(damaged).store().table().extents(), "committed after the save");
+            } else {
+                assertTrue(assertThrows(Refusal.class, () -> Bench.open(damaged))
+                        .getMessage()
+                        .contains("log block " + (lost + 1) + " of generation"));
+            }
+        }
+    }
+}
