@@ -416,6 +416,41 @@ assert json.load(sys.stdin)["json_format_version"] == 1'
     refused "$USAGE" "" "$remap" attributes disk put x y
 }
 
+test_events_and_counters_outlive_the_server() {
+    image main.img
+    blank spare.img
+    printf '1M 4096 read-bad-heals-on-write\n2M 512 write-bad\n' > faults
+    serve_sim() {
+        start_remap disk "sim:$work/main.img?faults=$work/faults" --spare "$work/spare.img" --set autosave-seconds=1
+    }
+    serve_sim
+    nbdsh_system -u "$uri" -c 'try:
+    h.pread(4096, 1 << 20)
+except nbd.Error:
+    pass' -c 'h.pwrite(bytes(512), 2 << 20)' -c 'h.flush()'
+    assert_contains "$("$remap" events disk)" "2048+8"
+    assert_contains "$("$remap" events disk)" "4096+1"
+    saved() {
+        "$remap" status disk | grep -qE 'autosave: enabled \(saved [0-9]+ s ago\)'
+    }
+    wait_until 20 saved || fail "nothing was saved: $("$remap" status disk)"
+    kill_remap "$background_pid"
+    serve_sim
+    assert_contains "$("$remap" events)" "started after crash"
+    [ "$("$remap" attributes disk get disk.disk.lifetime.remap.new-unreadable-sectors)" = 8 ] \
+        || fail "the counters began anew: $("$remap" attributes disk | grep lifetime)"
+    assert_status 0 "$remap" stop disk
+    serve_sim
+    "$remap" events disk --json | python3 -c 'import json, sys
+document = json.load(sys.stdin)
+assert document["json_format_version"] == 1
+kinds = [event["kind"] for event in document["events"]]
+assert kinds[0] == "started" and kinds[-2:] == ["stopped", "started"], kinds
+assert {"unreadable", "redirected", "started-after-crash"} <= set(kinds), kinds'
+    refused "$USAGE" "limit" "$remap" events disk --limit 0
+    assert_status 0 "$remap" stop disk
+}
+
 test_lists() {
     local verb
     for verb in devices plugins; do

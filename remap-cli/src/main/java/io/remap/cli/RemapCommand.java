@@ -48,6 +48,7 @@ final class RemapCommand extends Verb {
             StopCommand.class,
             MapCommand.class,
             AttributesCommand.class,
+            EventsCommand.class,
             CreateCommand.class,
             SizeCommand.class,
             ForgetCommand.class,

@@ -17,6 +17,7 @@ import java.util.concurrent.TimeoutException;
 /** The commands of a service by name, as {@link Service#commands} documents them. */
 final class CommandTable implements ControlCommands {
     private static final long MAX_STOP_WAIT_MILLIS = 3_600_000;
+    private static final int MAX_EVENTS_SHOWN = 1024;
 
     /** Carries a command out. */
     @FunctionalInterface
@@ -45,6 +46,7 @@ final class CommandTable implements ControlCommands {
         put("metadata.status", List.of("disk"), metadata::status);
         put("metadata.check", List.of("disk", "level"), metadata::check);
         put("metadata.sync", List.of("disk"), metadata::sync);
+        put("events", List.of("disk", "after", "limit"), this::events);
         put("disk.add", List.of("main", "spare", "name", "export", "readOnly"), this::addDisk);
         put("disk.remove", List.of("disk"), this::removeDisk);
         put("plugins", List.of(), a -> PlainValues.of(service.providers.describe()));
@@ -68,6 +70,17 @@ final class CommandTable implements ControlCommands {
             throw new Refusal(Refusal.Kind.USAGE, "there is no command '" + name + "'; there are " + names());
         }
         return command.body.run(new Arguments(name, command.arguments, arguments));
+    }
+
+    private Object events(Arguments arguments) throws Refusal {
+        ServedDisk served = service.disks.disk(arguments.text("disk", ""));
+        long after = arguments.number("after", 0, Long.MAX_VALUE, 0);
+        int limit = (int) arguments.number("limit", 1, MAX_EVENTS_SHOWN, MAX_EVENTS_SHOWN);
+        Map<String, Object> answer = new LinkedHashMap<>();
+        answer.put("disk", served.name());
+        answer.put("sectorBytes", served.disk().traits().sectorBytes());
+        answer.put("events", PlainValues.of(served.disk().events().newest(after, limit)));
+        return answer;
     }
 
     private Object addDisk(Arguments arguments) throws Refusal {

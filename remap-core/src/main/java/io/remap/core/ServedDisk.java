@@ -12,6 +12,7 @@ import io.remap.api.spi.MetadataCopies;
 import io.remap.api.spi.MetadataStore;
 import io.remap.core.ServiceStatus.DeviceStatus;
 import io.remap.core.ServiceStatus.DiskStatus;
+import io.remap.core.disk.DiskEvent;
 import io.remap.core.disk.DiskSummary;
 import io.remap.core.disk.TrackedDevice;
 import io.remap.core.disk.VirtualDisk;
@@ -25,7 +26,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * One disk of a service and its phases: DEVICES → METADATA → MAPPING → HEALTH, and back.
+ * One disk of a service and its phases: DEVICES → METADATA → MAPPING → HEALTH, and back. What is saved beside the mappings
+ * is read when the mapping stands, and saved for the last time when it has gone.
  *
  * <p>Invariants: an object that {@link #start} returned stands in all phases; one that it did not return has left nothing
  * open. After the stop has begun it shows its last state and touches none of its parts. Thread-safe.
@@ -41,6 +43,9 @@ final class ServedDisk {
     private PairDevices devices;
     private PairMetadata metadata;
     private VirtualDisk disk;
+    private Lifetime lifetime;
+    private Autosave autosave;
+    private boolean stoppedInOrder;
 
     /** Its last state, once the stop has begun. */
     private volatile DiskStatus last;
@@ -122,6 +127,7 @@ final class ServedDisk {
     private void startMapping() throws DeviceException {
         Optional<MetadataStore> store = metadata.store();
         flushMain();
+        stack.push("autosave", this::closeAutosave);
         disk = VirtualDisk.open(new VirtualDisk.Parts(
                 name(),
                 devices.main(),
@@ -134,6 +140,34 @@ final class ServedDisk {
                 spec.readOnly() || metadata.readOnly(),
                 service.own().returnPauseMillis()));
         stack.push("virtual disk", this::closeMapping);
+        if (store.isPresent() && !disk.traits().readOnly()) {
+            startAutosave(store.get());
+        }
+    }
+
+    private void startAutosave(MetadataStore store) {
+        lifetime = new Lifetime(disk.counters());
+        autosave = new Autosave(
+                name(),
+                store,
+                List.of(disk.events(), lifetime),
+                service.environment(),
+                service.own().autosavePauseMillis());
+        autosave.start();
+        boolean first = disk.events().newest(0, 1).isEmpty();
+        disk.events()
+                .note(
+                        first || store.stoppedInOrder() ? DiskEvent.Kind.STARTED : DiskEvent.Kind.STARTED_AFTER_CRASH,
+                        "");
+    }
+
+    private void closeAutosave() {
+        if (autosave != null) {
+            if (stoppedInOrder) {
+                disk.events().note(DiskEvent.Kind.STOPPED, "");
+            }
+            autosave.close();
+        }
     }
 
     /** What a process before this one wrote is durable before the first client sees it; the store has seen to the spare. */
@@ -158,7 +192,8 @@ final class ServedDisk {
         try {
             ended = disk.close(drainMillis);
         } finally {
-            if (!ended || doubt().isPresent()) {
+            stoppedInOrder = ended && doubt().isEmpty();
+            if (!stoppedInOrder) {
                 metadata.stopIsUnclean();
             }
         }
@@ -247,13 +282,26 @@ final class ServedDisk {
         }
         List<Attribute> all = new ArrayList<>(disk.attributes());
         metadata.store().map(MetadataStore::attributes).ifPresent(all::addAll);
+        if (lifetime != null) {
+            all.addAll(lifetime.attributes());
+        }
         all.addAll(health.attributes());
         return all;
     }
 
     /** Features of this disk: metadata, health, witness. */
     private List<FeatureStatus> features() {
-        return List.of(metadata.metadata(), health.status(), metadata.witness());
+        return List.of(metadataWithParts(), health.status(), metadata.witness());
+    }
+
+    private FeatureStatus metadataWithParts() {
+        FeatureStatus state = metadata.metadata();
+        if (autosave == null) {
+            return state;
+        }
+        List<FeatureStatus> parts = new ArrayList<>(state.parts());
+        parts.add(autosave.status());
+        return new FeatureStatus(state.name(), state.state(), state.detail(), parts);
     }
 
     /** How it stands; does not block. */

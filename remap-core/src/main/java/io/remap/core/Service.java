@@ -359,6 +359,8 @@ public final class Service implements AutoCloseable {
      *       copies}}
      *   <li>{@code metadata.check} {@code [disk] [level]} → {@link SpareCare.Checked#toMap()} when all copies were read
      *   <li>{@code metadata.sync} {@code [disk]} → as {@code metadata.status}, when all was written anew and read back
+     *   <li>{@code events} {@code [disk] [after] [limit]} → {@code {disk, sectorBytes, events: [{number, firstMillis,
+     *       lastMillis, count, kind, sectors, detail}]}}, the newest with a number above {@code after}, oldest first
      *   <li>{@code disk.add} {@code main [spare] [name] [export] [readOnly]} → the disk's status
      *   <li>{@code disk.remove} {@code disk} → {@code {removed: name}}
      *   <li>{@code plugins} → list of {@code {role, name, module, description}}

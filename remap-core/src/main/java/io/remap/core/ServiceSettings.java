@@ -27,6 +27,7 @@ import java.util.concurrent.TimeUnit;
  * @param cleanupDelayMillis how long after the last answer the disks are closed
  * @param returnPauseMillis how long what went to the spare only for lack of time stays there, 0: for good
  * @param verifySeconds how long after one reading of the copies of the metadata the next begins, 0: never
+ * @param autosavePauseMillis how often events and counters are saved, 0: at the stop only
  * @param drainTimeoutMillis how long requests under way may take when a disk leaves
  * @param saveTimeoutMillis how long flushing, saving and closing are waited for after that
  * @param featureTimeoutMillis how long the start or the stop of an optional feature is waited for
@@ -44,6 +45,7 @@ record ServiceSettings(
         long cleanupDelayMillis,
         long returnPauseMillis,
         long verifySeconds,
+        long autosavePauseMillis,
         long drainTimeoutMillis,
         long saveTimeoutMillis,
         long featureTimeoutMillis) {
@@ -58,6 +60,7 @@ record ServiceSettings(
     private static final long MAX_DELAY_MILLIS = 60_000;
     private static final long MAX_RETURN_PAUSE_SECONDS = TimeUnit.DAYS.toSeconds(1);
     private static final long MAX_VERIFY_SECONDS = TimeUnit.DAYS.toSeconds(30);
+    private static final long MAX_AUTOSAVE_SECONDS = TimeUnit.DAYS.toSeconds(1);
     private static final long MAX_DRAIN_MILLIS = 600_000;
     private static final long MAX_BUDGET_BYTES = 64L << 30;
 
@@ -106,6 +109,11 @@ record ServiceSettings(
             "3600",
             "How long after one reading of all copies of the metadata the next begins; what is damaged is written anew then."
                     + " 0 (never) to " + MAX_VERIFY_SECONDS + ".");
+    private static final Setting AUTOSAVE_PAUSE = new Setting(
+            "autosave-seconds",
+            "60",
+            "How often events and counters are saved on the spare, if they have changed; 0 (at the stop only) to "
+                    + MAX_AUTOSAVE_SECONDS + ".");
     private static final Setting DRAIN_TIMEOUT = new Setting(
             "drain-timeout-millis",
             "30000",
@@ -132,6 +140,7 @@ record ServiceSettings(
             CLEANUP_DELAY,
             RETURN_PAUSE,
             VERIFY,
+            AUTOSAVE_PAUSE,
             DRAIN_TIMEOUT,
             SAVE_TIMEOUT,
             FEATURE_TIMEOUT);
@@ -161,6 +170,7 @@ record ServiceSettings(
                 chosen.number(CLEANUP_DELAY, 0, MAX_DELAY_MILLIS),
                 TimeUnit.SECONDS.toMillis(chosen.number(RETURN_PAUSE, 0, MAX_RETURN_PAUSE_SECONDS)),
                 chosen.number(VERIFY, 0, MAX_VERIFY_SECONDS),
+                TimeUnit.SECONDS.toMillis(chosen.number(AUTOSAVE_PAUSE, 0, MAX_AUTOSAVE_SECONDS)),
                 chosen.number(DRAIN_TIMEOUT, 0, MAX_DRAIN_MILLIS),
                 chosen.number(SAVE_TIMEOUT, 1, MAX_DRAIN_MILLIS),
                 chosen.number(FEATURE_TIMEOUT, 1, MAX_DELAY_MILLIS));

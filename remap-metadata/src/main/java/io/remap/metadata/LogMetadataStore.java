@@ -530,6 +530,7 @@ final class LogMetadataStore implements MetadataStore {
             boolean more = true;
             while (more) {
                 more = runJob();
+            }
             while (isSaving()) {
                 saveOn();
             }

@@ -1,7 +1,10 @@
 package io.remap.core.disk;
 
 import io.remap.api.DeviceException;
+import io.remap.api.Place;
+import io.remap.api.SectorRange;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -16,34 +19,59 @@ final class DiskLog {
     private static final Logger LOG = LoggerFactory.getLogger(DiskLog.class);
 
     private final String name;
+    private final int sectorBytes;
     private final Counters counters;
+    private final EventLog events;
     private final AtomicBoolean toldOfForgotten = new AtomicBoolean();
 
-    DiskLog(String name, Counters counters) {
+    /** @param events gets all of it, as what repeats only counts there */
+    DiskLog(String name, int sectorBytes, Counters counters, EventLog events) {
         this.name = name;
+        this.sectorBytes = sectorBytes;
         this.counters = counters;
+        this.events = events;
+    }
+
+    private Optional<SectorRange> sectors(long firstByte, long lengthBytes) {
+        return Optional.of(new SectorRange(firstByte / sectorBytes, lengthBytes / sectorBytes));
+    }
+
+    private Optional<SectorRange> unit(long unit) {
+        return sectors(unit << Place.UNIT_SHIFT, Place.UNIT_BYTES);
     }
 
     void deviceFault(DeviceException error) {
         counters.deviceFaults.increment();
+        events.note(DiskEvent.Kind.DEVICE_FAULT, error.getMessage());
         if (worthLogging(counters.deviceFaults.sum())) {
             LOG.warn("{}: {}; blamed on the device, nothing was remapped", name, error.getMessage());
         }
     }
 
     void flushFailed(DeviceException error) {
+        events.note(DiskEvent.Kind.FLUSH_FAILED, error.getMessage());
         if (worthLogging(counters.failedRequests.sum())) {
             LOG.error("{}: {}; acknowledged writes may be lost", name, error.getMessage());
         }
     }
 
     void unreadable(Map<Long, Integer> unitMasks) {
+        unitMasks.forEach((unit, mask) -> {
+            int first = Integer.numberOfTrailingZeros(mask);
+            long from = (unit << Place.UNIT_SHIFT) + (long) first * sectorBytes;
+            events.note(
+                    DiskEvent.Kind.UNREADABLE,
+                    sectors(from, (long) Integer.bitCount(mask >>> first) * sectorBytes),
+                    "");
+        });
         if (!unitMasks.isEmpty() && worthLogging(counters.newUnreadableSectors.sum())) {
             LOG.warn("{}: unreadable sectors in units {}", name, unitMasks.keySet());
         }
     }
 
-    void redirected(int units, long firstByte) {
+    /** {@code units} of the range of a write. */
+    void redirected(int units, long firstByte, long endByte) {
+        events.note(DiskEvent.Kind.REDIRECTED, sectors(firstByte, endByte - firstByte), units + " units of 4096 bytes");
         if (worthLogging(counters.redirectedWrites.sum())) {
             LOG.warn("{}: redirected a failing write of {} units at byte {} to the spare", name, units, firstByte);
         }
@@ -61,12 +89,14 @@ final class DiskLog {
     }
 
     void returnRefused(long unit) {
+        events.note(DiskEvent.Kind.RETURN_REFUSED, unit(unit), "");
         if (worthLogging(counters.refusedReturns.sum())) {
             LOG.warn("{}: main refuses unit {} again: it stays on the spare", name, unit);
         }
     }
 
     void returnAbandoned(long unit, int tries) {
+        events.note(DiskEvent.Kind.RETURN_ABANDONED, unit(unit), tries + " tries");
         if (worthLogging(counters.abandonedReturns.sum())) {
             LOG.warn(
                     "{}: unit {} could not be brought back to main in {} tries and stays on the spare; 'map remove' tries again",
@@ -83,6 +113,11 @@ final class DiskLog {
                     name,
                     Failback.MAX_WAITING_UNITS);
         }
+    }
+
+    void takenOver() {
+        events.note(DiskEvent.Kind.TAKEN_OVER, "");
+        LOG.error("{}: another server has taken the spare over; every request is refused from now on", name);
     }
 
     private static boolean worthLogging(long count) {

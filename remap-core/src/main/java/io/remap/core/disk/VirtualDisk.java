@@ -57,6 +57,7 @@ public final class VirtualDisk implements Disk {
     final BufferPool buffers;
     final Environment environment;
     final Counters counters = new Counters();
+    final EventLog events;
     final DiskLog log;
     final MapState state;
     final InFlightTable inFlight;
@@ -113,7 +114,6 @@ public final class VirtualDisk implements Disk {
 
     private VirtualDisk(Parts parts) {
         this.name = parts.name();
-        this.log = new DiskLog(name, counters);
         this.main = TrackedDevice.of(parts.main());
         this.spare =
                 parts.spare().map(TrackedDevice::of).map(TrackedDevice::direct).orElse(null);
@@ -123,6 +123,8 @@ public final class VirtualDisk implements Disk {
         this.buffers = parts.buffers();
         this.environment = parts.environment();
         var mainTraits = main.traits();
+        this.events = new EventLog(environment.time()::wallMillis);
+        this.log = new DiskLog(name, mainTraits.logicalSectorBytes(), counters, events);
         this.traits = new DiskTraits(
                 mainTraits.sizeBytes(),
                 mainTraits.logicalSectorBytes(),
@@ -148,7 +150,11 @@ public final class VirtualDisk implements Disk {
         if (parts.store().isPresent() && parts.spare().isEmpty()) {
             throw new IllegalArgumentException("a store without its spare");
         }
-        return new VirtualDisk(parts);
+        VirtualDisk disk = new VirtualDisk(parts);
+        if (disk.store != null) {
+            disk.store.whenTakenOver(disk::refuseAll);
+        }
+        return disk;
     }
 
     @Override
@@ -183,6 +189,18 @@ public final class VirtualDisk implements Disk {
     /** What {@link #enter} let in has ended. */
     void leave() {
         requestEnded();
+    }
+
+    /** The pair is another server's now: what this one would read may be old, and what it would write may destroy. */
+    private void refuseAll() {
+        log.takenOver();
+        takeNoMore();
+    }
+
+    private void takeNoMore() {
+        if (outstanding.accumulateAndGet(STOPPING, (count, bit) -> count | bit) == STOPPING) {
+            drained.countDown();
+        }
     }
 
     /** Whether no new requests are taken: what is not asked for by one ends soon. */
@@ -321,6 +339,16 @@ public final class VirtualDisk implements Disk {
         return count;
     }
 
+    /** What happened to it. */
+    public EventLog events() {
+        return events;
+    }
+
+    /** What it counts from its start on. */
+    public List<Attribute> counters() {
+        return counters.attributes();
+    }
+
     /** What it shows of itself. */
     public List<Attribute> attributes() {
         List<Attribute> all = new ArrayList<>(counters.attributes());
@@ -347,9 +375,7 @@ public final class VirtualDisk implements Disk {
      */
     public boolean close(long timeoutMillis) {
         failback.stop();
-        if (outstanding.accumulateAndGet(STOPPING, (count, bit) -> count | bit) == STOPPING) {
-            drained.countDown();
-        }
+        takeNoMore();
         boolean ended;
         try {
             ended = drained.await(timeoutMillis, TimeUnit.MILLISECONDS);

@@ -176,7 +176,7 @@ final class WriteRecovery extends Recovery {
         switch (outcome) {
             case DURABLE -> {
                 disk.counters.redirectedWrites.increment();
-                disk.log.redirected(plan.units(), start);
+                disk.log.redirected(plan.units(), start, end);
                 disk.failback.redirected(plan);
                 succeed();
             }

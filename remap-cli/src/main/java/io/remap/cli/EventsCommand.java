@@ -1,0 +1,90 @@
+package io.remap.cli;
+
+import io.remap.cli.control.ControlClient;
+import java.time.Instant;
+import java.time.ZoneId;
+import java.time.format.DateTimeFormatter;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** Shows what happened to a disk that is served, also before its last start. */
+@Command(
+        name = "events",
+        header = "Show what happened to a disk.",
+        description = {
+            "The newest events, oldest of them first: starts and stops, unreadable sectors, redirected writes, errors of "
+                    + "a device. What repeats within seconds on sectors that touch is one event with a count. Events "
+                    + "are kept on the spare: those of the last minute before a crash may be missing.",
+            "",
+            "Example: remap events disk.img",
+            ""
+        })
+final class EventsCommand extends Verb {
+    private static final DateTimeFormatter TIME =
+            DateTimeFormatter.ofPattern("yyyy-MM-dd HH:mm:ss", Locale.ROOT).withZone(ZoneId.systemDefault());
+
+    @Parameters(arity = "0..1", paramLabel = "NAME", description = "Name of the service.")
+    String name;
+
+    @Option(
+            names = "--limit",
+            paramLabel = "N",
+            defaultValue = "50",
+            description = "Show at most so many events, 1 to 1024 (${DEFAULT-VALUE}).")
+    int limit;
+
+    @Option(
+            names = "--after",
+            paramLabel = "NUMBER",
+            defaultValue = "0",
+            description = "Only events after the one with this number.")
+    long after;
+
+    @Mixin
+    final JsonOption json = new JsonOption();
+
+    /** Made by picocli. */
+    EventsCommand() {}
+
+    @Override
+    int run() throws Exception {
+        try (ControlClient client = Services.ofThisUser().findOrOnly(name).connect()) {
+            Map<?, ?> answer =
+                    (Map<?, ?>) client.call("events", Map.of("limit", limit, "after", after), Services.ANSWER_MILLIS);
+            if (json.wanted) {
+                out().println(JsonOption.document(answer));
+            } else {
+                print(StatusText.list(answer, "events"));
+            }
+            return ExitStatus.OK;
+        }
+    }
+
+    private void print(List<?> events) {
+        if (events.isEmpty()) {
+            out().println("nothing happened so far");
+            return;
+        }
+        List<List<String>> rows =
+                new ArrayList<>(List.of(List.of("NUMBER", "WHEN", "TIMES", "EVENT", "SECTORS", "DETAIL")));
+        for (Object one : events) {
+            Map<?, ?> event = (Map<?, ?>) one;
+            rows.add(List.of(
+                    StatusText.text(event, "number"),
+                    TIME.format(Instant.ofEpochMilli(StatusText.number(event, "lastMillis"))),
+                    StatusText.text(event, "count"),
+                    StatusText.text(event, "kind").replace('-', ' '),
+                    event.get("sectors") instanceof Map<?, ?> range
+                            ? StatusText.number(range, "firstSector") + "+" + StatusText.number(range, "lengthSectors")
+                            : "",
+                    StatusText.text(event, "detail")));
+        }
+        terminal().table(rows);
+    }
+}

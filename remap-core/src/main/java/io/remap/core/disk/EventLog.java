@@ -1,0 +1,156 @@
+package io.remap.core.disk;
+
+import io.remap.api.SectorRange;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.LongSupplier;
+
+/**
+ * The newest events of a disk, over its restarts. A disk that dies and a client that reads it make events without end: one
+ * that continues the last of its kind, by its place and shortly after, only counts.
+ *
+ * <p>Invariants: at most {@link #MAX_EVENTS}, oldest first, by ascending number. Thread-safe; takes a lock, so it is told
+ * of errors and not of requests.
+ */
+public final class EventLog implements Saved {
+    static final int MAX_EVENTS = 1024;
+
+    /** Events of a kind within this time, on sectors that touch, are one. */
+    static final long JOIN_MILLIS = 10_000;
+
+    /** How many of the last events are looked at for one to join. */
+    private static final int JOIN_DEPTH = 4;
+
+    private static final int FIELDS = 8;
+
+    private final LongSupplier wallMillis;
+    private final ArrayDeque<DiskEvent> events = new ArrayDeque<>();
+    private long lastNumber;
+
+    /** @param wallMillis the time, milliseconds since 1970 */
+    EventLog(LongSupplier wallMillis) {
+        this.wallMillis = wallMillis;
+    }
+
+    /** Notes an event that has no place. */
+    public void note(DiskEvent.Kind kind, String detail) {
+        note(kind, Optional.empty(), detail);
+    }
+
+    synchronized void note(DiskEvent.Kind kind, Optional<SectorRange> sectors, String detail) {
+        long now = wallMillis.getAsLong();
+        String text = oneLine(detail);
+        if (!join(now, kind, sectors, text)) {
+            add(new DiskEvent(lastNumber + 1, now, now, 1, kind, sectors, text));
+        }
+    }
+
+    private boolean join(long now, DiskEvent.Kind kind, Optional<SectorRange> sectors, String detail) {
+        List<DiskEvent> younger = new ArrayList<>(JOIN_DEPTH);
+        boolean joined = false;
+        while (!joined && younger.size() < JOIN_DEPTH && !events.isEmpty()) {
+            DiskEvent last = events.removeLast();
+            joined = last.kind() == kind
+                    && now - last.lastMillis() <= JOIN_MILLIS
+                    && last.sectors().isPresent() == sectors.isPresent()
+                    && (sectors.isEmpty() || touch(last.sectors().get(), sectors.get()));
+            younger.add(joined ? last.again(now, together(last.sectors(), sectors), detail) : last);
+        }
+        for (int i = younger.size() - 1; i >= 0; i--) {
+            events.addLast(younger.get(i));
+        }
+        return joined;
+    }
+
+    private static boolean touch(SectorRange one, SectorRange other) {
+        return one.firstSector() <= other.endSector() && other.firstSector() <= one.endSector();
+    }
+
+    private static Optional<SectorRange> together(Optional<SectorRange> one, Optional<SectorRange> other) {
+        if (one.isEmpty()) {
+            return one;
+        }
+        long first = Math.min(one.get().firstSector(), other.get().firstSector());
+        long end = Math.max(one.get().endSector(), other.get().endSector());
+        return Optional.of(new SectorRange(first, end - first));
+    }
+
+    private void add(DiskEvent event) {
+        events.addLast(event);
+        lastNumber = event.number();
+        if (events.size() > MAX_EVENTS) {
+            events.removeFirst();
+        }
+    }
+
+    /** The newest events with a number above {@code after}, oldest of them first. */
+    public synchronized List<DiskEvent> newest(long after, int limit) {
+        List<DiskEvent> found = new ArrayList<>();
+        Iterator<DiskEvent> newestFirst = events.descendingIterator();
+        while (newestFirst.hasNext() && found.size() < limit) {
+            DiskEvent event = newestFirst.next();
+            if (event.number() <= after) {
+                break;
+            }
+            found.add(0, event);
+        }
+        return found;
+    }
+
+    private static String oneLine(String detail) {
+        String line = detail.replaceAll("\\p{Cntrl}", " ");
+        return line.length() <= DiskEvent.MAX_DETAIL_CHARS ? line : line.substring(0, DiskEvent.MAX_DETAIL_CHARS);
+    }
+
+    @Override
+    public String section() {
+        return "events";
+    }
+
+    @Override
+    public synchronized byte[] save() {
+        StringBuilder text = new StringBuilder();
+        for (DiskEvent event : events) {
+            text.append(event.number()).append('\t');
+            text.append(event.firstMillis()).append('\t');
+            text.append(event.lastMillis()).append('\t');
+            text.append(event.count()).append('\t');
+            text.append(event.kind()).append('\t');
+            text.append(event.sectors().map(SectorRange::firstSector).orElse(-1L))
+                    .append('\t');
+            text.append(event.sectors().map(SectorRange::lengthSectors).orElse(0L))
+                    .append('\t');
+            text.append(event.detail()).append('\n');
+        }
+        return text.toString().getBytes(StandardCharsets.UTF_8);
+    }
+
+    @Override
+    public synchronized void restore(byte[] saved) {
+        for (String line : new String(saved, StandardCharsets.UTF_8).split("\n")) {
+            String[] fields = line.split("\t", FIELDS);
+            if (fields.length == FIELDS) {
+                DiskEvent event = parse(fields);
+                if (event.number() > lastNumber) {
+                    add(event);
+                }
+            }
+        }
+    }
+
+    private static DiskEvent parse(String[] fields) {
+        long first = Long.parseLong(fields[5]);
+        return new DiskEvent(
+                Long.parseLong(fields[0]),
+                Long.parseLong(fields[1]),
+                Long.parseLong(fields[2]),
+                Long.parseLong(fields[3]),
+                DiskEvent.Kind.valueOf(fields[4]),
+                first < 0 ? Optional.empty() : Optional.of(new SectorRange(first, Long.parseLong(fields[6]))),
+                oneLine(fields[7]));
+    }
+}
