@@ -36,7 +36,7 @@ final class Lifetime implements Saved {
     @Override
     public void restore(byte[] saved) {
         SortedMap<String, Long> read = new TreeMap<>();
-        for (String line : new String(saved, StandardCharsets.UTF_8).split("\n")) {
+        for (String line : new String(saved, StandardCharsets.UTF_8).split("\n", -1)) {
             int equals = line.indexOf('=');
             if (equals > 0) {
                 read.put(line.substring(0, equals), Long.parseLong(line.substring(equals + 1)));

@@ -131,7 +131,7 @@ public final class EventLog implements Saved {
 
     @Override
     public synchronized void restore(byte[] saved) {
-        for (String line : new String(saved, StandardCharsets.UTF_8).split("\n")) {
+        for (String line : new String(saved, StandardCharsets.UTF_8).split("\n", -1)) {
             String[] fields = line.split("\t", FIELDS);
             if (fields.length == FIELDS) {
                 DiskEvent event = parse(fields);
