@@ -41,6 +41,14 @@ final class Begins {
         return begins.highest;
     }
 
+    /** Refuses a generation that is not the newest that was in force. */
+    static void refuseOlder(long begun, Headers.Candidate chosen) throws Damage {
+        if (begun > chosen.number()) {
+            throw new Damage("the mappings are those of generation " + begun
+                    + ", whose header is damaged in both copies; the newest that is whole is " + chosen.number());
+        }
+    }
+
     private void look(long offsetBytes, boolean isBegin) throws DeviceException {
         try {
             ByteBuffer block = io.read(offsetBytes);

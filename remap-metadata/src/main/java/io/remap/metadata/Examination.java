@@ -142,6 +142,7 @@ final class Examination {
             inForce = checks(newest);
             generation = newest.number();
             if (level == Level.QUICK) {
+                Begins.refuseOlder(Begins.highest(io, superblock.layout(), pair, headers), newest);
                 headers.doubts().forEach(doubt -> readOnly(doubt, READ_ONLY_HINT));
                 return;
             }

@@ -101,10 +101,7 @@ final class Recovery {
                         + candidates.get(0).number() + " and " + chosen.number() + " are damaged in both copies");
             }
         }
-        if (begun > chosen.number()) {
-            throw new Damage("the mappings are those of generation " + begun
-                    + ", whose header is damaged in both copies; the newest that is whole is " + chosen.number());
-        }
+        Begins.refuseOlder(begun, chosen);
         LogReader log =
                 new LogReader(io, layout, chosen.header().generation(), copies.get(chosen.arena), chosen.byCopy);
         Tables tables = log.replay(table, doubts);

@@ -259,6 +259,14 @@ class ExaminationTest {
             damaged.makeUnreadable(copy.headerOffset(0), BLOCK);
         }
         for (Level level : Level.values()) {
+            // Its log tells that it was in force.
+            assertEquals(Verdict.UNUSABLE, check(damaged, level).verdict());
+        }
+        assertNotRepaired(damaged);
+        for (ArenaCopy copy : inForce()) {
+            damaged.makeUnreadable(copy.offset(copy.logBody(0)), BLOCK);
+        }
+        for (Level level : Level.values()) {
             MetadataReport report = check(damaged, level);
             assertEquals(Verdict.READ_ONLY, report.verdict(), report.toString());
             assertTrue(
