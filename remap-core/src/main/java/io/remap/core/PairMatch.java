@@ -93,8 +93,7 @@ final class PairMatch {
             throws Refusal {
         BlockDevice main = devices.main();
         String spare = devices.spare().orElseThrow().name();
-        refuseUnlikeWitness(
-                main.name(), spare + " is of pair " + pair.pairUuid(), witness.filter(w -> !w.isOf(pair)));
+        refuseUnlikeWitness(main.name(), spare + " is of pair " + pair.pairUuid(), witness.filter(w -> !w.isOf(pair)));
         if (pair.mainSizeBytes() != main.traits().sizeBytes()
                 || pair.sectorBytes() != main.traits().logicalSectorBytes()) {
             throw new Refusal(
