@@ -124,7 +124,7 @@ final class ServedDisk {
         }
     }
 
-    private void startMapping() throws DeviceException {
+    private void startMapping() throws Refusal {
         Optional<MetadataStore> store = metadata.store();
         flushMain();
         stack.push("autosave", this::closeAutosave);
@@ -171,9 +171,19 @@ final class ServedDisk {
     }
 
     /** What a process before this one wrote is durable before the first client sees it; the store has seen to the spare. */
-    private void flushMain() throws DeviceException {
-        if (!devices.main().traits().readOnly() && !spec.readOnly()) {
+    private void flushMain() throws Refusal {
+        if (devices.main().traits().readOnly() || spec.readOnly()) {
+            return;
+        }
+        try {
             devices.main().flush();
+        } catch (DeviceException e) {
+            throw new Refusal(
+                    Refusal.Kind.DEVICE_FAILED,
+                    e.getMessage()
+                            + ": what was written to it before this start may be lost. Check what it holds and start"
+                            + " again, or serve it with --read-only to copy what is there",
+                    e);
         }
     }
 

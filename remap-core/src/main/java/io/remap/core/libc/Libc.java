@@ -178,7 +178,7 @@ public final class Libc {
                 : "native calls are known for Linux on x86-64 and aarch64 only, not for " + os + " on " + architecture;
     }
 
-    private static long symbol(String name) {
+    static long symbol(String name) {
         long address = optionalSymbol(name);
         if (address == 0) {
             throw new UnsatisfiedLinkError("no symbol " + name);
@@ -218,6 +218,16 @@ public final class Libc {
     /** Address of the first byte (index 0, not the position) of a direct buffer. Allocates nothing. */
     public long addressOf(ByteBuffer direct) {
         return memory.getDirectBufferAddress(direct);
+    }
+
+    /** Calls a function of two words; a negative result is an error number. */
+    long call(long function, long first, long second) {
+        return result(invoker.invokeN2(words[2], function, first, second));
+    }
+
+    /** Calls a function of six words; a negative result is an error number. */
+    long call(long function, long first, long second, long third, long fourth, long fifth, long sixth) {
+        return result(invoker.invokeN6(words[6], function, first, second, third, fourth, fifth, sixth));
     }
 
     /** open(2): the descriptor. */
