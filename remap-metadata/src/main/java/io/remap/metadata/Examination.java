@@ -146,7 +146,7 @@ final class Examination {
                 headers.doubts().forEach(doubt -> readOnly(doubt, READ_ONLY_HINT));
                 return;
             }
-            Recovery.Found found = Recovery.recover(io, superblock);
+            Recovery.Found found = LogMetadataProvider.recover(io, superblock, SavedArea.find(io, superblock));
             found.doubts().forEach(doubt -> readOnly(doubt, READ_ONLY_HINT));
             arena = found.arena();
             inForce = checks(found);

@@ -12,8 +12,6 @@ import io.remap.api.spi.PairIdentity;
 import io.remap.api.spi.SpareContent;
 import io.remap.api.spi.SparePlan;
 import java.nio.ByteBuffer;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -88,13 +86,11 @@ public final class LogMetadataProvider implements MetadataProvider {
             Identities identities = Identities.read(spare);
             Superblock superblock = identify(spare, identities, readOnly);
             BlockIo io = blockIo(spare, superblock);
-            Recovery.Found found = Recovery.recover(io, superblock);
             SavedArea saved =
                     SavedArea.read(io, superblock.layout(), superblock.pair().pairUuid(), environment.time());
-            List<String> doubts = new ArrayList<>(found.doubts());
-            found.falsifiedBy(saved.found()).ifPresent(doubts::add);
-            if (!readOnly && !doubts.isEmpty()) {
-                throw damaged(spare, String.join("; ", doubts) + READ_ONLY_WAY_OUT);
+            Recovery.Found found = recover(io, superblock, saved.found());
+            if (!readOnly && !found.doubts().isEmpty()) {
+                throw damaged(spare, String.join("; ", found.doubts()) + READ_ONLY_WAY_OUT);
             }
             CommitLog log = new CommitLog(io, superblock, found, environment);
             int whole = identities.count(Identities.State.WHOLE);
@@ -113,6 +109,14 @@ public final class LogMetadataProvider implements MetadataProvider {
         } catch (Damage e) {
             throw damaged(spare, e.getMessage());
         }
+    }
+
+    /** What the mappings are, and every doubt about it: an opening, a check and a repair must not differ in that. */
+    static Recovery.Found recover(BlockIo io, Superblock superblock, SavedArea.Found saved)
+            throws Damage, DeviceException {
+        Recovery.Found found = Recovery.recover(io, superblock);
+        found.falsifiedBy(saved).ifPresent(found.doubts()::add);
+        return found;
     }
 
     /** Transfers of blocks as the superblock describes them, if they fit the device. */

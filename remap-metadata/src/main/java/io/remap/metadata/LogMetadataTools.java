@@ -33,7 +33,7 @@ final class LogMetadataTools implements MetadataTools {
             Identities identities = Identities.read(spare);
             Superblock superblock = LogMetadataProvider.identify(spare, identities, true);
             BlockIo io = LogMetadataProvider.blockIo(spare, superblock);
-            Recovery.Found found = Recovery.recover(io, superblock);
+            Recovery.Found found = LogMetadataProvider.recover(io, superblock, SavedArea.find(io, superblock));
             if (!found.doubts().isEmpty()) {
                 throw new Refusal(
                         Refusal.Kind.DAMAGED,

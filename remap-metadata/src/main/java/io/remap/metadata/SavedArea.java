@@ -98,6 +98,11 @@ final class SavedArea {
         return area;
     }
 
+    /** The newest whole save, or {@code null}; for somebody who only looks. */
+    static Found find(BlockIo io, Superblock superblock) throws DeviceException {
+        return read(io, superblock.layout(), superblock.pair().pairUuid(), null).found;
+    }
+
     /** The newest whole save that was read, or {@code null}. */
     Found found() {
         return found;

@@ -276,6 +276,27 @@ class ExaminationTest {
         assertNotRepaired(damaged);
     }
 
+    /** The end of the log is lost in both copies; that it was longer is told by what was saved beside the mappings. */
+    @Test
+    void whatASaveProvesToBeMissingIsNotRepairedAway() throws Exception {
+        Opened opened = Bench.open(provider, spare, false, 3);
+        opened.commit(Bench.map(1000, 300));
+        opened.commit(Bench.map(1002, 301));
+        opened.store().save(Map.of("a", new byte[] {1}), failure -> assertEquals("", failure));
+        opened.tasks().runAll();
+        assertEquals(Verdict.SOUND, check(spare, Level.STANDARD).verdict());
+        for (ArenaCopy copy : inForce()) {
+            spare.poke(copy.offset(copy.logBody(2)), new byte[BLOCK]);
+        }
+        assertThrows(Refusal.class, () -> Bench.open(provider, spare.copy(), false, 4));
+        MetadataReport report = check(spare, Level.STANDARD);
+        assertEquals(Verdict.READ_ONLY, report.verdict(), report.toString());
+        assertTrue(
+                report.findings().get(0).what().contains("were durable"),
+                report.findings().toString());
+        assertNotRepaired(spare.copy());
+    }
+
     @Test
     void aForkIsRefused() throws Exception {
         CrashDevice forked = spare.copy();
