@@ -139,6 +139,9 @@ test_devices_that_do_not_belong_together() {
     image new.img
     image foreign.spare
     blank blank.spare 16M
+    # Another file by the name of a main.
+    pair gone
+    rm gone.img && image gone.img
     # An old copy of a spare, of a time before its last mapping. xattr and times come along.
     cp -a a.spare old.spare
     serve_once a.img a.spare 64+8
@@ -160,6 +163,7 @@ with open("marked.spare", "r+b") as spare:
         wrong "$WRONG_DEVICE" "--spare" "$remap" serve a.img --spare b.spare "$@"
         wrong "$WRONG_DEVICE" "--spare" "$remap" serve b.img --spare a.spare "$@"
         wrong "$WRONG_DEVICE" "--adopt" "$remap" serve new.img --spare a.spare "$@"
+        wrong "$WRONG_DEVICE" "--adopt" "$remap" serve gone.img --spare gone.spare "$@"
         wrong "$WRONG_DEVICE" "remap forget" "$remap" serve a.img --spare blank.spare "$@"
         wrong "$WRONG_DEVICE" "remap forget" "$remap" serve a.img --no-spare "$@"
         wrong "$WRONG_DEVICE" "remap forget" "$remap" serve a.img --spare foreign.spare "$@"

@@ -252,7 +252,10 @@ public final class MemoryMetadata implements MetadataProvider {
                 return failed(commit, e.getMessage(), false);
             }
             try {
-                spare.write(0, ByteBuffer.allocateDirect(Place.UNIT_BYTES));
+                // Aligned, for spares that are files behind O_DIRECT.
+                ByteBuffer record =
+                        ByteBuffer.allocateDirect(2 * Place.UNIT_BYTES).alignedSlice(Place.UNIT_BYTES);
+                spare.write(0, record.limit(Place.UNIT_BYTES));
                 spare.flush();
             } catch (DeviceException e) {
                 return failed(commit, e.getMessage(), uncertainFound.get());

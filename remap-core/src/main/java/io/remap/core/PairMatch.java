@@ -3,6 +3,7 @@ package io.remap.core;
 import io.remap.api.BlockDevice;
 import io.remap.api.FeatureStatus;
 import io.remap.api.Refusal;
+import io.remap.api.RemapTable;
 import io.remap.api.spi.PairIdentity;
 import io.remap.api.spi.SpareContent;
 import java.util.Optional;
@@ -112,6 +113,19 @@ final class PairMatch {
                     "spare " + spare + " was made for " + pair.mainStableId() + ", and nothing tells that "
                             + main.name() + " (" + main.identity().stableId()
                             + ") is that disk. If you know that it is: --adopt");
+        }
+    }
+
+    /** Refuses sectors of a spare for a main that has lost, or never had, its witness. */
+    static void refuseSectorsOfAnother(PairDevices devices, PairIdentity pair, RemapTable table) throws Refusal {
+        if (!table.isEmpty()) {
+            String main = devices.main().name();
+            throw new Refusal(
+                    Refusal.Kind.WRONG_DEVICE,
+                    "spare " + devices.spare().orElseThrow().name() + " holds " + table.mappedUnits()
+                            + " units of " + pair.mainStableId() + ", but " + main
+                            + " carries no witness of that: it was replaced, copied without its attributes, restored, or"
+                            + " forgotten. If it is that disk and was never written without this spare: --adopt");
         }
     }
 

@@ -10,6 +10,7 @@ import io.remap.api.FeatureStatus;
 import io.remap.api.Place;
 import io.remap.api.Refusal;
 import io.remap.api.Settings;
+import io.remap.api.WitnessTag;
 import io.remap.api.spi.BlockDeviceProvider.Door;
 import io.remap.api.spi.BlockDeviceProvider.OpenOptions;
 import io.remap.api.spi.MetadataProvider;
@@ -43,7 +44,8 @@ import org.slf4j.LoggerFactory;
  *   <li>What is a spare is not served as a main, and what is known as a main is not formatted: they were swapped.
  *   <li>A main with a witness is served with the spare of that pair only, and only if that spare's table is not older than
  *       the witness (a spare restored from a copy).
- *   <li>A spare of a pair is taken only by the main of that pair: same size, same sectors, and the witness or the name.
+ *   <li>A spare of a pair is taken only by the main of that pair: same size, same sectors, and the witness or the name;
+ *       the name of a main that could carry a witness is enough only while no sector stands on the spare.
  *   <li>A blank spare is formatted; anything else on it is the user's.
  *   <li>The witness is durable before a mapping can be made.
  * </ol>
@@ -356,6 +358,8 @@ public final class Pairing {
         }
         if (witness.isPresent()) {
             refuseOlder(metadata, pair, witness.get(), settings);
+        } else if (content.kind() == SpareContent.Kind.SPARE) {
+            refuseWithoutWitness(metadata, pair, content.pair().orElseThrow(), settings);
         }
         MetadataStore store = metadata.open(spare.direct(), pair.spec().readOnly(), environment, settings);
         try {
@@ -385,6 +389,26 @@ public final class Pairing {
                                 + " or later): it was restored from a copy. Use the current one; or, to give up what "
                                 + "stands on it: remap forget " + pair.main().name());
             }
+        }
+    }
+
+    /**
+     * A file that carries no witness although it could is another one by the same name, an old copy, or was forgotten: with
+     * sectors of a spare it would be a mix of two disks. Writes nothing.
+     */
+    private void refuseWithoutWitness(
+            MetadataProvider metadata, PairDevices pair, PairIdentity identity, Settings settings)
+            throws Refusal, DeviceException {
+        DiskSpec spec = pair.spec();
+        boolean couldCarry = pair.main()
+                .capability(WitnessTag.class)
+                .filter(WitnessTag::isOwn)
+                .isPresent();
+        if (!couldCarry || spec.adopt() || spec.noWitness()) {
+            return;
+        }
+        try (MetadataStore look = metadata.open(pair.spare().orElseThrow().direct(), true, environment, settings)) {
+            PairMatch.refuseSectorsOfAnother(pair, identity, look.table());
         }
     }
 

@@ -12,6 +12,8 @@ import io.remap.api.DeviceUri;
 import io.remap.api.Environment;
 import io.remap.api.Errno;
 import io.remap.api.FeatureState;
+import io.remap.api.MapChange;
+import io.remap.api.Place;
 import io.remap.api.Refusal;
 import io.remap.api.Settings;
 import io.remap.api.spi.BlockDeviceProvider.Door;
@@ -34,6 +36,8 @@ import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.Random;
 import java.util.UUID;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -315,6 +319,30 @@ class PairingTest {
             new Witnesses(state).leave(devices.main(), new Witness(pair, 1_000_000, 0, "spare.img", ""));
         }
         assertSays(refused(with(spare), Refusal.Kind.WRONG_DEVICE), "older", "1000000");
+    }
+
+    @Test
+    void sectorsOnASpareAreNotMixedWithAFileThatHasNoWitnessOfThem() throws Exception {
+        open(with(spare));
+        pairing.forget(uri(main));
+        open(with(spare));
+        CountDownLatch committed = new CountDownLatch(1);
+        boolean carries;
+        try (PairDevices devices = pairing.openDevices(with(spare));
+                PairMetadata opened = pairing.openMetadata(devices, Settings.defaults())) {
+            carries = devices.main().capability(io.remap.api.WitnessTag.class).isPresent();
+            MapChange change = MapChange.set(3, 1, Place.onSlot(0, 7, 0xff, 0));
+            opened.store().orElseThrow().commit(List.of(change), (outcome, table) -> committed.countDown());
+            assertTrue(committed.await(10, TimeUnit.SECONDS));
+        }
+        assertEquals(FeatureState.STARTED, open(with(spare)).witness().state());
+        pairing.forget(uri(main));
+        if (carries) {
+            assertSays(refused(with(spare), Refusal.Kind.WRONG_DEVICE), "1 units", "no witness", "--adopt");
+        }
+        assertEquals(
+                FeatureState.STARTED,
+                open(changed(with(spare), false, false, true, false)).witness().state());
     }
 
     @Test
