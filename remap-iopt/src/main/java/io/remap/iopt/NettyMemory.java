@@ -13,8 +13,8 @@ import java.nio.ByteBuffer;
 final class NettyMemory implements MemorySource {
     private static final int PAGE_BYTES = 8192;
 
-    /** Chunks of 4 MiB: larger blocks are allocated by themselves. */
-    private static final int MAX_ORDER = 9;
+    /** Chunks of 256 KiB, which soon have no block left and are freed; larger blocks are allocated by themselves. */
+    private static final int MAX_ORDER = 5;
 
     /** Blocks are taken and given back when the load changes, not for each request: one arena, no caches of threads. */
     private final PooledByteBufAllocator allocator =
