@@ -165,10 +165,10 @@ class ArchitectureTest {
     }
 
     @Test
-    void theCLibraryIsReachedFromTheDevicesAlone() {
+    void theCLibraryIsReachedFromTheDevicesAndForMemoryAlone() {
         noClasses()
                 .that()
-                .resideOutsideOfPackages("io.remap.core.libc..", "io.remap.core.device..")
+                .resideOutsideOfPackages("io.remap.core.libc..", "io.remap.core.device..", "io.remap.core.io..")
                 .should()
                 .dependOnClassesThat()
                 .resideInAPackage("io.remap.core.libc..")
