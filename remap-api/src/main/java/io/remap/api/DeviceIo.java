@@ -38,6 +38,9 @@ public abstract class DeviceIo {
     /** Whatever the device notes between {@link DescriptorTransfers#begin} and {@link DescriptorTransfers#ended}. */
     public long deviceNote;
 
+    /** As {@link #deviceNote}: when it began, as the device counts. */
+    public long deviceMoment;
+
     /** A transfer whose fields are still to be set. */
     protected DeviceIo() {}
 

@@ -36,6 +36,9 @@ public final class DiskRequest {
 
     private final Completion completion;
 
+    /** Whose request it is, set before the first submission; {@code null}: nobody's in particular. */
+    public DiskClient client;
+
     public Operation operation = Operation.READ;
     /** First byte; any byte, unaligned requests are served. Ignored for FLUSH. */
     public long offsetBytes;

@@ -1,7 +1,9 @@
 package io.remap.testkit;
 
+import io.remap.api.DeviceException;
 import io.remap.api.Disk;
 import io.remap.api.DiskError;
+import io.remap.api.DiskRequest;
 import io.remap.api.Errno;
 import io.remap.api.IoBuffer;
 import io.remap.api.Refusal;
@@ -50,6 +52,9 @@ public final class DiskSimulation implements AutoCloseable {
     private final SimEngine engine;
     private final FaultyDevice main;
     private final FaultyDevice spare;
+    /** In buffered mode: what stands before main. */
+    private final PageCacheDevice pages;
+
     private final MetadataProvider metadata;
     private final TrackingBufferPool buffers;
     private final StringBuilder trace;
@@ -66,7 +71,14 @@ public final class DiskSimulation implements AutoCloseable {
     private long nextHostErrorNanos;
     private int movesUnderWay;
     private int returnsUnderWay;
-    private boolean doubtOfFlushes;
+    private boolean spareInDoubt;
+    /** Main has met a failure that a drive may forget its cache over. */
+    private long goneBefore;
+
+    private boolean forgetful;
+    private boolean flushHasFailed;
+    private boolean mainHasLost;
+    private long knownLosses;
     private boolean storeMayRefuse;
     private boolean spareHasFaults;
 
@@ -83,8 +95,10 @@ public final class DiskSimulation implements AutoCloseable {
         this.spareMedium = new MemoryDevice("spare", product.spareBytes(plan.slots), plan.sectorBytes);
         this.main = new FaultyDevice(mainMedium, seeds.split(), engine);
         this.spare = new FaultyDevice(spareMedium, seeds.split(), engine);
+        this.pages = plan.buffered ? new PageCacheDevice(main, engine::atOnce) : null;
         // A policy may blame a slot after two failures: there are enough of them.
         spare.transientFailures(1);
+        main.whenFlushFails(this::flushFails);
         this.metadata = product.metadata();
         this.buffers = new TrackingBufferPool(plan.memoryBytes());
         this.reference = new ReferenceMap(plan.sizeBytes(), plan.sectorBytes, cellBytes(), stamps);
@@ -149,12 +163,37 @@ public final class DiskSimulation implements AutoCloseable {
         coverage.count("boots");
         trace(() -> "boot");
         endPassingTrouble();
-        doubtOfFlushes = false;
+        spareInDoubt = false;
+        flushHasFailed = false;
+        knownLosses = 0;
         storeMayRefuse = plan.storeTrouble;
-        running = product.start(new SimProduct.Parts(
-                main, spare, metadata, engine, buffers, scheduler.environment(random), plan.returnPauseMillis));
+        if (pages != null) {
+            // A page that cannot be written back goes to the spare whole.
+            touched.set(0, plan.units);
+        }
+        running = start();
         reference.opened();
         requireLost();
+    }
+
+    private SimProduct.Running start() throws IOException, Refusal {
+        SimProduct.Parts parts = new SimProduct.Parts(
+                pages == null ? main : pages,
+                spare,
+                metadata,
+                engine,
+                buffers,
+                scheduler.environment(random),
+                plan.returnPauseMillis,
+                plan.ledgerBytes);
+        try {
+            return product.start(parts);
+        } catch (DeviceException e) {
+            // What the process before this one wrote could not be written back; that is told once.
+            require(pages != null && e.operation().equals("flush"), e::toString);
+            forgetDoubt();
+            return product.start(parts);
+        }
     }
 
     /** The clients work, and things happen to the disk, for so many steps or until the work is done. */
@@ -177,6 +216,7 @@ public final class DiskSimulation implements AutoCloseable {
             somethingHappens();
         }
         if (maxSteps == Long.MAX_VALUE) {
+            endPassingTrouble();
             scheduler.runUntilIdle();
             held.forEach(IoBuffer::release);
         }
@@ -196,10 +236,26 @@ public final class DiskSimulation implements AutoCloseable {
             nextHostErrorNanos = scheduler.nanoTime() + HOST_ERROR_PAUSE_NANOS;
             coverage.count("host errors");
             main.failTransfers(1 + random.nextInt(2), random.nextBoolean() ? Errno.ENOMEM : Errno.EAGAIN);
-        } else if (dice == 7 && plan.flushErrors && random.nextInt(8) == 0) {
-            trace(() -> "the next flush of main fails");
-            doubtOfFlushes = true;
-            main.failFlushes(1, Errno.EIO);
+        } else if (dice == 8 && pages != null) {
+            pages.writeBackSome(random);
+        } else if (dice == 9 && pages != null) {
+            pages.dropSome(random);
+        } else if (dice == 7 && plan.flushErrors && random.nextInt(3) == 0) {
+            int count = random.nextInt(4) == 0 ? 3 : 1;
+            trace(() -> "the next " + count + " flushes of main fail");
+            main.failFlushes(count, random.nextBoolean() ? Errno.EIO : Errno.ETIMEDOUT);
+        }
+    }
+
+    /** At the moment in which a flush of main fails. */
+    private void flushFails() {
+        troubles++;
+        flushHasFailed = true;
+        // What is lost in a cache may be anywhere, and a write to it goes to the spare.
+        touched.set(0, plan.units);
+        if (plan.losesCache) {
+            trace(() -> "main loses some of its cache");
+            mainMedium.loseSome(random);
         }
     }
 
@@ -247,13 +303,26 @@ public final class DiskSimulation implements AutoCloseable {
         FaultyDevice device = random.nextInt(3) == 0 ? spare : main;
         troubles++;
         if (device.isGone()) {
+            // A drive that nobody has noticed to be away cannot be told from one that lies about its cache.
+            boolean noticed = device == main && main.goneHits() != goneBefore && forgetful;
+            if (noticed && plan.losesCache) {
+                trace(() -> "main loses some of its cache");
+                touched.set(0, plan.units);
+                mainMedium.loseSome(random);
+            }
             device.comeBack();
             trace(() -> device.name() + " is back");
         } else {
-            device.vanish(List.of(Errno.ENODEV, Errno.ENXIO, Errno.EIO, Errno.ENOLINK, Errno.ETIMEDOUT)
-                    .get(random.nextInt(5)));
-            doubtOfFlushes = true;
-            storeMayRefuse |= device == spare;
+            int errno = List.of(Errno.ENODEV, Errno.ENXIO, Errno.EIO, Errno.ENOLINK, Errno.ETIMEDOUT)
+                    .get(random.nextInt(5));
+            device.vanish(errno);
+            if (device == spare) {
+                spareInDoubt = true;
+                storeMayRefuse = true;
+            } else {
+                goneBefore = main.goneHits();
+                forgetful = errno != Errno.EIO;
+            }
             trace(() -> device.name() + " is gone");
         }
     }
@@ -286,10 +355,39 @@ public final class DiskSimulation implements AutoCloseable {
         requireLost();
     }
 
+    /** Whether the disk says that it does not know what main holds. */
+    boolean inDoubt() {
+        return running.inDoubt();
+    }
+
+    /** Whether main may lose what it has acknowledged and not flushed. */
+    boolean mainForgets() {
+        return plan.losesCache || plan.buffered;
+    }
+
+    long losses() {
+        return running.lostUnflushedSectors();
+    }
+
+    /** What was found lost since, as the disk lists it. */
+    void noteLosses() {
+        if (losses() != knownLosses) {
+            knownLosses = losses();
+            requireLost();
+        }
+    }
+
+    void flushSucceeded() {
+        coverage.add("flushes after a verification", flushHasFailed ? 1 : 0);
+    }
+
     /** What the disk says it has lost must fail from now on. */
     private void requireLost() {
         for (SectorRange range : running.lost()) {
             coverage.add("lost sectors", range.lengthSectors());
+            mainHasLost = true;
+            // Also while a write of it is under way, and after one that failed.
+            reference.allowErrors(range.firstSector(), range.lengthSectors());
             reference.requireErrors(range.firstSector(), range.lengthSectors());
         }
     }
@@ -304,18 +402,32 @@ public final class DiskSimulation implements AutoCloseable {
     private void stop() {
         endPassingTrouble();
         scheduler.runUntilIdle();
+        flushOnceMore();
+        noteLosses();
         running.checkQuiet();
         buffers.checkNothingOut();
+        boolean unsynced = running.inDoubt();
         coverage.count("clean stops");
         addCounters();
         boolean stable = running.close();
         scheduler.runUntilIdle();
         trace(() -> "stopped, stable: " + stable);
-        require(stable || doubtOfFlushes, () -> "no fault explains why the last flush failed");
+        require(stable || spareInDoubt || unsynced, () -> "no fault explains why the last flush failed");
         if (stable) {
             // As a flush that begins now: nothing is under way.
             reference.flushSucceeded(reference.flushBegins());
+            coverage.add("stable stops after a failed flush", flushHasFailed ? 1 : 0);
+        } else if (unsynced) {
+            forgetDoubt();
         }
+    }
+
+    /** A stop with time flushes and verifies before it closes; here the driver has to let time pass. */
+    private void flushOnceMore() {
+        DiskRequest request = new DiskRequest(r -> {});
+        request.operation = DiskRequest.Operation.FLUSH;
+        scheduler.execute(() -> disk().submit(request));
+        scheduler.runUntilIdle();
     }
 
     private void die(boolean powerCut) {
@@ -323,15 +435,39 @@ public final class DiskSimulation implements AutoCloseable {
         coverage.count(powerCut ? "power cuts" : "crashes");
         coverage.add("crashes during a return", returnsUnderWay);
         addCounters();
+        noteLosses();
+        boolean doubt = running.inDoubt();
         scheduler.crash();
         buffers.processDied();
         reference.processDied();
         movesUnderWay = 0;
         returnsUnderWay = 0;
+        if (doubt) {
+            forgetDoubt();
+        }
         if (powerCut) {
+            if (pages != null) {
+                pages.powerCut();
+            }
             mainMedium.powerCut(random);
             spareMedium.powerCut(random);
             reference.powerCut();
+        }
+    }
+
+    /** The ledger ends with the process: what main lost that was still in doubt nobody knows of. */
+    private void forgetDoubt() {
+        coverage.count("deaths in doubt");
+        reference.powerCut();
+        if (pages != null) {
+            // What is read from now on stays so.
+            pages.dropClean();
+        }
+        for (long sector = 0; sector < plan.sizeBytes() / plan.sectorBytes; sector++) {
+            if (main.isFaulty(sector)) {
+                // Only the page cache had what was acknowledged.
+                reference.allowErrors(sector, 1);
+            }
         }
     }
 
@@ -344,7 +480,10 @@ public final class DiskSimulation implements AutoCloseable {
         coverage.add("device gone", main.goneHits() + spare.goneHits());
         coverage.add("buffers refused", buffers.refusals());
         require(
-                plan.mainFaults || plan.moves || running.counters().get("remap.redirected-writes") == 0,
+                plan.mainFaults
+                        || plan.moves
+                        || mainHasLost
+                        || running.counters().get("remap.redirected-writes") == 0,
                 () -> "a write was redirected, but no sector was ever bad");
         require(
                 plan.spareFaults || running.badSlots() == 0,
@@ -385,9 +524,9 @@ public final class DiskSimulation implements AutoCloseable {
         reference.fill(target, offset, write.stamp());
     }
 
-    /** Changes whenever a device vanishes or comes back. */
+    /** Changes whenever something happens to a device that says nothing of sectors. */
     long troubles() {
-        return troubles;
+        return troubles + (pages == null ? 0 : pages.failedWriteBacks());
     }
 
     boolean somethingGone() {
@@ -395,7 +534,7 @@ public final class DiskSimulation implements AutoCloseable {
     }
 
     boolean flushMayFail() {
-        return doubtOfFlushes;
+        return spareInDoubt || main.flushWillFail();
     }
 
     /** Whether a byte may be where no write helps: on a sector that only takes writes, or on a slot that has failed. */

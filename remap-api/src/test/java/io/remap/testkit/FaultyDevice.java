@@ -65,6 +65,7 @@ public final class FaultyDevice implements BlockDevice {
     private long goneHits;
     private int flushErrno;
     private int failingFlushes;
+    private Runnable whenFlushFails = () -> {};
     private int hostErrno;
     private int hostErrors;
     private long slowNanos;
@@ -140,6 +141,16 @@ public final class FaultyDevice implements BlockDevice {
     public void failFlushes(int count, int errno) {
         failingFlushes = count;
         flushErrno = errno;
+    }
+
+    /** Called at the moment in which a flush fails as {@link #failFlushes} wants it: it may lose what was cached. */
+    public void whenFlushFails(Runnable action) {
+        whenFlushFails = action;
+    }
+
+    /** Whether {@link #failFlushes} is still to come. */
+    public boolean flushWillFail() {
+        return failingFlushes > 0;
     }
 
     /** The next transfers (not flushes) fail with an errno that says nothing about their sectors. */
@@ -276,6 +287,7 @@ public final class FaultyDevice implements BlockDevice {
         checkThere("flush", 0, 0);
         if (failingFlushes > 0) {
             failingFlushes--;
+            whenFlushFails.run();
             throw error("flush", 0, 0, flushErrno);
         }
         device.flush();

@@ -65,6 +65,20 @@ public final class MemoryDevice implements BlockDevice {
         }
     }
 
+    /** Loses some of what was not flushed, as a drive that is reset: the rest can still be lost. */
+    public void loseSome(RandomGenerator random) {
+        synchronized (medium) {
+            medium.stable.entrySet().removeIf(entry -> {
+                boolean lost = random.nextBoolean();
+                if (lost) {
+                    byte[] old = entry.getValue();
+                    System.arraycopy(old, 0, medium.content, entry.getKey() * traits.logicalSectorBytes(), old.length);
+                }
+                return lost;
+            });
+        }
+    }
+
     /** Bytes as they are now, past every check. */
     public byte[] peek(long offsetBytes, int lengthBytes) {
         synchronized (medium) {

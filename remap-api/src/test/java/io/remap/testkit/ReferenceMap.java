@@ -178,6 +178,16 @@ public final class ReferenceMap {
                 Math.max(firstWhole(write.offsetBytes), endWhole(write.offsetBytes + write.lengthBytes)));
     }
 
+    /** What it covered is undefined once main forgets its cache: nobody notes what stood there before a TRIM. */
+    public void trimmed(Write write) {
+        writeFailed(write);
+        for (List<Value> cell : cellsOf(write.offsetBytes, write.lengthBytes)) {
+            for (Value value : cell) {
+                value.supersededAt = value.obsolete ? value.supersededAt : NEVER;
+            }
+        }
+    }
+
     private void ended(Write write, boolean acknowledged) {
         write.endedAt = ++now;
         write.acknowledged = acknowledged;

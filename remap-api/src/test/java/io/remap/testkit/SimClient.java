@@ -1,5 +1,6 @@
 package io.remap.testkit;
 
+import io.remap.api.DiskClient;
 import io.remap.api.DiskError;
 import io.remap.api.DiskRequest;
 import io.remap.api.DiskRequest.Operation;
@@ -16,6 +17,14 @@ final class SimClient {
     private ReferenceMap.Write write;
     private ReferenceMap.Read read;
     private long troubleAtBegin;
+    private boolean doubtAtBegin;
+    private boolean doubtAtAnswer;
+    private long lossesAtBegin;
+    private long lossesAtAnswer;
+    /** Losses that it was told of, or may have been. */
+    private long lossesTold;
+
+    private boolean lossMayBeOwed;
     private int left;
     private boolean busy;
     /** Where the reading of everything stands; -1 if not asked for. */
@@ -26,6 +35,8 @@ final class SimClient {
         this.number = number;
         this.random = random;
         this.buffer = buffer;
+        request.client = new DiskClient();
+        lossesTold = number < 0 ? 0 : simulation.losses();
     }
 
     void begin(int operations) {
@@ -83,6 +94,8 @@ final class SimClient {
         request.keepAllocated = random.nextBoolean();
         request.buffer = operation == Operation.READ || operation == Operation.WRITE ? buffer : null;
         troubleAtBegin = simulation.troubles();
+        doubtAtBegin = simulation.inDoubt();
+        lossesAtBegin = simulation.losses();
         switch (operation) {
             case READ -> read = simulation.reference.readBegins(offset);
             case FLUSH -> read = simulation.reference.flushBegins();
@@ -104,6 +117,8 @@ final class SimClient {
     }
 
     private void completed(DiskRequest ended) {
+        lossesAtAnswer = simulation.losses();
+        doubtAtAnswer = simulation.inDoubt();
         // Not here: a completion must not submit the next request from within, however deep.
         simulation.scheduler.execute(() -> {
             busy = false;
@@ -116,6 +131,7 @@ final class SimClient {
     }
 
     private void check() {
+        simulation.noteLosses();
         boolean aligned = (request.offsetBytes | request.lengthBytes) % simulation.plan.sectorBytes == 0;
         switch (request.operation) {
             case READ -> checkRead(aligned);
@@ -142,13 +158,24 @@ final class SimClient {
     private void checkFlush() {
         if (request.error == DiskError.NONE) {
             simulation.coverage.count("flushes");
+            simulation.flushSucceeded();
             simulation.reference.flushSucceeded(read);
+            simulation.require(
+                    lossesAtBegin <= lossesTold,
+                    () -> "a flush succeeded, but its client was never told that acknowledged sectors were lost");
         } else {
             simulation.coverage.count("flushes failed");
             simulation.require(
-                    request.error == DiskError.IO && simulation.flushMayFail(),
+                    request.error == DiskError.IO && flushMayFail(),
                     () -> "no fault explains why a flush failed with " + request.error);
+            simulation.coverage.add("losses told", lossesAtAnswer > lossesTold ? 1 : 0);
+            lossesTold = lossesAtAnswer;
+            lossMayBeOwed = false;
         }
+    }
+
+    private boolean flushMayFail() {
+        return troubled() || simulation.flushMayFail() || lossesAtAnswer > lossesTold || lossMayBeOwed;
     }
 
     private void checkWrite(boolean aligned) {
@@ -159,7 +186,9 @@ final class SimClient {
                     default -> aligned ? "writes" : "unaligned writes";
                 });
         if (request.error == DiskError.NONE) {
-            if (request.operation == Operation.TRIM) {
+            if (request.operation == Operation.TRIM && simulation.mainForgets()) {
+                simulation.reference.trimmed(write);
+            } else if (request.operation == Operation.TRIM) {
                 simulation.reference.writeFailed(write);
             } else {
                 simulation.coverage.add("FUA writes", request.fua ? 1 : 0);
@@ -168,11 +197,20 @@ final class SimClient {
             return;
         }
         simulation.coverage.count("writes failed");
-        simulation.reference.writeFailed(write);
+        if (request.operation == Operation.TRIM && simulation.mainForgets()) {
+            simulation.reference.trimmed(write);
+        } else {
+            simulation.reference.writeFailed(write);
+        }
+        if (request.fua && lossesAtAnswer > lossesTold) {
+            // Whether it was this that the error told of is not known.
+            lossesTold = lossesAtAnswer;
+            lossMayBeOwed = true;
+        }
         long offset = request.offsetBytes;
         long end = offset + request.lengthBytes;
         boolean allowed = troubled()
-                || (request.fua && simulation.flushMayFail())
+                || (request.fua && flushMayFail())
                 || (request.operation != Operation.TRIM
                         && (simulation.redirectMayFail(offset, end)
                                 || (!aligned && simulation.edgeMayFail(offset, end))));
@@ -188,6 +226,6 @@ final class SimClient {
     }
 
     private boolean troubled() {
-        return simulation.troubles() != troubleAtBegin || simulation.somethingGone();
+        return simulation.troubles() != troubleAtBegin || simulation.somethingGone() || doubtAtBegin || doubtAtAnswer;
     }
 }

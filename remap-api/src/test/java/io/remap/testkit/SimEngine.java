@@ -13,6 +13,7 @@ final class SimEngine implements IoEngine, FaultyDevice.Steps {
     private final SimScheduler scheduler;
     private final RandomGenerator random;
     private boolean undisturbed;
+    private boolean atOnce;
 
     SimEngine(SimScheduler scheduler, RandomGenerator random) {
         this.scheduler = scheduler;
@@ -51,15 +52,29 @@ final class SimEngine implements IoEngine, FaultyDevice.Steps {
         scheduler.execute(() -> io.completed(error[0]));
     }
 
+    /** Does something at one moment: nobody else runs, and no time passes. */
+    void atOnce(PageCacheDevice.Transfer transfer) throws DeviceException {
+        boolean before = atOnce;
+        atOnce = true;
+        try {
+            transfer.run();
+        } finally {
+            atOnce = before;
+        }
+    }
+
     @Override
     public void pause() {
-        if (!undisturbed) {
+        if (!undisturbed && !atOnce) {
             scheduler.pause();
         }
     }
 
     @Override
     public void sleep(long nanos) {
+        if (atOnce) {
+            return;
+        }
         // Not a pause: a sleep lets others run, and they must be able to pause.
         boolean before = undisturbed;
         undisturbed = false;

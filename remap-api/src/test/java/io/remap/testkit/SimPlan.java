@@ -30,6 +30,11 @@ final class SimPlan {
     final boolean slow;
     final boolean hostErrors;
     final boolean flushErrors;
+    /** Main may lose what was not flushed when a flush fails or it drops off. */
+    final boolean losesCache;
+
+    final long ledgerBytes;
+    final boolean buffered;
     final boolean powerCuts;
     final boolean littleMemory;
     final long slownessNanos;
@@ -49,7 +54,10 @@ final class SimPlan {
         storeTrouble = random.nextInt(6) == 0;
         slow = mainFaults && random.nextInt(7) == 0;
         hostErrors = random.nextInt(8) == 0;
-        flushErrors = random.nextInt(10) == 0;
+        flushErrors = random.nextInt(4) == 0;
+        losesCache = random.nextInt(3) != 0;
+        buffered = random.nextInt(4) == 0;
+        ledgerBytes = random.nextInt(3) == 0 ? 4 << 10 : 1 << 20;
         powerCuts = random.nextInt(3) == 0;
         littleMemory = random.nextInt(6) == 0;
         slownessNanos = TimeUnit.MILLISECONDS.toNanos(random.nextBoolean() ? 1_500 : 6_000);
@@ -86,6 +94,9 @@ final class SimPlan {
         add(words, slow, "slow sectors, brought back after " + returnPauseMillis + " ms");
         add(words, hostErrors, "errors of the host");
         add(words, flushErrors, "flush errors");
+        add(words, buffered, "a page cache");
+        add(words, losesCache, "a cache that is lost");
+        add(words, ledgerBytes < 1 << 20, "a small ledger");
         add(words, powerCuts, "power cuts");
         add(words, littleMemory, "little memory");
         return String.join(", ", words);

@@ -29,6 +29,7 @@ public interface SimProduct {
      * What the disk runs on.
      *
      * @param returnPauseMillis after which pause what went to the spare only for lack of time is brought back
+     * @param ledgerBytes memory for the ledger of unflushed writes
      */
     record Parts(
             BlockDevice main,
@@ -37,7 +38,8 @@ public interface SimProduct {
             IoEngine engine,
             BufferPool buffers,
             Environment environment,
-            long returnPauseMillis) {}
+            long returnPauseMillis,
+            long ledgerBytes) {}
 
     /** A started disk. */
     interface Running {
@@ -52,6 +54,12 @@ public interface SimProduct {
 
         /** What it counts, by the names of its attributes. */
         Map<String, Long> counters();
+
+        /** Whether it says that acknowledged writes may be lost, and that it does not know. */
+        boolean inDoubt();
+
+        /** How many sectors it found lost that were not flushed. */
+        long lostUnflushedSectors();
 
         /** Where a slot lies on the spare. */
         long slotOffsetBytes(long slot);

@@ -56,15 +56,28 @@ public final class SimulationRun {
         coverage.checkComplete(required);
     }
 
+    /** Which lives are lived to find a defect; the others cannot show it. */
+    public enum Lives {
+        ALL,
+        /** Sectors are moved on request. */
+        WITH_MOVES,
+        /** Flushes of main fail, and the power. */
+        WITH_FAILED_FLUSHES
+    }
+
     /**
      * The first of so many seeds that fails because a client sees wrong data: for showing that a defect is found, not only
      * by checks from inside.
-     *
-     * @param onlyMoves leaves out the seeds of lives in which no sector is moved on request
      */
-    public Optional<AssertionError> firstWrongAnswer(int seeds, boolean onlyMoves) {
+    public Optional<AssertionError> firstWrongAnswer(int seeds, Lives lives) {
         for (long seed = 1; seed <= seeds; seed++) {
-            if (onlyMoves && !DiskSimulation.plan(seed).moves) {
+            SimPlan plan = DiskSimulation.plan(seed);
+            boolean lived = switch (lives) {
+                case ALL -> true;
+                case WITH_MOVES -> plan.moves;
+                case WITH_FAILED_FLUSHES -> plan.flushErrors && plan.powerCuts;
+            };
+            if (!lived) {
                 continue;
             }
             Optional<AssertionError> failure =

@@ -48,12 +48,15 @@ final class SimulatedStack implements SimProduct {
 
     @Override
     public Running start(Parts parts) throws IOException, Refusal {
+        TrackedDevice main = TrackedDevice.of(parts.main());
+        // As a service does: what a process before this one wrote.
+        main.flush();
         TrackedDevice spare = TrackedDevice.of(parts.spare());
         MetadataStore store = parts.metadata().open(spare, false, parts.environment(), Settings.defaults());
         return new Started(
                 VirtualDisk.open(new VirtualDisk.Parts(
                         "disk",
-                        parts.main(),
+                        main,
                         Optional.of(spare),
                         Optional.of(store),
                         providers.require(FaultPolicyProvider.class, "standard").open(Settings.defaults()),
@@ -61,7 +64,9 @@ final class SimulatedStack implements SimProduct {
                         parts.buffers(),
                         parts.environment(),
                         false,
-                        parts.returnPauseMillis())),
+                        parts.returnPauseMillis(),
+                        new VirtualDisk.LedgerLimits(
+                                parts.ledgerBytes(), VirtualDisk.LedgerLimits.USUAL.flushDeadlineMillis()))),
                 store);
     }
 
@@ -98,6 +103,16 @@ final class SimulatedStack implements SimProduct {
                 }
             }
             return counters;
+        }
+
+        @Override
+        public boolean inDoubt() {
+            return virtualDisk.mainInDoubt();
+        }
+
+        @Override
+        public long lostUnflushedSectors() {
+            return virtualDisk.lostUnflushedSectors();
         }
 
         @Override

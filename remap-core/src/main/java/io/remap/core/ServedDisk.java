@@ -138,7 +138,8 @@ final class ServedDisk {
                 service.io().recoveryBuffers(),
                 service.environment(),
                 spec.readOnly() || metadata.readOnly(),
-                service.own().returnPauseMillis()));
+                service.own().returnPauseMillis(),
+                service.own().ledger()));
         stack.push("virtual disk", this::closeMapping);
         if (store.isPresent() && !disk.traits().readOnly()) {
             startAutosave(store.get());
@@ -353,6 +354,7 @@ final class ServedDisk {
                 store.map(s -> s.plan().mappingLimit()).orElse(0L),
                 store.flatMap(MetadataStore::copies).map(MetadataCopies::state),
                 doubt().map(Throwable::getMessage).orElse(""),
+                summary.ledger().orElse(""),
                 counters,
                 uris,
                 attachCommands,

@@ -5,6 +5,7 @@ import io.remap.api.ByteSize;
 import io.remap.api.Refusal;
 import io.remap.api.Setting;
 import io.remap.api.Settings;
+import io.remap.core.disk.VirtualDisk.LedgerLimits;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
@@ -28,6 +29,7 @@ import java.util.concurrent.TimeUnit;
  * @param returnPauseMillis how long what went to the spare only for lack of time stays there, 0: for good
  * @param verifySeconds how long after one reading of the copies of the metadata the next begins, 0: never
  * @param autosavePauseMillis how often events and counters are saved, 0: at the stop only
+ * @param ledger of the writes that were not flushed, for each disk
  * @param drainTimeoutMillis how long requests under way may take when a disk leaves
  * @param saveTimeoutMillis how long flushing, saving and closing are waited for after that
  * @param featureTimeoutMillis how long the start or the stop of an optional feature is waited for
@@ -46,6 +48,7 @@ record ServiceSettings(
         long returnPauseMillis,
         long verifySeconds,
         long autosavePauseMillis,
+        LedgerLimits ledger,
         long drainTimeoutMillis,
         long saveTimeoutMillis,
         long featureTimeoutMillis) {
@@ -114,6 +117,19 @@ record ServiceSettings(
             "60",
             "How often events and counters are saved on the spare, if they have changed; 0 (at the stop only) to "
                     + MAX_AUTOSAVE_SECONDS + ".");
+    private static final long MIN_LEDGER_BYTES = 64 << 10;
+    private static final long MAX_LEDGER_BYTES = 1 << 30;
+    private static final Setting LEDGER = new Setting(
+            "ledger-bytes",
+            "8M",
+            "Memory of each disk for the checksums of what was written and not flushed, from "
+                    + ByteSize.format(MIN_LEDGER_BYTES) + " to " + ByteSize.format(MAX_LEDGER_BYTES)
+                    + " (a power of two is used); 64 bytes for 4096 written. When half of it is full, remap flushes by itself.");
+    private static final Setting FLUSH_DEADLINE = new Setting(
+            "flush-deadline-millis",
+            String.valueOf(LedgerLimits.USUAL.flushDeadlineMillis()),
+            "How long a flush waits until what may be lost is verified, before it answers with an error; 1 to "
+                    + MAX_DRAIN_MILLIS + ".");
     private static final Setting DRAIN_TIMEOUT = new Setting(
             "drain-timeout-millis",
             "30000",
@@ -141,6 +157,8 @@ record ServiceSettings(
             RETURN_PAUSE,
             VERIFY,
             AUTOSAVE_PAUSE,
+            LEDGER,
+            FLUSH_DEADLINE,
             DRAIN_TIMEOUT,
             SAVE_TIMEOUT,
             FEATURE_TIMEOUT);
@@ -171,6 +189,9 @@ record ServiceSettings(
                 TimeUnit.SECONDS.toMillis(chosen.number(RETURN_PAUSE, 0, MAX_RETURN_PAUSE_SECONDS)),
                 chosen.number(VERIFY, 0, MAX_VERIFY_SECONDS),
                 TimeUnit.SECONDS.toMillis(chosen.number(AUTOSAVE_PAUSE, 0, MAX_AUTOSAVE_SECONDS)),
+                new LedgerLimits(
+                        bytes(chosen, LEDGER, MIN_LEDGER_BYTES, MAX_LEDGER_BYTES),
+                        chosen.number(FLUSH_DEADLINE, 1, MAX_DRAIN_MILLIS)),
                 chosen.number(DRAIN_TIMEOUT, 0, MAX_DRAIN_MILLIS),
                 chosen.number(SAVE_TIMEOUT, 1, MAX_DRAIN_MILLIS),
                 chosen.number(FEATURE_TIMEOUT, 1, MAX_DELAY_MILLIS));

@@ -66,7 +66,8 @@ public record ServiceStatus(
      * @param badSlots slots that are bad
      * @param mappingLimit most entries that the table on the spare holds
      * @param metadataCopies how the copies of the table stand, if it is kept in copies
-     * @param flushFailed why flushes fail from now on, empty if they do not
+     * @param flushFailed why flushes fail now, empty if they do not
+     * @param ledger what was written and not flushed, and whether it is being verified; empty if no ledger is kept
      * @param counters what happened since the start, by the names of the disk's attributes
      * @param uris how clients name the export, one for each listener
      * @param attachCommands commands that attach a client, for people to copy
@@ -92,6 +93,7 @@ public record ServiceStatus(
             long mappingLimit,
             Optional<MetadataCopies.State> metadataCopies,
             String flushFailed,
+            String ledger,
             Map<String, Object> counters,
             List<String> uris,
             List<String> attachCommands,

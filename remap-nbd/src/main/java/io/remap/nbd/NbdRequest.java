@@ -29,6 +29,7 @@ final class NbdRequest implements Session.Work {
 
     NbdRequest(Transmission transmission) {
         this.transmission = transmission;
+        diskRequest.client = transmission == null ? null : transmission.client;
     }
 
     @Override

@@ -1,6 +1,7 @@
 package io.remap.nbd;
 
 import io.remap.api.BufferPool;
+import io.remap.api.DiskClient;
 import io.remap.api.DiskError;
 import io.remap.api.DiskRequest;
 import io.remap.api.DiskTraits;
@@ -40,6 +41,9 @@ final class Transmission {
         /** The client broke the protocol, see {@link #violation}. */
         VIOLATED
     }
+
+    /** This connection, as the disk knows it. */
+    final DiskClient client = new DiskClient();
 
     private final Export export;
     private final DiskTraits traits;

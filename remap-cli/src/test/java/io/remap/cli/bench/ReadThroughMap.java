@@ -75,7 +75,8 @@ public final class ReadThroughMap {
                     buffers,
                     system.environment(),
                     true,
-                    0));
+                    0,
+                    VirtualDisk.LedgerLimits.USUAL));
             IoBuffer buffer = buffers.acquire(READ_BYTES);
             double[] bare = new double[rounds];
             double[] mapped = new double[rounds];

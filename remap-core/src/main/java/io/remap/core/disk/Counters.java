@@ -30,6 +30,12 @@ final class Counters {
     final LongAdder abandonedReturns = new LongAdder();
     final LongAdder droppedReturns = new LongAdder();
     final LongAdder deviceFaults = new LongAdder();
+    final LongAdder heldWrites = new LongAdder();
+    final LongAdder verifications = new LongAdder();
+    final LongAdder verifiedSectors = new LongAdder();
+    final LongAdder rewrittenSectors = new LongAdder();
+    final LongAdder movedSectors = new LongAdder();
+    final LongAdder lostUnflushedSectors = new LongAdder();
 
     List<Attribute> attributes() {
         return List.of(
@@ -74,7 +80,19 @@ final class Counters {
                         "return.forgotten-units",
                         "Units that stay on the spare since too many were waiting to be brought back",
                         droppedReturns),
-                count("device.faults", "Errors blamed on a device as a whole", deviceFaults));
+                count("device.faults", "Errors blamed on a device as a whole", deviceFaults),
+                count("ledger.held-writes", "Writes that waited for a flush since the ledger was full", heldWrites),
+                count("ledger.verifications", "Times that the ledger was verified and synced anew", verifications),
+                count("ledger.verified-sectors", "Sectors found on main as they were acknowledged", verifiedSectors),
+                count(
+                        "ledger.rewritten-sectors",
+                        "Sectors that main had not, and took when they were written again",
+                        rewrittenSectors),
+                count("ledger.moved-sectors", "Sectors that main refused, and that went to the spare", movedSectors),
+                count(
+                        "ledger.lost-sectors",
+                        "Sectors that were acknowledged, were not flushed, and stand nowhere",
+                        lostUnflushedSectors));
     }
 
     private static Attribute count(String name, String doc, LongAdder adder) {

@@ -55,6 +55,27 @@ final class DiskLog {
         }
     }
 
+    void verified(boolean synced) {
+        if (worthLogging(counters.verifications.sum())) {
+            LOG.warn(
+                    "{}: what was not flushed was verified on main{}",
+                    name,
+                    synced ? " and synced" : ", but cannot be synced: flushes fail");
+        }
+    }
+
+    void notVerified(DeviceException error) {
+        if (worthLogging(counters.failedRequests.sum())) {
+            LOG.error("{}: {}; requests for what was not flushed get errors until it can", name, error.getMessage());
+        }
+    }
+
+    void lost(int sectors, long firstUnit) {
+        if (sectors > 0 && worthLogging(counters.lostUnflushedSectors.sum())) {
+            LOG.error("{}: {} sectors were lost before they were flushed, from unit {} on", name, sectors, firstUnit);
+        }
+    }
+
     void unreadable(Map<Long, Integer> unitMasks) {
         unitMasks.forEach((unit, mask) -> {
             int first = Integer.numberOfTrailingZeros(mask);

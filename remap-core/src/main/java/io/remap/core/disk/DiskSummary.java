@@ -14,6 +14,7 @@ import java.util.Optional;
  * @param freeSlots slots without a user
  * @param badSlots slots found bad
  * @param doubt why flushes fail since acknowledged writes may be lost, if so
+ * @param ledger what was written to main and not flushed, and what became of it, for people; empty if no ledger is kept
  * @param redirects whether failing writes are redirected; {@code false} without a working metadata store
  */
 public record DiskSummary(
@@ -26,4 +27,5 @@ public record DiskSummary(
         long freeSlots,
         long badSlots,
         Optional<String> doubt,
+        Optional<String> ledger,
         boolean redirects) {}

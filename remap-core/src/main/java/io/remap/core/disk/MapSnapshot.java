@@ -15,6 +15,8 @@ import java.util.Arrays;
  *   <li>{@code moving} holds the ranges (first unit, end unit, …) that their lock holder is changing right now; ranges of
  *       different holders do not overlap.
  *   <li>{@code watches} belong to holders too; a request that writes to a slot marks them ({@link #noteSlotWrite}).
+ *   <li>{@code doubt} holds the ranges of main that may not hold what was acknowledged ({@link LedgerVerification}): they
+ *       move as well, and nobody but the verification reads there in order to write or to answer.
  * </ul>
  */
 final class MapSnapshot {
@@ -28,7 +30,7 @@ final class MapSnapshot {
     private static final SlotWatch[] NOTHING_WATCHED = {};
 
     static final MapSnapshot EMPTY =
-            new MapSnapshot(RemapTable.empty(), RemapTable.empty(), NOTHING_MOVES, NOTHING_WATCHED);
+            new MapSnapshot(RemapTable.empty(), RemapTable.empty(), NOTHING_MOVES, NOTHING_WATCHED, Doubt.NONE);
 
     final RemapTable table;
 
@@ -37,39 +39,106 @@ final class MapSnapshot {
 
     private final long[] moving;
     private final SlotWatch[] watches;
+    private final Doubt doubt;
 
-    private MapSnapshot(RemapTable table, RemapTable hints, long[] moving, SlotWatch[] watches) {
+    /** What is in doubt. */
+    private static final class Doubt {
+        private static final Doubt NONE = new Doubt(0, NOTHING_MOVES, false);
+
+        /** Doubts so far: what was read before one that came meanwhile is worth nothing. */
+        private final long count;
+        /** In disk order: first unit, end unit, … */
+        private final long[] ranges;
+        /** They cannot be verified for now: requests get an error instead of waiting. */
+        private final boolean refused;
+
+        private Doubt(long count, long[] ranges, boolean refused) {
+            this.count = count;
+            this.ranges = ranges;
+            this.refused = refused;
+        }
+    }
+
+    private MapSnapshot(RemapTable table, RemapTable hints, long[] moving, SlotWatch[] watches, Doubt doubt) {
         this.table = table;
         this.hints = hints;
         this.moving = moving;
         this.watches = watches;
+        this.doubt = doubt;
     }
 
     /** Whether every sector of the units is plainly on main, for certain. */
     boolean surelyPlain(long firstUnit, long endUnit) {
         return moving.length == 0
+                && doubt.ranges.length == 0
                 && hints.surelyUntouched(firstUnit, endUnit)
                 && table.surelyUntouched(firstUnit, endUnit);
     }
 
     boolean isMoving(long firstUnit, long endUnit) {
-        for (int i = 0; i < moving.length; i += 2) {
-            if (moving[i] < endUnit && firstUnit < moving[i + 1]) {
+        return overlaps(moving, firstUnit, endUnit) || isInDoubt(firstUnit, endUnit);
+    }
+
+    private static boolean overlaps(long[] ranges, long firstUnit, long endUnit) {
+        for (int i = 0; i < ranges.length; i += 2) {
+            if (ranges[i] < endUnit && firstUnit < ranges[i + 1]) {
                 return true;
             }
         }
         return false;
     }
 
+    /** How often something was put in doubt so far. */
+    long doubts() {
+        return doubt.count;
+    }
+
+    /** Whether main may not hold what was acknowledged there. */
+    boolean isInDoubt(long firstUnit, long endUnit) {
+        return overlaps(doubt.ranges, firstUnit, endUnit);
+    }
+
+    /** Whether requests for the units are answered with an error instead of waiting. */
+    boolean isRefused(long firstUnit, long endUnit) {
+        return doubt.refused && isInDoubt(firstUnit, endUnit);
+    }
+
+    /** These ranges, and no others, are in doubt from now on. */
+    MapSnapshot withDoubt(long[] ranges) {
+        return with(new Doubt(doubt.count + 1, ranges, doubt.refused));
+    }
+
+    /** What is in doubt cannot be verified for now, or can be again. */
+    MapSnapshot withDoubtRefused(boolean refused) {
+        return with(new Doubt(doubt.count, doubt.ranges, refused));
+    }
+
+    /** What lies before this unit is as it was acknowledged. */
+    MapSnapshot withoutDoubtBefore(long unit) {
+        int from = 0;
+        while (from < doubt.ranges.length && doubt.ranges[from + 1] <= unit) {
+            from += 2;
+        }
+        long[] left = Arrays.copyOfRange(doubt.ranges, from, doubt.ranges.length);
+        if (left.length > 0) {
+            left[0] = Math.max(left[0], unit);
+        }
+        return with(new Doubt(doubt.count, left, doubt.refused && left.length > 0));
+    }
+
+    private MapSnapshot with(Doubt newDoubt) {
+        return new MapSnapshot(table, hints, moving, watches, newDoubt);
+    }
+
     MapSnapshot withTable(RemapTable newTable) {
-        return new MapSnapshot(newTable, hints, moving, watches);
+        return new MapSnapshot(newTable, hints, moving, watches, doubt);
     }
 
     MapSnapshot withMoving(long firstUnit, long endUnit) {
         long[] more = Arrays.copyOf(moving, moving.length + 2);
         more[moving.length] = firstUnit;
         more[moving.length + 1] = endUnit;
-        return new MapSnapshot(table, hints, more, watches);
+        return new MapSnapshot(table, hints, more, watches, doubt);
     }
 
     MapSnapshot withoutMoving(long firstUnit, long endUnit) {
@@ -78,7 +147,7 @@ final class MapSnapshot {
                 long[] fewer = moving.length == 2 ? NOTHING_MOVES : new long[moving.length - 2];
                 System.arraycopy(moving, 0, fewer, 0, i);
                 System.arraycopy(moving, i + 2, fewer, i, moving.length - i - 2);
-                return new MapSnapshot(table, hints, fewer, watches);
+                return new MapSnapshot(table, hints, fewer, watches, doubt);
             }
         }
         throw new IllegalStateException("units " + firstUnit + " to " + endUnit + " were not moving");
@@ -87,13 +156,13 @@ final class MapSnapshot {
     MapSnapshot withWatch(SlotWatch watch) {
         SlotWatch[] more = Arrays.copyOf(watches, watches.length + 1);
         more[watches.length] = watch;
-        return new MapSnapshot(table, hints, moving, more);
+        return new MapSnapshot(table, hints, moving, more, doubt);
     }
 
     MapSnapshot withoutWatch(SlotWatch watch) {
         SlotWatch[] fewer =
                 Arrays.stream(watches).filter(other -> other != watch).toArray(SlotWatch[]::new);
-        return new MapSnapshot(table, hints, moving, fewer);
+        return new MapSnapshot(table, hints, moving, fewer, doubt);
     }
 
     /** A request is about to write to slots of these units. */
@@ -128,7 +197,9 @@ final class MapSnapshot {
     }
 
     private MapSnapshot withHint(long unit, long hint) {
-        return hints.placeOf(unit) == hint ? this : new MapSnapshot(table, hints.with(unit, 1, hint), moving, watches);
+        return hints.placeOf(unit) == hint
+                ? this
+                : new MapSnapshot(table, hints.with(unit, 1, hint), moving, watches, doubt);
     }
 
     /**

@@ -36,21 +36,25 @@ final class MapState {
         synchronized (parked) {
             MapSnapshot next = change.apply(current);
             current = next;
-            parked.removeIf(p -> !next.isMoving(p.firstUnit, p.endUnit) && awake.add(p.again));
+            parked.removeIf(p -> !waits(next, p.firstUnit, p.endUnit) && awake.add(p.again));
         }
         for (Runnable again : awake) {
             executor.execute(again);
         }
     }
 
+    private static boolean waits(MapSnapshot snapshot, long firstUnit, long endUnit) {
+        return snapshot.isMoving(firstUnit, endUnit) && !snapshot.isRefused(firstUnit, endUnit);
+    }
+
     /**
-     * Runs {@code again} on the executor once the units move no more.
+     * Runs {@code again} on the executor once the units move no more, or nobody knows for how long they will.
      *
      * @return {@code false} if too many wait already
      */
     boolean park(long firstUnit, long endUnit, Runnable again) {
         synchronized (parked) {
-            if (current.isMoving(firstUnit, endUnit)) {
+            if (waits(current, firstUnit, endUnit)) {
                 return parked.size() < MAX_PARKED && parked.add(new Parked(firstUnit, endUnit, again));
             }
         }

@@ -43,6 +43,8 @@ final class ReadRecovery extends Recovery {
     void locked() throws Failure, TryLater {
         failing.clear();
         retryWanted = false;
+        firstErrorOffset = Long.MAX_VALUE;
+        readableMasks.clear();
         SegmentCursor cursor = disk.newCursor();
         cursor.resetIgnoringMoves(disk.state.current(), start, end - start);
         while (cursor.next()) {
@@ -133,6 +135,7 @@ final class ReadRecovery extends Recovery {
                 unreadableSectors.add(sector.offsetBytes);
             }
         }
+        requireNoDoubt();
         unreadableSectors.forEach(this::noteError);
         unreadable.keySet().forEach(disk.holdOffs::failed);
         finish(unreadable);
@@ -153,11 +156,12 @@ final class ReadRecovery extends Recovery {
         }
     }
 
-    private void finish() {
+    private void finish() throws TryLater {
         finish(Map.of());
     }
 
-    private void finish(Map<Long, Integer> unreadable) {
+    private void finish(Map<Long, Integer> unreadable) throws TryLater {
+        requireNoDoubt();
         release(s -> {
             MapSnapshot changed = s;
             for (Map.Entry<Long, Integer> unit : readableMasks.entrySet()) {

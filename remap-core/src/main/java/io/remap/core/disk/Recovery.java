@@ -12,8 +12,10 @@ import org.slf4j.LoggerFactory;
  * Base of everything that holds a range lock: takes the lock, raises the fence where it must, and gives both back. Its
  * stages run on the scheduler; a stage may block on a device, and ends by handing the next stage to whoever it waits for.
  *
- * <p>Invariants: the range is released exactly once, after the last publication; while {@code fenced}, the range is moving
- * in every snapshot, and no overlapping write that began before is under way.
+ * <p>Invariants: the range is released exactly once for each time it was granted, after the last publication; while {@code
+ * fenced}, the range is moving in every snapshot, and no overlapping write that began before is under way. What main holds
+ * is not looked at while it is in doubt, and what was read before a doubt came up is not used after it: the recovery then
+ * gives the range back, and begins anew once the doubt is settled.
  */
 abstract class Recovery {
     private static final Logger LOG = LoggerFactory.getLogger(Recovery.class);
@@ -32,6 +34,8 @@ abstract class Recovery {
     private SlotWatch watch;
     private boolean released;
     private int stageTries;
+    private int restarts;
+    private long doubtsAtGrant;
 
     Recovery(VirtualDisk disk, long firstUnit, long endUnit) {
         this.disk = disk;
@@ -53,13 +57,22 @@ abstract class Recovery {
     }
 
     /** The stage is to be run again after the delay. */
-    static final class TryLater extends Exception {
+    static class TryLater extends Exception {
         private static final long serialVersionUID = 1L;
         final long delayMillis;
 
         TryLater(long delayMillis, Throwable cause) {
             super(cause);
             this.delayMillis = delayMillis;
+        }
+    }
+
+    /** Something was put in doubt since the range was granted. */
+    static final class DoubtMeanwhile extends TryLater {
+        private static final long serialVersionUID = 1L;
+
+        DoubtMeanwhile() {
+            super(0, null);
         }
     }
 
@@ -82,9 +95,58 @@ abstract class Recovery {
     final void begin() {
         boolean queued = disk.locks.acquire(firstUnit, endUnit, granted -> {
             claim = granted;
-            run(this::locked);
+            released = false;
+            MapSnapshot snapshot = disk.state.current();
+            doubtsAtGrant = snapshot.doubts();
+            if (snapshot.isInDoubt(firstUnit, endUnit) && !settlesDoubt()) {
+                beginAnew();
+            } else {
+                run(this::locked);
+            }
         });
         if (!queued) {
+            failed(DiskError.IO, -1);
+        }
+    }
+
+    /** Whether it is what the others wait for when main is in doubt. */
+    boolean settlesDoubt() {
+        return false;
+    }
+
+    /**
+     * Throws if what was read since the range was granted may not be what was acknowledged. In buffered mode that takes a
+     * flush: a page that could not be written back answers buffered reads with what direct ones do not find, and only a
+     * flush tells of it.
+     */
+    final void requireNoDoubt() throws TryLater {
+        if (!disk.main.traits().direct() && disk.main.canBeVerified() && !disk.main.isClean() && !settlesDoubt()) {
+            try {
+                disk.main.flush();
+            } catch (DeviceException e) {
+                if (TrackedDevice.isOverlap(e)) {
+                    throw new TryLater(MainFlush.OVERLAP_MILLIS, e);
+                }
+                // A doubt, as is seen below.
+                disk.log.flushFailed(e);
+            }
+        }
+        if (disk.state.current().doubts() != doubtsAtGrant) {
+            throw new DoubtMeanwhile();
+        }
+    }
+
+    /** Gives the range back and queues for it again once nothing of it is in doubt. */
+    void beginAnew() {
+        if (++restarts > MAX_STAGE_TRIES) {
+            giveUp(DiskError.IO, -1);
+            return;
+        }
+        release(s -> s.withTable(disk.committedTable()));
+        fenced = false;
+        watch = null;
+        boolean refused = disk.state.current().isRefused(firstUnit, endUnit);
+        if (refused || !disk.state.park(firstUnit, endUnit, this::begin)) {
             failed(DiskError.IO, -1);
         }
     }
@@ -99,8 +161,11 @@ abstract class Recovery {
     final void run(Stage stage) {
         try {
             stage.run();
+        } catch (DoubtMeanwhile e) {
+            beginAnew();
         } catch (TryLater e) {
-            if (++stageTries < MAX_STAGE_TRIES) {
+            boolean waitsForSync = e.getCause() instanceof DeviceException d && TrackedDevice.isOverlap(d);
+            if (waitsForSync || ++stageTries < MAX_STAGE_TRIES) {
                 disk.environment.scheduler().schedule(() -> run(stage), e.delayMillis);
             } else {
                 giveUp(DiskError.IO, -1);

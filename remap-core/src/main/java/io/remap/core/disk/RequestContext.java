@@ -2,6 +2,7 @@ package io.remap.core.disk;
 
 import io.remap.api.DeviceException;
 import io.remap.api.DeviceIo;
+import io.remap.api.DiskClient;
 import io.remap.api.DiskError;
 import io.remap.api.DiskRequest;
 import io.remap.api.Place;
@@ -33,6 +34,7 @@ final class RequestContext extends DeviceIo implements WriteRecovery.Client {
 
     final VirtualDisk disk;
     final DiskRequest request;
+    private final DiskClient client;
     private final SegmentCursor cursor;
     private final Runnable enterPiece = this::enterPiece;
 
@@ -52,6 +54,7 @@ final class RequestContext extends DeviceIo implements WriteRecovery.Client {
     RequestContext(VirtualDisk disk, DiskRequest request) {
         this.disk = disk;
         this.request = request;
+        this.client = disk.mainFlush.clientOf(request);
         this.cursor = disk.newCursor();
     }
 
@@ -123,16 +126,29 @@ final class RequestContext extends DeviceIo implements WriteRecovery.Client {
     }
 
     private void enterPiece() {
-        inFlight = disk.inFlight.enter(
-                pieceStart >> Place.UNIT_SHIFT,
-                SegmentCursor.endUnit(pieceEnd),
-                request.operation != DiskRequest.Operation.READ);
+        boolean changes = request.operation != DiskRequest.Operation.READ;
+        if (changes && disk.main.ledgerIsCrowded()) {
+            disk.counters.heldWrites.increment();
+            disk.mainFlush.makeRoom(this::roomMade);
+            return;
+        }
+        inFlight = disk.inFlight.enter(pieceStart >> Place.UNIT_SHIFT, SegmentCursor.endUnit(pieceEnd), changes);
         if (inFlight < 0) {
             disk.environment.scheduler().schedule(enterPiece, VirtualDisk.TABLE_FULL_RETRY_MILLIS);
             return;
         }
         cursor.reset(disk.state.current(), pieceStart, pieceEnd - pieceStart);
         drive();
+    }
+
+    /** Writes that have no room in the ledger wait for a flush; if that fails, they cannot be promised. */
+    private void roomMade(DeviceException error) {
+        if (error == null) {
+            disk.environment.scheduler().execute(enterPiece);
+        } else {
+            disk.log.flushFailed(error);
+            finish(DiskError.IO, -1);
+        }
     }
 
     /** Executes segments until one has to be waited for. */
@@ -159,7 +175,21 @@ final class RequestContext extends DeviceIo implements WriteRecovery.Client {
             }
         }
         disk.inFlight.exit(inFlight);
+        if (request.operation == DiskRequest.Operation.READ
+                && disk.state.current().doubts() != cursor.snapshot().doubts()) {
+            // What was read may be what the device went back to, and not what was acknowledged.
+            readAgain();
+            return;
+        }
         nextPiece();
+    }
+
+    private void readAgain() {
+        if (request.pages != null) {
+            request.pages.release();
+            request.pages = null;
+        }
+        enterPiece();
     }
 
     /** Whether the segment goes to a device as it is. */
@@ -181,8 +211,11 @@ final class RequestContext extends DeviceIo implements WriteRecovery.Client {
         if (target == SegmentCursor.Target.MOVING) {
             disk.inFlight.exit(inFlight);
             disk.counters.parkedRequests.increment();
-            if (!disk.state.park(pieceStart >> Place.UNIT_SHIFT, SegmentCursor.endUnit(pieceEnd), enterPiece)) {
-                finish(DiskError.IO, -1);
+            long firstUnit = pieceStart >> Place.UNIT_SHIFT;
+            long endUnit = SegmentCursor.endUnit(pieceEnd);
+            boolean refused = cursor.snapshot().isRefused(firstUnit, endUnit);
+            if (refused || !disk.state.park(firstUnit, endUnit, enterPiece)) {
+                finish(DiskError.IO, pieceStart);
             }
             return false;
         }
@@ -322,7 +355,7 @@ final class RequestContext extends DeviceIo implements WriteRecovery.Client {
     /** Syncs what was touched, main first, and ends the request with the answer. */
     private void syncAndFinish() {
         if (touchedMain) {
-            disk.mainSyncer.flush(error -> {
+            disk.mainFlush.flush(client, error -> {
                 if (error == null) {
                     syncSpareAndFinish();
                 } else {

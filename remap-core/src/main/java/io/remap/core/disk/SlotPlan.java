@@ -138,6 +138,7 @@ final class SlotPlan {
             for (long slot : badSlots) {
                 changes.add(MapChange.badSlot(SPARE, slot, 1));
             }
+            recovery.requireNoDoubt();
         } catch (Failure | TryLater e) {
             reset();
             throw e;

@@ -6,8 +6,11 @@ import io.remap.api.DeviceException;
 import io.remap.api.DeviceIdentity;
 import io.remap.api.DeviceIo;
 import io.remap.api.DeviceTraits;
+import io.remap.api.Errno;
 import io.remap.api.ErrorClass;
 import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicLong;
 
@@ -21,13 +24,21 @@ import java.util.concurrent.atomic.AtomicLong;
  * <ul>
  *   <li>{@code clean} means that every write acknowledged so far was acknowledged before the beginning of a flush that
  *       succeeded. A device begins dirty: a process that died may have left its writes in the cache.
- *   <li>Once {@code doubt} is set it stays: which writes were lost is not known, and a later success of the device says
- *       nothing about them. Every flush fails from then on.
+ *   <li>Once {@code doubt} is set every flush fails: which writes were lost is not known, and a later success of the device
+ *       says nothing about them. Only {@link #conclude} takes it back: what the {@link Ledger} holds was read back, and a new
+ *       sync succeeded with nothing between. Without a ledger, or if somebody before us may have left writes in the cache
+ *       too, it stays.
+ *   <li>Every write that was acknowledged and not flushed is in the ledger, or the device is in doubt for good.
+ *   <li>Whoever settles doubts is told of a new one before the operation that met it returns, and before a write that it fell
+ *       into is acknowledged.
  * </ul>
  *
  * <p>The direct door shares the state of its device.
  */
 public final class TrackedDevice implements BlockDevice {
+    /** The operation of an error that says that another flush was under way. */
+    private static final String OVERLAPPING_FLUSH = "flush beside another one";
+
     private final BlockDevice device;
     private final State state;
     private final TrackedDevice directDoor;
@@ -43,10 +54,28 @@ public final class TrackedDevice implements BlockDevice {
         private final AtomicLong events = new AtomicLong();
 
         private volatile DeviceException lastEvent;
-        private volatile DeviceException doubt;
 
-        private State(boolean dirty) {
+        /** Syncs at the device, or failed and not told of. */
+        private final List<Object> syncs = new ArrayList<>();
+
+        /** Errors of a write may come with a flush, by way of the page cache. */
+        private final boolean buffered;
+
+        /** Set before the first client, together. */
+        private Ledger ledger;
+
+        private Runnable inDoubt = () -> {};
+
+        // Changed under the monitor of this object.
+        private volatile DeviceException doubt;
+        private volatile long doubts;
+        private volatile boolean hopeless;
+        private volatile boolean othersUnflushed;
+
+        private State(boolean dirty, boolean buffered) {
+            this.buffered = buffered;
             written = new AtomicLong(dirty ? 1 : 0);
+            othersUnflushed = dirty;
         }
     }
 
@@ -68,7 +97,13 @@ public final class TrackedDevice implements BlockDevice {
 
         @Override
         public int begin(DeviceIo io) throws DeviceException {
+            boolean write = io.operation == DeviceIo.Operation.WRITE;
+            if (write && state.ledger != null && !state.ledger.hasRoom(io.data.remaining())) {
+                // Not a thread that may wait for a flush: the recovery of the write has one.
+                throw noRoom("write", io.offsetBytes, io.data.remaining(), null);
+            }
             io.deviceNote = state.events.get();
+            io.deviceMoment = state.ledger == null ? 0 : state.ledger.now();
             try {
                 return transfers.begin(io);
             } catch (DeviceException e) {
@@ -79,14 +114,23 @@ public final class TrackedDevice implements BlockDevice {
 
         @Override
         public DeviceException ended(DeviceIo io, int result) {
-            boolean whole = io.data.remaining() == result;
+            int from = io.data.position();
+            int limit = io.data.limit();
+            boolean whole = limit - from == result;
             DeviceException error = transfers.ended(io, result);
             if (error != null) {
                 noteDeviceEvent(error);
-            } else if (whole && io.operation == DeviceIo.Operation.WRITE) {
-                noteWritten(io.deviceNote);
             }
-            return error;
+            if (io.operation != DeviceIo.Operation.WRITE || (error == null && !whole)) {
+                return error;
+            }
+            boolean recorded = record(io.deviceMoment, io.offsetBytes, io.data.limit(limit), from, error == null);
+            if (error != null) {
+                io.data.position(from);
+                return error;
+            }
+            noteWritten(io.deviceNote);
+            return recorded ? null : noRoom("write", io.offsetBytes, limit - from, null);
         }
     }
 
@@ -94,7 +138,19 @@ public final class TrackedDevice implements BlockDevice {
     public static TrackedDevice of(BlockDevice device) {
         return device instanceof TrackedDevice tracked
                 ? tracked
-                : new TrackedDevice(device, new State(!device.traits().readOnly()));
+                : new TrackedDevice(
+                        device,
+                        new State(!device.traits().readOnly(), !device.traits().direct()));
+    }
+
+    /**
+     * Notes from now on what is written, before the first client.
+     *
+     * @param inDoubt told of every doubt that the ledger can settle, by the thread that meets it; must not block
+     */
+    void keep(Ledger ledger, Runnable inDoubt) {
+        state.ledger = ledger;
+        state.inDoubt = inDoubt;
     }
 
     /** Whether nothing acknowledged can be in a volatile cache. */
@@ -102,16 +158,33 @@ public final class TrackedDevice implements BlockDevice {
         return state.doubt == null && state.flushed.get() == state.written.get();
     }
 
-    /** Why flushes fail for good, if they do. */
+    /** Whether there is so little room in the ledger that writes had better wait for a flush. */
+    boolean ledgerIsCrowded() {
+        return state.ledger != null && state.ledger.isCrowded();
+    }
+
+    /** Whether a doubt can be settled by reading back what the ledger holds. */
+    boolean canBeVerified() {
+        return state.ledger != null && !state.hopeless;
+    }
+
+    /** Why flushes fail now, if they do. */
     public Optional<DeviceException> doubt() {
         return Optional.ofNullable(state.doubt);
+    }
+
+    /** How many doubts came up so far, for {@link #conclude}. */
+    long doubts() {
+        return state.doubts;
     }
 
     /** The device answered as if it had gone: what was in its cache may be lost. */
     private void noteDeviceEvent(DeviceException error) {
         if (error.errorClass() == ErrorClass.GONE
                 || error.errorClass() == ErrorClass.LINK
-                || error.errorClass() == ErrorClass.UNKNOWN) {
+                || error.errorClass() == ErrorClass.UNKNOWN
+                // Most often it was reset; where nothing can be verified, that alone is not worth a latch.
+                || (error.errorClass() == ErrorClass.SLOW && canBeVerified())) {
             wentAway(error);
         }
     }
@@ -135,10 +208,62 @@ public final class TrackedDevice implements BlockDevice {
 
     private void latch(DeviceException error) {
         synchronized (state) {
+            state.doubts++;
+            state.hopeless |= state.ledger == null || state.othersUnflushed;
             if (state.doubt == null) {
                 state.doubt = error;
             }
         }
+        if (!state.hopeless) {
+            state.inDoubt.run();
+        }
+    }
+
+    /** The ledger, {@code began} a position of it; {@code false}: no room. */
+    private boolean record(long began, long offsetBytes, ByteBuffer data, int from, boolean firm) {
+        return state.ledger == null || state.ledger.data(began, offsetBytes, data, from, firm);
+    }
+
+    /** Flushes if the ledger is full: a device operation like any other on this thread. */
+    private long beginWrite(String operation, long offsetBytes, long lengthBytes) throws DeviceException {
+        Ledger ledger = state.ledger;
+        if (ledger == null) {
+            return 0;
+        }
+        if (!ledger.hasRoom(lengthBytes)) {
+            flushForRoom(operation, offsetBytes, lengthBytes);
+        }
+        return ledger.now();
+    }
+
+    private void endWrite(boolean recorded, long eventsBefore, String operation, long offsetBytes, long lengthBytes)
+            throws DeviceException {
+        noteWritten(eventsBefore);
+        if (!recorded) {
+            // Others were faster. Once it is flushed it needs no record.
+            flushForRoom(operation, offsetBytes, lengthBytes);
+        }
+    }
+
+    private void flushForRoom(String operation, long offsetBytes, long lengthBytes) throws DeviceException {
+        try {
+            flush();
+        } catch (DeviceException e) {
+            throw noRoom(operation, offsetBytes, lengthBytes, e);
+        }
+    }
+
+    /** No verdict on a sector: an error of the host. */
+    private DeviceException noRoom(String operation, long offsetBytes, long lengthBytes, DeviceException cause) {
+        return new DeviceException(
+                device.name(),
+                operation,
+                offsetBytes,
+                lengthBytes,
+                cause == null ? Errno.NONE : cause.errno(),
+                ErrorClass.HOST,
+                "the ledger of unflushed writes is full" + (cause == null ? "" : ", and " + cause.getMessage()),
+                cause);
     }
 
     @Override
@@ -153,59 +278,153 @@ public final class TrackedDevice implements BlockDevice {
 
     @Override
     public void write(long offsetBytes, ByteBuffer source) throws DeviceException {
+        int from = source.position();
+        int limit = source.limit();
+        long began = beginWrite("write", offsetBytes, limit - from);
         long eventsBefore = state.events.get();
+        try {
+            device.write(offsetBytes, source);
+        } catch (DeviceException e) {
+            // It may stand there or not. Without room for that, what stood there counts as lost when it is looked for.
+            record(began, offsetBytes, source.limit(limit), from, false);
+            noteDeviceEvent(e);
+            throw e;
+        }
+        boolean recorded = record(began, offsetBytes, source, from, true);
+        endWrite(recorded, eventsBefore, "write", offsetBytes, limit - from);
+    }
+
+    /** Writes once more what the ledger says of a range, while it is in doubt: needs no record. */
+    void rewrite(long offsetBytes, ByteBuffer source) throws DeviceException {
         try {
             device.write(offsetBytes, source);
         } catch (DeviceException e) {
             noteDeviceEvent(e);
             throw e;
         }
-        noteWritten(eventsBefore);
     }
 
     @Override
     public void zero(long offsetBytes, long lengthBytes, boolean keepAllocated) throws DeviceException {
+        long began = beginWrite("zero", offsetBytes, 0);
         long eventsBefore = state.events.get();
         try {
             device.zero(offsetBytes, lengthBytes, keepAllocated);
         } catch (DeviceException e) {
+            recordZeros(began, offsetBytes, lengthBytes, false);
             noteDeviceEvent(e);
             throw e;
         }
-        noteWritten(eventsBefore);
+        boolean recorded = recordZeros(began, offsetBytes, lengthBytes, true);
+        endWrite(recorded, eventsBefore, "zero", offsetBytes, lengthBytes);
+    }
+
+    private boolean recordZeros(long began, long offsetBytes, long lengthBytes, boolean firm) {
+        return state.ledger == null || state.ledger.zeros(began, offsetBytes, lengthBytes, firm);
     }
 
     @Override
     public void discard(long offsetBytes, long lengthBytes) throws DeviceException {
+        long began = beginWrite("discard", offsetBytes, 0);
         long eventsBefore = state.events.get();
         try {
             device.discard(offsetBytes, lengthBytes);
         } catch (DeviceException e) {
+            recordNothing(began, offsetBytes, lengthBytes);
             noteDeviceEvent(e);
             throw e;
         }
-        noteWritten(eventsBefore);
+        boolean recorded = recordNothing(began, offsetBytes, lengthBytes);
+        endWrite(recorded, eventsBefore, "discard", offsetBytes, lengthBytes);
+    }
+
+    private boolean recordNothing(long began, long offsetBytes, long lengthBytes) {
+        return state.ledger == null || state.ledger.nothing(began, offsetBytes, lengthBytes);
     }
 
     @Override
     public void flush() throws DeviceException {
+        long doubts = state.doubts;
         DeviceException doubt = state.doubt;
         if (doubt != null) {
             throw stillInDoubt(doubt);
         }
+        if (!sync(doubts, false)) {
+            // A device event during the flush leaves open on which side of it the cache was emptied.
+            doubt = state.doubt;
+            throw stillInDoubt(doubt == null ? state.lastEvent : doubt);
+        }
+    }
+
+    /**
+     * Ends a doubt with a sync that begins now, after everything that the ledger held was read back.
+     *
+     * @param doubtsAtReadBack {@link #doubts} before the reading began
+     * @return {@code false} if another doubt has come up since
+     * @throws DeviceException if the sync fails, which is another doubt
+     */
+    boolean conclude(long doubtsAtReadBack) throws DeviceException {
+        return sync(doubtsAtReadBack, true);
+    }
+
+    private boolean sync(long doubtsBefore, boolean settles) throws DeviceException {
         long covered = state.written.get();
+        long recorded = state.ledger == null ? 0 : state.ledger.publishedEnd();
+        syncDevice();
+        requireNoOverlap();
+        synchronized (state) {
+            if (state.doubts != doubtsBefore) {
+                return false;
+            }
+            if (settles) {
+                state.doubt = null;
+            }
+            state.flushed.accumulateAndGet(covered, Math::max);
+            state.othersUnflushed = false;
+            if (state.ledger != null) {
+                state.ledger.release(recorded);
+            }
+            return true;
+        }
+    }
+
+    private void syncDevice() throws DeviceException {
+        Object self = new Object();
+        synchronized (state.syncs) {
+            state.syncs.add(self);
+        }
         try {
             device.flush();
         } catch (DeviceException e) {
+            state.lastEvent = e;
+            state.events.incrementAndGet();
             latch(e);
             throw e;
+        } finally {
+            synchronized (state.syncs) {
+                state.syncs.remove(self);
+            }
         }
-        // A device event during the flush leaves open on which side of it the cache was emptied.
-        doubt = state.doubt;
-        if (doubt != null) {
-            throw stillInDoubt(doubt);
+    }
+
+    /**
+     * The kernel tells of a failed write-back once, to one of two syncs that overlap: the other one proves nothing before
+     * both have ended.
+     */
+    private void requireNoOverlap() throws DeviceException {
+        if (state.buffered) {
+            synchronized (state.syncs) {
+                if (!state.syncs.isEmpty()) {
+                    throw new DeviceException(
+                            name(), OVERLAPPING_FLUSH, 0, 0, Errno.NONE, ErrorClass.HOST, "it proves nothing", null);
+                }
+            }
         }
-        state.flushed.accumulateAndGet(covered, Math::max);
+    }
+
+    /** Whether a flush failed only since another one was under way: nothing is in doubt, and it can be made again. */
+    static boolean isOverlap(DeviceException error) {
+        return error.operation().equals(OVERLAPPING_FLUSH);
     }
 
     private DeviceException stillInDoubt(DeviceException first) {
@@ -216,8 +435,11 @@ public final class TrackedDevice implements BlockDevice {
                 0,
                 first.errno(),
                 first.errorClass(),
-                "acknowledged writes may have been lost by an earlier failure (" + first.getMessage()
-                        + "); stop the server, check the file system, start again",
+                canBeVerified()
+                        ? "acknowledged writes may have been lost by an earlier failure and are being verified ("
+                                + first.getMessage() + ")"
+                        : "acknowledged writes may have been lost by an earlier failure (" + first.getMessage()
+                                + "); stop the server, check the file system, start again",
                 first);
     }
 

@@ -20,6 +20,7 @@ import io.remap.core.disk.SegmentCursor.Target;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -66,11 +67,14 @@ public final class VirtualDisk implements Disk {
     final Failback failback;
     final SlotAllocator slots;
     final Syncer mainSyncer;
+    final LedgerVerification verification;
+    final MainFlush mainFlush;
     final Syncer spareSyncer;
 
     private final String name;
     private final DiskTraits traits;
     private final MetadataStore store;
+    private final Ledger ledger;
     private final Side mainSide;
     private final Side spareSide;
     private final MapSteering steering = new MapSteering(this);
@@ -91,6 +95,7 @@ public final class VirtualDisk implements Disk {
      * @param readOnly refuse every change
      * @param returnPauseMillis after which pause to bring back to main what went to the spare only for lack of time; 0:
      *     never
+     * @param ledger of the writes to main that were not flushed
      */
     public record Parts(
             String name,
@@ -102,7 +107,19 @@ public final class VirtualDisk implements Disk {
             BufferPool buffers,
             Environment environment,
             boolean readOnly,
-            long returnPauseMillis) {}
+            long returnPauseMillis,
+            LedgerLimits ledger) {}
+
+    /**
+     * The ledger of main.
+     *
+     * @param bytes its memory, 64 KiB to 1 GiB; each 64 of them stand for 4096 bytes that were written and not flushed
+     * @param flushDeadlineMillis how long a flush waits for a verification
+     */
+    public record LedgerLimits(long bytes, long flushDeadlineMillis) {
+        /** As the settings have it if nobody chose anything. */
+        public static final LedgerLimits USUAL = new LedgerLimits(8 << 20, 20_000);
+    }
 
     /** One of the two devices, and how to tell whether it lives. */
     record Side(TrackedDevice device, Canary canary) {
@@ -140,9 +157,29 @@ public final class VirtualDisk implements Disk {
                 environment.scheduler());
         this.slots = store == null ? null : new SlotAllocator(store, 0);
         this.mainSyncer = new Syncer(main, engine, environment.scheduler());
+        this.ledger = keptLedger(parts.ledger());
+        this.verification = new LedgerVerification(this, ledger);
+        this.mainFlush = new MainFlush(this, parts.ledger().flushDeadlineMillis());
+        if (ledger != null) {
+            main.keep(ledger, verification::inDoubt);
+        }
         this.spareSyncer = spare == null ? null : new Syncer(spare, engine, environment.scheduler());
         this.mainSide = new Side(main, new Canary(main));
         this.spareSide = spare == null ? null : new Side(spare, new Canary(spare));
+    }
+
+    /** What cannot be read past the page cache cannot be verified. */
+    private Ledger keptLedger(LedgerLimits limits) {
+        return traits.readOnly() || !main.direct().traits().direct()
+                ? null
+                : new Ledger(limits.bytes(), traits.sectorBytes(), this::flushForRoom);
+    }
+
+    /** The ledger is half full: flushed now, no write ever waits. */
+    private void flushForRoom() {
+        if (enter()) {
+            environment.scheduler().execute(() -> mainFlush.makeRoom(error -> leave()));
+        }
     }
 
     /** Opens the disk; reads a few places of both devices, writes nothing. */
@@ -310,6 +347,16 @@ public final class VirtualDisk implements Disk {
         return steering;
     }
 
+    /** Whether main may not hold what was acknowledged, and nobody knows yet. */
+    public boolean mainInDoubt() {
+        return main.doubt().isPresent();
+    }
+
+    /** How many sectors stand nowhere that were acknowledged and not flushed. */
+    public long lostUnflushedSectors() {
+        return counters.lostUnflushedSectors.sum();
+    }
+
     /** The state in figures. */
     public DiskSummary summary() {
         MapSnapshot snapshot = state.current();
@@ -327,6 +374,7 @@ public final class VirtualDisk implements Disk {
                 slots == null ? 0 : slots.freeSlots(),
                 slots == null ? 0 : slots.badSlots(),
                 doubt,
+                ledger == null ? Optional.empty() : Optional.of(verification.describe()),
                 canRedirect());
     }
 
@@ -353,6 +401,18 @@ public final class VirtualDisk implements Disk {
     public List<Attribute> attributes() {
         List<Attribute> all = new ArrayList<>(counters.attributes());
         all.add(failback.attribute());
+        if (ledger != null) {
+            all.add(Attribute.readOnly(
+                    "ledger.records",
+                    "count",
+                    "Units of 4096 bytes, and runs of zeroed or trimmed ones, written to main and not flushed",
+                    ledger::records));
+            all.add(Attribute.readOnly(
+                    "ledger.state",
+                    "text",
+                    "settled, verifying, suspended (main does not answer) or unsynced (its content is proven, its syncs fail)",
+                    () -> verification.state().name().toLowerCase(Locale.ROOT)));
+        }
         all.add(Attribute.readOnly(
                 "remap.extents",
                 "count",
@@ -375,10 +435,15 @@ public final class VirtualDisk implements Disk {
      */
     public boolean close(long timeoutMillis) {
         failback.stop();
+        long deadline = environment.time().nanoTime() + TimeUnit.MILLISECONDS.toNanos(timeoutMillis);
+        if (timeoutMillis > 0 && !isStopping() && !flushBeforeTheEnd(timeoutMillis)) {
+            return false;
+        }
+        verification.stop();
         takeNoMore();
         boolean ended;
         try {
-            ended = drained.await(timeoutMillis, TimeUnit.MILLISECONDS);
+            ended = drained.await(deadline - environment.time().nanoTime(), TimeUnit.NANOSECONDS);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             return false;
@@ -386,6 +451,21 @@ public final class VirtualDisk implements Disk {
         boolean mainFlushed = flush(main);
         boolean spareFlushed = spare == null || flush(spare);
         return ended && mainFlushed && spareFlushed;
+    }
+
+    /** While the disk still can verify what a flush that fails leaves in doubt; {@code false}: interrupted. */
+    private boolean flushBeforeTheEnd(long timeoutMillis) {
+        CountDownLatch answered = new CountDownLatch(1);
+        if (!traits.readOnly()) {
+            mainFlush.makeRoom(error -> answered.countDown());
+            try {
+                answered.await(timeoutMillis, TimeUnit.MILLISECONDS);
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                return false;
+            }
+        }
+        return true;
     }
 
     private boolean flush(TrackedDevice device) {

@@ -74,9 +74,11 @@ final class WriteRecovery extends Recovery {
 
     private void fenced() throws Failure, TryLater {
         plan.reset();
+        requireNoDoubt();
         deadlineNanos = disk.environment.time().nanoTime() + MAIN_BUDGET_NANOS;
         if (edges != null) {
             edges.read(this);
+            requireNoDoubt();
         }
         SegmentCursor cursor = disk.newCursor();
         cursor.resetIgnoringMoves(disk.state.current(), start, end - start);

@@ -77,7 +77,8 @@ final class DiskRig implements AutoCloseable {
                 buffers,
                 environment,
                 false,
-                RETURN_PAUSE_MILLIS));
+                RETURN_PAUSE_MILLIS,
+                VirtualDisk.LedgerLimits.USUAL));
     }
 
     /** Lets a test do something in the middle of an operation, and time pass. */

@@ -1,5 +1,6 @@
 package io.remap.core.disk;
 
+import io.remap.testkit.SimulationRun.Lives;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;
@@ -25,7 +26,7 @@ final class Mutant {
     private static final Path SOURCES = Path.of(System.getProperty("basedir", "."), "src");
 
     private final String name;
-    private boolean onlyMoves;
+    private Lives lives = Lives.ALL;
     private final Map<String, List<String[]>> replacements = new LinkedHashMap<>();
 
     Mutant(String name) {
@@ -36,14 +37,14 @@ final class Mutant {
         return name;
     }
 
-    /** Only lives in which sectors are moved can show it: saves the others. */
-    Mutant foundByMoves() {
-        onlyMoves = true;
+    /** Only these lives can show it: saves the others. */
+    Mutant foundBy(Lives which) {
+        lives = which;
         return this;
     }
 
-    boolean onlyMoves() {
-        return onlyMoves;
+    Lives lives() {
+        return lives;
     }
 
     /** Replaces a text that occurs exactly once in a source file of the package. */

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.remap.testkit.SimProduct;
 import io.remap.testkit.SimulationRun;
+import io.remap.testkit.SimulationRun.Lives;
 import java.lang.reflect.Constructor;
 import java.nio.file.Path;
 import java.util.Optional;
@@ -27,7 +28,10 @@ class MutantsTest {
                 returnOverlooksWritesToTheSlot(),
                 returnOverlooksWritesUnderWay(),
                 requestDoesNotMarkTheWatch(),
-                returnIsPublishedBeforeTheCommit());
+                returnIsPublishedBeforeTheCommit(),
+                flushIsRetriedIntoSuccess(),
+                verificationForgetsTheSync(),
+                verificationIsNotFenced());
     }
 
     /** dm-remap looks up the first sector of a request only. */
@@ -103,7 +107,7 @@ class MutantsTest {
 
     private static Mutant returnForgetsToFlush() {
         return new Mutant("map remove does not flush main")
-                .foundByMoves()
+                .foundBy(Lives.WITH_MOVES)
                 .replace(
                         "Return",
                         "        disk.mainSyncer.flush(error -> goOn(() -> compare(error, then)));",
@@ -112,7 +116,7 @@ class MutantsTest {
 
     private static Mutant returnOverlooksWritesToTheSlot() {
         return new Mutant("a return does not ask whether a write touched the slot meanwhile")
-                .foundByMoves()
+                .foundBy(Lives.WITH_MOVES)
                 .replace(
                         "Return",
                         "        if (!touched()) {\n            commit();",
@@ -121,7 +125,7 @@ class MutantsTest {
 
     private static Mutant returnOverlooksWritesUnderWay() {
         return new Mutant("a write that is under way when the copy begins does not count")
-                .foundByMoves()
+                .foundBy(Lives.WITH_MOVES)
                 .replace(
                         "SlotWatch",
                         "        if (inFlight.isWriting(firstUnit, endUnit)) {",
@@ -130,7 +134,7 @@ class MutantsTest {
 
     private static Mutant requestDoesNotMarkTheWatch() {
         return new Mutant("a request does not mark the watch of a slot that it writes to")
-                .foundByMoves()
+                .foundBy(Lives.WITH_MOVES)
                 .replace(
                         "RequestContext",
                         "            if (onSpare) {\n                cursor.snapshot()",
@@ -139,7 +143,7 @@ class MutantsTest {
 
     private static Mutant returnIsPublishedBeforeTheCommit() {
         return new Mutant("a return is published before its commit")
-                .foundByMoves()
+                .foundBy(Lives.WITH_MOVES)
                 .replace(
                         "Return",
                         "outcome -> run(() -> committed(outcome)));",
@@ -150,14 +154,43 @@ class MutantsTest {
                         "release(s -> s.withTable(disk.committedTable().with(unit, 1, Place.lost(Place.lostMask(old)))));");
     }
 
+    private static Mutant flushIsRetriedIntoSuccess() {
+        return new Mutant("a failed flush is retried into success")
+                .foundBy(Lives.WITH_FAILED_FLUSHES)
+                .replace(
+                        "TrackedDevice",
+                        "            state.events.incrementAndGet();\n            latch(e);\n            throw e;\n",
+                        "            device.flush();\n");
+    }
+
+    private static Mutant verificationForgetsTheSync() {
+        return new Mutant("a verification ends without a new sync")
+                .foundBy(Lives.WITH_FAILED_FLUSHES)
+                .replace(
+                        "TrackedDevice",
+                        "        syncDevice();\n        require",
+                        "        if (!settles) syncDevice();\n        require");
+    }
+
+    private static Mutant verificationIsNotFenced() {
+        return new Mutant("what is in doubt is not fenced")
+                .foundBy(Lives.WITH_FAILED_FLUSHES)
+                .replace(
+                        "LedgerVerification",
+                        "        disk.state.publish(s -> s.withDoubt(ranges));",
+                        "        disk.state.publish(s -> s.withDoubt(new long[0]));");
+    }
+
     @ParameterizedTest
     @MethodSource("mutants")
     void simulationFindsIt(Mutant mutant, @TempDir Path directory) throws Exception {
         Constructor<?> product = mutant.load("SimulatedVirtualDisk", directory).getDeclaredConstructor();
         product.setAccessible(true);
         SimulationRun run = new SimulationRun("remap-core", MutantsTest.class, () -> newProduct(product));
-        Optional<AssertionError> failure = run.firstWrongAnswer(SEEDS, mutant.onlyMoves());
-        assertTrue(failure.isPresent(), () -> mutant.name() + ": not found in " + SEEDS + " seeds");
+        // A few of a hundred lives have them.
+        int seeds = mutant.lives() == Lives.WITH_FAILED_FLUSHES ? 10 * SEEDS : SEEDS;
+        Optional<AssertionError> failure = run.firstWrongAnswer(seeds, mutant.lives());
+        assertTrue(failure.isPresent(), () -> mutant.name() + ": not found in " + seeds + " seeds");
         System.out.println("suite: MutantsTest: '" + mutant.name() + "' is found: "
                 + failure.get().getMessage().lines().findFirst().orElse(""));
     }

@@ -36,12 +36,15 @@ class SimulatedVirtualDisk implements SimProduct {
 
     @Override
     public Running start(Parts parts) throws IOException, Refusal {
+        TrackedDevice main = TrackedDevice.of(parts.main());
+        // As a service does: what a process before this one wrote.
+        main.flush();
         TrackedDevice spare = TrackedDevice.of(parts.spare());
         MetadataStore store = parts.metadata().open(spare, false, parts.environment(), Settings.defaults());
         return new Started(
                 VirtualDisk.open(new VirtualDisk.Parts(
                         "disk",
-                        parts.main(),
+                        main,
                         Optional.of(spare),
                         Optional.of(store),
                         new SimpleFaultPolicy(),
@@ -49,7 +52,9 @@ class SimulatedVirtualDisk implements SimProduct {
                         parts.buffers(),
                         parts.environment(),
                         false,
-                        parts.returnPauseMillis())),
+                        parts.returnPauseMillis(),
+                        new VirtualDisk.LedgerLimits(
+                                parts.ledgerBytes(), VirtualDisk.LedgerLimits.USUAL.flushDeadlineMillis()))),
                 store);
     }
 
@@ -84,6 +89,16 @@ class SimulatedVirtualDisk implements SimProduct {
                 counters.put(attribute.name(), (Long) attribute.get().get());
             }
             return counters;
+        }
+
+        @Override
+        public boolean inDoubt() {
+            return virtualDisk.mainInDoubt();
+        }
+
+        @Override
+        public long lostUnflushedSectors() {
+            return virtualDisk.lostUnflushedSectors();
         }
 
         @Override

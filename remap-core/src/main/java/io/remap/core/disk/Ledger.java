@@ -1,0 +1,337 @@
+package io.remap.core.disk;
+
+import io.remap.api.Place;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.zip.CRC32C;
+
+/**
+ * What was written to a device and acknowledged since its last good flush: for each write its place and the checksum of
+ * every sector, no content. With it the answer to a failed flush is exact ({@link LedgerVerification}).
+ *
+ * <p>A ring of records in memory of a fixed size; a record is one unit of a write, or a run of units that were zeroed or
+ * trimmed. A position counts records from the beginning of time. The rules:
+ *
+ * <ul>
+ *   <li>A write is recorded after the device has taken it and before anybody is told. It remembers at which position it
+ *       began: a record is out of date exactly if a later write <em>began</em> after it was made. Of writes that overlapped
+ *       in time either may stand on the device.
+ *   <li>A write that failed is recorded as well, without being {@code firm}: it may stand there, and makes no other record
+ *       out of date.
+ *   <li>A record is in force once its mark is its own position; {@link #publishedEnd} is before the first one that is not.
+ *   <li>Records are released only up to a position that was published before the beginning of a flush that succeeded.
+ * </ul>
+ *
+ * <p>Recording neither locks nor allocates; the checksum is computed on the thread that executed the write.
+ */
+final class Ledger {
+    /** One line of memory each, so that threads do not share one. */
+    static final int RECORD_BYTES = 64;
+
+    static final long MIN_BYTES = 4 << 10;
+    static final long MAX_BYTES = 1L << 30;
+    static final int MAX_SECTORS_PER_UNIT = 8;
+
+    /** What a record says about its sectors. */
+    enum Kind {
+        /** They have these checksums. */
+        DATA(0),
+        /** They are zeros. */
+        ZEROS(1),
+        /** Nothing is known of them: they were trimmed. */
+        NOTHING(2);
+
+        private final int code;
+
+        Kind(int code) {
+            this.code = code;
+        }
+    }
+
+    private static final VarHandle MARKS = MethodHandles.byteBufferViewVarHandle(long[].class, ByteOrder.nativeOrder());
+    private static final Kind[] BY_CODE = {Kind.DATA, Kind.ZEROS, Kind.NOTHING};
+
+    /** Records of a range beside those of its whole units. */
+    private static final int MOST_EDGES = 3;
+
+    private static final int UNIT_AT = 8;
+    private static final int BEGAN_AT = 16;
+    private static final int UNITS_AT = 24;
+    private static final int WHAT_AT = 28;
+    private static final int CHECKSUMS_AT = 32;
+    private static final int MASK_SHIFT = 8;
+    private static final int FIRM = 1 << 16;
+
+    private final ByteBuffer memory;
+    private final int capacity;
+    private final int sectorBytes;
+    private final int zerosChecksum;
+    private final Runnable halfFull;
+    private final ThreadLocal<CRC32C> checksums = ThreadLocal.withInitial(CRC32C::new);
+
+    /** The end of the records, complete or not. */
+    private final AtomicLong end = new AtomicLong();
+
+    private volatile long start;
+
+    /** As far as a look for incomplete records came. */
+    private volatile long lookedTo;
+
+    /**
+     * An empty one.
+     *
+     * @param bytes memory for records, {@link #MIN_BYTES} to {@link #MAX_BYTES}; a power of two is used
+     * @param halfFull called by the thread whose record fills half of it: time for a flush. Must not block
+     */
+    Ledger(long bytes, int sectorBytes, Runnable halfFull) {
+        if (bytes < MIN_BYTES || bytes > MAX_BYTES) {
+            throw new IllegalArgumentException("no ledger of " + bytes + " bytes");
+        }
+        int used = (int) Long.highestOneBit(bytes);
+        this.memory = ByteBuffer.allocateDirect(used + RECORD_BYTES)
+                .alignedSlice(RECORD_BYTES)
+                .limit(used)
+                .slice()
+                .order(ByteOrder.nativeOrder());
+        this.capacity = used / RECORD_BYTES;
+        this.sectorBytes = sectorBytes;
+        this.halfFull = halfFull;
+        CRC32C zeros = new CRC32C();
+        zeros.update(Zeros.bytes(sectorBytes));
+        this.zerosChecksum = (int) zeros.getValue();
+    }
+
+    // --- recording
+
+    /** The position at which a write begins: to be taken before it goes to the device. */
+    long now() {
+        return end.get();
+    }
+
+    /** Whether so little room is left that a write had better wait for a flush. */
+    boolean isCrowded() {
+        return end.get() - start > capacity - capacity / 8;
+    }
+
+    /** Whether there is room for a write of so many bytes, as it looks now. */
+    boolean hasRoom(long lengthBytes) {
+        return end.get() - start + (lengthBytes >> Place.UNIT_SHIFT) + MOST_EDGES <= capacity;
+    }
+
+    /**
+     * Records a write.
+     *
+     * @param began {@link #now} before it
+     * @param data what was written, from {@code from} to its limit; its position is at the limit afterwards
+     * @param firm the device has taken it
+     * @return {@code false} if there is no room: then only a flush that succeeds makes the write good
+     */
+    boolean data(long began, long offsetBytes, ByteBuffer data, int from, boolean firm) {
+        int limit = data.limit();
+        long endBytes = offsetBytes + (limit - from);
+        long firstUnit = offsetBytes >> Place.UNIT_SHIFT;
+        int units = (int) (SegmentCursor.endUnit(endBytes) - firstUnit);
+        long position = reserve(units);
+        if (position < 0) {
+            return false;
+        }
+        CRC32C checksum = checksums.get();
+        int at = from;
+        long offset = offsetBytes;
+        for (int i = 0; i < units; i++) {
+            int record = indexOf(position + i);
+            int inUnit = (int) offset & (Place.UNIT_BYTES - 1);
+            int length = (int) Math.min(endBytes - offset, Place.UNIT_BYTES - inUnit);
+            int sector = inUnit / sectorBytes;
+            int sectors = length / sectorBytes;
+            for (int s = 0; s < sectors; s++) {
+                checksum.reset();
+                checksum.update(data.limit(at + sectorBytes).position(at));
+                memory.putInt(record + CHECKSUMS_AT + (sector + s) * Integer.BYTES, (int) checksum.getValue());
+                at += sectorBytes;
+            }
+            int mask = ((1 << sectors) - 1) << sector;
+            publish(position + i, record, firstUnit + i, 1, began, Kind.DATA, mask, firm);
+            offset += length;
+        }
+        data.limit(limit).position(limit);
+        recorded(position, units);
+        return true;
+    }
+
+    /** Records that a range was zeroed, as {@link #data}. */
+    boolean zeros(long began, long offsetBytes, long lengthBytes, boolean firm) {
+        return range(Kind.ZEROS, began, offsetBytes, lengthBytes, firm);
+    }
+
+    /** Records that a range holds whatever it likes from now on, as {@link #data}. */
+    boolean nothing(long began, long offsetBytes, long lengthBytes) {
+        return range(Kind.NOTHING, began, offsetBytes, lengthBytes, true);
+    }
+
+    /** At most three records: a part of a unit, a run of units, a part of a unit. */
+    private boolean range(Kind kind, long began, long offsetBytes, long lengthBytes, boolean firm) {
+        long endBytes = offsetBytes + lengthBytes;
+        int records = 0;
+        for (long at = offsetBytes; at < endBytes; at = pieceEnd(at, endBytes)) {
+            records++;
+        }
+        long position = reserve(records);
+        if (position < 0) {
+            return false;
+        }
+        long next = position;
+        for (long at = offsetBytes; at < endBytes; ) {
+            long pieceEnd = pieceEnd(at, endBytes);
+            long unit = at >> Place.UNIT_SHIFT;
+            int units = (int) (SegmentCursor.endUnit(pieceEnd) - unit);
+            int sectors = (int) Math.min(pieceEnd - at, Place.UNIT_BYTES) / sectorBytes;
+            int mask = ((1 << sectors) - 1) << (((int) at & (Place.UNIT_BYTES - 1)) / sectorBytes);
+            publish(next, indexOf(next), unit, units, began, kind, mask, firm);
+            next++;
+            at = pieceEnd;
+        }
+        recorded(position, records);
+        return true;
+    }
+
+    private static long pieceEnd(long at, long endBytes) {
+        long nextUnit = (at & -Place.UNIT_BYTES) + Place.UNIT_BYTES;
+        boolean whole = (at & (Place.UNIT_BYTES - 1)) == 0;
+        long wholeEnd = endBytes & -Place.UNIT_BYTES;
+        if (whole && wholeEnd > at) {
+            return Math.min(wholeEnd, at + ((long) Integer.MAX_VALUE << Place.UNIT_SHIFT));
+        }
+        return Math.min(nextUnit, endBytes);
+    }
+
+    private long reserve(int records) {
+        while (true) {
+            long from = end.get();
+            if (from + records - start > capacity) {
+                return -1;
+            }
+            if (end.compareAndSet(from, from + records)) {
+                return from;
+            }
+        }
+    }
+
+    private void publish(
+            long position, int record, long unit, int units, long began, Kind kind, int mask, boolean firm) {
+        memory.putLong(record + UNIT_AT, unit);
+        memory.putLong(record + BEGAN_AT, began);
+        memory.putInt(record + UNITS_AT, units);
+        memory.putInt(record + WHAT_AT, kind.code | mask << MASK_SHIFT | (firm ? FIRM : 0));
+        MARKS.setRelease(memory, record, position + 1);
+    }
+
+    private void recorded(long position, int records) {
+        // Whoever looks for device events after this sees those that came before the marks.
+        VarHandle.fullFence();
+        long half = start + capacity / 2;
+        if (position < half && position + records >= half) {
+            halfFull.run();
+        }
+    }
+
+    private int indexOf(long position) {
+        return (int) (position & (capacity - 1)) * RECORD_BYTES;
+    }
+
+    // --- flushing
+
+    /** Everything before this position is recorded completely, and was taken by the device. */
+    long publishedEnd() {
+        long at = Math.max(start, lookedTo);
+        long reserved = end.get();
+        while (at < reserved && isPublished(at)) {
+            at++;
+        }
+        lookedTo = at;
+        return at;
+    }
+
+    /** Whether the record is complete. */
+    boolean isPublished(long position) {
+        return (long) MARKS.getAcquire(memory, indexOf(position)) == position + 1;
+    }
+
+    /** A flush that succeeded covers the records before this position. */
+    synchronized void release(long position) {
+        start = Math.max(start, position);
+    }
+
+    // --- looking
+
+    long start() {
+        return start;
+    }
+
+    int capacity() {
+        return capacity;
+    }
+
+    int sectorBytes() {
+        return sectorBytes;
+    }
+
+    /** Records held now, complete or not. */
+    long records() {
+        return end.get() - start;
+    }
+
+    long unit(long position) {
+        return memory.getLong(indexOf(position) + UNIT_AT);
+    }
+
+    int units(long position) {
+        return memory.getInt(indexOf(position) + UNITS_AT);
+    }
+
+    /** The position at which the write of this record began. */
+    long began(long position) {
+        return memory.getLong(indexOf(position) + BEGAN_AT);
+    }
+
+    Kind kind(long position) {
+        return BY_CODE[memory.getInt(indexOf(position) + WHAT_AT) & 0xff];
+    }
+
+    /** The sectors that it is about, of each of its units. */
+    int mask(long position) {
+        return memory.getInt(indexOf(position) + WHAT_AT) >>> MASK_SHIFT & 0xff;
+    }
+
+    boolean isFirm(long position) {
+        return (memory.getInt(indexOf(position) + WHAT_AT) & FIRM) != 0;
+    }
+
+    /** The checksum of a sector that the record is about; not of kind NOTHING. */
+    int checksum(long position, int sector) {
+        return kind(position) == Kind.ZEROS
+                ? zerosChecksum
+                : memory.getInt(indexOf(position) + CHECKSUMS_AT + sector * Integer.BYTES);
+    }
+
+    /** The checksum of a sector, from position to limit of the buffer. */
+    int checksumOf(ByteBuffer sector) {
+        CRC32C checksum = checksums.get();
+        checksum.reset();
+        checksum.update(sector);
+        return (int) checksum.getValue();
+    }
+
+    /** Sectors that records are about, each as often as it was written. */
+    long sectors() {
+        long count = 0;
+        long published = publishedEnd();
+        for (long at = start; at < published; at++) {
+            count += (long) Integer.bitCount(mask(at)) * units(at);
+        }
+        return count;
+    }
+}

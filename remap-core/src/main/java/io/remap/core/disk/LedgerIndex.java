@@ -1,0 +1,202 @@
+package io.remap.core.disk;
+
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * Finds the records of a {@link Ledger} by unit, and tells what may stand in a sector: made when the fate of a cache is in
+ * doubt. Records are not released while it is used; newer ones are taken in by {@link #advance}.
+ *
+ * <p>Invariant: a sector is claimed if a firm record says what stands in it and no trim that is not out of date; it may
+ * hold what any record says that is not out of date.
+ *
+ * <p>Not thread-safe.
+ */
+final class LedgerIndex {
+    private static final int NONE = -1;
+
+    private final Ledger ledger;
+    private final long from;
+
+    /** Unit to one of its records; the others follow in {@link #earlier}. As offsets from {@link #from}. */
+    private final Map<Long, Integer> latest = new HashMap<>();
+
+    private final int[] earlier;
+    /** Records of more than one unit. */
+    private final List<Long> runs = new ArrayList<>();
+
+    /** Records that were not complete when they were looked at. */
+    private List<Long> holes = new ArrayList<>();
+
+    private long next;
+
+    LedgerIndex(Ledger ledger) {
+        this.ledger = ledger;
+        this.from = ledger.start();
+        this.next = from;
+        this.earlier = new int[ledger.capacity()];
+        advance();
+    }
+
+    /** Takes in what was recorded since. */
+    void advance() {
+        List<Long> before = holes;
+        holes = new ArrayList<>();
+        before.forEach(this::take);
+        for (long end = ledger.now(); next < end; next++) {
+            take(next);
+        }
+    }
+
+    private void take(long position) {
+        if (!ledger.isPublished(position)) {
+            holes.add(position);
+        } else if (ledger.units(position) > 1) {
+            runs.add(position);
+        } else {
+            int offset = (int) (position - from);
+            Integer before = latest.put(ledger.unit(position), offset);
+            earlier[offset] = before == null ? NONE : before;
+        }
+    }
+
+    /** Whether every write that had begun to be recorded is in it. */
+    boolean isComplete() {
+        return holes.isEmpty();
+    }
+
+    /** Told about each record of a unit. */
+    @FunctionalInterface
+    private interface RecordVisitor {
+        void record(long position);
+    }
+
+    private void forEachRecord(long unit, RecordVisitor visitor) {
+        Integer first = latest.get(unit);
+        for (int offset = first == null ? NONE : first; offset != NONE; offset = earlier[offset]) {
+            visitor.record(from + offset);
+        }
+        for (long run : runs) {
+            long start = ledger.unit(run);
+            if (start <= unit && unit < start + ledger.units(run)) {
+                visitor.record(run);
+            }
+        }
+    }
+
+    /** What is known of a unit. */
+    final class UnitClaims {
+        private final List<Long> records = new ArrayList<>();
+        /** Per sector: what was recorded before this is out of date. */
+        private final long[] outOfDateBefore = new long[Ledger.MAX_SECTORS_PER_UNIT];
+
+        private int claimed;
+
+        private UnitClaims(long unit) {
+            Arrays.fill(outOfDateBefore, -1);
+            forEachRecord(unit, records::add);
+            for (long record : records) {
+                if (ledger.isFirm(record)) {
+                    forEachSector(record, s -> outOfDateBefore[s] = Math.max(outOfDateBefore[s], ledger.began(record)));
+                }
+            }
+            int trimmed = 0;
+            for (long record : records) {
+                int current = currentMask(record);
+                if (ledger.kind(record) == Ledger.Kind.NOTHING) {
+                    trimmed |= current;
+                } else if (ledger.isFirm(record)) {
+                    claimed |= current;
+                }
+            }
+            claimed &= ~trimmed;
+        }
+
+        /** The sectors that the record is about and for which it is not out of date. */
+        private int currentMask(long record) {
+            int mask = 0;
+            for (int s = 0; s < outOfDateBefore.length; s++) {
+                boolean about = (ledger.mask(record) & 1 << s) != 0;
+                mask |= about && record >= outOfDateBefore[s] ? 1 << s : 0;
+            }
+            return mask;
+        }
+
+        private void forEachSector(long record, java.util.function.IntConsumer action) {
+            int mask = ledger.mask(record);
+            for (int s = 0; s < outOfDateBefore.length; s++) {
+                if ((mask & 1 << s) != 0) {
+                    action.accept(s);
+                }
+            }
+        }
+
+        /** The sectors of which is known what must stand there. */
+        int claimedMask() {
+            return claimed;
+        }
+
+        /** Whether a sector that is claimed may hold this, from position to limit. */
+        boolean accepts(int sector, ByteBuffer content) {
+            int checksum = ledger.checksumOf(content);
+            for (long record : records) {
+                if ((ledger.mask(record) & 1 << sector) != 0
+                        && record >= outOfDateBefore[sector]
+                        && ledger.kind(record) != Ledger.Kind.NOTHING
+                        && ledger.checksum(record, sector) == checksum) {
+                    return true;
+                }
+            }
+            return false;
+        }
+    }
+
+    UnitClaims claims(long unit) {
+        return new UnitClaims(unit);
+    }
+
+    /**
+     * The units that any record is about, in disk order: first, end, first, end, …
+     *
+     * @param mostRanges if there are more ranges, the smallest gaps between them are counted in
+     */
+    long[] ranges(int mostRanges) {
+        long[][] pairs = new long[latest.size() + runs.size()][];
+        int count = 0;
+        for (long unit : latest.keySet()) {
+            pairs[count++] = new long[] {unit, unit + 1};
+        }
+        for (long run : runs) {
+            pairs[count++] = new long[] {ledger.unit(run), ledger.unit(run) + ledger.units(run)};
+        }
+        Arrays.sort(pairs, (a, b) -> Long.compare(a[0], b[0]));
+        List<long[]> merged = merged(Arrays.asList(pairs), 0);
+        if (merged.size() > mostRanges) {
+            long[] gaps = new long[merged.size() - 1];
+            for (int i = 0; i < gaps.length; i++) {
+                gaps[i] = merged.get(i + 1)[0] - merged.get(i)[1];
+            }
+            Arrays.sort(gaps);
+            merged = merged(merged, gaps[merged.size() - mostRanges - 1]);
+        }
+        return merged.stream().flatMapToLong(Arrays::stream).toArray();
+    }
+
+    /** Sorted ranges, those with no larger gap between them as one. */
+    private static List<long[]> merged(List<long[]> sorted, long gapUnits) {
+        List<long[]> result = new ArrayList<>();
+        for (long[] pair : sorted) {
+            long[] last = result.isEmpty() ? null : result.get(result.size() - 1);
+            if (last != null && pair[0] - last[1] <= gapUnits) {
+                last[1] = Math.max(last[1], pair[1]);
+            } else {
+                result.add(pair.clone());
+            }
+        }
+        return result;
+    }
+}

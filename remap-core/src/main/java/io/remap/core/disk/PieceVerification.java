@@ -1,0 +1,296 @@
+package io.remap.core.disk;
+
+import io.remap.api.DeviceException;
+import io.remap.api.DiskError;
+import io.remap.api.Errno;
+import io.remap.api.ErrorClass;
+import io.remap.api.Place;
+import io.remap.api.spi.MetadataStore.Outcome;
+import io.remap.core.disk.LedgerIndex.UnitClaims;
+import io.remap.core.disk.SegmentCursor.Target;
+import java.nio.ByteBuffer;
+import java.util.HashMap;
+import java.util.Map;
+
+/**
+ * Verifies neighbouring units of main against the ledger, as the holder of their range: read directly, sector by sector what
+ * was acknowledged must stand there. What does not, is looked for in the page cache, if main has one; if it is there, it is
+ * written anew by the rule of every failed write: on main, and what main refuses goes to the spare. Otherwise its content is
+ * gone, which is recorded before anything may answer for it.
+ *
+ * <p>Sectors that stand elsewhere, and those that the ledger says nothing of, are none of its business.
+ */
+final class PieceVerification extends Recovery {
+    private static final int MAX_COMMITS = 3;
+
+    private final LedgerIndex index;
+    private final ByteBuffer memory;
+    private final Listener listener;
+    private final SlotPlan plan;
+    private final int sectorBytes;
+
+    /** What the page cache had: a direct write that failed may have dropped the page. */
+    private final Map<Long, ByteBuffer> rescued = new HashMap<>();
+
+    private int equal;
+    private int rewritten;
+    private int moved;
+    private int lost;
+    private int commits;
+    private boolean spareIsFull;
+
+    /** Whose piece it is; told once, on the scheduler. */
+    interface Listener {
+        /** A snapshot without the doubt of what lies before this unit. */
+        MapSnapshot letGo(MapSnapshot snapshot, long endUnit);
+
+        /** It is as it was acknowledged, but for sectors that are recorded as lost. The range was let go and released. */
+        void verified(long endUnit, int lostSectors);
+
+        /** Another doubt has come up. */
+        void outdated();
+
+        /**
+         * It cannot be verified for now.
+         *
+         * @param mayChange it is worth another try
+         */
+        void impossible(DeviceException error, boolean mayChange);
+    }
+
+    /** @param memory of {@link #newMemory}, until the listener was told */
+    PieceVerification(
+            VirtualDisk disk, LedgerIndex index, ByteBuffer memory, long firstUnit, long endUnit, Listener listener) {
+        super(disk, firstUnit, endUnit);
+        this.index = index;
+        this.memory = memory;
+        this.listener = listener;
+        this.sectorBytes = disk.traits().sectorBytes();
+        this.plan = new SlotPlan(this, this::bytes, false);
+    }
+
+    /** Memory for the largest piece, aligned for direct transfers. */
+    static ByteBuffer newMemory() {
+        int bytes = (int) LedgerVerification.MAX_PIECE_UNITS * Place.UNIT_BYTES;
+        return ByteBuffer.allocateDirect(bytes + Place.UNIT_BYTES)
+                .alignedSlice(Place.UNIT_BYTES)
+                .limit(bytes)
+                .slice();
+    }
+
+    /** A view of its own. */
+    private ByteBuffer bytes(long offset, int length) {
+        int from = (int) (offset - (firstUnit << Place.UNIT_SHIFT));
+        return memory.duplicate().limit(from + length).position(from);
+    }
+
+    @Override
+    boolean settlesDoubt() {
+        return true;
+    }
+
+    @Override
+    void beginAnew() {
+        release(s -> s.withTable(disk.committedTable()));
+        listener.outdated();
+    }
+
+    @Override
+    void locked() {
+        fence(mustWaitForReads(), this::fenced);
+    }
+
+    private void fenced() throws Failure, TryLater {
+        plan.reset();
+        equal = 0;
+        rewritten = 0;
+        moved = 0;
+        lost = 0;
+        // Holders of the range before us may have written.
+        index.advance();
+        boolean read = readWhole();
+        for (long unit = firstUnit; unit < endUnit; unit++) {
+            verify(unit, read);
+        }
+        if (plan.isEmpty()) {
+            succeed();
+            return;
+        }
+        if (!disk.canRedirect()) {
+            throw new Failure(DiskError.IO, firstUnit << Place.UNIT_SHIFT, null);
+        }
+        try {
+            plan.writeSlots();
+        } catch (Failure e) {
+            if (e.error != DiskError.NO_SPACE || spareIsFull) {
+                throw e;
+            }
+            // There is no place for it: lost, which needs none.
+            spareIsFull = true;
+            fenced();
+            return;
+        }
+        commits++;
+        plan.commit(outcome -> run(() -> committed(outcome)));
+    }
+
+    /** All of it at once; if that fails, it is read sector by sector where it counts. */
+    private boolean readWhole() throws Failure {
+        long start = firstUnit << Place.UNIT_SHIFT;
+        long end = Math.min(endUnit << Place.UNIT_SHIFT, disk.traits().sizeBytes());
+        try {
+            disk.main.direct().read(start, bytes(start, (int) (end - start)));
+            return true;
+        } catch (DeviceException e) {
+            if (e.errorClass().mayBeSector() || e.errorClass() == ErrorClass.HOST) {
+                return false;
+            }
+            disk.log.deviceFault(e);
+            throw new Failure(DiskError.IO, start, e);
+        }
+    }
+
+    private void verify(long unit, boolean read) throws Failure, TryLater {
+        UnitClaims claims = index.claims(unit);
+        int claimed = claims.claimedMask() & onMain(unit);
+        int missing = 0;
+        for (int sector = 0; claimed >> sector != 0; sector++) {
+            long offset = offsetOf(unit, sector);
+            if ((claimed & 1 << sector) == 0) {
+                continue;
+            }
+            if ((read || reads(offset)) && claims.accepts(sector, bytes(offset, sectorBytes))) {
+                equal++;
+            } else {
+                missing |= 1 << sector;
+            }
+        }
+        if (missing != 0) {
+            repair(claims, unit, missing);
+        }
+    }
+
+    private long offsetOf(long unit, int sector) {
+        return (unit << Place.UNIT_SHIFT) + (long) sector * sectorBytes;
+    }
+
+    private int onMain(long unit) {
+        long place = disk.state.current().table.placeOf(unit);
+        return Place.isZero(place)
+                ? 0
+                : Place.fullMask(sectorBytes) & ~Place.onSlotMask(place) & ~Place.lostMask(place);
+    }
+
+    private boolean reads(long offset) throws Failure, TryLater {
+        VirtualDisk.Side side = disk.side(Target.MAIN);
+        return succeeds(side, true, offset, () -> side.direct().read(offset, bytes(offset, sectorBytes)));
+    }
+
+    /** These sectors do not hold what was acknowledged. */
+    private void repair(UnitClaims claims, long unit, int missing) throws Failure, TryLater {
+        VirtualDisk.Side side = disk.side(Target.MAIN);
+        if (!side.canary().alive()) {
+            throw new Failure(DiskError.IO, unit << Place.UNIT_SHIFT, null);
+        }
+        // All of them before the first is written: a direct write drops the page.
+        int found = 0;
+        for (int sector = 0; missing >> sector != 0; sector++) {
+            boolean wanted = (missing & 1 << sector) != 0;
+            found |= wanted && isInPageCache(claims, sector, offsetOf(unit, sector)) ? 1 << sector : 0;
+        }
+        for (int sector = 0; missing >> sector != 0; sector++) {
+            long offset = offsetOf(unit, sector);
+            if ((missing & 1 << sector) == 0) {
+                continue;
+            }
+            boolean isFound = (found & 1 << sector) != 0;
+            if (isFound
+                    && succeeds(side, false, offset, () -> side.direct().rewrite(offset, bytes(offset, sectorBytes)))) {
+                rewritten++;
+            } else if (!isFound || spareIsFull) {
+                plan.lose(unit, 1 << sector);
+                lost++;
+            } else {
+                plan.cover(offset, sectorBytes);
+                moved++;
+            }
+        }
+    }
+
+    /** Takes the content of a sector from the page cache, if that has what was acknowledged. */
+    private boolean isInPageCache(UnitClaims claims, int sector, long offset) {
+        if (disk.main.traits().direct()) {
+            return false;
+        }
+        ByteBuffer target = bytes(offset, sectorBytes);
+        ByteBuffer before = rescued.get(offset);
+        if (before != null) {
+            target.put(before.duplicate());
+        } else {
+            try {
+                disk.main.read(offset, target);
+            } catch (DeviceException e) {
+                return false;
+            }
+        }
+        if (!claims.accepts(sector, bytes(offset, sectorBytes))) {
+            return false;
+        }
+        if (before == null) {
+            rescued.put(
+                    offset,
+                    ByteBuffer.allocate(sectorBytes)
+                            .put(bytes(offset, sectorBytes))
+                            .flip());
+        }
+        return true;
+    }
+
+    private void committed(Outcome outcome) throws Failure, TryLater {
+        switch (outcome) {
+            case DURABLE -> {
+                disk.counters.newLostSectors.add(lost);
+                disk.failback.forget(firstUnit, endUnit);
+                succeed();
+            }
+            case NOT_COMMITTED -> {
+                if (commits >= MAX_COMMITS) {
+                    throw new Failure(DiskError.IO, firstUnit << Place.UNIT_SHIFT, null);
+                }
+                fenced();
+            }
+            case STORE_FAILED -> {
+                release(plan::withBars);
+                failed(DiskError.IO, firstUnit << Place.UNIT_SHIFT);
+            }
+        }
+    }
+
+    private void succeed() {
+        disk.counters.verifiedSectors.add(equal);
+        disk.counters.rewrittenSectors.add(rewritten);
+        disk.counters.movedSectors.add(moved);
+        disk.counters.lostUnflushedSectors.add(lost);
+        disk.log.lost(lost, firstUnit);
+        release(s -> listener.letGo(plan.withoutHints(s.withTable(disk.committedTable())), endUnit));
+        listener.verified(endUnit, lost);
+    }
+
+    @Override
+    void failed(DiskError error, long offsetBytes) {
+        boolean recordable = plan.isEmpty() || disk.canRedirect();
+        listener.impossible(
+                new DeviceException(
+                        disk.main.name(),
+                        "verification",
+                        firstUnit << Place.UNIT_SHIFT,
+                        (endUnit - firstUnit) << Place.UNIT_SHIFT,
+                        Errno.EIO,
+                        ErrorClass.UNKNOWN,
+                        recordable
+                                ? "it cannot be read now"
+                                : "what is lost cannot be recorded without a working metadata store",
+                        null),
+                recordable);
+    }
+}

@@ -1,0 +1,160 @@
+package io.remap.core.disk;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.ByteBuffer;
+import java.util.Arrays;
+import org.junit.jupiter.api.Test;
+
+/** {@link Ledger} and {@link LedgerIndex}: what may stand in a sector, by what was recorded of it. */
+class LedgerTest {
+    private static final int SECTOR = 512;
+    private static final int UNIT = 4096;
+    private static final int RECORDS = 64;
+
+    private int halfFull;
+    private final Ledger ledger = new Ledger(RECORDS * Ledger.RECORD_BYTES, SECTOR, () -> halfFull++);
+
+    private static ByteBuffer content(int length, int value) {
+        byte[] bytes = new byte[length];
+        Arrays.fill(bytes, (byte) value);
+        return ByteBuffer.allocateDirect(length).put(bytes).flip();
+    }
+
+    private boolean write(long began, long offset, int length, int value) {
+        return ledger.data(began, offset, content(length, value), 0, true);
+    }
+
+    private boolean accepts(long unit, int sector, int value) {
+        return new LedgerIndex(ledger).claims(unit).accepts(sector, content(SECTOR, value));
+    }
+
+    private int claimed(long unit) {
+        return new LedgerIndex(ledger).claims(unit).claimedMask();
+    }
+
+    @Test
+    void newestCounts() {
+        assertTrue(write(ledger.now(), 0, UNIT, 1));
+        assertTrue(write(ledger.now(), 2 * SECTOR, SECTOR, 2));
+        assertEquals(0xff, claimed(0));
+        assertTrue(accepts(0, 1, 1));
+        assertFalse(accepts(0, 1, 2));
+        assertTrue(accepts(0, 2, 2));
+        assertFalse(accepts(0, 2, 1));
+        assertEquals(0, claimed(1));
+    }
+
+    @Test
+    void ofWritesThatOverlappedInTimeEitherMayStand() {
+        long began = ledger.now();
+        write(began, 0, UNIT, 1);
+        write(began, 0, UNIT, 2);
+        assertTrue(accepts(0, 0, 1));
+        assertTrue(accepts(0, 0, 2));
+        write(ledger.now(), 0, UNIT, 3);
+        assertFalse(accepts(0, 0, 1));
+        assertFalse(accepts(0, 0, 2));
+        assertTrue(accepts(0, 0, 3));
+    }
+
+    @Test
+    void failedWriteMayStandAndClaimsNothing() {
+        ledger.data(ledger.now(), UNIT, content(SECTOR, 9), 0, false);
+        assertEquals(0, claimed(1));
+        write(ledger.now(), 0, SECTOR, 1);
+        ledger.data(ledger.now(), 0, content(SECTOR, 2), 0, false);
+        assertEquals(1, claimed(0));
+        assertTrue(accepts(0, 0, 1));
+        assertTrue(accepts(0, 0, 2));
+        write(ledger.now(), 0, SECTOR, 3);
+        assertFalse(accepts(0, 0, 2));
+    }
+
+    @Test
+    void trimDropsAndZerosAreZeros() {
+        write(ledger.now(), 0, 4 * UNIT, 1);
+        assertTrue(ledger.zeros(ledger.now(), 3 * SECTOR, 2 * UNIT, true));
+        assertEquals(0xff, claimed(1));
+        assertTrue(accepts(0, 2, 1));
+        assertTrue(accepts(0, 3, 0));
+        assertTrue(accepts(1, 7, 0));
+        assertTrue(accepts(2, 2, 0));
+        assertTrue(accepts(2, 3, 1));
+        long began = ledger.now();
+        assertTrue(ledger.nothing(began, UNIT + SECTOR, SECTOR));
+        assertEquals(0xff & ~2, claimed(1));
+        // A write that began before the trim ended may have been trimmed.
+        write(began, UNIT + SECTOR, SECTOR, 4);
+        assertEquals(0xff & ~2, claimed(1));
+        write(ledger.now(), UNIT + SECTOR, SECTOR, 5);
+        assertEquals(0xff, claimed(1));
+    }
+
+    @Test
+    void edgesOfAWriteAreSectorsOfTheirUnits() {
+        ByteBuffer data = content(UNIT + 2 * SECTOR, 6).position(0);
+        assertTrue(ledger.data(ledger.now(), 3 * UNIT - SECTOR, data, 0, true));
+        assertEquals(data.limit(), data.position());
+        assertEquals(0x80, claimed(2));
+        assertEquals(0xff, claimed(3));
+        assertEquals(0x01, claimed(4));
+        assertArrayEquals(new long[] {2, 5}, new LedgerIndex(ledger).ranges(10));
+        assertEquals(10, ledger.sectors());
+    }
+
+    @Test
+    void isARingThatRefusesWhenItIsFull() {
+        for (int lap = 0; lap < 3; lap++) {
+            for (int i = 0; i < RECORDS; i++) {
+                assertTrue(ledger.hasRoom(SECTOR) || i >= RECORDS - 3);
+                assertTrue(write(ledger.now(), (long) i * UNIT, SECTOR, lap));
+            }
+            assertTrue(ledger.isCrowded());
+            assertFalse(ledger.hasRoom(SECTOR));
+            assertFalse(write(ledger.now(), 0, SECTOR, 7));
+            assertFalse(ledger.zeros(ledger.now(), 0, UNIT, true));
+            assertTrue(accepts(5, 0, lap));
+            assertEquals(lap + 1, halfFull);
+            ledger.release(ledger.publishedEnd());
+            assertEquals(0, ledger.records());
+            assertEquals(0, claimed(5));
+        }
+    }
+
+    @Test
+    void releasesOnlyWhatWasCovered() {
+        write(ledger.now(), 0, UNIT, 1);
+        long covered = ledger.publishedEnd();
+        write(ledger.now(), UNIT, UNIT, 2);
+        ledger.release(covered);
+        assertEquals(0, claimed(0));
+        assertEquals(0xff, claimed(1));
+    }
+
+    @Test
+    void indexTakesInWhatCameLater() {
+        write(ledger.now(), 0, UNIT, 1);
+        LedgerIndex index = new LedgerIndex(ledger);
+        write(ledger.now(), 0, UNIT, 2);
+        index.advance();
+        assertTrue(index.isComplete());
+        assertFalse(index.claims(0).accepts(0, content(SECTOR, 1)));
+        assertTrue(index.claims(0).accepts(0, content(SECTOR, 2)));
+    }
+
+    @Test
+    void rangesAreJoinedOverTheSmallestGaps() {
+        for (long unit : new long[] {0, 1, 10, 12, 50, 90}) {
+            write(ledger.now(), unit * UNIT, UNIT, 1);
+        }
+        LedgerIndex index = new LedgerIndex(ledger);
+        assertArrayEquals(new long[] {0, 2, 10, 11, 12, 13, 50, 51, 90, 91}, index.ranges(5));
+        assertArrayEquals(new long[] {0, 2, 10, 13, 50, 51, 90, 91}, index.ranges(4));
+        assertArrayEquals(new long[] {0, 13, 50, 51, 90, 91}, index.ranges(3));
+        assertArrayEquals(new long[] {0, 91}, index.ranges(1));
+    }
+}
