@@ -73,6 +73,7 @@ class ServiceCommandsTest {
                 new TreeSet<>(Set.of(
                         "status",
                         "disks",
+                        "events",
                         "attributes",
                         "attribute.get",
                         "attribute.set",

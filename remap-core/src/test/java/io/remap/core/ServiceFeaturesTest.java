@@ -53,7 +53,7 @@ class ServiceFeaturesTest {
         assertEquals(
                 List.of(
                         "metadata: enabled",
-                        "  autosave: absent",
+                        "  autosave: enabled (nothing to save so far)",
                         "health: enabled",
                         "  scanner: absent",
                         "I/O-opt: absent",
