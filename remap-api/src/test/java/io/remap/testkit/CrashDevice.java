@@ -5,14 +5,16 @@ import io.remap.api.DeviceException;
 import io.remap.api.DeviceIdentity;
 import io.remap.api.DeviceTraits;
 import io.remap.api.Errno;
+import io.remap.testkit.SectorContents.Content;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.EnumMap;
-import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.Set;
 import java.util.function.IntPredicate;
 
 /**
@@ -20,8 +22,9 @@ import java.util.function.IntPredicate;
  * flush; {@link #crash} gives the device as a power cut would leave it: any subset of the sectors that were not flushed,
  * so also a write that is torn between its sectors. Sparse: sectors never written read as zeros and cost nothing.
  *
- * <p>Faults: the n-th operation fails with an errno, ranges cannot be read or written. A flush that fails drops what was
- * in the cache: it is still read back, and will never be durable, as with a page cache.
+ * <p>Faults: the n-th operation fails with an errno, ranges cannot be read or written. After a flush
+ * that fails any part of what was in the cache may be durable; the rest is still read back, but no later flush makes it
+ * durable, as with a page cache.
  *
  * <p>Thread-safe. An observer is called before each operation, on the calling thread.
  */
@@ -42,16 +45,12 @@ public final class CrashDevice implements BlockDevice {
         void before(Operation operation, long offsetBytes, long lengthBytes);
     }
 
-    /** Content arrays are never changed once they are stored. */
-    private static final class SectorWrite {
-        private final long sector;
-        private final byte[] content;
-
-        SectorWrite(long sector, byte[] content) {
-            this.sector = sector;
-            this.content = content;
-        }
-    }
+    /**
+     * A sector in the cache.
+     *
+     * @param dropped a flush of it has failed: it may be durable or not, and no later flush changes that
+     */
+    private record SectorWrite(long sector, Content content, boolean dropped) {}
 
     private record Fault(long firstOperation, long lastOperation, int errno) {}
 
@@ -60,9 +59,8 @@ public final class CrashDevice implements BlockDevice {
     private final String name;
     private final DeviceTraits traits;
     private final int sectorBytes;
-    private final byte[] zeros;
-    private final Map<Long, byte[]> durable = new HashMap<>();
-    private final Map<Long, byte[]> visible = new HashMap<>();
+    private final SectorContents durable;
+    private final SectorContents visible;
     private final List<SectorWrite> pending = new ArrayList<>();
     private final List<Fault> faults = new ArrayList<>();
     private final List<Range> badRanges = new ArrayList<>();
@@ -72,6 +70,8 @@ public final class CrashDevice implements BlockDevice {
     private boolean failedWritesLand;
     private boolean readOnly;
     private boolean closed;
+    private int failingFlush;
+    private int failingWrites;
 
     /** A device of zeros whose physical sector is 4096 bytes and that needs transfers aligned to its sector. */
     public CrashDevice(String name, long sizeBytes, int sectorBytes) {
@@ -79,11 +79,20 @@ public final class CrashDevice implements BlockDevice {
     }
 
     public CrashDevice(String name, long sizeBytes, int sectorBytes, int physicalSectorBytes) {
+        this(
+                name,
+                new DeviceTraits(
+                        sizeBytes, sectorBytes, physicalSectorBytes, sectorBytes, true, false, false, false, false),
+                new SectorContents(sizeBytes / sectorBytes, sectorBytes),
+                new SectorContents(sizeBytes / sectorBytes, sectorBytes));
+    }
+
+    private CrashDevice(String name, DeviceTraits traits, SectorContents durable, SectorContents visible) {
         this.name = name;
-        this.sectorBytes = sectorBytes;
-        this.zeros = new byte[sectorBytes];
-        this.traits = new DeviceTraits(
-                sizeBytes, sectorBytes, physicalSectorBytes, sectorBytes, true, false, false, false, false);
+        this.traits = traits;
+        this.sectorBytes = traits.logicalSectorBytes();
+        this.durable = durable;
+        this.visible = visible;
     }
 
     // --- What tests do with it.
@@ -117,7 +126,20 @@ public final class CrashDevice implements BlockDevice {
         faults.add(new Fault(number, Long.MAX_VALUE, errno));
     }
 
-    /** Whether a write that fails by number changes its sectors nevertheless (by default it does not). */
+    /** One flush fails with EIO: the next one, after so many that succeed. */
+    public synchronized void failFlushAfter(int successes) {
+        failingFlush = successes + 1;
+    }
+
+    /** The next writes fail with EIO. */
+    public synchronized void failWrites(int count) {
+        failingWrites = count;
+    }
+
+    /**
+     * Whether a write that fails changes its sectors nevertheless (by default it does not); those in a range that cannot be
+     * written keep what they hold.
+     */
     public synchronized void failedWritesLand(boolean land) {
         failedWritesLand = land;
     }
@@ -136,6 +158,8 @@ public final class CrashDevice implements BlockDevice {
     public synchronized void heal() {
         faults.clear();
         badRanges.clear();
+        failingFlush = 0;
+        failingWrites = 0;
     }
 
     /** Writes fail with EROFS from now on, and a test may rely on it that nothing was written. */
@@ -153,7 +177,7 @@ public final class CrashDevice implements BlockDevice {
     /** Replaces whole sectors, durably, past all faults. */
     public synchronized void poke(long offsetBytes, byte[] bytes) {
         for (int at = 0; at < bytes.length; at += sectorBytes) {
-            byte[] content = Arrays.copyOfRange(bytes, at, at + sectorBytes);
+            Content content = new Content(Arrays.copyOfRange(bytes, at, at + sectorBytes));
             long sector = (offsetBytes + at) / sectorBytes;
             visible.put(sector, content);
             durable.put(sector, content);
@@ -177,40 +201,64 @@ public final class CrashDevice implements BlockDevice {
     }
 
     /** The device after a power cut that kept exactly the unflushed sector writes with these numbers (oldest 0). */
-    public synchronized CrashDevice crashKeeping(IntPredicate kept) {
-        CrashDevice after = new CrashDevice(name, traits.sizeBytes(), sectorBytes, traits.physicalSectorBytes());
-        after.durable.putAll(durable);
+    public CrashDevice crashKeeping(IntPredicate kept) {
+        return crashKeeping(kept, -1, 0);
+    }
+
+    /**
+     * As the other; one of the writes was under way when the power went.
+     *
+     * @param torn the number of that write, which left any mixture of what stood there and what it brought; -1 for none
+     * @param seed decides the mixture
+     */
+    public synchronized CrashDevice crashKeeping(IntPredicate kept, int torn, long seed) {
+        SectorContents left = durable.copy();
         for (int i = 0; i < pending.size(); i++) {
-            if (kept.test(i)) {
-                after.durable.put(pending.get(i).sector, pending.get(i).content);
+            SectorWrite write = pending.get(i);
+            if (i == torn) {
+                left.put(write.sector, torn(left.get(write.sector), write.content, new Random(seed)));
+            } else if (kept.test(i)) {
+                left.put(write.sector, write.content);
             }
         }
-        after.visible.putAll(after.durable);
-        return after;
+        return new CrashDevice(name, traits, left, left.copy());
+    }
+
+    /** The new content in words that a seed picks: at the front, at the end, or anywhere. */
+    private static Content torn(Content old, Content written, Random random) {
+        List<Integer> differing = new ArrayList<>();
+        for (int at = 0; at < old.bytes.length; at += Long.BYTES) {
+            if (!Arrays.equals(old.bytes, at, at + Long.BYTES, written.bytes, at, at + Long.BYTES)) {
+                differing.add(at);
+            }
+        }
+        int manner = random.nextInt(3);
+        int cut = differing.isEmpty() ? 0 : random.nextInt(differing.size());
+        byte[] bytes = old.bytes.clone();
+        for (int i = 0; i < differing.size(); i++) {
+            boolean taken = manner == 0 ? i < cut : manner == 1 ? i >= cut : random.nextBoolean();
+            if (taken) {
+                System.arraycopy(written.bytes, differing.get(i), bytes, differing.get(i), Long.BYTES);
+            }
+        }
+        return new Content(bytes);
+    }
+
+    /** The same for devices of equal flushed content, and different for others as far as 64 bits go. */
+    public synchronized long durableKey() {
+        return durable.key();
     }
 
     /** An equal device: content, cache, but no faults and no observer. */
     public synchronized CrashDevice copy() {
-        CrashDevice copy = new CrashDevice(name, traits.sizeBytes(), sectorBytes, traits.physicalSectorBytes());
-        copy.durable.putAll(durable);
-        copy.visible.putAll(visible);
+        CrashDevice copy = new CrashDevice(name, traits, durable.copy(), visible.copy());
         copy.pending.addAll(pending);
         return copy;
     }
 
     /** Whether both read the same everywhere. */
     public boolean sameContent(CrashDevice other) {
-        return nonZero().equals(other.nonZero());
-    }
-
-    private synchronized Map<Long, ByteBuffer> nonZero() {
-        Map<Long, ByteBuffer> result = new HashMap<>();
-        visible.forEach((sector, content) -> {
-            if (!Arrays.equals(content, zeros)) {
-                result.put(sector, ByteBuffer.wrap(content));
-            }
-        });
-        return result;
+        return visible.sameAs(other.visible);
     }
 
     // --- The device.
@@ -228,8 +276,7 @@ public final class CrashDevice implements BlockDevice {
     private void copyOut(long offsetBytes, ByteBuffer target) {
         long sector = offsetBytes / sectorBytes;
         while (target.hasRemaining()) {
-            byte[] content = visible.getOrDefault(sector++, zeros);
-            target.put(content, 0, Math.min(sectorBytes, target.remaining()));
+            target.put(visible.get(sector++).bytes, 0, Math.min(sectorBytes, target.remaining()));
         }
     }
 
@@ -254,13 +301,16 @@ public final class CrashDevice implements BlockDevice {
         for (long sector = offsetBytes / sectorBytes; source.hasRemaining(); sector++) {
             byte[] content = new byte[sectorBytes];
             source.get(content);
-            cache(sector, content);
+            cache(sector, new Content(content));
         }
     }
 
-    private void cache(long sector, byte[] content) {
+    private void cache(long sector, Content content) {
+        if (isUnwritable(sector)) {
+            return;
+        }
         visible.put(sector, content);
-        pending.add(new SectorWrite(sector, content));
+        pending.add(new SectorWrite(sector, content, false));
     }
 
     @Override
@@ -270,13 +320,17 @@ public final class CrashDevice implements BlockDevice {
             try {
                 failIfTold(Operation.FLUSH, "flush", 0, 0);
             } catch (DeviceException e) {
-                pending.clear();
+                pending.replaceAll(write -> new SectorWrite(write.sector, write.content, true));
                 throw e;
             }
+            Set<Long> settled = new HashSet<>();
             for (SectorWrite write : pending) {
-                durable.put(write.sector, write.content);
+                if (!write.dropped) {
+                    durable.put(write.sector, write.content);
+                    settled.add(write.sector);
+                }
             }
-            pending.clear();
+            pending.removeIf(write -> settled.contains(write.sector));
         }
     }
 
@@ -296,7 +350,7 @@ public final class CrashDevice implements BlockDevice {
         synchronized (this) {
             failIfTold(operation, verb, offsetBytes, lengthBytes);
             for (long at = offsetBytes; at < offsetBytes + lengthBytes; at += sectorBytes) {
-                cache(at / sectorBytes, zeros);
+                cache(at / sectorBytes, visible.zeros());
             }
         }
     }
@@ -332,12 +386,27 @@ public final class CrashDevice implements BlockDevice {
                 throw new DeviceException(name, verb, offsetBytes, lengthBytes, fault.errno);
             }
         }
+        boolean flushFails = operation == Operation.FLUSH && failingFlush > 0 && --failingFlush == 0;
+        boolean writeFails = operation == Operation.WRITE && failingWrites > 0 && failingWrites-- > 0;
+        if (flushFails || writeFails) {
+            throw new DeviceException(name, verb, offsetBytes, lengthBytes, Errno.EIO);
+        }
         for (Range range : badRanges) {
             boolean concerned = operation == Operation.READ ? range.reads : writes && range.writes;
             if (concerned && offsetBytes < range.endBytes && range.startBytes < offsetBytes + lengthBytes) {
                 throw new DeviceException(name, verb, offsetBytes, lengthBytes, range.errno);
             }
         }
+    }
+
+    private boolean isUnwritable(long sector) {
+        long at = sector * sectorBytes;
+        for (Range range : badRanges) {
+            if (range.writes && at < range.endBytes && range.startBytes < at + sectorBytes) {
+                return true;
+            }
+        }
+        return false;
     }
 
     @Override

@@ -133,6 +133,29 @@ public final class ReferenceMap {
         return true;
     }
 
+    /**
+     * Which contents the words of a range show, as bits: bit <i>i</i> for stamp <i>i</i>, the sign for words of none.
+     *
+     * @param data the range, from position 0 to the limit
+     * @param lastStamp the largest there can be, at most 62
+     */
+    public static long stampsIn(ByteBuffer data, long offsetBytes, long lastStamp) {
+        long found = 0;
+        long stamp = ZEROS;
+        for (int i = 0; i < data.limit(); i += Long.BYTES) {
+            long word = data.getLong(i);
+            if (word != word(offsetBytes + i, stamp)) {
+                stamp = ZEROS;
+                while (stamp <= lastStamp && word != word(offsetBytes + i, stamp)) {
+                    stamp++;
+                }
+                stamp = stamp > lastStamp ? Long.SIZE - 1 : stamp;
+            }
+            found |= 1L << stamp;
+        }
+        return found;
+    }
+
     // --- writes
 
     /** A write of whole cells was submitted. */
@@ -341,6 +364,33 @@ public final class ReferenceMap {
                 value.supersededAt = value.obsolete ? value.supersededAt : NEVER;
             }
         }
+    }
+
+    /**
+     * What the disk may answer once it was opened after a power cut at this moment.
+     *
+     * @param stamps for each cell, the contents that are allowed, also mixed
+     * @param mayFail sectors whose reads may fail
+     * @param mustFail sectors whose reads must fail
+     */
+    public record AfterPowerCut(List<long[]> stamps, BitSet mayFail, BitSet mustFail) {}
+
+    /** As {@link #processDied}, then {@link #powerCut}, without doing so. */
+    public AfterPowerCut ifThePowerWentNow() {
+        List<long[]> stamps = new ArrayList<>(cells.size());
+        for (List<Value> cell : cells) {
+            stamps.add(cell.stream()
+                    .filter(value -> value.supersededAt == NEVER || !value.obsolete)
+                    .mapToLong(value -> value.write.stamp)
+                    .toArray());
+        }
+        BitSet mayFail = new BitSet();
+        BitSet mustFail = new BitSet();
+        for (int sector = 0; sector < mayFailSince.length; sector++) {
+            mayFail.set(sector, mayFail(sector));
+            mustFail.set(sector, mustFailSince[sector] != NEVER);
+        }
+        return new AfterPowerCut(stamps, mayFail, mustFail);
     }
 
     private List<List<Value>> cellsOf(long offsetBytes, long lengthBytes) {

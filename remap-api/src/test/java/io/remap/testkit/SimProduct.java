@@ -6,6 +6,7 @@ import io.remap.api.Disk;
 import io.remap.api.DiskError;
 import io.remap.api.Environment;
 import io.remap.api.Refusal;
+import io.remap.api.RemapTable;
 import io.remap.api.SectorRange;
 import io.remap.api.spi.IoEngine;
 import io.remap.api.spi.MetadataProvider;
@@ -60,6 +61,9 @@ public interface SimProduct {
 
         /** How many sectors it found lost that were not flushed. */
         long lostUnflushedSectors();
+
+        /** The committed table. */
+        RemapTable table();
 
         /** Where a slot lies on the spare. */
         long slotOffsetBytes(long slot);

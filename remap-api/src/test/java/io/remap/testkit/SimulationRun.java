@@ -6,6 +6,7 @@ import java.util.function.Supplier;
 
 /** Runs {@link DiskSimulation}s of many seeds, or of the one that the property {@code remap.seed} names. */
 public final class SimulationRun {
+    private static final int SOAK_SEEDS = 100_000;
     private static final int TRACE_CHARS_MAX = Integer.getInteger("remap.trace", 6_000);
 
     private final String module;
@@ -24,14 +25,13 @@ public final class SimulationRun {
         this.product = product;
     }
 
-    /** Runs the seeds from 1 on; throws at the first that fails, and if a class of events was never met. */
-    public void run(int seeds) {
-        run(seeds, SimCoverage.REQUIRED);
-    }
-
-    /** As {@link #run(int)}, with the events that must be met; the property {@code remap.seeds} asks for another number. */
-    public void run(int usualSeeds, List<String> required) {
-        int seeds = Integer.getInteger("remap.seeds", usualSeeds);
+    /**
+     * Runs the seeds from 1 on until the seconds are spent, and so many at least; throws at the first that fails, and if a
+     * class of events was never met. The property {@code remap.seeds} asks for exactly so many.
+     *
+     * @param required the events that must be met
+     */
+    public void run(int leastSeeds, double seconds, List<String> required) {
         String wanted = System.getProperty(DiskSimulation.SEED_PROPERTY);
         if (wanted != null) {
             long seed = Long.parseLong(wanted);
@@ -41,18 +41,20 @@ public final class SimulationRun {
             System.out.println("seed " + seed + " passes: " + coverage);
             return;
         }
-        long started = System.nanoTime();
-        for (long seed = 1; seed <= seeds; seed++) {
+        Integer asked = Integer.getInteger("remap.seeds");
+        long least = asked == null ? leastSeeds : asked;
+        SuiteBudget budget = new SuiteBudget(
+                "G4 " + test.getSimpleName(), "seeds", seconds, least, asked == null ? SOAK_SEEDS : asked);
+        for (long seed = 1; asked == null ? budget.goesOn() : seed <= asked; seed++) {
             if (failureOf(seed, false).isPresent()) {
                 // Once more, with a trace.
                 throw failureOf(seed, true)
                         .orElse(new AssertionError(
                                 "seed " + seed + " failed once and then not again: not deterministic"));
             }
+            budget.ran(1);
         }
-        System.out.printf(
-                "suite: %s: %d seeds in %.1f s: %s%n",
-                test.getSimpleName(), seeds, (System.nanoTime() - started) / 1e9, coverage);
+        budget.finish(coverage.toString());
         coverage.checkComplete(required);
     }
 

@@ -8,6 +8,7 @@ import io.remap.api.Refusal;
 import io.remap.api.RemapTable;
 import io.remap.api.SectorRange;
 import io.remap.api.Settings;
+import io.remap.api.spi.FaultPolicy;
 import io.remap.api.spi.FaultPolicyProvider;
 import io.remap.api.spi.MetadataProvider;
 import io.remap.api.spi.MetadataStore;
@@ -17,6 +18,7 @@ import io.remap.core.disk.TrackedDevice;
 import io.remap.core.disk.VirtualDisk;
 import io.remap.testkit.SimProduct;
 import java.io.IOException;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -25,20 +27,32 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.function.Consumer;
 
-/** The virtual disk over the real metadata store, with the real fault policy, for the simulation. */
-final class SimulatedStack implements SimProduct {
+/** The virtual disk over the real metadata store, with the real fault policy, for simulation and explorer. */
+public final class SimulatedStack implements SimProduct {
     /** The smallest spare that the format takes. */
     private static final int SPARE_BYTES = 4 << 20;
 
-    private final Providers providers;
+    private static final Set<String> METADATA_COUNTERS =
+            Set.of("metadata.commits", "metadata.commits-refused", "metadata.compactions");
 
-    SimulatedStack(Providers providers) {
-        this.providers = providers;
+    private final MetadataProvider metadata;
+    private final FaultPolicy policy;
+
+    /** With what the module path has. */
+    public SimulatedStack(Providers providers) throws Refusal {
+        this(
+                providers.require(MetadataProvider.class, "log"),
+                providers.require(FaultPolicyProvider.class, "standard").open(Settings.defaults()));
+    }
+
+    public SimulatedStack(MetadataProvider metadata, FaultPolicy policy) {
+        this.metadata = metadata;
+        this.policy = policy;
     }
 
     @Override
     public MetadataProvider metadata() {
-        return providers.find(MetadataProvider.class, "log").orElseThrow();
+        return metadata;
     }
 
     @Override
@@ -59,7 +73,7 @@ final class SimulatedStack implements SimProduct {
                         main,
                         Optional.of(spare),
                         Optional.of(store),
-                        providers.require(FaultPolicyProvider.class, "standard").open(Settings.defaults()),
+                        policy,
                         parts.engine(),
                         parts.buffers(),
                         parts.environment(),
@@ -97,7 +111,11 @@ final class SimulatedStack implements SimProduct {
         @Override
         public Map<String, Long> counters() {
             Map<String, Long> counters = new HashMap<>();
-            for (Attribute attribute : virtualDisk.attributes()) {
+            List<Attribute> attributes = new ArrayList<>(virtualDisk.attributes());
+            store.attributes().stream()
+                    .filter(attribute -> METADATA_COUNTERS.contains(attribute.name()))
+                    .forEach(attributes::add);
+            for (Attribute attribute : attributes) {
                 if (attribute.get().get() instanceof Long value) {
                     counters.put(attribute.name(), value);
                 }
@@ -113,6 +131,11 @@ final class SimulatedStack implements SimProduct {
         @Override
         public long lostUnflushedSectors() {
             return virtualDisk.lostUnflushedSectors();
+        }
+
+        @Override
+        public RemapTable table() {
+            return store.table();
         }
 
         @Override

@@ -14,7 +14,8 @@ import org.junit.jupiter.api.Test;
  * process and a power cut. See {@link io.remap.testkit.DiskSimulation}.
  */
 class StackSimulationTest {
-    private static final int SEEDS = 300;
+    private static final int LEAST_SEEDS = 300;
+    private static final double SECONDS = 30;
 
     /** The metadata double can be told to do these; the smallest spare of the format has too many slots to fill. */
     private static final List<String> NOT_HERE = List.of("store failed", "store refused", "spare full");
@@ -31,7 +32,7 @@ class StackSimulationTest {
         Providers providers = Providers.load();
         List<String> required = new ArrayList<>(SimCoverage.REQUIRED);
         required.removeAll(NOT_HERE);
-        new SimulationRun("remap-cli", StackSimulationTest.class, () -> new SimulatedStack(providers))
-                .run(SEEDS, required);
+        SimulatedStack stack = new SimulatedStack(providers);
+        new SimulationRun("remap-cli", StackSimulationTest.class, () -> stack).run(LEAST_SEEDS, SECONDS, required);
     }
 }

@@ -102,6 +102,11 @@ class SimulatedVirtualDisk implements SimProduct {
         }
 
         @Override
+        public RemapTable table() {
+            return store.table();
+        }
+
+        @Override
         public long slotOffsetBytes(long slot) {
             return store.slotOffsetBytes(slot);
         }

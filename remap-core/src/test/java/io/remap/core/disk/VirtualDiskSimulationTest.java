@@ -1,14 +1,17 @@
 package io.remap.core.disk;
 
+import io.remap.testkit.SimCoverage;
 import io.remap.testkit.SimulationRun;
 import org.junit.jupiter.api.Test;
 
 /** Lives of virtual disks over the metadata double, each from its seed: see {@link io.remap.testkit.DiskSimulation}. */
 class VirtualDiskSimulationTest {
-    private static final int SEEDS = 1_000;
+    private static final int LEAST_SEEDS = 1_000;
+    private static final double SECONDS = 30;
 
     @Test
     void answersAreAllowedAndErrorsExplained() {
-        new SimulationRun("remap-core", VirtualDiskSimulationTest.class, SimulatedVirtualDisk::new).run(SEEDS);
+        new SimulationRun("remap-core", VirtualDiskSimulationTest.class, SimulatedVirtualDisk::new)
+                .run(LEAST_SEEDS, SECONDS, SimCoverage.REQUIRED);
     }
 }
