@@ -1,0 +1,278 @@
+package io.remap.cli.proof;
+
+import io.remap.api.Refusal;
+import io.remap.testkit.CrashDevice;
+import io.remap.testkit.CrashDevice.Operation;
+import io.remap.testkit.ReferenceMap.AfterPowerCut;
+import io.remap.testkit.SimProduct;
+import java.io.IOException;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.SplittableRandom;
+
+/**
+ * Cuts the power at every boundary between two device operations of a workload. A <i>crash state</i> is the moment, a subset
+ * of the sectors of main and spare that were not flushed, and perhaps one sector of it that is torn. In each the product is
+ * started on what is left and read whole, and what it shows is judged by the reference map.
+ *
+ * <p>States of one step that leave the same bytes are started once and judged each. States count once, at the earliest
+ * boundary where they occur with the answers that clients have then.
+ *
+ * <p>One thread; explorers side by side share nothing.
+ */
+final class CrashExplorer {
+    /** Up to so many states at a boundary all are tried; beyond, {@link #SAMPLES} by seed. */
+    static final int EXHAUSTIVE_STATES = 4096;
+
+    static final int SAMPLES = 512;
+
+    private final CrashStack.Parts parts;
+    /** For stacks that are started while a request of the life is under way: with memory of their own. */
+    private final CrashStack.Parts partsOfOthers;
+
+    private final long seed;
+    private final Care care;
+    private final Map<Integer, Life.Beginning> beginnings = new HashMap<>();
+    private final Map<Long, Seen> seen = new HashMap<>();
+    private long boundaries;
+    private long sampledBoundaries;
+    private long states;
+    private long statesInRecovery;
+    private long images;
+    private Life life;
+    private String where = "";
+    /** Kept, should the product catch what is thrown through it. */
+    private Violation violation;
+
+    /**
+     * What is done besides with some of the images.
+     *
+     * @param againEvery of so many images one is started twice more, each time with one copy of the arenas lost
+     * @param nestedEvery in the start on one of so many the power goes again
+     */
+    record Care(int againEvery, int nestedEvery) {
+        static final Care USUAL = new Care(16, 64);
+    }
+
+    CrashExplorer(SimProduct product, long seed, Care care) throws Refusal {
+        this.parts = CrashStack.Parts.of(product);
+        this.partsOfOthers = CrashStack.Parts.of(product);
+        this.seed = seed;
+        this.care = care;
+    }
+
+    long states() {
+        return states + statesInRecovery;
+    }
+
+    long statesInRecovery() {
+        return statesInRecovery;
+    }
+
+    long boundaries() {
+        return boundaries;
+    }
+
+    /** Boundaries with more states than are all tried. */
+    long sampledBoundaries() {
+        return sampledBoundaries;
+    }
+
+    /** Times that the product was started. */
+    long images() {
+        return images;
+    }
+
+    /** What the disk of the last workload counted. */
+    Map<String, Long> counters() {
+        return life.stack.running().counters();
+    }
+
+    /**
+     * Explores the last step (the first start, if there is none); those before it are workloads of their own.
+     *
+     * @param logBlocks length of the log of the spare
+     * @return {@code false} if a step had nothing to do: then it is another workload, and so are all that begin with it
+     */
+    boolean explore(List<Step> workload, int logBlocks) throws IOException {
+        if (!beginnings.containsKey(logBlocks)) {
+            beginnings.put(logBlocks, Life.Beginning.of(parts, logBlocks, seed));
+        }
+        boolean failedWritesLand = (workload.hashCode() & 1) != 0;
+        life = new Life(parts, beginnings.get(logBlocks), seed, failedWritesLand);
+        where = Step.text(workload) + " with a log of " + logBlocks;
+        seen.clear();
+        violation = null;
+        boolean whole;
+        try {
+            whole = live(workload);
+        } catch (AssertionError e) {
+            violation = violation == null ? new Violation(e.getMessage(), e) : violation;
+            whole = false;
+        }
+        if (violation != null) {
+            throw new Violation(where + ": " + violation.getMessage(), violation);
+        }
+        return whole;
+    }
+
+    private boolean live(List<Step> workload) throws IOException {
+        if (workload.isEmpty()) {
+            watch();
+            life.stack.start();
+        } else {
+            life.stack.start();
+        }
+        for (int i = 0; i < workload.size(); i++) {
+            if (i == workload.size() - 1) {
+                watch();
+            }
+            if (!life.perform(workload.get(i))) {
+                return false;
+            }
+        }
+        life.stack.main.observe(null);
+        life.stack.spare.observe(null);
+        cutPower("at the end");
+        return true;
+    }
+
+    private void watch() {
+        boolean[] changed = {false};
+        CrashDevice.Observer observer = (operation, offset, length) -> {
+            if (operation != Operation.READ) {
+                // Before the first change everything is as it was at the end of the workload before.
+                if (changed[0]) {
+                    cutPower("before " + operation + " " + offset + "+" + length);
+                }
+                changed[0] = true;
+            }
+        };
+        life.stack.main.observe(observer);
+        life.stack.spare.observe(observer);
+    }
+
+    // --- crash states
+
+    private void cutPower(String when) {
+        boundaries++;
+        AfterPowerCut allowed = life.reference.ifThePowerWentNow();
+        int onMain = life.stack.main.unflushedSectors();
+        int sectors = onMain + life.stack.spare.unflushedSectors();
+        if (isExhaustive(sectors)) {
+            for (long kept = 0; kept < 1L << sectors; kept++) {
+                tryState(kept, -1, onMain, allowed, when);
+                for (int torn = 0; torn < sectors; torn++) {
+                    if ((kept >> torn & 1) != 0) {
+                        tryState(kept, torn, onMain, allowed, when);
+                    }
+                }
+            }
+            return;
+        }
+        sampledBoundaries++;
+        SplittableRandom random = new SplittableRandom(seed + boundaries);
+        for (int i = 0; i < SAMPLES; i++) {
+            long kept = someOf(sectors, random);
+            int torn = random.nextInt(2 * sectors);
+            tryState(kept, torn < sectors && (kept >> torn & 1) != 0 ? torn : -1, onMain, allowed, when);
+        }
+    }
+
+    /** Whether all subsets, with none or one of their sectors torn, are few enough. */
+    private static boolean isExhaustive(int sectors) {
+        return sectors < 12 && (1L << sectors) + sectors * (1L << sectors) / 2 <= EXHAUSTIVE_STATES;
+    }
+
+    /** Few survivors, many, or anything between: the ends are where bugs hide. */
+    private static long someOf(int sectors, SplittableRandom random) {
+        int percent = new int[] {5, 25, 50, 75, 95}[random.nextInt(5)];
+        long kept = 0;
+        for (int i = 0; i < sectors; i++) {
+            kept |= random.nextInt(100) < percent ? 1L << i : 0;
+        }
+        return kept;
+    }
+
+    /** A state of the life at this moment: the sectors kept of main come first. */
+    private void tryState(long kept, int torn, int onMain, AfterPowerCut allowed, String when) {
+        states++;
+        long tearing = seed + boundaries * 0x9E3779B97F4A7C15L + kept * 64 + torn;
+        CrashDevice main = life.stack.main.crashKeeping(i -> (kept >> i & 1) != 0, torn < onMain ? torn : -1, tearing);
+        CrashDevice spare = life.stack.spare.crashKeeping(
+                i -> (kept >> (onMain + i) & 1) != 0, torn < onMain ? -1 : torn - onMain, tearing);
+        try {
+            Long key = main.durableKey() ^ Long.rotateLeft(spare.durableKey(), 32);
+            Seen shown = seen.get(key);
+            if (shown == null) {
+                shown = startOn(main, spare, allowed);
+                seen.put(key, shown);
+            }
+            shown.check(allowed);
+        } catch (AssertionError e) {
+            violation = new Violation(
+                    when + ", kept " + Long.toBinaryString(kept) + " (" + onMain + " of main first)"
+                            + (torn < 0 ? "" : ", " + torn + " torn") + ": " + e.getMessage(),
+                    e);
+            throw violation;
+        }
+    }
+
+    /**
+     * Starts the product on an image. Now and then the power goes again in that start, and now and then it is started once
+     * more without one copy of the arenas: what was seen once stays.
+     */
+    private Seen startOn(CrashDevice main, CrashDevice spare, AfterPowerCut allowed) {
+        images++;
+        if (images % care.nestedEvery == 0) {
+            exploreRecovery(main.copy(), spare.copy(), allowed);
+        }
+        Seen shown = start(main, spare);
+        for (int copy = 0; copy < 2 && images % care.againEvery == 0; copy++) {
+            CrashDevice spareAgain = spare.crashKeeping(i -> false);
+            life.places().loseCopy(spareAgain, copy);
+            Seen again = start(main.crashKeeping(i -> false), spareAgain);
+            if (!again.equals(shown)) {
+                throw new Violation("without copy " + copy + " of the arenas the second start shows " + again
+                        + ", the first one showed " + shown);
+            }
+        }
+        return shown;
+    }
+
+    private Seen start(CrashDevice main, CrashDevice spare) {
+        life.mediumAfter(main, true);
+        life.mediumAfter(spare, false);
+        CrashStack stack = new CrashStack(partsOfOthers, main, spare, seed + 1);
+        try {
+            stack.start();
+        } catch (IOException e) {
+            throw new Violation("cannot be started: " + e.getMessage(), e);
+        }
+        if (main.unflushedSectors() + spare.unflushedSectors() > 0) {
+            throw new Violation("the start left sectors unflushed");
+        }
+        stack.running().checkQuiet();
+        return Seen.of(stack, life.lastStamp());
+    }
+
+    /** The power goes a second time, at every boundary of the start. */
+    private void exploreRecovery(CrashDevice main, CrashDevice spare, AfterPowerCut allowed) {
+        SplittableRandom random = new SplittableRandom(seed + images);
+        spare.observe((operation, offset, length) -> {
+            int sectors = spare.unflushedSectors();
+            if (operation == Operation.READ) {
+                return;
+            }
+            for (int i = 0; i < Math.min(1 << sectors, 16); i++) {
+                statesInRecovery++;
+                long kept = sectors <= 4 ? i : someOf(sectors, random);
+                int torn = sectors > 0 && random.nextBoolean() ? random.nextInt(sectors) : -1;
+                CrashDevice left = spare.crashKeeping(k -> (kept >> k & 1) != 0, torn, random.nextLong());
+                start(main.copy(), left).check(allowed);
+            }
+        });
+        start(main, spare);
+    }
+}

@@ -1,0 +1,150 @@
+package io.remap.cli.proof;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import io.remap.cli.SimulatedStack;
+import io.remap.core.Providers;
+import io.remap.testkit.SuiteBudget;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+
+/** G1: power cuts at every boundary of every short workload, over the virtual disk and the metadata store together. */
+class CrashExplorerTest {
+    private static final long SEED = Long.getLong("remap.seed", 20261126L);
+    private static final double SECONDS = 120;
+    private static final long FLOOR = 400_000;
+    private static final long FULL = 20_000_000;
+    private static final int LONGEST = 6;
+
+    /** What must have happened to the disks, each at least once. */
+    private static final List<String> REQUIRED = List.of(
+            "metadata.commits-refused",
+            "metadata.compactions",
+            "remap.bad-slots",
+            "remap.new-lost-sectors",
+            "remap.redirected-writes",
+            "return.units");
+
+    /** Before the loggers are made: each fault would be a line. */
+    @BeforeAll
+    static void silence() {
+        System.setProperty("org.slf4j.simpleLogger.log.io.remap.core.disk", "off");
+        System.setProperty("org.slf4j.simpleLogger.log.io.remap.metadata", "off");
+    }
+
+    @Test
+    void noPowerCutLosesWhatWasFlushedNorShowsWhatWasNot() throws Exception {
+        Optional<String> wanted = Optional.ofNullable(System.getProperty("remap.workload"));
+        if (wanted.isPresent()) {
+            replay(wanted.get());
+            return;
+        }
+        SuiteBudget budget = new SuiteBudget("G1 power cuts over both modules", "crash states", SECONDS, FLOOR, FULL);
+        Workloads workloads = new Workloads(LONGEST);
+        SimulatedStack product = new SimulatedStack(Providers.load());
+        List<Future<Share>> shares = new ArrayList<>();
+        int threads = Runtime.getRuntime().availableProcessors();
+        ExecutorService pool = Executors.newFixedThreadPool(threads);
+        try {
+            for (int i = 0; i < threads; i++) {
+                shares.add(pool.submit(
+                        () -> explore(new CrashExplorer(product, SEED, CrashExplorer.Care.USUAL), workloads, budget)));
+            }
+            Share sum = new Share();
+            for (Future<Share> share : shares) {
+                sum.add(share.get());
+            }
+            FormatExplorer format = new FormatExplorer(product.metadata(), SEED);
+            format.explore(false);
+            format.explore(true);
+            budget.ran(format.states());
+            long[] outcomes = format.outcomes();
+            assertEquals(3, Arrays.stream(outcomes).filter(count -> count > 0).count(), "outcomes of a format");
+            budget.finish(sum.text() + ", " + format.states() + " states of a format");
+            assertEquals(List.of(), sum.missing(), () -> "never happened; it met " + sum.counters);
+        } finally {
+            pool.shutdownNow();
+        }
+    }
+
+    private static Share explore(CrashExplorer explorer, Workloads workloads, SuiteBudget budget) throws Exception {
+        Share share = new Share();
+        while (workloads.mustGoOn() || budget.goesOn()) {
+            Optional<Workloads.Workload> next = workloads.next();
+            if (next.isEmpty()) {
+                break;
+            }
+            List<Step> steps = next.get().steps();
+            long before = explorer.states();
+            if (explorer.explore(steps, next.get().logBlocks())) {
+                share.workloads.merge(steps.size(), 1, Integer::sum);
+                explorer.counters().forEach((name, count) -> share.counters.merge(name, count, Long::sum));
+            }
+            budget.ran(explorer.states() - before);
+        }
+        share.boundaries = explorer.boundaries();
+        share.sampled = explorer.sampledBoundaries();
+        share.images = explorer.images();
+        share.inRecovery = explorer.statesInRecovery();
+        return share;
+    }
+
+    /** What one explorer did. */
+    private static final class Share {
+        private final Map<Integer, Integer> workloads = new TreeMap<>();
+        private final Map<String, Long> counters = new TreeMap<>();
+        private long boundaries;
+        private long sampled;
+        private long images;
+        private long inRecovery;
+
+        void add(Share other) {
+            other.workloads.forEach((length, count) -> workloads.merge(length, count, Integer::sum));
+            other.counters.forEach((name, count) -> counters.merge(name, count, Long::sum));
+            boundaries += other.boundaries;
+            sampled += other.sampled;
+            images += other.images;
+            inRecovery += other.inRecovery;
+        }
+
+        String text() {
+            return String.format(
+                    Locale.ROOT,
+                    "%,d images started, %,d states within a recovery, %,d boundaries (%,d sampled), workloads by steps %s",
+                    images,
+                    inRecovery,
+                    boundaries,
+                    sampled,
+                    workloads);
+        }
+
+        List<String> missing() {
+            return REQUIRED.stream()
+                    .filter(name -> counters.getOrDefault(name, 0L) == 0)
+                    .toList();
+        }
+    }
+
+    /** One workload, as STEP,STEP:LOG-BLOCKS. */
+    private static void replay(String workload) throws Exception {
+        String[] parts = workload.split(":", -1);
+        List<Step> steps = parts[0].isEmpty()
+                ? List.of()
+                : Arrays.stream(parts[0].split(",", -1)).map(Step::valueOf).toList();
+        CrashExplorer explorer =
+                new CrashExplorer(new SimulatedStack(Providers.load()), SEED, CrashExplorer.Care.USUAL);
+        explorer.explore(steps, parts.length > 1 ? Integer.parseInt(parts[1]) : 2);
+        System.out.println(workload + " passes: " + explorer.states() + " states, " + explorer.boundaries()
+                + " boundaries, " + explorer.images() + " images");
+    }
+}
