@@ -116,7 +116,7 @@ record Specimen(
         for (int body = 0; body < newest.header().tableBlocks(); body++) {
             blocks.add(new Copies(Kind.TABLE, List.of(arena[0].offset(body), arena[1].offset(body))));
         }
-        int used = IN_THE_LOG + (cleanly ? 1 : 0);
+        int used = Checkpoint.BEGIN_POSITION + 1 + IN_THE_LOG + (cleanly ? 1 : 0);
         for (int i = 0; i < used; i++) {
             int body = arena[0].logBody(i);
             blocks.add(new Copies(
