@@ -170,8 +170,7 @@ class DamageSweepTest {
         try {
             String table = open(damaged, false);
             boolean allowed = table.equals(specimen.expected())
-                    || (looksLikeAPowerCut(block)
-                            && specimen.history().contains(table));
+                    || (looksLikeAPowerCut(block) && specimen.history().contains(table));
             assertTrue(allowed, where + ": opened with another table, without a word");
         } catch (Refusal e) {
             refused = true;
