@@ -76,7 +76,14 @@ final class CrashStack {
 
     void start() throws IOException {
         running = parts.product.start(new SimProduct.Parts(
-                main, spare, parts.product.metadata(), parts.engine, parts.pool, tasks.environment(random), 0));
+                main,
+                spare,
+                parts.product.metadata(),
+                parts.engine,
+                parts.pool,
+                tasks.environment(random),
+                0,
+                1 << 20));
     }
 
     /** Whether everything is on stable storage. */

@@ -60,8 +60,8 @@ class MillionMappingsTest {
         IoEngine engine = providers.require(IoEngineProvider.class, "inline").open(environment, Settings.defaults());
         long before = usedHeapBytes();
         long started = System.nanoTime();
-        SimProduct.Running running =
-                product.start(new SimProduct.Parts(main, spare, product.metadata(), engine, pool, environment, 0));
+        SimProduct.Running running = product.start(
+                new SimProduct.Parts(main, spare, product.metadata(), engine, pool, environment, 0, 1 << 20));
         DiskRequest request = new DiskRequest(ended -> {});
         request.offsetBytes = 2L * (MAPPINGS + IN_THE_LOG - 1) * Place.UNIT_BYTES;
         request.lengthBytes = Place.UNIT_BYTES;

@@ -90,15 +90,6 @@ class SeededBugsTest {
                         "if (request.fua && offsetBytes < 0) {",
                         Step.WRITE_FUA),
                 core(
-                        "a flush that failed is forgotten",
-                        "TrackedDevice",
-                        "            latch(e);\n            throw e;\n",
-                        "            throw e;\n",
-                        Step.WRITE_A,
-                        Step.MAIN_FLUSH_FAILS,
-                        Step.FLUSH,
-                        Step.FLUSH),
-                core(
                         "a clean stop does not flush main",
                         "VirtualDisk",
                         "boolean mainFlushed = flush(main);",
@@ -142,15 +133,6 @@ class SeededBugsTest {
                 """);
         return Stream.of(
                 early,
-                core(
-                        "a unit whose record is uncertain may be written",
-                        "WriteRecovery",
-                        "release(plan::withBars);",
-                        "release(s -> s);",
-                        Step.MAIN_FAILS_TWICE,
-                        Step.COMMIT_FLUSH_FAILS,
-                        Step.WRITE_B,
-                        Step.WRITE_FUA),
                 metadata(
                         "the mask of a partial write is forgotten",
                         "Entry",

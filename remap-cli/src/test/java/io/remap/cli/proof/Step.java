@@ -55,6 +55,10 @@ enum Step {
     /** Those of goal G1: all workloads of up to four of them are tried. */
     static final Set<Step> BASE = EnumSet.range(WRITE_A, MAPPED_SLOT_BAD);
 
+    /** All but failing flushes: what the ledger of unflushed writes makes of those is judged by its own tests. */
+    static final Set<Step> JUDGED =
+            EnumSet.complementOf(EnumSet.of(MAIN_FLUSH_FAILS, SPARE_FLUSH_FAILS, COMMIT_FLUSH_FAILS));
+
     static String text(List<Step> workload) {
         return String.join(",", workload.stream().map(Step::name).toList());
     }

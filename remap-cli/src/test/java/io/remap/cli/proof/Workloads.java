@@ -22,7 +22,7 @@ final class Workloads {
     private static final int LOG_BLOCKS = 2;
 
     private final Iterator<List<Step>> always;
-    private final List<Step> all = List.of(Step.values());
+    private final List<Step> all = List.copyOf(Step.JUDGED);
     private final int longest;
     private int length = WHOLE_LENGTH + 1;
     private long index;
