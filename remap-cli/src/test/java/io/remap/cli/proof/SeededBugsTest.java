@@ -324,11 +324,10 @@ class SeededBugsTest {
                                 ""),
                 new Mutant("superblocks do not wait for the first generation", "remap-metadata", METADATA)
                         .replace("Formatter", "        checkpoint.write(arena(layout, 0), Tables.EMPTY);\n", "")
-                        .replace(
-                                "Formatter",
-                                "        Identities.write(io, superblock, 0, 1);\n",
-                                "        Identities.write(io, superblock, 0, 1);\n"
-                                        + "        checkpoint.write(arena(layout, 0), Tables.EMPTY);\n"));
+                        .replace("Formatter", "        Identities.write(io, superblock, 0, 1);\n", """
+                                        Identities.write(io, superblock, 0, 1);
+                                        checkpoint.write(arena(layout, 0), Tables.EMPTY);
+                                """));
     }
 
     private static MetadataProvider metadataOf(Mutant mutant, Path directory) throws Exception {
