@@ -143,7 +143,10 @@ final class RequestContext extends DeviceIo implements WriteRecovery.Client {
 
     /** Writes that have no room in the ledger wait for a flush; if that fails, they cannot be promised. */
     private void roomMade(DeviceException error) {
-        if (error == null) {
+        if (error == null && disk.main.ledgerIsCrowded()) {
+            // Writes that are still under way have its oldest entries: another flush gives no room before they end.
+            disk.environment.scheduler().schedule(enterPiece, VirtualDisk.TABLE_FULL_RETRY_MILLIS);
+        } else if (error == null) {
             disk.environment.scheduler().execute(enterPiece);
         } else {
             disk.log.flushFailed(error);

@@ -153,9 +153,12 @@ public final class TrackedDevice implements BlockDevice {
         state.inDoubt = inDoubt;
     }
 
-    /** Whether nothing acknowledged can be in a volatile cache. */
+    /**
+     * Whether nothing acknowledged can be in a volatile cache, and no sync is needed for room in the ledger either: writes
+     * that failed are recorded too.
+     */
     boolean isClean() {
-        return state.doubt == null && state.flushed.get() == state.written.get();
+        return state.doubt == null && state.flushed.get() == state.written.get() && !ledgerIsCrowded();
     }
 
     /** Whether there is so little room in the ledger that writes had better wait for a flush. */
