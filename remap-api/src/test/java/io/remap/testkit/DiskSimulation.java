@@ -213,7 +213,9 @@ public final class DiskSimulation implements AutoCloseable {
             long before = scheduler.steps();
             scheduler.run(Math.min(end - before, 1 + random.nextInt(FAULT_EVERY_STEPS)));
             require(scheduler.steps() - before > 0, () -> "requests wait, but nothing goes on");
-            require(scheduler.steps() < SimScheduler.MAX_STEPS, () -> "a life without an end: something repeats itself at once");
+            require(
+                    scheduler.steps() < SimScheduler.MAX_STEPS,
+                    () -> "a life without an end: something repeats itself at once");
             somethingHappens();
         }
         if (maxSteps == Long.MAX_VALUE) {
