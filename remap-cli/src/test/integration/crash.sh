@@ -134,15 +134,15 @@ test_killed_while_a_spare_is_formatted() {
     command -v strace nbdcopy > /dev/null || { echo "suite: killed while formatting: needs strace and nbdcopy, left out"; return; }
     head -c 4M /dev/urandom > original
     local point
-    # Writes 1 to 16: the format is not complete. From 17 on it is, and only the witness may be missing.
-    for point in "pwrite64 1" "pwrite64 16" "fdatasync 3" "pwrite64 17" "fsetxattr 1"; do
+    # Writes 1 to 22: the format is not complete. From 23 on it is, and only the witness may be missing.
+    for point in "pwrite64 1" "pwrite64 22" "fdatasync 3" "pwrite64 23" "fsetxattr 1"; do
         rm -f main.img spare.img
         cp original main.img
         truncate -s 8M spare.img
         killed_at "${point% *}" "${point#* }" create main.img --spare spare.img
         assert_same_content main.img original
         case $point in
-            "pwrite64 17" | fsetxattr*)
+            "pwrite64 23" | fsetxattr*)
                 assert_status 5 "$remap" create main.img --spare spare.img
                 assert_contains "$output" "--force"
                 ;;
@@ -158,7 +158,7 @@ test_killed_while_serve_makes_and_formats_a_spare() {
     command -v strace nbdcopy > /dev/null || { echo "suite: killed while serving first: needs strace and nbdcopy, left out"; return; }
     head -c 4M /dev/urandom > original
     local point
-    for point in "fallocate* 1" "linkat* 1" "fsync 1" "pwrite64 9" "pwrite64 17" "fsetxattr 1"; do
+    for point in "fallocate* 1" "linkat* 1" "fsync 1" "pwrite64 9" "pwrite64 23" "fsetxattr 1"; do
         rm -f main.img main.img.spare
         cp original main.img
         killed_at "${point% *}" "${point#* }" serve main.img --name disk
