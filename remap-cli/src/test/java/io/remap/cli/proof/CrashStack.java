@@ -30,6 +30,10 @@ final class CrashStack {
     static final int SECTOR_BYTES = 2048;
 
     static final int UNIT_BYTES = 4096;
+
+    /** More than any workload fills, and little: each of the many starts allocates it. */
+    private static final long LEDGER_BYTES = 64 << 10;
+
     static final int MAIN_BYTES = 8 * UNIT_BYTES;
     /** The smallest spare that the format takes. */
     static final int SPARE_BYTES = 4 << 20;
@@ -83,7 +87,7 @@ final class CrashStack {
                 parts.pool,
                 tasks.environment(random),
                 0,
-                1 << 20));
+                LEDGER_BYTES));
     }
 
     /** Whether everything is on stable storage. */
