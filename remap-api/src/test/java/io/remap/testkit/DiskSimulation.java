@@ -16,7 +16,9 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.BitSet;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.UUID;
 import java.util.function.Supplier;
@@ -63,6 +65,9 @@ public final class DiskSimulation implements AutoCloseable {
 
     /** Sectors of main that take writes and cannot be read: an acknowledged write does not help. */
     private final BitSet writeOnly = new BitSet();
+
+    /** How often each event of the devices was counted so far. */
+    private final Map<String, Long> counted = new HashMap<>();
 
     private SimProduct.Running running;
     private List<SimClient> clients = List.of();
@@ -476,12 +481,14 @@ public final class DiskSimulation implements AutoCloseable {
 
     private void addCounters() {
         coverage.addAll(running.counters());
+        long onSpare = 0;
         for (Fault fault : Fault.values()) {
-            coverage.add("faults " + fault, main.hits(fault));
-            coverage.add("spare faults", spare.hits(fault));
+            countUpTo("faults " + fault, main.hits(fault));
+            onSpare += spare.hits(fault);
         }
-        coverage.add("device gone", main.goneHits() + spare.goneHits());
-        coverage.add("buffers refused", buffers.refusals());
+        countUpTo("spare faults", onSpare);
+        countUpTo("device gone", main.goneHits() + spare.goneHits());
+        countUpTo("buffers refused", buffers.refusals());
         require(
                 plan.mainFaults
                         || plan.moves
@@ -494,6 +501,12 @@ public final class DiskSimulation implements AutoCloseable {
         require(
                 plan.mainFaults || plan.spareFaults || running.counters().get("remap.new-unreadable-sectors") == 0,
                 () -> "a sector counts as unreadable, but none ever was");
+    }
+
+    /** What counts on over the deaths of the process is added once. */
+    private void countUpTo(String event, long total) {
+        Long before = counted.put(event, total);
+        coverage.add(event, total - (before == null ? 0 : before));
     }
 
     /** Sector by sector, so that no bad one hides the others. */

@@ -1,8 +1,11 @@
 package io.remap.testkit;
 
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
+import java.util.function.Predicate;
 
 /** How often each class of event happened over a run of simulations. Thread-safe. */
 public final class SimCoverage {
@@ -61,6 +64,12 @@ public final class SimCoverage {
             "return.repeated-copies",
             "return.units-out-of-time");
 
+    private static final Set<String> OPERATIONS = Set.of(
+            "reads", "unaligned reads", "writes", "unaligned writes", "trims", "zeroed", "flushes", "flushes failed");
+    private static final Set<String> FAULTS =
+            Set.of("device gone", "host errors", "spare faults", "store failed", "store refused");
+    private static final Set<String> CRASHES = Set.of("crashes", "power cuts");
+
     private final Map<String, Long> counts = new TreeMap<>();
 
     public synchronized void count(String event) {
@@ -83,6 +92,23 @@ public final class SimCoverage {
         if (!missing.isEmpty()) {
             throw new AssertionError("the run never met: " + missing + "; it met " + this);
         }
+    }
+
+    /** Requests, faults that were met, and deaths of the process, as sums over their classes. */
+    synchronized String totals() {
+        return String.format(
+                Locale.ROOT,
+                "%,d operations, %,d faults, %,d crashes",
+                sum(OPERATIONS::contains),
+                sum(event -> FAULTS.contains(event) || event.startsWith("faults ")),
+                sum(CRASHES::contains));
+    }
+
+    private long sum(Predicate<String> which) {
+        return counts.entrySet().stream()
+                .filter(entry -> which.test(entry.getKey()))
+                .mapToLong(Map.Entry::getValue)
+                .sum();
     }
 
     @Override

@@ -6,7 +6,6 @@ import java.util.function.Supplier;
 
 /** Runs {@link DiskSimulation}s of many seeds, or of the one that the property {@code remap.seed} names. */
 public final class SimulationRun {
-    private static final int SOAK_SEEDS = 100_000;
     private static final int TRACE_CHARS_MAX = Integer.getInteger("remap.trace", 6_000);
 
     private final String module;
@@ -29,9 +28,10 @@ public final class SimulationRun {
      * Runs the seeds from 1 on until the seconds are spent, and so many at least; throws at the first that fails, and if a
      * class of events was never met. The property {@code remap.seeds} asks for exactly so many.
      *
+     * @param fullSeeds how many a soak runs
      * @param required the events that must be met
      */
-    public void run(int leastSeeds, double seconds, List<String> required) {
+    public void run(int leastSeeds, double seconds, int fullSeeds, List<String> required) {
         String wanted = System.getProperty(DiskSimulation.SEED_PROPERTY);
         if (wanted != null) {
             long seed = Long.parseLong(wanted);
@@ -44,7 +44,7 @@ public final class SimulationRun {
         Integer asked = Integer.getInteger("remap.seeds");
         long least = asked == null ? leastSeeds : asked;
         SuiteBudget budget = new SuiteBudget(
-                "G4 " + test.getSimpleName(), "seeds", seconds, least, asked == null ? SOAK_SEEDS : asked);
+                "G4 " + test.getSimpleName(), "seeds", seconds, least, asked == null ? fullSeeds : asked);
         for (long seed = 1; asked == null ? budget.goesOn() : seed <= asked; seed++) {
             if (failureOf(seed, false).isPresent()) {
                 // Once more, with a trace.
@@ -54,7 +54,7 @@ public final class SimulationRun {
             }
             budget.ran(1);
         }
-        budget.finish(coverage.toString());
+        budget.finish(coverage.totals() + "; " + coverage);
         coverage.checkComplete(required);
     }
 

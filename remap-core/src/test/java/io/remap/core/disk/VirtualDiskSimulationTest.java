@@ -8,10 +8,11 @@ import org.junit.jupiter.api.Test;
 class VirtualDiskSimulationTest {
     private static final int LEAST_SEEDS = 1_000;
     private static final double SECONDS = 30;
+    private static final int FULL_SEEDS = 30_000;
 
     @Test
     void answersAreAllowedAndErrorsExplained() {
         new SimulationRun("remap-core", VirtualDiskSimulationTest.class, SimulatedVirtualDisk::new)
-                .run(LEAST_SEEDS, SECONDS, SimCoverage.REQUIRED);
+                .run(LEAST_SEEDS, SECONDS, FULL_SEEDS, SimCoverage.REQUIRED);
     }
 }
