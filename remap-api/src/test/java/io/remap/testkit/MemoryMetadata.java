@@ -56,9 +56,19 @@ public final class MemoryMetadata implements MetadataProvider {
         private final BitSet badSlots = new BitSet();
         private long generation = 1;
         private volatile Map<String, byte[]> saved = Map.of();
+        private volatile boolean clean = true;
 
         private Tables(PairIdentity pair) {
             this.pair = pair;
+        }
+
+        private Tables(Tables other) {
+            this(other.pair);
+            table = other.table;
+            badSlots.or(other.badSlots);
+            generation = other.generation;
+            saved = other.saved;
+            clean = other.clean;
         }
 
         private void apply(List<MapChange> changes) {
@@ -69,6 +79,16 @@ public final class MemoryMetadata implements MetadataProvider {
                 }
             }
         }
+    }
+
+    /** What stands on a spare now, to be put back by {@link #restore}. */
+    public synchronized Object copy(BlockDevice spare) {
+        return new Tables(spares.get(key(spare)));
+    }
+
+    /** Has an older, or another, content stand on a spare. */
+    public synchronized void restore(BlockDevice spare, Object copy) {
+        spares.put(key(spare), new Tables((Tables) copy));
     }
 
     /** Decides how each commit ends that could be made durable. */
@@ -156,8 +176,11 @@ public final class MemoryMetadata implements MetadataProvider {
 
         private RemapTable committed;
         private BitSet committedBadSlots;
+        private final boolean cleanBefore;
         private boolean working;
         private String failure;
+        private boolean unclean;
+        private boolean cleanStopRecorded;
         private Runnable whenTakenOver = () -> {};
 
         private Store(BlockDevice spare, Tables tables, SparePlan plan, boolean readOnly, Environment environment) {
@@ -168,6 +191,11 @@ public final class MemoryMetadata implements MetadataProvider {
             this.committed = tables.table;
             this.committedBadSlots = (BitSet) tables.badSlots.clone();
             this.failure = readOnly ? "opened read-only" : null;
+            this.cleanBefore = tables.clean;
+            if (!readOnly) {
+                tables.clean = false;
+                tables.generation++;
+            }
         }
 
         @Override
@@ -292,7 +320,12 @@ public final class MemoryMetadata implements MetadataProvider {
 
         @Override
         public boolean stoppedInOrder() {
-            return true;
+            return cleanBefore;
+        }
+
+        @Override
+        public synchronized boolean cleanStopRecorded() {
+            return cleanStopRecorded;
         }
 
         @Override
@@ -331,8 +364,9 @@ public final class MemoryMetadata implements MetadataProvider {
         }
 
         @Override
-        public void stopIsUnclean() {
+        public synchronized void stopIsUnclean() {
             uncleanStops.incrementAndGet();
+            unclean = true;
         }
 
         @Override
@@ -343,6 +377,10 @@ public final class MemoryMetadata implements MetadataProvider {
                         throw new IllegalStateException("commits did not end; a simulation must let them end first");
                     }
                     wait(1);
+                }
+                if (failure == null && !unclean) {
+                    tables.clean = true;
+                    cleanStopRecorded = true;
                 }
             } catch (InterruptedException e) {
                 Thread.currentThread().interrupt();

@@ -34,6 +34,7 @@ final class Autosave implements AutoCloseable {
     private Scheduler.Cancellable timer;
     private boolean saving;
     private boolean closed;
+    private Map<String, byte[]> lastWanted;
     private long saves;
     private long savedNanos;
     private String failure = "";
@@ -78,11 +79,20 @@ final class Autosave implements AutoCloseable {
         schedule();
     }
 
-    private void saveNow() {
+    /** Begins a save if anything has changed and none is under way. */
+    void saveNow() {
+        save(sections());
+    }
+
+    private Map<String, byte[]> sections() {
         Map<String, byte[]> sections = new LinkedHashMap<>();
         for (Saved part : parts) {
             sections.put(part.section(), part.save());
         }
+        return sections;
+    }
+
+    private void save(Map<String, byte[]> sections) {
         synchronized (this) {
             if (saving || same(sections, last)) {
                 return;
@@ -132,9 +142,18 @@ final class Autosave implements AutoCloseable {
                 timer.cancel();
             }
         }
-        saveNow();
+        Map<String, byte[]> sections = sections();
+        synchronized (this) {
+            lastWanted = sections;
+        }
+        save(sections);
         synchronized (this) {
             closed = true;
         }
+    }
+
+    /** Whether what {@link #close} wanted to save is on the spare; certain once the store is closed. */
+    synchronized boolean lastSaved() {
+        return lastWanted != null && same(lastWanted, last);
     }
 }

@@ -12,6 +12,7 @@ import java.util.Optional;
  * @param readOnly writes must be refused, whatever the specification says
  * @param absence state of the metadata feature while there is no store: absent, or failed and why
  * @param witness state of the witness that ties main to its spare
+ * @param unwitnessedStop id of a clean stop that the witness still tells of, as it could not be written; 0: none
  * @param notices what the user should know, one line each
  */
 record PairMetadata(
@@ -19,6 +20,7 @@ record PairMetadata(
         boolean readOnly,
         FeatureStatus absence,
         FeatureStatus witness,
+        long unwitnessedStop,
         List<String> notices)
         implements AutoCloseable {
     PairMetadata {

@@ -12,6 +12,9 @@ interface PairOpener {
     /** As {@link Pairing#openMetadata}. */
     PairMetadata openMetadata(PairDevices devices, Settings settings) throws Refusal, DeviceException;
 
+    /** As {@link Pairing#noteStop}. */
+    void noteStop(PairDevices devices, PairMetadata closed, long stopId);
+
     static PairOpener of(Pairing pairing) {
         return new PairOpener() {
             @Override
@@ -22,6 +25,11 @@ interface PairOpener {
             @Override
             public PairMetadata openMetadata(PairDevices devices, Settings settings) throws Refusal, DeviceException {
                 return pairing.openMetadata(devices, settings);
+            }
+
+            @Override
+            public void noteStop(PairDevices devices, PairMetadata closed, long stopId) {
+                pairing.noteStop(devices, closed, stopId);
             }
         };
     }

@@ -42,8 +42,8 @@ import org.slf4j.LoggerFactory;
  * <ol>
  *   <li>The spare shares no byte with main, has sectors no larger, and survives what main survives.
  *   <li>What is a spare is not served as a main, and what is known as a main is not formatted: they were swapped.
- *   <li>A main with a witness is served with the spare of that pair only, and only if that spare's table is not older than
- *       the witness (a spare restored from a copy).
+ *   <li>A main with a witness is served with the spare of that pair only, and only if that spare is not older than the
+ *       witness, and after a clean stop the very one that was stopped: {@link LastStop}.
  *   <li>A spare of a pair is taken only by the main of that pair: same size, same sectors, and the witness or the name;
  *       the name of a main that could carry a witness is enough only while no sector stands on the spare.
  *   <li>A blank spare is formatted; anything else on it is the user's.
@@ -342,6 +342,7 @@ public final class Pairing {
                     pair.spec().readOnly(),
                     FeatureStatus.of("metadata", FeatureState.ABSENT, built ? "no spare" : "no module provides it"),
                     FeatureStatus.of("witness", FeatureState.ABSENT, "no spare"),
+                    0,
                     List.of());
         }
         MetadataProvider metadata = requireMetadata();
@@ -356,11 +357,10 @@ public final class Pairing {
             metadata.format(spare.direct(), newPair(pair.main()), environment);
             notices.add("formatted the blank spare " + PairGeometry.sized(spare));
         }
-        if (witness.isPresent()) {
-            refuseOlder(metadata, pair, witness.get(), settings);
-        } else if (content.kind() == SpareContent.Kind.SPARE) {
-            refuseWithoutWitness(metadata, pair, content.pair().orElseThrow(), settings);
+        if (content.kind() == SpareContent.Kind.SPARE) {
+            examine(metadata, pair, witness, settings);
         }
+        long unwitnessedStop = takeBackStop(pair, witness);
         MetadataStore store = metadata.open(spare.direct(), pair.spec().readOnly(), environment, settings);
         try {
             FeatureStatus left = witnessOf(pair, store);
@@ -368,47 +368,60 @@ public final class Pairing {
                 PairMatch.requireWitness(pair.main(), left, pair.spec().noWitness());
                 notices.add("no witness could be left on this host: " + left.detail());
             }
-            return new PairMetadata(Optional.of(store), pair.spec().readOnly(), store.status(), left, notices);
+            return new PairMetadata(
+                    Optional.of(store), pair.spec().readOnly(), store.status(), left, unwitnessedStop, notices);
         } catch (Refusal | RuntimeException e) {
             store.close();
             throw e;
         }
     }
 
-    /** A spare whose table is older than the witness is an old copy: its sectors would be old data. Writes nothing. */
-    private void refuseOlder(MetadataProvider metadata, PairDevices pair, Witness witness, Settings settings)
+    /** Looks at a spare that was used before: whether it is the one that main remembers. Writes nothing. */
+    private void examine(MetadataProvider metadata, PairDevices pair, Optional<Witness> witness, Settings settings)
             throws Refusal, DeviceException {
-        BlockDevice spare = pair.spare().orElseThrow();
-        try (MetadataStore look = metadata.open(spare.direct(), true, environment, settings)) {
-            if (look.generation() < witness.generation()) {
-                throw new Refusal(
-                        Refusal.Kind.WRONG_DEVICE,
-                        "spare " + spare.name() + " is older than "
-                                + pair.main().name()
-                                + " remembers (generation " + look.generation() + ", expected " + witness.generation()
-                                + " or later): it was restored from a copy. Use the current one; or, to give up what "
-                                + "stands on it: remap forget " + pair.main().name());
+        try (MetadataStore look = metadata.open(pair.spare().orElseThrow().direct(), true, environment, settings)) {
+            if (witness.isPresent()) {
+                LastStop.refuseOther(pair, witness.get(), look);
+            } else {
+                refuseWithoutWitness(pair, look);
             }
         }
     }
 
     /**
      * A file that carries no witness although it could is another one by the same name, an old copy, or was forgotten: with
-     * sectors of a spare it would be a mix of two disks. Writes nothing.
+     * sectors of a spare it would be a mix of two disks.
      */
-    private void refuseWithoutWitness(
-            MetadataProvider metadata, PairDevices pair, PairIdentity identity, Settings settings)
-            throws Refusal, DeviceException {
-        DiskSpec spec = pair.spec();
+    private static void refuseWithoutWitness(PairDevices pair, MetadataStore look) throws Refusal {
         boolean couldCarry = pair.main()
                 .capability(WitnessTag.class)
                 .filter(WitnessTag::isOwn)
                 .isPresent();
-        if (!couldCarry || spec.adopt() || spec.noWitness()) {
-            return;
+        if (couldCarry && !pair.spec().adopt() && !pair.spec().noWitness()) {
+            PairMatch.refuseSectorsOfAnother(pair, look.pair(), look.table());
         }
-        try (MetadataStore look = metadata.open(pair.spare().orElseThrow().direct(), true, environment, settings)) {
-            PairMatch.refuseSectorsOfAnother(pair, identity, look.table());
+    }
+
+    /**
+     * The witness no longer tells of a clean stop, before the spare changes: see {@link LastStop}.
+     *
+     * @return id of the stop that it goes on telling of, as it cannot be written; 0 if there is none
+     */
+    private long takeBackStop(PairDevices pair, Optional<Witness> witness) {
+        if (pair.spec().readOnly() || witness.flatMap(Witness::stop).isEmpty()) {
+            return 0;
+        }
+        FeatureStatus left = witnesses.leave(pair.main(), witness.get().withoutStop());
+        return left.state() == FeatureState.FAILED ? witness.get().stop().get().id() : 0;
+    }
+
+    /** After the table was closed in order: the witness says so, and by what the spare is known then. */
+    void noteStop(PairDevices pair, PairMetadata closed, long stopId) {
+        MetadataStore store = closed.store().orElseThrow();
+        FeatureStatus left = witnesses.leave(
+                pair.main(), witness(pair, store).stopped(new Witness.Stop(stopId, TableDigest.of(store))));
+        if (left.state() == FeatureState.FAILED) {
+            LOG.warn("{}: the clean stop could not be noted: {}", pair.main().name(), left.detail());
         }
     }
 
@@ -416,13 +429,15 @@ public final class Pairing {
         if (pair.spec().readOnly()) {
             return FeatureStatus.of("witness", FeatureState.ABSENT, "read-only writes none");
         }
-        return witnesses.leave(
-                pair.main(),
-                Witness.of(
-                        store.pair(),
-                        store.generation(),
-                        store.table().mappedUnits(),
-                        pair.spare().orElseThrow().name()));
+        return witnesses.leave(pair.main(), witness(pair, store));
+    }
+
+    private static Witness witness(PairDevices pair, MetadataStore store) {
+        return Witness.of(
+                store.pair(),
+                store.generation(),
+                store.table().mappedUnits(),
+                pair.spare().orElseThrow().name());
     }
 
     private MetadataProvider requireMetadata() throws Refusal {

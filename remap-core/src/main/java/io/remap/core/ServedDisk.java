@@ -45,6 +45,7 @@ final class ServedDisk {
     private VirtualDisk disk;
     private Lifetime lifetime;
     private Autosave autosave;
+    private StopNote stopNote;
     private boolean stoppedInOrder;
 
     /** Its last state, once the stop has begun. */
@@ -114,7 +115,7 @@ final class ServedDisk {
 
     private void startMetadata() throws Refusal, DeviceException {
         metadata = service.pairs().openMetadata(devices, service.settings());
-        stack.push("metadata", metadata::close);
+        stack.push("metadata", this::closeMetadata);
         long seconds = service.own().verifySeconds();
         Optional<MetadataCopies> copies = metadata.store().flatMap(MetadataStore::copies);
         if (seconds > 0 && copies.isPresent() && !metadata.readOnly()) {
@@ -148,10 +149,11 @@ final class ServedDisk {
 
     private void startAutosave(MetadataStore store) {
         lifetime = new Lifetime(disk.counters());
+        stopNote = new StopNote(metadata.unwitnessedStop());
         autosave = new Autosave(
                 name(),
                 store,
-                List.of(disk.events(), lifetime),
+                List.of(disk.events(), lifetime, stopNote),
                 service.environment(),
                 service.own().autosavePauseMillis());
         autosave.start();
@@ -160,14 +162,33 @@ final class ServedDisk {
                 .note(
                         first || store.stoppedInOrder() ? DiskEvent.Kind.STARTED : DiskEvent.Kind.STARTED_AFTER_CRASH,
                         "");
+        if (metadata.unwitnessedStop() != 0) {
+            // The witness of main claims a stop that is over: the spare has to say so before the next start asks.
+            autosave.saveNow();
+        }
     }
 
     private void closeAutosave() {
         if (autosave != null) {
             if (stoppedInOrder) {
                 disk.events().note(DiskEvent.Kind.STOPPED, "");
+                stopNote.stopping(newStopId(), metadata.store().orElseThrow().generation());
             }
             autosave.close();
+        }
+    }
+
+    private long newStopId() {
+        long id = service.environment().random().nextLong();
+        return id == 0 ? 1 : id;
+    }
+
+    /** The witness tells of a clean stop only after the spare does. */
+    private void closeMetadata() {
+        metadata.close();
+        boolean told = autosave != null && stopNote.id() != 0 && autosave.lastSaved();
+        if (told && metadata.store().orElseThrow().cleanStopRecorded()) {
+            service.pairs().noteStop(devices, metadata, stopNote.id());
         }
     }
 

@@ -102,7 +102,7 @@ public final class SpareCare {
                     OptionalLong.empty(),
                     false);
             try (BlockDevice mainDevice = devices.open(main.get(), look)) {
-                compare(mainDevice, report, findings);
+                compare(mainDevice, device, report, findings);
                 return full(device, Optional.of(mainDevice), report, findings, level);
             }
         }
@@ -191,7 +191,8 @@ public final class SpareCare {
         return new Checked(spare, level, service, whole, sectorsRead, sectorsUnreadable);
     }
 
-    private void compare(BlockDevice main, MetadataReport report, List<Finding> findings) throws Refusal {
+    private void compare(BlockDevice main, BlockDevice spare, MetadataReport report, List<Finding> findings)
+            throws Refusal, DeviceException {
         PairIdentity pair = report.pair().orElseThrow();
         String which = "name the main that this spare belongs to (then it was " + pair.mainStableId() + ")";
         if (pair.mainSizeBytes() != main.traits().sizeBytes()
@@ -217,12 +218,19 @@ public final class SpareCare {
                     Severity.ERROR,
                     main.name() + " belongs to " + witness.get().wanted() + ", not to this one",
                     "check that spare; 'remap forget " + main.name() + "' gives up what stands on it"));
-        } else if (witness.get().generation() > report.generation() && report.generation() > 0) {
-            findings.add(new Finding(
-                    Severity.ERROR,
-                    "the spare is older than " + main.name() + " remembers: generation " + report.generation()
-                            + ", expected " + witness.get().generation() + " or later",
-                    "it was restored from a copy; use the current one"));
+        } else if (report.verdict() != Verdict.UNUSABLE) {
+            compareLastStop(main, spare, witness.get(), findings);
+        }
+    }
+
+    private void compareLastStop(BlockDevice main, BlockDevice spare, Witness witness, List<Finding> findings)
+            throws Refusal, DeviceException {
+        try (MetadataStore look = requireMetadata().open(spare.direct(), true, environment, Settings.defaults())) {
+            LastStop.difference(witness, look)
+                    .ifPresent(difference -> findings.add(new Finding(
+                            Severity.ERROR,
+                            "beside " + main.name() + " the spare is a wrong one: it " + difference,
+                            "use the devices that were served together last")));
         }
     }
 

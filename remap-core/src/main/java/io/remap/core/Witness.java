@@ -2,6 +2,7 @@ package io.remap.core;
 
 import io.remap.api.spi.PairIdentity;
 import java.nio.charset.StandardCharsets;
+import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
@@ -19,18 +20,41 @@ import java.util.UUID;
  * @param mappedUnits units with an entry then; for people
  * @param spareName the spare as the user named it then; for people
  * @param mainStableId main then; for people
+ * @param stop the clean stop that came last, while the pair has not been opened for writing since
  */
-record Witness(UUID pairUuid, long generation, long mappedUnits, String spareName, String mainStableId) {
+record Witness(
+        UUID pairUuid, long generation, long mappedUnits, String spareName, String mainStableId, Optional<Stop> stop) {
+    /**
+     * A clean stop: what the spare must show as long as nobody opened the pair for writing.
+     *
+     * @param id drawn for this stop, never 0; the spare has it too
+     * @param tableDigest {@link TableDigest} of what was mapped then
+     */
+    record Stop(long id, int tableDigest) {}
+
     static final UUID UNKNOWN_PAIR = new UUID(0, 0);
 
     private static final String VERSION_KEY = "remap-witness";
     private static final String VERSION = "1";
 
+    private static final String STOP_KEY = "stop";
+    private static final String DIGEST_KEY = "table-crc32c";
+
     /** Longest name that is kept, so that a note fits into an extended attribute. */
-    private static final int MAX_NAME_CHARS = 300;
+    private static final int MAX_NAME_BYTES = 300;
 
     static Witness of(PairIdentity pair, long generation, long mappedUnits, String spareName) {
-        return new Witness(pair.pairUuid(), generation, mappedUnits, spareName, pair.mainStableId());
+        return new Witness(pair.pairUuid(), generation, mappedUnits, spareName, pair.mainStableId(), Optional.empty());
+    }
+
+    /** The same of a pair that was stopped in order. */
+    Witness stopped(Stop last) {
+        return new Witness(pairUuid, generation, mappedUnits, spareName, mainStableId, Optional.of(last));
+    }
+
+    /** The same, claiming nothing about how the pair was stopped. */
+    Witness withoutStop() {
+        return new Witness(pairUuid, generation, mappedUnits, spareName, mainStableId, Optional.empty());
     }
 
     boolean isOf(PairIdentity pair) {
@@ -41,12 +65,19 @@ record Witness(UUID pairUuid, long generation, long mappedUnits, String spareNam
         String text =
                 VERSION_KEY + "=" + VERSION + "\npair=" + pairUuid + "\ngeneration=" + generation + "\nmapped-units="
                         + mappedUnits + "\nspare=" + oneLine(spareName) + "\nmain=" + oneLine(mainStableId) + "\n";
-        return text.getBytes(StandardCharsets.UTF_8);
+        String stopLines = stop.map(last -> STOP_KEY + "=" + HexFormat.of().toHexDigits(last.id) + "\n" + DIGEST_KEY
+                        + "=" + HexFormat.of().toHexDigits(last.tableDigest) + "\n")
+                .orElse("");
+        return (text + stopLines).getBytes(StandardCharsets.UTF_8);
     }
 
     private static String oneLine(String name) {
         String clean = name.replaceAll("\\p{Cntrl}", "?");
-        return clean.length() <= MAX_NAME_CHARS ? clean : clean.substring(clean.length() - MAX_NAME_CHARS);
+        int from = Math.max(0, clean.length() - MAX_NAME_BYTES);
+        while (clean.substring(from).getBytes(StandardCharsets.UTF_8).length > MAX_NAME_BYTES) {
+            from++;
+        }
+        return clean.substring(from);
     }
 
     static Witness decode(byte[] bytes) {
@@ -66,12 +97,25 @@ record Witness(UUID pairUuid, long generation, long mappedUnits, String spareNam
                         Long.parseLong(values.getOrDefault("generation", "")),
                         Long.parseLong(values.getOrDefault("mapped-units", "0")),
                         spare,
-                        main);
+                        main,
+                        decodeStop(values));
             }
         } catch (IllegalArgumentException e) {
             // Not readable: a pair that nobody can show.
         }
-        return new Witness(UNKNOWN_PAIR, 0, 0, spare, main);
+        return new Witness(UNKNOWN_PAIR, 0, 0, spare, main, Optional.empty());
+    }
+
+    private static Optional<Stop> decodeStop(Map<String, String> values) {
+        String id = values.get(STOP_KEY);
+        String digest = values.getOrDefault(DIGEST_KEY, "");
+        if (id == null) {
+            return Optional.empty();
+        }
+        if (id.isEmpty() || digest.isEmpty()) {
+            throw new IllegalArgumentException("a stop without its id or its digest");
+        }
+        return Optional.of(new Stop(HexFormat.fromHexDigitsToLong(id), HexFormat.fromHexDigits(digest)));
     }
 
     /** What main is waiting for, for messages. */

@@ -64,15 +64,26 @@ final class Witnesses {
     }
 
     private Optional<Witness> read(BlockDevice main) throws IOException {
+        Optional<Witness> carried = Optional.empty();
         Optional<WitnessTag> tag = main.capability(WitnessTag.class);
         if (tag.isPresent()) {
-            Optional<byte[]> note = tag.get().readTag();
-            if (note.isPresent()) {
-                return note.map(Witness::decode);
-            }
+            carried = tag.get().readTag().map(Witness::decode);
         }
-        // Also where main can carry a tag: it may have been written before the file system could.
-        return readFile(fileOf(main.identity())).map(Witness::decode);
+        // Also where main can carry a tag: it may have been written when the file system could not, or cannot any more.
+        Optional<Witness> filed = readFile(fileOf(main.identity())).map(Witness::decode);
+        return carried.isPresent() && filed.isPresent()
+                ? Optional.of(newer(carried.get(), filed.get()))
+                : carried.or(() -> filed);
+    }
+
+    /** Of two of one pair the later one; a clean stop is taken back before the generation grows. Else the one on main. */
+    private static Witness newer(Witness carried, Witness filed) {
+        if (!filed.pairUuid().equals(carried.pairUuid()) || filed.generation() < carried.generation()) {
+            return carried;
+        }
+        boolean later =
+                filed.generation() > carried.generation() || filed.stop().isEmpty();
+        return later ? filed : carried;
     }
 
     private Optional<byte[]> readFile(Path file) throws IOException {

@@ -316,7 +316,8 @@ class PairingTest {
                     .pair()
                     .orElseThrow()
                     .pairUuid();
-            new Witnesses(state).leave(devices.main(), new Witness(pair, 1_000_000, 0, "spare.img", ""));
+            new Witnesses(state)
+                    .leave(devices.main(), new Witness(pair, 1_000_000, 0, "spare.img", "", Optional.empty()));
         }
         assertSays(refused(with(spare), Refusal.Kind.WRONG_DEVICE), "older", "1000000");
     }
@@ -354,7 +355,8 @@ class PairingTest {
                     text);
         }
         try (PairDevices devices = pairing.openDevices(with(spare))) {
-            new Witnesses(state).leave(devices.main(), new Witness(Witness.UNKNOWN_PAIR, 0, 0, "", ""));
+            new Witnesses(state)
+                    .leave(devices.main(), new Witness(Witness.UNKNOWN_PAIR, 0, 0, "", "", Optional.empty()));
         }
         refused(with(spare), Refusal.Kind.WRONG_DEVICE);
         refused(alone(), Refusal.Kind.WRONG_DEVICE);

@@ -68,6 +68,7 @@ class ServiceLifecycleTest {
                         "drain",
                         "close health a",
                         "close metadata a",
+                        "note the stop of a",
                         "close a-spare",
                         "close a-main",
                         "close frontend",

@@ -260,6 +260,7 @@ final class ServiceRig implements AutoCloseable {
                         true,
                         FeatureStatus.of("metadata", FeatureState.FAILED, "damaged"),
                         witness,
+                        0,
                         List.of());
             }
             TrackedDevice spare = pair.spare().orElseThrow();
@@ -278,7 +279,12 @@ final class ServiceRig implements AutoCloseable {
                             throw e.getCause();
                         }
                     });
-            return new PairMetadata(Optional.of(noted), false, noted.status(), witness, List.of("metadata noticed"));
+            return new PairMetadata(Optional.of(noted), false, noted.status(), witness, 0, List.of("metadata noticed"));
+        }
+
+        @Override
+        public void noteStop(PairDevices pair, PairMetadata closed, long stopId) {
+            events.add("note the stop of " + pair.spec().name());
         }
 
         private void eventOf(String event) throws Refusal, DeviceException {

@@ -69,6 +69,7 @@ final class LogMetadataStore implements MetadataStore {
     private volatile Mode mode;
     private volatile DeviceException failure;
     private volatile boolean unclean;
+    private volatile boolean cleanStopRecorded;
     private volatile boolean takenOver;
     private volatile Runnable whenTakenOver = () -> {};
     private boolean scheduled;
@@ -542,6 +543,11 @@ final class LogMetadataStore implements MetadataStore {
         }
     }
 
+    @Override
+    public boolean cleanStopRecorded() {
+        return cleanStopRecorded;
+    }
+
     private boolean isSaving() {
         synchronized (lock) {
             return saving != null;
@@ -566,6 +572,7 @@ final class LogMetadataStore implements MetadataStore {
     private void markClean() {
         try {
             log.markClean();
+            cleanStopRecorded = true;
         } catch (DeviceException e) {
             LOG.warn("{}: the clean stop could not be recorded: {}", spareName, e.getMessage());
         }

@@ -134,4 +134,9 @@ public interface MetadataStore extends AutoCloseable {
      */
     @Override
     void close();
+
+    /** Whether {@link #close} has recorded, durably, that the store was closed in order; {@code false} before it. */
+    default boolean cleanStopRecorded() {
+        return false;
+    }
 }
