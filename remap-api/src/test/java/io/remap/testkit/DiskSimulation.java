@@ -76,11 +76,9 @@ public final class DiskSimulation implements AutoCloseable {
     private long nextHostErrorNanos;
     private int movesUnderWay;
     private int returnsUnderWay;
-    private boolean spareInDoubt;
-    /** Main has met a failure that a drive may forget its cache over. */
-    private long goneBefore;
+    /** Errors of a device before it was gone, if that was in a way that a drive may forget its cache over. */
+    private final Map<FaultyDevice, Long> goneBefore = new HashMap<>();
 
-    private boolean forgetful;
     private boolean flushHasFailed;
     private boolean mainHasLost;
     private long knownLosses;
@@ -104,6 +102,7 @@ public final class DiskSimulation implements AutoCloseable {
         // A policy may blame a slot after two failures: there are enough of them.
         spare.transientFailures(1);
         main.whenFlushFails(this::flushFails);
+        spare.whenFlushFails(this::flushOfSpareFails);
         this.metadata = product.metadata();
         this.buffers = new TrackingBufferPool(plan.memoryBytes());
         this.reference = new ReferenceMap(plan.sizeBytes(), plan.sectorBytes, cellBytes(), stamps);
@@ -168,7 +167,6 @@ public final class DiskSimulation implements AutoCloseable {
         coverage.count("boots");
         trace(() -> "boot");
         endPassingTrouble();
-        spareInDoubt = false;
         flushHasFailed = false;
         knownLosses = 0;
         storeMayRefuse = plan.storeTrouble;
@@ -252,6 +250,10 @@ public final class DiskSimulation implements AutoCloseable {
             int count = random.nextInt(4) == 0 ? 3 : 1;
             trace(() -> "the next " + count + " flushes of main fail");
             main.failFlushes(count, random.nextBoolean() ? Errno.EIO : Errno.ETIMEDOUT);
+        } else if (dice == 7 && plan.spareFlushErrors) {
+            int count = random.nextInt(4) == 0 ? 3 : 1;
+            trace(() -> "the next " + count + " flushes of the spare fail");
+            spare.failFlushes(count, random.nextBoolean() ? Errno.EIO : Errno.ETIMEDOUT);
         }
     }
 
@@ -264,6 +266,17 @@ public final class DiskSimulation implements AutoCloseable {
         if (plan.losesCache) {
             trace(() -> "main loses some of its cache");
             mainMedium.loseSome(random);
+        }
+    }
+
+    private void flushOfSpareFails() {
+        troubles++;
+        flushHasFailed = true;
+        // It may be that of the store, which then makes no mapping any more.
+        storeMayRefuse = true;
+        if (plan.losesCache) {
+            trace(() -> "the spare loses some of its cache");
+            spareMedium.loseSome(random);
         }
     }
 
@@ -312,11 +325,11 @@ public final class DiskSimulation implements AutoCloseable {
         troubles++;
         if (device.isGone()) {
             // A drive that nobody has noticed to be away cannot be told from one that lies about its cache.
-            boolean noticed = device == main && main.goneHits() != goneBefore && forgetful;
-            if (noticed && plan.losesCache) {
-                trace(() -> "main loses some of its cache");
+            Long before = goneBefore.remove(device);
+            if (before != null && device.goneHits() != before && plan.losesCache) {
+                trace(() -> device.name() + " loses some of its cache");
                 touched.set(0, plan.units);
-                mainMedium.loseSome(random);
+                (device == main ? mainMedium : spareMedium).loseSome(random);
             }
             device.comeBack();
             trace(() -> device.name() + " is back");
@@ -324,12 +337,9 @@ public final class DiskSimulation implements AutoCloseable {
             int errno = List.of(Errno.ENODEV, Errno.ENXIO, Errno.EIO, Errno.ENOLINK, Errno.ETIMEDOUT)
                     .get(random.nextInt(5));
             device.vanish(errno);
-            if (device == spare) {
-                spareInDoubt = true;
-                storeMayRefuse = true;
-            } else {
-                goneBefore = main.goneHits();
-                forgetful = errno != Errno.EIO;
+            storeMayRefuse |= device == spare;
+            if (errno != Errno.EIO) {
+                goneBefore.put(device, device.goneHits());
             }
             trace(() -> device.name() + " is gone");
         }
@@ -363,7 +373,7 @@ public final class DiskSimulation implements AutoCloseable {
         requireLost();
     }
 
-    /** Whether the disk says that it does not know what main holds. */
+    /** Whether the disk says that it does not know what a device holds. */
     boolean inDoubt() {
         return running.inDoubt();
     }
@@ -403,7 +413,9 @@ public final class DiskSimulation implements AutoCloseable {
     private void endPassingTrouble() {
         main.comeBack();
         spare.comeBack();
+        goneBefore.clear();
         main.failFlushes(0, 0);
+        spare.failFlushes(0, 0);
         main.failTransfers(0, 0);
     }
 
@@ -420,7 +432,7 @@ public final class DiskSimulation implements AutoCloseable {
         boolean stable = running.close();
         scheduler.runUntilIdle();
         trace(() -> "stopped, stable: " + stable);
-        require(stable || spareInDoubt || unsynced, () -> "no fault explains why the last flush failed");
+        require(stable || unsynced, () -> "no fault explains why the last flush failed");
         if (stable) {
             // As a flush that begins now: nothing is under way.
             reference.flushSucceeded(reference.flushBegins());
@@ -550,7 +562,7 @@ public final class DiskSimulation implements AutoCloseable {
     }
 
     boolean flushMayFail() {
-        return spareInDoubt || main.flushWillFail();
+        return main.flushWillFail() || spare.flushWillFail();
     }
 
     /** Whether a byte may be where no write helps: on a sector that only takes writes, or on a slot that has failed. */

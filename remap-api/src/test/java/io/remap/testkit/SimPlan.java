@@ -30,7 +30,8 @@ final class SimPlan {
     final boolean slow;
     final boolean hostErrors;
     final boolean flushErrors;
-    /** Main may lose what was not flushed when a flush fails or it drops off. */
+    final boolean spareFlushErrors;
+    /** A device may lose what was not flushed when a flush fails or it drops off. */
     final boolean losesCache;
 
     final long ledgerBytes;
@@ -62,6 +63,7 @@ final class SimPlan {
         littleMemory = random.nextInt(6) == 0;
         slownessNanos = TimeUnit.MILLISECONDS.toNanos(random.nextBoolean() ? 1_500 : 6_000);
         returnPauseMillis = random.nextInt(4) == 0 ? 0 : 1_000L << random.nextInt(5);
+        spareFlushErrors = (mainFaults || moves) && random.nextInt(4) == 0;
         slots = mainFaults && random.nextInt(6) == 0 ? 1 + random.nextInt(6) : 2 * units + 16;
     }
 
@@ -94,6 +96,7 @@ final class SimPlan {
         add(words, slow, "slow sectors, brought back after " + returnPauseMillis + " ms");
         add(words, hostErrors, "errors of the host");
         add(words, flushErrors, "flush errors");
+        add(words, spareFlushErrors, "flush errors of the spare");
         add(words, buffered, "a page cache");
         add(words, losesCache, "a cache that is lost");
         add(words, ledgerBytes < 1 << 20, "a small ledger");

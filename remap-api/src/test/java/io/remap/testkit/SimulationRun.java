@@ -64,7 +64,9 @@ public final class SimulationRun {
         /** Sectors are moved on request. */
         WITH_MOVES,
         /** Flushes of main fail, and the power. */
-        WITH_FAILED_FLUSHES
+        WITH_FAILED_FLUSHES,
+        /** Flushes of the spare fail, and lose what they should have saved. */
+        WITH_FAILED_FLUSHES_OF_THE_SPARE
     }
 
     /**
@@ -78,6 +80,7 @@ public final class SimulationRun {
                 case ALL -> true;
                 case WITH_MOVES -> plan.moves;
                 case WITH_FAILED_FLUSHES -> plan.flushErrors && plan.powerCuts;
+                case WITH_FAILED_FLUSHES_OF_THE_SPARE -> plan.spareFlushErrors && plan.losesCache;
             };
             if (!lived) {
                 continue;

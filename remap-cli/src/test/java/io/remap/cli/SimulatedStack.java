@@ -125,7 +125,7 @@ public final class SimulatedStack implements SimProduct {
 
         @Override
         public boolean inDoubt() {
-            return virtualDisk.mainInDoubt();
+            return virtualDisk.doubt().isPresent();
         }
 
         @Override

@@ -244,7 +244,10 @@ final class ServedDisk {
 
     /** Why acknowledged writes may be lost, if they may. */
     private Optional<DeviceException> doubt() {
-        return devices.main().doubt().or(() -> devices.spare().flatMap(TrackedDevice::doubt));
+        return devices.main()
+                .doubt()
+                .or(() -> devices.spare().flatMap(TrackedDevice::doubt))
+                .or(() -> disk == null ? Optional.empty() : disk.doubt());
     }
 
     /**

@@ -31,11 +31,18 @@ final class Counters {
     final LongAdder droppedReturns = new LongAdder();
     final LongAdder deviceFaults = new LongAdder();
     final LongAdder heldWrites = new LongAdder();
-    final LongAdder verifications = new LongAdder();
-    final LongAdder verifiedSectors = new LongAdder();
+    final Verified verifiedOnMain = new Verified();
+    final Verified verifiedOnSpare = new Verified();
     final LongAdder rewrittenSectors = new LongAdder();
     final LongAdder movedSectors = new LongAdder();
     final LongAdder lostUnflushedSectors = new LongAdder();
+
+    /** What the verifications of one device found. */
+    static final class Verified {
+        final LongAdder verifications = new LongAdder();
+        final LongAdder sectors = new LongAdder();
+        final LongAdder lostSectors = new LongAdder();
+    }
 
     List<Attribute> attributes() {
         return List.of(
@@ -82,8 +89,26 @@ final class Counters {
                         droppedReturns),
                 count("device.faults", "Errors blamed on a device as a whole", deviceFaults),
                 count("ledger.held-writes", "Writes that waited for a flush since the ledger was full", heldWrites),
-                count("ledger.verifications", "Times that the ledger was verified and synced anew", verifications),
-                count("ledger.verified-sectors", "Sectors found on main as they were acknowledged", verifiedSectors),
+                count(
+                        "ledger.verifications",
+                        "Times that the ledger of main was verified and main synced anew",
+                        verifiedOnMain.verifications),
+                count(
+                        "ledger.verified-sectors",
+                        "Sectors found on main as they were acknowledged",
+                        verifiedOnMain.sectors),
+                count(
+                        "ledger.spare-verifications",
+                        "Times that the ledger of the spare was verified and the spare synced anew",
+                        verifiedOnSpare.verifications),
+                count(
+                        "ledger.spare-verified-sectors",
+                        "Sectors found on the spare as they were acknowledged",
+                        verifiedOnSpare.sectors),
+                count(
+                        "ledger.spare-lost-sectors",
+                        "Of the lost sectors those that had stood on the spare",
+                        verifiedOnSpare.lostSectors),
                 count(
                         "ledger.rewritten-sectors",
                         "Sectors that main had not, and took when they were written again",

@@ -55,11 +55,12 @@ final class DiskLog {
         }
     }
 
-    void verified(boolean synced) {
-        if (worthLogging(counters.verifications.sum())) {
+    void verified(String device, boolean synced) {
+        if (worthLogging(counters.verifiedOnMain.verifications.sum() + counters.verifiedOnSpare.verifications.sum())) {
             LOG.warn(
-                    "{}: what was not flushed was verified on main{}",
+                    "{}: what was not flushed was verified on {}{}",
                     name,
+                    device,
                     synced ? " and synced" : ", but cannot be synced: flushes fail");
         }
     }

@@ -69,6 +69,16 @@ final class LedgerIndex {
         return holes.isEmpty();
     }
 
+    /** Whether any record is about a unit. */
+    boolean has(long unit) {
+        return latest.containsKey(unit) || runs.stream().anyMatch(run -> isIn(run, unit));
+    }
+
+    private boolean isIn(long run, long unit) {
+        long start = ledger.unit(run);
+        return start <= unit && unit < start + ledger.units(run);
+    }
+
     /** Told about each record of a unit. */
     @FunctionalInterface
     private interface RecordVisitor {
@@ -81,8 +91,7 @@ final class LedgerIndex {
             visitor.record(from + offset);
         }
         for (long run : runs) {
-            long start = ledger.unit(run);
-            if (start <= unit && unit < start + ledger.units(run)) {
+            if (isIn(run, unit)) {
                 visitor.record(run);
             }
         }
@@ -165,16 +174,20 @@ final class LedgerIndex {
      * @param mostRanges if there are more ranges, the smallest gaps between them are counted in
      */
     long[] ranges(int mostRanges) {
-        long[][] pairs = new long[latest.size() + runs.size()][];
-        int count = 0;
+        List<long[]> pairs = new ArrayList<>(latest.size() + runs.size());
         for (long unit : latest.keySet()) {
-            pairs[count++] = new long[] {unit, unit + 1};
+            pairs.add(new long[] {unit, unit + 1});
         }
         for (long run : runs) {
-            pairs[count++] = new long[] {ledger.unit(run), ledger.unit(run) + ledger.units(run)};
+            pairs.add(new long[] {ledger.unit(run), ledger.unit(run) + ledger.units(run)});
         }
-        Arrays.sort(pairs, (a, b) -> Long.compare(a[0], b[0]));
-        List<long[]> merged = merged(Arrays.asList(pairs), 0);
+        pairs.sort((a, b) -> Long.compare(a[0], b[0]));
+        return joined(pairs, mostRanges);
+    }
+
+    /** Sorted ranges as one array; if there are too many, the smallest gaps between them are counted in. */
+    static long[] joined(List<long[]> sorted, int mostRanges) {
+        List<long[]> merged = merged(sorted, 0);
         if (merged.size() > mostRanges) {
             long[] gaps = new long[merged.size() - 1];
             for (int i = 0; i < gaps.length; i++) {

@@ -6,12 +6,14 @@ import io.remap.api.Scheduler.Cancellable;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 
 /**
- * Finds out what main still holds of the writes that were acknowledged and not flushed, whenever the fate of its cache is in
- * doubt: a flush failed, or the device was away. So a flush is answered with what is, and not with what a second sync says.
+ * Finds out what a device still holds of the writes that were acknowledged and not flushed, whenever the fate of its cache
+ * is in doubt: a flush failed, or the device was away. So a flush is answered with what is, and not with what a second sync
+ * says. One for each device of a virtual disk; they do not wait for each other.
  *
  * <p>At once, on the thread that met the doubt, the ranges of the ledger are fenced. Then, in rounds, each of them is read
  * back in disk order ({@link PieceVerification}) and let go; once all are as they were acknowledged, or moved to the spare,
@@ -22,7 +24,7 @@ import java.util.function.Consumer;
  *       the reading, with no other doubt since the reading began, ends the doubt.
  *   <li>A sync that fails is another doubt: read back again. One that goes on failing leaves the content proven and the doubt
  *       standing; the next flush has it tried again.
- *   <li>While main does not answer, or what is lost cannot be recorded, nothing is let go: requests for these ranges get an
+ *   <li>While the device does not answer, or what is lost cannot be recorded, nothing is let go: requests for these ranges get an
  *       error, and it is tried again after a pause.
  * </ul>
  *
@@ -46,14 +48,17 @@ final class LedgerVerification {
         /** Nothing is in doubt. */
         SETTLED,
         VERIFYING,
-        /** Main does not answer, or a loss cannot be recorded. */
+        /** The device does not answer, or a loss cannot be recorded. */
         SUSPENDED,
         /** The content is proven, but no sync has succeeded since. */
         UNSYNCED
     }
 
     private final VirtualDisk disk;
+    private final UnflushedWrites writes;
+    private final TrackedDevice device;
     private final Ledger ledger;
+    private final int number;
 
     // Guarded by this.
     private final List<Consumer<DeviceException>> waiting = new ArrayList<>();
@@ -65,16 +70,17 @@ final class LedgerVerification {
     private int failures;
     private Cancellable retry;
     private boolean stopped;
-    private long losses;
-    private long lossesTold;
 
     /** Of the round under way, for the pieces of it: one at a time. */
     private ByteBuffer memory;
 
-    /** @param ledger of main; {@code null}: nothing is ever verified */
-    LedgerVerification(VirtualDisk disk, Ledger ledger) {
-        this.disk = disk;
-        this.ledger = ledger;
+    /** For {@link UnflushedWrites}, of which the device and the ledger are there by now. */
+    LedgerVerification(UnflushedWrites writes) {
+        this.writes = writes;
+        this.disk = writes.disk;
+        this.device = writes.device;
+        this.ledger = writes.ledger;
+        this.number = writes.number;
     }
 
     // --- from outside
@@ -101,22 +107,23 @@ final class LedgerVerification {
         }
         fencedTo = ledger.now();
         LedgerIndex index = new LedgerIndex(ledger);
-        long[] ranges = index.ranges(MAX_RANGES);
-        disk.state.publish(s -> s.withDoubt(ranges));
+        long[] ranges = writes.ranges(index, MAX_RANGES);
+        disk.state.publish(s -> s.withDoubt(number, ranges));
         fenceIsWhole = index.isComplete();
     }
 
     /** Reports when the doubt is settled ({@code null}), or that it cannot be for now. Has it tried at once. */
     void whenSettled(Consumer<DeviceException> then) {
-        boolean settled = disk.main.doubt().isEmpty();
-        if (!settled) {
+        Optional<DeviceException> doubt = device.doubt();
+        if (doubt.isPresent() && device.canBeVerified()) {
+            // If it is settled just now, another round finds nothing left and says so: nobody waits for ever.
             synchronized (this) {
                 waiting.add(then);
                 syncsLeft = Math.max(syncsLeft, 1);
             }
             start();
         } else {
-            then.accept(null);
+            then.accept(doubt.orElse(null));
         }
     }
 
@@ -124,30 +131,15 @@ final class LedgerVerification {
         return state;
     }
 
-    /** For people. */
+    /** For people: what is in the ledger, and what is done about it. */
     String describe() {
-        long lost = disk.counters.lostUnflushedSectors.sum();
-        String what = switch (state()) {
-            case SETTLED -> "";
-            case VERIFYING -> ", verifying";
-            case SUSPENDED -> ", not verifiable now";
-            case UNSYNCED -> ", verified, but syncs fail";
-        };
-        return ledger.sectors() + " sectors unflushed" + what + (lost == 0 ? "" : ", lost " + lost);
-    }
-
-    /** How often sectors were found lost. */
-    synchronized long losses() {
-        return losses;
-    }
-
-    /** Of these, those of which some client was told. */
-    synchronized long lossesTold() {
-        return lossesTold;
-    }
-
-    synchronized void lossesWereTold(long count) {
-        lossesTold = Math.max(lossesTold, count);
+        return ledger.sectors() + " sectors unflushed"
+                + switch (state()) {
+                    case SETTLED -> "";
+                    case VERIFYING -> ", verifying";
+                    case SUSPENDED -> ", not verifiable now";
+                    case UNSYNCED -> ", verified, but syncs fail";
+                };
     }
 
     /** Nothing is tried any more but what is under way. */
@@ -179,8 +171,8 @@ final class LedgerVerification {
             disk.environment.scheduler().execute(this::round);
         } else {
             // The disk is about to stop, and what is under way must end.
-            disk.state.publish(s -> s.withDoubtRefused(true));
-            tell(disk.main.doubt().orElse(null));
+            disk.state.publish(s -> s.withDoubtRefused(number, true));
+            tell(device.doubt().orElse(null));
         }
     }
 
@@ -188,11 +180,11 @@ final class LedgerVerification {
         Round next;
         synchronized (this) {
             again = false;
-            long doubts = disk.main.doubts();
+            long doubts = device.doubts();
             // What a round before this one let go is in doubt still.
             fence();
-            disk.state.publish(s -> s.withDoubtRefused(false));
-            next = new Round(doubts, disk.state.current().doubts());
+            disk.state.publish(s -> s.withDoubtRefused(number, false));
+            next = new Round(doubts, disk.state.current().doubts(number));
         }
         next.next();
     }
@@ -202,12 +194,12 @@ final class LedgerVerification {
         private final long doubts;
         private final long published;
         private final LedgerIndex index = new LedgerIndex(ledger);
-        private final long[] ranges = index.ranges(Integer.MAX_VALUE);
+        private final long[] ranges = writes.ranges(index, Integer.MAX_VALUE);
         private int at;
         private long verifiedTo;
 
         /**
-         * @param doubts those of main when it began
+         * @param doubts those of the device when it began
          * @param published those of the snapshot when it began
          */
         Round(long doubts, long published) {
@@ -233,7 +225,7 @@ final class LedgerVerification {
             if (memory == null) {
                 memory = PieceVerification.newMemory();
             }
-            new PieceVerification(disk, index, memory, first, end, this).begin();
+            new PieceVerification(writes, index, memory, first, end, this).begin();
         }
 
         private boolean isOutdated() {
@@ -243,15 +235,21 @@ final class LedgerVerification {
         }
 
         @Override
+        public void willLetGo() {
+            synchronized (LedgerVerification.this) {
+                fenceIsWhole = false;
+            }
+        }
+
+        @Override
         public MapSnapshot letGo(MapSnapshot snapshot, long endUnit) {
-            return snapshot.doubts() == published ? snapshot.withoutDoubtBefore(endUnit) : snapshot;
+            return snapshot.doubts(number) == published ? snapshot.withoutDoubtBefore(number, endUnit) : snapshot;
         }
 
         @Override
         public void verified(long endUnit, int lostSectors) {
-            synchronized (LedgerVerification.this) {
-                fenceIsWhole = false;
-                losses += lostSectors > 0 ? 1 : 0;
+            if (lostSectors > 0) {
+                disk.losses.found();
             }
             verifiedTo = endUnit;
             next();
@@ -275,16 +273,16 @@ final class LedgerVerification {
             }
             if (syncs) {
                 // Joins a sync that began before the doubt, if there is one, so that it takes no error from this one.
-                disk.mainSyncer.flush(ignored -> goOn(this::sync));
+                writes.syncer.flush(ignored -> goOn(this::sync));
             } else {
-                end(State.UNSYNCED, disk.main.doubt().orElse(null));
+                end(State.UNSYNCED, device.doubt().orElse(null));
             }
         }
 
         private void sync() {
             try {
-                if (disk.main.conclude(doubts)) {
-                    disk.counters.verifications.increment();
+                if (device.conclude(doubts)) {
+                    writes.counts.verifications.increment();
                     end(State.SETTLED, null);
                     return;
                 }
@@ -309,14 +307,14 @@ final class LedgerVerification {
                 failures = 0;
                 memory = null;
                 fenceIsWhole = false;
-                disk.state.publish(s -> s.withoutDoubtBefore(Long.MAX_VALUE));
+                disk.state.publish(s -> s.withoutDoubtBefore(number, Long.MAX_VALUE));
             }
         }
         if (more) {
             goOn(this::round);
             return;
         }
-        disk.log.verified(how == State.SETTLED);
+        disk.log.verified(device.name(), how == State.SETTLED);
         tell(error);
         disk.leave();
     }
@@ -331,7 +329,7 @@ final class LedgerVerification {
             }
             failures++;
         }
-        disk.state.publish(s -> s.withDoubtRefused(true));
+        disk.state.publish(s -> s.withDoubtRefused(number, true));
         disk.log.notVerified(error);
         tell(error);
         disk.leave();

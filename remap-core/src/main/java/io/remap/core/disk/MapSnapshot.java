@@ -15,8 +15,8 @@ import java.util.Arrays;
  *   <li>{@code moving} holds the ranges (first unit, end unit, …) that their lock holder is changing right now; ranges of
  *       different holders do not overlap.
  *   <li>{@code watches} belong to holders too; a request that writes to a slot marks them ({@link #noteSlotWrite}).
- *   <li>{@code doubt} holds the ranges of main that may not hold what was acknowledged ({@link LedgerVerification}): they
- *       move as well, and nobody but the verification reads there in order to write or to answer.
+ *   <li>{@code inDoubt} holds for each device the ranges of which it may not hold what was acknowledged ({@link
+ *       LedgerVerification}): they move as well, and nobody but a verification reads there in order to write or to answer.
  * </ul>
  */
 final class MapSnapshot {
@@ -30,7 +30,7 @@ final class MapSnapshot {
     private static final SlotWatch[] NOTHING_WATCHED = {};
 
     static final MapSnapshot EMPTY =
-            new MapSnapshot(RemapTable.empty(), RemapTable.empty(), NOTHING_MOVES, NOTHING_WATCHED, Doubt.NONE);
+            new MapSnapshot(RemapTable.empty(), RemapTable.empty(), NOTHING_MOVES, NOTHING_WATCHED, Doubt.NOWHERE);
 
     final RemapTable table;
 
@@ -39,11 +39,13 @@ final class MapSnapshot {
 
     private final long[] moving;
     private final SlotWatch[] watches;
-    private final Doubt doubt;
+    /** By the number of the device. */
+    private final Doubt[] inDoubt;
 
-    /** What is in doubt. */
+    /** What is in doubt of one device. */
     private static final class Doubt {
         private static final Doubt NONE = new Doubt(0, NOTHING_MOVES, false);
+        private static final Doubt[] NOWHERE = {NONE, NONE};
 
         /** Doubts so far: what was read before one that came meanwhile is worth nothing. */
         private final long count;
@@ -59,18 +61,18 @@ final class MapSnapshot {
         }
     }
 
-    private MapSnapshot(RemapTable table, RemapTable hints, long[] moving, SlotWatch[] watches, Doubt doubt) {
+    private MapSnapshot(RemapTable table, RemapTable hints, long[] moving, SlotWatch[] watches, Doubt[] inDoubt) {
         this.table = table;
         this.hints = hints;
         this.moving = moving;
         this.watches = watches;
-        this.doubt = doubt;
+        this.inDoubt = inDoubt;
     }
 
     /** Whether every sector of the units is plainly on main, for certain. */
     boolean surelyPlain(long firstUnit, long endUnit) {
         return moving.length == 0
-                && doubt.ranges.length == 0
+                && nothingInDoubt()
                 && hints.surelyUntouched(firstUnit, endUnit)
                 && table.surelyUntouched(firstUnit, endUnit);
     }
@@ -88,33 +90,62 @@ final class MapSnapshot {
         return false;
     }
 
-    /** How often something was put in doubt so far. */
-    long doubts() {
-        return doubt.count;
+    private boolean nothingInDoubt() {
+        for (Doubt doubt : inDoubt) {
+            if (doubt.ranges.length > 0) {
+                return false;
+            }
+        }
+        return true;
     }
 
-    /** Whether main may not hold what was acknowledged there. */
+    /** How often something was put in doubt so far. */
+    long doubts() {
+        long count = 0;
+        for (Doubt doubt : inDoubt) {
+            count += doubt.count;
+        }
+        return count;
+    }
+
+    /** Of these, those of one device. */
+    long doubts(int device) {
+        return inDoubt[device].count;
+    }
+
+    /** Whether what was acknowledged may not be there. */
     boolean isInDoubt(long firstUnit, long endUnit) {
-        return overlaps(doubt.ranges, firstUnit, endUnit);
+        for (Doubt doubt : inDoubt) {
+            if (overlaps(doubt.ranges, firstUnit, endUnit)) {
+                return true;
+            }
+        }
+        return false;
     }
 
     /** Whether requests for the units are answered with an error instead of waiting. */
     boolean isRefused(long firstUnit, long endUnit) {
-        return doubt.refused && isInDoubt(firstUnit, endUnit);
+        for (Doubt doubt : inDoubt) {
+            if (doubt.refused && overlaps(doubt.ranges, firstUnit, endUnit)) {
+                return true;
+            }
+        }
+        return false;
     }
 
-    /** These ranges, and no others, are in doubt from now on. */
-    MapSnapshot withDoubt(long[] ranges) {
-        return with(new Doubt(doubt.count + 1, ranges, doubt.refused));
+    /** These ranges of the device, and no others, are in doubt from now on. */
+    MapSnapshot withDoubt(int device, long[] ranges) {
+        return with(device, new Doubt(inDoubt[device].count + 1, ranges, inDoubt[device].refused));
     }
 
-    /** What is in doubt cannot be verified for now, or can be again. */
-    MapSnapshot withDoubtRefused(boolean refused) {
-        return with(new Doubt(doubt.count, doubt.ranges, refused));
+    /** What is in doubt of the device cannot be verified for now, or can be again. */
+    MapSnapshot withDoubtRefused(int device, boolean refused) {
+        return with(device, new Doubt(inDoubt[device].count, inDoubt[device].ranges, refused));
     }
 
-    /** What lies before this unit is as it was acknowledged. */
-    MapSnapshot withoutDoubtBefore(long unit) {
+    /** What lies before this unit is as it was acknowledged, as far as the device has it. */
+    MapSnapshot withoutDoubtBefore(int device, long unit) {
+        Doubt doubt = inDoubt[device];
         int from = 0;
         while (from < doubt.ranges.length && doubt.ranges[from + 1] <= unit) {
             from += 2;
@@ -123,22 +154,24 @@ final class MapSnapshot {
         if (left.length > 0) {
             left[0] = Math.max(left[0], unit);
         }
-        return with(new Doubt(doubt.count, left, doubt.refused && left.length > 0));
+        return with(device, new Doubt(doubt.count, left, doubt.refused && left.length > 0));
     }
 
-    private MapSnapshot with(Doubt newDoubt) {
-        return new MapSnapshot(table, hints, moving, watches, newDoubt);
+    private MapSnapshot with(int device, Doubt doubt) {
+        Doubt[] changed = inDoubt.clone();
+        changed[device] = doubt;
+        return new MapSnapshot(table, hints, moving, watches, changed);
     }
 
     MapSnapshot withTable(RemapTable newTable) {
-        return new MapSnapshot(newTable, hints, moving, watches, doubt);
+        return new MapSnapshot(newTable, hints, moving, watches, inDoubt);
     }
 
     MapSnapshot withMoving(long firstUnit, long endUnit) {
         long[] more = Arrays.copyOf(moving, moving.length + 2);
         more[moving.length] = firstUnit;
         more[moving.length + 1] = endUnit;
-        return new MapSnapshot(table, hints, more, watches, doubt);
+        return new MapSnapshot(table, hints, more, watches, inDoubt);
     }
 
     MapSnapshot withoutMoving(long firstUnit, long endUnit) {
@@ -147,7 +180,7 @@ final class MapSnapshot {
                 long[] fewer = moving.length == 2 ? NOTHING_MOVES : new long[moving.length - 2];
                 System.arraycopy(moving, 0, fewer, 0, i);
                 System.arraycopy(moving, i + 2, fewer, i, moving.length - i - 2);
-                return new MapSnapshot(table, hints, fewer, watches, doubt);
+                return new MapSnapshot(table, hints, fewer, watches, inDoubt);
             }
         }
         throw new IllegalStateException("units " + firstUnit + " to " + endUnit + " were not moving");
@@ -156,13 +189,13 @@ final class MapSnapshot {
     MapSnapshot withWatch(SlotWatch watch) {
         SlotWatch[] more = Arrays.copyOf(watches, watches.length + 1);
         more[watches.length] = watch;
-        return new MapSnapshot(table, hints, moving, more, doubt);
+        return new MapSnapshot(table, hints, moving, more, inDoubt);
     }
 
     MapSnapshot withoutWatch(SlotWatch watch) {
         SlotWatch[] fewer =
                 Arrays.stream(watches).filter(other -> other != watch).toArray(SlotWatch[]::new);
-        return new MapSnapshot(table, hints, moving, fewer, doubt);
+        return new MapSnapshot(table, hints, moving, fewer, inDoubt);
     }
 
     /** A request is about to write to slots of these units. */
@@ -199,7 +232,7 @@ final class MapSnapshot {
     private MapSnapshot withHint(long unit, long hint) {
         return hints.placeOf(unit) == hint
                 ? this
-                : new MapSnapshot(table, hints.with(unit, 1, hint), moving, watches, doubt);
+                : new MapSnapshot(table, hints.with(unit, 1, hint), moving, watches, inDoubt);
     }
 
     /**

@@ -7,22 +7,23 @@ import io.remap.api.ErrorClass;
 import io.remap.api.Place;
 import io.remap.api.spi.MetadataStore.Outcome;
 import io.remap.core.disk.LedgerIndex.UnitClaims;
-import io.remap.core.disk.SegmentCursor.Target;
 import java.nio.ByteBuffer;
 import java.util.HashMap;
 import java.util.Map;
 
 /**
- * Verifies neighbouring units of main against the ledger, as the holder of their range: read directly, sector by sector what
- * was acknowledged must stand there. What does not, is looked for in the page cache, if main has one; if it is there, it is
- * written anew by the rule of every failed write: on main, and what main refuses goes to the spare. Otherwise its content is
- * gone, which is recorded before anything may answer for it.
+ * Verifies neighbouring units against the ledger of a device, as the holder of their range: read directly, sector by sector
+ * what was acknowledged must stand there. What does not, is looked for in the page cache, if the device has one (main in
+ * buffered mode); if it is there, it is written anew by the rule of every failed write: on main, and what main refuses goes
+ * to the spare. Otherwise its content is gone, which is recorded before anything may answer for it.
  *
  * <p>Sectors that stand elsewhere, and those that the ledger says nothing of, are none of its business.
  */
 final class PieceVerification extends Recovery {
     private static final int MAX_COMMITS = 3;
 
+    private final UnflushedWrites writes;
+    private final VirtualDisk.Side side;
     private final LedgerIndex index;
     private final ByteBuffer memory;
     private final Listener listener;
@@ -41,6 +42,9 @@ final class PieceVerification extends Recovery {
 
     /** Whose piece it is; told once, on the scheduler. */
     interface Listener {
+        /** The range is as it was acknowledged, and is let go next. */
+        void willLetGo();
+
         /** A snapshot without the doubt of what lies before this unit. */
         MapSnapshot letGo(MapSnapshot snapshot, long endUnit);
 
@@ -60,8 +64,15 @@ final class PieceVerification extends Recovery {
 
     /** @param memory of {@link #newMemory}, until the listener was told */
     PieceVerification(
-            VirtualDisk disk, LedgerIndex index, ByteBuffer memory, long firstUnit, long endUnit, Listener listener) {
-        super(disk, firstUnit, endUnit);
+            UnflushedWrites writes,
+            LedgerIndex index,
+            ByteBuffer memory,
+            long firstUnit,
+            long endUnit,
+            Listener listener) {
+        super(writes.disk, firstUnit, endUnit);
+        this.writes = writes;
+        this.side = writes.side();
         this.index = index;
         this.memory = memory;
         this.listener = listener;
@@ -90,9 +101,14 @@ final class PieceVerification extends Recovery {
     }
 
     @Override
-    void beginAnew() {
+    void beginAnew(boolean slotsUnflushed) {
         release(s -> s.withTable(disk.committedTable()));
-        listener.outdated();
+        if (slotsUnflushed) {
+            // Its slots are written again when the spare is not in doubt any more, which may take long.
+            failed(DiskError.IO, -1);
+        } else {
+            listener.outdated();
+        }
     }
 
     @Override
@@ -108,7 +124,7 @@ final class PieceVerification extends Recovery {
         lost = 0;
         // Holders of the range before us may have written.
         index.advance();
-        boolean read = readWhole();
+        boolean read = writes.keepsOrder() && readWhole();
         for (long unit = firstUnit; unit < endUnit; unit++) {
             verify(unit, read);
         }
@@ -138,28 +154,44 @@ final class PieceVerification extends Recovery {
     private boolean readWhole() throws Failure {
         long start = firstUnit << Place.UNIT_SHIFT;
         long end = Math.min(endUnit << Place.UNIT_SHIFT, disk.traits().sizeBytes());
+        return reads(start, start, (int) (end - start));
+    }
+
+    /** For what fails of it one sector after the other decides. */
+    private boolean reads(long deviceOffset, long offset, int length) throws Failure {
         try {
-            disk.main.direct().read(start, bytes(start, (int) (end - start)));
+            side.direct().read(deviceOffset, bytes(offset, length));
             return true;
         } catch (DeviceException e) {
             if (e.errorClass().mayBeSector() || e.errorClass() == ErrorClass.HOST) {
                 return false;
             }
             disk.log.deviceFault(e);
-            throw new Failure(DiskError.IO, start, e);
+            throw new Failure(DiskError.IO, offset, e);
         }
     }
 
-    private void verify(long unit, boolean read) throws Failure, TryLater {
-        UnitClaims claims = index.claims(unit);
-        int claimed = claims.claimedMask() & onMain(unit);
+    private void verify(long unit, boolean allRead) throws Failure, TryLater {
+        long place = disk.state.current().table.placeOf(unit);
+        int served = writes.maskOf(place);
+        if (served == 0) {
+            return;
+        }
+        long at = writes.offsetOf(unit, place);
+        UnitClaims claims = index.claims(at >> Place.UNIT_SHIFT);
+        int claimed = claims.claimedMask() & served;
+        if (claimed == 0) {
+            return;
+        }
+        long toDevice = at - (unit << Place.UNIT_SHIFT);
+        boolean read = allRead || (!writes.keepsOrder() && reads(at, unit << Place.UNIT_SHIFT, Place.UNIT_BYTES));
         int missing = 0;
         for (int sector = 0; claimed >> sector != 0; sector++) {
             long offset = offsetOf(unit, sector);
             if ((claimed & 1 << sector) == 0) {
                 continue;
             }
-            if ((read || reads(offset)) && claims.accepts(sector, bytes(offset, sectorBytes))) {
+            if ((read || readsSector(toDevice, offset)) && claims.accepts(sector, bytes(offset, sectorBytes))) {
                 equal++;
             } else {
                 missing |= 1 << sector;
@@ -174,21 +206,13 @@ final class PieceVerification extends Recovery {
         return (unit << Place.UNIT_SHIFT) + (long) sector * sectorBytes;
     }
 
-    private int onMain(long unit) {
-        long place = disk.state.current().table.placeOf(unit);
-        return Place.isZero(place)
-                ? 0
-                : Place.fullMask(sectorBytes) & ~Place.onSlotMask(place) & ~Place.lostMask(place);
-    }
-
-    private boolean reads(long offset) throws Failure, TryLater {
-        VirtualDisk.Side side = disk.side(Target.MAIN);
-        return succeeds(side, true, offset, () -> side.direct().read(offset, bytes(offset, sectorBytes)));
+    /** @param toDevice what to add to an offset to have that on the device */
+    private boolean readsSector(long toDevice, long offset) throws Failure, TryLater {
+        return succeeds(side, true, offset, () -> side.direct().read(offset + toDevice, bytes(offset, sectorBytes)));
     }
 
     /** These sectors do not hold what was acknowledged. */
     private void repair(UnitClaims claims, long unit, int missing) throws Failure, TryLater {
-        VirtualDisk.Side side = disk.side(Target.MAIN);
         if (!side.canary().alive()) {
             throw new Failure(DiskError.IO, unit << Place.UNIT_SHIFT, null);
         }
@@ -219,7 +243,7 @@ final class PieceVerification extends Recovery {
 
     /** Takes the content of a sector from the page cache, if that has what was acknowledged. */
     private boolean isInPageCache(UnitClaims claims, int sector, long offset) {
-        if (disk.main.traits().direct()) {
+        if (side.device().traits().direct()) {
             return false;
         }
         ByteBuffer target = bytes(offset, sectorBytes);
@@ -228,7 +252,7 @@ final class PieceVerification extends Recovery {
             target.put(before.duplicate());
         } else {
             try {
-                disk.main.read(offset, target);
+                side.device().read(offset, target);
             } catch (DeviceException e) {
                 return false;
             }
@@ -267,11 +291,13 @@ final class PieceVerification extends Recovery {
     }
 
     private void succeed() {
-        disk.counters.verifiedSectors.add(equal);
+        writes.counts.sectors.add(equal);
+        writes.counts.lostSectors.add(lost);
         disk.counters.rewrittenSectors.add(rewritten);
         disk.counters.movedSectors.add(moved);
         disk.counters.lostUnflushedSectors.add(lost);
         disk.log.lost(lost, firstUnit);
+        listener.willLetGo();
         release(s -> listener.letGo(plan.withoutHints(s.withTable(disk.committedTable())), endUnit));
         listener.verified(endUnit, lost);
     }
@@ -281,7 +307,7 @@ final class PieceVerification extends Recovery {
         boolean recordable = plan.isEmpty() || disk.canRedirect();
         listener.impossible(
                 new DeviceException(
-                        disk.main.name(),
+                        side.device().name(),
                         "verification",
                         firstUnit << Place.UNIT_SHIFT,
                         (endUnit - firstUnit) << Place.UNIT_SHIFT,

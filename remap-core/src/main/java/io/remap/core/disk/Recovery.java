@@ -13,7 +13,7 @@ import org.slf4j.LoggerFactory;
  * stages run on the scheduler; a stage may block on a device, and ends by handing the next stage to whoever it waits for.
  *
  * <p>Invariants: the range is released exactly once for each time it was granted, after the last publication; while {@code
- * fenced}, the range is moving in every snapshot, and no overlapping write that began before is under way. What main holds
+ * fenced}, the range is moving in every snapshot, and no overlapping write that began before is under way. What stands there
  * is not looked at while it is in doubt, and what was read before a doubt came up is not used after it: the recovery then
  * gives the range back, and begins anew once the doubt is settled.
  */
@@ -70,9 +70,12 @@ abstract class Recovery {
     /** Something was put in doubt since the range was granted. */
     static final class DoubtMeanwhile extends TryLater {
         private static final long serialVersionUID = 1L;
+        /** What was written to slots could not be made durable. */
+        final boolean slotsUnflushed;
 
-        DoubtMeanwhile() {
+        DoubtMeanwhile(boolean slotsUnflushed) {
             super(0, null);
+            this.slotsUnflushed = slotsUnflushed;
         }
     }
 
@@ -99,7 +102,7 @@ abstract class Recovery {
             MapSnapshot snapshot = disk.state.current();
             doubtsAtGrant = snapshot.doubts();
             if (snapshot.isInDoubt(firstUnit, endUnit) && !settlesDoubt()) {
-                beginAnew();
+                beginAnew(false);
             } else {
                 run(this::locked);
             }
@@ -109,7 +112,7 @@ abstract class Recovery {
         }
     }
 
-    /** Whether it is what the others wait for when main is in doubt. */
+    /** Whether it is what the others wait for when something is in doubt. */
     boolean settlesDoubt() {
         return false;
     }
@@ -125,19 +128,47 @@ abstract class Recovery {
                 disk.main.flush();
             } catch (DeviceException e) {
                 if (TrackedDevice.isOverlap(e)) {
-                    throw new TryLater(MainFlush.OVERLAP_MILLIS, e);
+                    throw new TryLater(VerifiedSync.OVERLAP_MILLIS, e);
                 }
                 // A doubt, as is seen below.
                 disk.log.flushFailed(e);
             }
         }
         if (disk.state.current().doubts() != doubtsAtGrant) {
-            throw new DoubtMeanwhile();
+            throw new DoubtMeanwhile(false);
         }
     }
 
-    /** Gives the range back and queues for it again once nothing of it is in doubt. */
-    void beginAnew() {
+    /**
+     * Goes on once everything that stands in slots, as far as it was acknowledged or written by this holder, is durable,
+     * and nothing was in doubt since the range was granted: what was read there counts.
+     *
+     * @param otherwise what to do before the recovery begins anew, if that fails
+     */
+    final void flushSlots(Stage then, Runnable otherwise) {
+        disk.spareWrites.syncer.flush(
+                error -> disk.environment.scheduler().execute(() -> slotsFlushed(error, then, otherwise)));
+    }
+
+    private void slotsFlushed(DeviceException error, Stage then, Runnable otherwise) {
+        if (error != null && TrackedDevice.isOverlap(error)) {
+            disk.environment.scheduler().schedule(() -> flushSlots(then, otherwise), VerifiedSync.OVERLAP_MILLIS);
+        } else if (error != null || disk.state.current().doubts() != doubtsAtGrant) {
+            otherwise.run();
+            run(() -> {
+                throw new DoubtMeanwhile(error != null);
+            });
+        } else {
+            run(then);
+        }
+    }
+
+    /**
+     * Gives the range back and queues for it again once nothing of it is in doubt.
+     *
+     * @param slotsUnflushed once nothing of the spare is
+     */
+    void beginAnew(boolean slotsUnflushed) {
         if (++restarts > MAX_STAGE_TRIES) {
             giveUp(DiskError.IO, -1);
             return;
@@ -145,8 +176,21 @@ abstract class Recovery {
         release(s -> s.withTable(disk.committedTable()));
         fenced = false;
         watch = null;
+        if (slotsUnflushed) {
+            disk.spareWrites.verification.whenSettled(
+                    error -> disk.environment.scheduler().execute(() -> settled(error)));
+            return;
+        }
         boolean refused = disk.state.current().isRefused(firstUnit, endUnit);
         if (refused || !disk.state.park(firstUnit, endUnit, this::begin)) {
+            failed(DiskError.IO, -1);
+        }
+    }
+
+    private void settled(DeviceException error) {
+        if (error == null) {
+            begin();
+        } else {
             failed(DiskError.IO, -1);
         }
     }
@@ -162,7 +206,7 @@ abstract class Recovery {
         try {
             stage.run();
         } catch (DoubtMeanwhile e) {
-            beginAnew();
+            beginAnew(e.slotsUnflushed);
         } catch (TryLater e) {
             boolean waitsForSync = e.getCause() instanceof DeviceException d && TrackedDevice.isOverlap(d);
             if (waitsForSync || ++stageTries < MAX_STAGE_TRIES) {

@@ -54,7 +54,7 @@ final class RequestContext extends DeviceIo implements WriteRecovery.Client {
     RequestContext(VirtualDisk disk, DiskRequest request) {
         this.disk = disk;
         this.request = request;
-        this.client = disk.mainFlush.clientOf(request);
+        this.client = disk.losses.clientOf(request);
         this.cursor = disk.newCursor();
     }
 
@@ -129,7 +129,7 @@ final class RequestContext extends DeviceIo implements WriteRecovery.Client {
         boolean changes = request.operation != DiskRequest.Operation.READ;
         if (changes && disk.main.ledgerIsCrowded()) {
             disk.counters.heldWrites.increment();
-            disk.mainFlush.makeRoom(this::roomMade);
+            disk.mainWrites.sync.sync(this::roomMade);
             return;
         }
         inFlight = disk.inFlight.enter(pieceStart >> Place.UNIT_SHIFT, SegmentCursor.endUnit(pieceEnd), changes);
@@ -355,33 +355,14 @@ final class RequestContext extends DeviceIo implements WriteRecovery.Client {
         }
     }
 
-    /** Syncs what was touched, main first, and ends the request with the answer. */
+    /** Syncs what was touched, and ends the request with the answer. */
     private void syncAndFinish() {
-        if (touchedMain) {
-            disk.mainFlush.flush(client, error -> {
-                if (error == null) {
-                    syncSpareAndFinish();
-                } else {
-                    disk.log.flushFailed(error);
-                    finish(DiskError.IO, -1);
-                }
-            });
-        } else {
-            syncSpareAndFinish();
-        }
-    }
-
-    private void syncSpareAndFinish() {
-        if (touchedSpare && disk.spareSyncer != null) {
-            disk.spareSyncer.flush(error -> {
-                if (error != null) {
-                    disk.log.flushFailed(error);
-                }
-                finish(error == null ? DiskError.NONE : DiskError.IO, -1);
-            });
-        } else {
-            finish(DiskError.NONE, -1);
-        }
+        disk.clientFlush.flush(client, touchedMain, touchedSpare, error -> {
+            if (error != null) {
+                disk.log.flushFailed(error);
+            }
+            finish(error == null ? DiskError.NONE : DiskError.IO, -1);
+        });
     }
 
     /** Ends the request; nothing of this object may be touched afterwards. */

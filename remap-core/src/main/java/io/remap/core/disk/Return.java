@@ -240,7 +240,17 @@ final class Return extends Recovery {
         }
     }
 
+    /** What was read in the slot is what was acknowledged only if nothing of it was lost before. */
     private void commit() throws Failure {
+        requirePossible();
+        if (Place.hasSlot(old)) {
+            flushSlots(this::commitFlushed, () -> {});
+        } else {
+            commitFlushed();
+        }
+    }
+
+    private void commitFlushed() throws Failure {
         requirePossible();
         long now = Place.lost(Place.lostMask(old));
         disk.commit(List.of(MapChange.set(unit, 1, now)), outcome -> run(() -> committed(outcome)));

@@ -16,7 +16,7 @@ import java.util.function.Consumer;
 
 /**
  * Sectors that go to the spare: finds slots, writes the data there, and makes the mapping durable. The order that keeps
- * the promise is data, flush, record, flush (the store does the last three), publish, reply.
+ * the promise is data, flush, record, flush (the store does the last two), publish, reply.
  *
  * <p>Used by the holder of the range, with the fence up. Invariants: a slot that this plan took is freed unless a record
  * that names it was, or may have been, written; a slot found bad is recorded as such together with the mapping that
@@ -44,6 +44,9 @@ final class SlotPlan {
     private final List<Long> failedSlots = new ArrayList<>();
     /** Refused a write before anything stood there: bad whatever comes. */
     private final List<Long> badSlots = new ArrayList<>();
+
+    /** What stands in slots must be durable before the record. */
+    private boolean hasData;
 
     /** What shall happen to a unit. */
     private static final class Move {
@@ -123,6 +126,7 @@ final class SlotPlan {
         replacedSlots.clear();
         changes.clear();
         moves.clear();
+        hasData = false;
     }
 
     /** Writes the data to slots. Nothing is in force yet. */
@@ -158,6 +162,10 @@ final class SlotPlan {
         fill(unitBytes, unit, move.cover);
         int zeroed = Place.isZero(old) ? full & ~move.cover & ~lost : 0;
         int fresh = move.cover | zeroed;
+        if ((kept | fresh) == 0) {
+            replaced(old, move);
+            return Place.lost(lost);
+        }
         if (Place.hasSlot(old) && !move.slotIsBad) {
             if (tryWrite(Place.slot(old), unitBytes, fresh, unit)) {
                 return Place.onSlot(SPARE, Place.slot(old), kept | fresh, lost);
@@ -236,6 +244,7 @@ final class SlotPlan {
         for (int run = 0; run < Place.UNIT_BYTES; ) {
             int length = disk.runLength(mask, run);
             int from = run;
+            hasData |= length > 0;
             if (length > 0
                     && !recovery.succeeds(
                             disk.side(SegmentCursor.Target.SPARE),
@@ -256,6 +265,14 @@ final class SlotPlan {
      * replaced are free again; after STORE_FAILED all slots stay taken.
      */
     void commit(Consumer<Outcome> then) {
+        if (hasData) {
+            recovery.flushSlots(() -> commitFlushed(then), this::reset);
+        } else {
+            commitFlushed(then);
+        }
+    }
+
+    private void commitFlushed(Consumer<Outcome> then) {
         disk.commit(merged(), outcome -> {
             switch (outcome) {
                 case DURABLE -> {

@@ -12,23 +12,23 @@ import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.CopyOnWriteArrayList;
 
 /**
  * A device of which we know whether acknowledged writes may still be in its volatile cache, and that never turns a failed
- * flush into success. Everybody who writes to a device of a virtual disk, the metadata store included, does so through
- * the same tracked device, so that a flush failure that one sees is a failure for all.
+ * flush into success. Everybody who writes to a device of a virtual disk does so through the same tracked device, so that
+ * a failure that one sees is known to all; each writer has a {@link WriteAccount} of its own ({@link #apart}): the metadata
+ * store that of the spare, the virtual disk another one for its slots.
  *
  * <p>Invariants:
  *
  * <ul>
- *   <li>{@code clean} means that every write acknowledged so far was acknowledged before the beginning of a flush that
- *       succeeded. A device begins dirty: a process that died may have left its writes in the cache.
- *   <li>Once {@code doubt} is set every flush fails: which writes were lost is not known, and a later success of the device
- *       says nothing about them. Only {@link #conclude} takes it back: what the {@link Ledger} holds was read back, and a new
+ *   <li>A device begins dirty: a process that died may have left its writes in the cache.
+ *   <li>A sync that fails, and a device that was away, put every account in doubt that has unflushed writes. Once an account
+ *       is in doubt every flush by it fails: which writes were lost is not known, and a later success of the device says
+ *       nothing about them. Only {@link #conclude} takes it back: what the {@link Ledger} holds was read back, and a new
  *       sync succeeded with nothing between. Without a ledger, or if somebody before us may have left writes in the cache
  *       too, it stays.
- *   <li>Every write that was acknowledged and not flushed is in the ledger, or the device is in doubt for good.
  *   <li>Whoever settles doubts is told of a new one before the operation that met it returns, and before a write that it fell
  *       into is acknowledged.
  * </ul>
@@ -39,51 +39,37 @@ public final class TrackedDevice implements BlockDevice {
     /** The operation of an error that says that another flush was under way. */
     private static final String OVERLAPPING_FLUSH = "flush beside another one";
 
+    /** Flushes made one after the other since each ran beside another one. */
+    private static final int MAX_OVERLAPS = 8;
+
     private final BlockDevice device;
     private final State state;
+    private final WriteAccount account;
     private final TrackedDevice directDoor;
     private final Optional<DescriptorTransfers> descriptorTransfers;
 
+    /** What all writers share. */
     private static final class State {
-        /** Writes acknowledged so far, and one for whoever had the device before. */
-        private final AtomicLong written;
-        /** Writes that a successful flush covered. */
-        private final AtomicLong flushed = new AtomicLong();
-
-        /** Device events so far: a write that one falls into may be lost although it succeeded. */
-        private final AtomicLong events = new AtomicLong();
-
-        private volatile DeviceException lastEvent;
-
         /** Syncs at the device, or failed and not told of. */
         private final List<Object> syncs = new ArrayList<>();
 
         /** Errors of a write may come with a flush, by way of the page cache. */
         private final boolean buffered;
 
-        /** Set before the first client, together. */
-        private Ledger ledger;
+        private final List<WriteAccount> accounts = new CopyOnWriteArrayList<>();
 
-        private Runnable inDoubt = () -> {};
-
-        // Changed under the monitor of this object.
-        private volatile DeviceException doubt;
-        private volatile long doubts;
-        private volatile boolean hopeless;
-        private volatile boolean othersUnflushed;
-
-        private State(boolean dirty, boolean buffered) {
+        private State(boolean buffered, WriteAccount first) {
             this.buffered = buffered;
-            written = new AtomicLong(dirty ? 1 : 0);
-            othersUnflushed = dirty;
+            accounts.add(first);
         }
     }
 
-    private TrackedDevice(BlockDevice device, State state) {
+    private TrackedDevice(BlockDevice device, State state, WriteAccount account) {
         this.device = device;
         this.state = state;
+        this.account = account;
         BlockDevice direct = device.direct();
-        this.directDoor = direct == device ? this : new TrackedDevice(direct, state);
+        this.directDoor = direct == device ? this : new TrackedDevice(direct, state, account);
         this.descriptorTransfers = device.capability(DescriptorTransfers.class).map(TrackedTransfers::new);
     }
 
@@ -98,12 +84,12 @@ public final class TrackedDevice implements BlockDevice {
         @Override
         public int begin(DeviceIo io) throws DeviceException {
             boolean write = io.operation == DeviceIo.Operation.WRITE;
-            if (write && state.ledger != null && !state.ledger.hasRoom(io.data.remaining())) {
+            if (write && account.ledger() != null && !account.ledger().hasRoom(io.data.remaining())) {
                 // Not a thread that may wait for a flush: the recovery of the write has one.
                 throw noRoom("write", io.offsetBytes, io.data.remaining(), null);
             }
-            io.deviceNote = state.events.get();
-            io.deviceMoment = state.ledger == null ? 0 : state.ledger.now();
+            io.deviceNote = account.events();
+            io.deviceMoment = account.ledger() == null ? 0 : account.ledger().now();
             try {
                 return transfers.begin(io);
             } catch (DeviceException e) {
@@ -124,23 +110,31 @@ public final class TrackedDevice implements BlockDevice {
             if (io.operation != DeviceIo.Operation.WRITE || (error == null && !whole)) {
                 return error;
             }
-            boolean recorded = record(io.deviceMoment, io.offsetBytes, io.data.limit(limit), from, error == null);
+            boolean recorded =
+                    account.record(io.deviceMoment, io.offsetBytes, io.data.limit(limit), from, error == null);
             if (error != null) {
                 io.data.position(from);
                 return error;
             }
-            noteWritten(io.deviceNote);
+            account.noteWritten(io.deviceNote);
             return recorded ? null : noRoom("write", io.offsetBytes, limit - from, null);
         }
     }
 
     /** The device itself if it is tracked already. */
     public static TrackedDevice of(BlockDevice device) {
-        return device instanceof TrackedDevice tracked
-                ? tracked
-                : new TrackedDevice(
-                        device,
-                        new State(!device.traits().readOnly(), !device.traits().direct()));
+        if (device instanceof TrackedDevice tracked) {
+            return tracked;
+        }
+        WriteAccount first = new WriteAccount(!device.traits().readOnly());
+        return new TrackedDevice(device, new State(!device.traits().direct(), first), first);
+    }
+
+    /** The same device for another writer: what puts the writes of one in doubt concerns the other only if it has some. */
+    TrackedDevice apart() {
+        WriteAccount other = account.apart();
+        state.accounts.add(other);
+        return new TrackedDevice(device, state, other);
     }
 
     /**
@@ -149,8 +143,7 @@ public final class TrackedDevice implements BlockDevice {
      * @param inDoubt told of every doubt that the ledger can settle, by the thread that meets it; must not block
      */
     void keep(Ledger ledger, Runnable inDoubt) {
-        state.ledger = ledger;
-        state.inDoubt = inDoubt;
+        account.keep(ledger, inDoubt);
     }
 
     /**
@@ -158,78 +151,48 @@ public final class TrackedDevice implements BlockDevice {
      * that failed are recorded too.
      */
     boolean isClean() {
-        return state.doubt == null && state.flushed.get() == state.written.get() && !ledgerIsCrowded();
+        return account.isClean();
     }
 
     /** Whether there is so little room in the ledger that writes had better wait for a flush. */
     boolean ledgerIsCrowded() {
-        return state.ledger != null && state.ledger.isCrowded();
+        return account.ledgerIsCrowded();
     }
 
     /** Whether a doubt can be settled by reading back what the ledger holds. */
     boolean canBeVerified() {
-        return state.ledger != null && !state.hopeless;
+        return account.canBeVerified();
     }
 
     /** Why flushes fail now, if they do. */
     public Optional<DeviceException> doubt() {
-        return Optional.ofNullable(state.doubt);
+        return Optional.ofNullable(account.doubt());
     }
 
     /** How many doubts came up so far, for {@link #conclude}. */
     long doubts() {
-        return state.doubts;
+        return account.doubts();
     }
 
     /** The device answered as if it had gone: what was in its cache may be lost. */
     private void noteDeviceEvent(DeviceException error) {
-        if (error.errorClass() == ErrorClass.GONE
-                || error.errorClass() == ErrorClass.LINK
-                || error.errorClass() == ErrorClass.UNKNOWN
-                // Most often it was reset; where nothing can be verified, that alone is not worth a latch.
-                || (error.errorClass() == ErrorClass.SLOW && canBeVerified())) {
-            wentAway(error);
+        switch (error.errorClass()) {
+            case GONE, LINK, UNKNOWN -> wentAway(error);
+            // Most often it was reset; where nothing can be verified, that alone is not worth a latch.
+            case SLOW ->
+                state.accounts.stream().filter(WriteAccount::canBeVerified).forEach(each -> each.noteEvent(error));
+            default -> {}
         }
     }
 
     /** The device is, or was, not there, as its canary or its errors say: what was in its cache may be lost. */
     void wentAway(DeviceException error) {
-        state.lastEvent = error;
-        state.events.incrementAndGet();
-        if (state.flushed.get() != state.written.get()) {
-            latch(error);
-        }
-    }
-
-    /** A write has succeeded that began at this count of events. */
-    private void noteWritten(long eventsBefore) {
-        state.written.incrementAndGet();
-        if (state.events.get() != eventsBefore) {
-            latch(state.lastEvent);
-        }
-    }
-
-    private void latch(DeviceException error) {
-        synchronized (state) {
-            state.doubts++;
-            state.hopeless |= state.ledger == null || state.othersUnflushed;
-            if (state.doubt == null) {
-                state.doubt = error;
-            }
-        }
-        if (!state.hopeless) {
-            state.inDoubt.run();
-        }
-    }
-
-    /** The ledger, {@code began} a position of it; {@code false}: no room. */
-    private boolean record(long began, long offsetBytes, ByteBuffer data, int from, boolean firm) {
-        return state.ledger == null || state.ledger.data(began, offsetBytes, data, from, firm);
+        state.accounts.forEach(each -> each.noteEvent(error));
     }
 
     /** Flushes if the ledger is full: a device operation like any other on this thread. */
     private long beginWrite(String operation, long offsetBytes, long lengthBytes) throws DeviceException {
-        Ledger ledger = state.ledger;
+        Ledger ledger = account.ledger();
         if (ledger == null) {
             return 0;
         }
@@ -241,7 +204,7 @@ public final class TrackedDevice implements BlockDevice {
 
     private void endWrite(boolean recorded, long eventsBefore, String operation, long offsetBytes, long lengthBytes)
             throws DeviceException {
-        noteWritten(eventsBefore);
+        account.noteWritten(eventsBefore);
         if (!recorded) {
             // Others were faster. Once it is flushed it needs no record.
             flushForRoom(operation, offsetBytes, lengthBytes);
@@ -284,16 +247,16 @@ public final class TrackedDevice implements BlockDevice {
         int from = source.position();
         int limit = source.limit();
         long began = beginWrite("write", offsetBytes, limit - from);
-        long eventsBefore = state.events.get();
+        long eventsBefore = account.events();
         try {
             device.write(offsetBytes, source);
         } catch (DeviceException e) {
             // It may stand there or not. Without room for that, what stood there counts as lost when it is looked for.
-            record(began, offsetBytes, source.limit(limit), from, false);
+            account.record(began, offsetBytes, source.limit(limit), from, false);
             noteDeviceEvent(e);
             throw e;
         }
-        boolean recorded = record(began, offsetBytes, source, from, true);
+        boolean recorded = account.record(began, offsetBytes, source, from, true);
         endWrite(recorded, eventsBefore, "write", offsetBytes, limit - from);
     }
 
@@ -310,52 +273,57 @@ public final class TrackedDevice implements BlockDevice {
     @Override
     public void zero(long offsetBytes, long lengthBytes, boolean keepAllocated) throws DeviceException {
         long began = beginWrite("zero", offsetBytes, 0);
-        long eventsBefore = state.events.get();
+        long eventsBefore = account.events();
         try {
             device.zero(offsetBytes, lengthBytes, keepAllocated);
         } catch (DeviceException e) {
-            recordZeros(began, offsetBytes, lengthBytes, false);
+            account.recordZeros(began, offsetBytes, lengthBytes, false);
             noteDeviceEvent(e);
             throw e;
         }
-        boolean recorded = recordZeros(began, offsetBytes, lengthBytes, true);
+        boolean recorded = account.recordZeros(began, offsetBytes, lengthBytes, true);
         endWrite(recorded, eventsBefore, "zero", offsetBytes, lengthBytes);
-    }
-
-    private boolean recordZeros(long began, long offsetBytes, long lengthBytes, boolean firm) {
-        return state.ledger == null || state.ledger.zeros(began, offsetBytes, lengthBytes, firm);
     }
 
     @Override
     public void discard(long offsetBytes, long lengthBytes) throws DeviceException {
         long began = beginWrite("discard", offsetBytes, 0);
-        long eventsBefore = state.events.get();
+        long eventsBefore = account.events();
         try {
             device.discard(offsetBytes, lengthBytes);
         } catch (DeviceException e) {
-            recordNothing(began, offsetBytes, lengthBytes);
+            account.recordNothing(began, offsetBytes, lengthBytes);
             noteDeviceEvent(e);
             throw e;
         }
-        boolean recorded = recordNothing(began, offsetBytes, lengthBytes);
+        boolean recorded = account.recordNothing(began, offsetBytes, lengthBytes);
         endWrite(recorded, eventsBefore, "discard", offsetBytes, lengthBytes);
-    }
-
-    private boolean recordNothing(long began, long offsetBytes, long lengthBytes) {
-        return state.ledger == null || state.ledger.nothing(began, offsetBytes, lengthBytes);
     }
 
     @Override
     public void flush() throws DeviceException {
-        long doubts = state.doubts;
-        DeviceException doubt = state.doubt;
+        for (int tries = 1; ; tries++) {
+            try {
+                flushOnce();
+                return;
+            } catch (DeviceException e) {
+                if (!isOverlap(e) || tries == MAX_OVERLAPS) {
+                    throw e;
+                }
+            }
+        }
+    }
+
+    private void flushOnce() throws DeviceException {
+        long doubts = account.doubts();
+        DeviceException doubt = account.doubt();
         if (doubt != null) {
             throw stillInDoubt(doubt);
         }
         if (!sync(doubts, false)) {
             // A device event during the flush leaves open on which side of it the cache was emptied.
-            doubt = state.doubt;
-            throw stillInDoubt(doubt == null ? state.lastEvent : doubt);
+            doubt = account.doubt();
+            throw stillInDoubt(doubt == null ? account.lastEvent() : doubt);
         }
     }
 
@@ -371,24 +339,17 @@ public final class TrackedDevice implements BlockDevice {
     }
 
     private boolean sync(long doubtsBefore, boolean settles) throws DeviceException {
-        long covered = state.written.get();
-        long recorded = state.ledger == null ? 0 : state.ledger.publishedEnd();
+        WriteAccount.Covered own = account.covered();
+        List<WriteAccount.Covered> others = new ArrayList<>();
+        for (WriteAccount each : state.accounts) {
+            if (each != account) {
+                others.add(each.covered());
+            }
+        }
         syncDevice();
         requireNoOverlap();
-        synchronized (state) {
-            if (state.doubts != doubtsBefore) {
-                return false;
-            }
-            if (settles) {
-                state.doubt = null;
-            }
-            state.flushed.accumulateAndGet(covered, Math::max);
-            state.othersUnflushed = false;
-            if (state.ledger != null) {
-                state.ledger.release(recorded);
-            }
-            return true;
-        }
+        others.forEach(WriteAccount.Covered::flushed);
+        return account.settle(own, doubtsBefore, settles);
     }
 
     private void syncDevice() throws DeviceException {
@@ -399,14 +360,20 @@ public final class TrackedDevice implements BlockDevice {
         try {
             device.flush();
         } catch (DeviceException e) {
-            state.lastEvent = e;
-            state.events.incrementAndGet();
-            latch(e);
+            syncFailed(e);
             throw e;
         } finally {
             synchronized (state.syncs) {
                 state.syncs.remove(self);
             }
+        }
+    }
+
+    private void syncFailed(DeviceException error) {
+        wentAway(error);
+        if (account.isFlushed()) {
+            // Whoever flushes is told the same until it is settled, also without writes of its own.
+            account.latch(error);
         }
     }
 

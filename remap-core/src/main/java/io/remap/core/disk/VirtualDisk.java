@@ -20,7 +20,6 @@ import io.remap.core.disk.SegmentCursor.Target;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -66,15 +65,17 @@ public final class VirtualDisk implements Disk {
     final HoldOffs holdOffs;
     final Failback failback;
     final SlotAllocator slots;
+    final Losses losses = new Losses();
+    final ClientFlush clientFlush = new ClientFlush(this);
+    final UnflushedWrites mainWrites;
+    /** {@code null} without a spare. */
+    final UnflushedWrites spareWrites;
+
     final Syncer mainSyncer;
-    final LedgerVerification verification;
-    final MainFlush mainFlush;
-    final Syncer spareSyncer;
 
     private final String name;
     private final DiskTraits traits;
     private final MetadataStore store;
-    private final Ledger ledger;
     private final Side mainSide;
     private final Side spareSide;
     private final MapSteering steering = new MapSteering(this);
@@ -95,7 +96,7 @@ public final class VirtualDisk implements Disk {
      * @param readOnly refuse every change
      * @param returnPauseMillis after which pause to bring back to main what went to the spare only for lack of time; 0:
      *     never
-     * @param ledger of the writes to main that were not flushed
+     * @param ledger of the writes that were not flushed
      */
     public record Parts(
             String name,
@@ -111,14 +112,20 @@ public final class VirtualDisk implements Disk {
             LedgerLimits ledger) {}
 
     /**
-     * The ledger of main.
+     * The ledgers: that of main, and a smaller one of the spare.
      *
-     * @param bytes its memory, 64 KiB to 1 GiB; each 64 of them stand for 4096 bytes that were written and not flushed
+     * @param bytes memory of that of main, 64 KiB to 1 GiB; each 64 of them stand for 4096 bytes that were written and not
+     *     flushed
      * @param flushDeadlineMillis how long a flush waits for a verification
      */
     public record LedgerLimits(long bytes, long flushDeadlineMillis) {
         /** As the settings have it if nobody chose anything. */
         public static final LedgerLimits USUAL = new LedgerLimits(8 << 20, 20_000);
+
+        /** Few writes go to slots. */
+        LedgerLimits ofSpare() {
+            return new LedgerLimits(Math.max(Ledger.MIN_BYTES, bytes / 8), flushDeadlineMillis);
+        }
     }
 
     /** One of the two devices, and how to tell whether it lives. */
@@ -132,8 +139,12 @@ public final class VirtualDisk implements Disk {
     private VirtualDisk(Parts parts) {
         this.name = parts.name();
         this.main = TrackedDevice.of(parts.main());
-        this.spare =
-                parts.spare().map(TrackedDevice::of).map(TrackedDevice::direct).orElse(null);
+        // The store has an account of its own there.
+        this.spare = parts.spare()
+                .map(TrackedDevice::of)
+                .map(TrackedDevice::apart)
+                .map(TrackedDevice::direct)
+                .orElse(null);
         this.store = parts.store().orElse(null);
         this.policy = parts.policy();
         this.engine = parts.engine();
@@ -156,30 +167,12 @@ public final class VirtualDisk implements Disk {
                 store == null ? MapSnapshot.EMPTY : MapSnapshot.EMPTY.withTable(store.table()),
                 environment.scheduler());
         this.slots = store == null ? null : new SlotAllocator(store, 0);
-        this.mainSyncer = new Syncer(main, engine, environment.scheduler());
-        this.ledger = keptLedger(parts.ledger());
-        this.verification = new LedgerVerification(this, ledger);
-        this.mainFlush = new MainFlush(this, parts.ledger().flushDeadlineMillis());
-        if (ledger != null) {
-            main.keep(ledger, verification::inDoubt);
-        }
-        this.spareSyncer = spare == null ? null : new Syncer(spare, engine, environment.scheduler());
+        LedgerLimits limits = parts.ledger();
+        this.mainWrites = UnflushedWrites.ofMain(this, limits);
+        this.mainSyncer = mainWrites.syncer;
+        this.spareWrites = spare == null ? null : UnflushedWrites.ofSpare(this, limits.ofSpare());
         this.mainSide = new Side(main, new Canary(main));
         this.spareSide = spare == null ? null : new Side(spare, new Canary(spare));
-    }
-
-    /** What cannot be read past the page cache cannot be verified. */
-    private Ledger keptLedger(LedgerLimits limits) {
-        return traits.readOnly() || !main.direct().traits().direct()
-                ? null
-                : new Ledger(limits.bytes(), traits.sectorBytes(), this::flushForRoom);
-    }
-
-    /** The ledger is half full: flushed now, no write ever waits. */
-    private void flushForRoom() {
-        if (enter()) {
-            environment.scheduler().execute(() -> mainFlush.makeRoom(error -> leave()));
-        }
     }
 
     /** Opens the disk; reads a few places of both devices, writes nothing. */
@@ -347,9 +340,9 @@ public final class VirtualDisk implements Disk {
         return steering;
     }
 
-    /** Whether main may not hold what was acknowledged, and nobody knows yet. */
-    public boolean mainInDoubt() {
-        return main.doubt().isPresent();
+    /** Why acknowledged writes may be lost, as long as nobody knows: a doubt of main, or of the slots of the spare. */
+    public Optional<DeviceException> doubt() {
+        return main.doubt().or(() -> spare == null ? Optional.empty() : spare.doubt());
     }
 
     /** How many sectors stand nowhere that were acknowledged and not flushed. */
@@ -360,9 +353,6 @@ public final class VirtualDisk implements Disk {
     /** The state in figures. */
     public DiskSummary summary() {
         MapSnapshot snapshot = state.current();
-        Optional<String> doubt = main.doubt()
-                .or(() -> spare == null ? Optional.empty() : spare.doubt())
-                .map(Throwable::getMessage);
         int full = Place.fullMask(traits.sectorBytes());
         return new DiskSummary(
                 snapshot.table.extents(),
@@ -373,9 +363,21 @@ public final class VirtualDisk implements Disk {
                 slots == null ? 0 : slots.slots(),
                 slots == null ? 0 : slots.freeSlots(),
                 slots == null ? 0 : slots.badSlots(),
-                doubt,
-                ledger == null ? Optional.empty() : Optional.of(verification.describe()),
+                doubt().map(Throwable::getMessage),
+                describeLedgers(),
                 canRedirect());
+    }
+
+    private Optional<String> describeLedgers() {
+        if (mainWrites.ledger == null) {
+            return Optional.empty();
+        }
+        long lost = lostUnflushedSectors();
+        return Optional.of(mainWrites.verification.describe()
+                + (spareWrites != null && spareWrites.isNotable()
+                        ? "; spare: " + spareWrites.verification.describe()
+                        : "")
+                + (lost == 0 ? "" : ", lost " + lost));
     }
 
     private static long sectors(RemapTable table, LongToIntFunction mask) {
@@ -401,17 +403,9 @@ public final class VirtualDisk implements Disk {
     public List<Attribute> attributes() {
         List<Attribute> all = new ArrayList<>(counters.attributes());
         all.add(failback.attribute());
-        if (ledger != null) {
-            all.add(Attribute.readOnly(
-                    "ledger.records",
-                    "count",
-                    "Units of 4096 bytes, and runs of zeroed or trimmed ones, written to main and not flushed",
-                    ledger::records));
-            all.add(Attribute.readOnly(
-                    "ledger.state",
-                    "text",
-                    "settled, verifying, suspended (main does not answer) or unsynced (its content is proven, its syncs fail)",
-                    () -> verification.state().name().toLowerCase(Locale.ROOT)));
+        all.addAll(mainWrites.attributes("ledger.", "main"));
+        if (spareWrites != null) {
+            all.addAll(spareWrites.attributes("ledger.spare-", "slots of the spare"));
         }
         all.add(Attribute.readOnly(
                 "remap.extents",
@@ -439,7 +433,10 @@ public final class VirtualDisk implements Disk {
         if (timeoutMillis > 0 && !isStopping() && !flushBeforeTheEnd(timeoutMillis)) {
             return false;
         }
-        verification.stop();
+        mainWrites.verification.stop();
+        if (spareWrites != null) {
+            spareWrites.verification.stop();
+        }
         takeNoMore();
         boolean ended;
         try {
@@ -457,7 +454,7 @@ public final class VirtualDisk implements Disk {
     private boolean flushBeforeTheEnd(long timeoutMillis) {
         CountDownLatch answered = new CountDownLatch(1);
         if (!traits.readOnly()) {
-            mainFlush.makeRoom(error -> answered.countDown());
+            clientFlush.sync(true, true, error -> answered.countDown());
             try {
                 answered.await(timeoutMillis, TimeUnit.MILLISECONDS);
             } catch (InterruptedException e) {

@@ -98,7 +98,7 @@ class LedgerVerificationTest {
         assertEquals(DiskError.NONE, flush());
         assertEquals(9, counter("ledger.verified-sectors"));
         assertEquals(0, counter("ledger.records"));
-        assertFalse(rig.disk.mainInDoubt());
+        assertFalse(rig.disk.doubt().isPresent());
         // The sync was a new one.
         mainForgets();
         assertArrayEquals(bytes(8 * SECTOR, 0x22), rig.read(0, 8 * SECTOR));
@@ -124,7 +124,7 @@ class LedgerVerificationTest {
         assertEquals(DiskError.NONE, rig.write(SECTOR, SECTOR, 0x44));
         assertArrayEquals(bytes(SECTOR, 0x44), rig.read(SECTOR, SECTOR));
         assertEquals(DiskError.NONE, flush());
-        assertFalse(rig.disk.mainInDoubt());
+        assertFalse(rig.disk.doubt().isPresent());
     }
 
     @Test
@@ -155,11 +155,11 @@ class LedgerVerificationTest {
         assertEquals(DiskError.NONE, rig.write(0, SECTOR, 0x22));
         rig.main.vanish(Errno.ENODEV);
         assertEquals(DiskError.IO, submit(Operation.FLUSH).error);
-        assertTrue(rig.disk.mainInDoubt());
-        assertEquals(LedgerVerification.State.SUSPENDED, rig.disk.verification.state());
+        assertTrue(rig.disk.doubt().isPresent());
+        assertEquals(LedgerVerification.State.SUSPENDED, rig.disk.mainWrites.verification.state());
         rig.main.comeBack();
         rig.scheduler.runUntilIdle();
-        assertEquals(LedgerVerification.State.SETTLED, rig.disk.verification.state());
+        assertEquals(LedgerVerification.State.SETTLED, rig.disk.mainWrites.verification.state());
         assertEquals(DiskError.NONE, flush());
         assertArrayEquals(bytes(SECTOR, 0x22), rig.read(0, SECTOR));
         assertEquals(0, rig.disk.summary().lostSectors());
@@ -170,13 +170,13 @@ class LedgerVerificationTest {
         assertEquals(DiskError.NONE, rig.write(0, SECTOR, 0x22));
         rig.main.failFlushes(100, Errno.EIO);
         assertEquals(DiskError.IO, flush());
-        assertEquals(LedgerVerification.State.UNSYNCED, rig.disk.verification.state());
+        assertEquals(LedgerVerification.State.UNSYNCED, rig.disk.mainWrites.verification.state());
         assertArrayEquals(bytes(SECTOR, 0x22), rig.read(0, SECTOR));
         assertEquals(DiskError.NONE, rig.write(0, SECTOR, 0x33));
         assertEquals(DiskError.IO, flush());
         rig.main.failFlushes(0, 0);
         assertEquals(DiskError.NONE, flush());
-        assertFalse(rig.disk.mainInDoubt());
+        assertFalse(rig.disk.doubt().isPresent());
     }
 
     @Test

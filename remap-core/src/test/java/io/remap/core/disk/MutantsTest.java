@@ -31,7 +31,10 @@ class MutantsTest {
                 returnIsPublishedBeforeTheCommit(),
                 flushIsRetriedIntoSuccess(),
                 verificationForgetsTheSync(),
-                verificationIsNotFenced());
+                verificationIsNotFenced(),
+                slotsAreNotVerified(),
+                mappingDoesNotWaitForItsData(),
+                returnBelievesTheSlot());
     }
 
     /** dm-remap looks up the first sector of a request only. */
@@ -159,7 +162,7 @@ class MutantsTest {
                 .foundBy(Lives.WITH_FAILED_FLUSHES)
                 .replace(
                         "TrackedDevice",
-                        "            state.events.incrementAndGet();\n            latch(e);\n            throw e;\n",
+                        "            syncFailed(e);\n            throw e;\n",
                         "            device.flush();\n");
     }
 
@@ -177,8 +180,32 @@ class MutantsTest {
                 .foundBy(Lives.WITH_FAILED_FLUSHES)
                 .replace(
                         "LedgerVerification",
-                        "        disk.state.publish(s -> s.withDoubt(ranges));",
-                        "        disk.state.publish(s -> s.withDoubt(new long[0]));");
+                        "        disk.state.publish(s -> s.withDoubt(number, ranges));",
+                        "        disk.state.publish(s -> s.withDoubt(number, new long[0]));");
+    }
+
+    private static Mutant slotsAreNotVerified() {
+        return new Mutant("what is in doubt on the spare is not looked at")
+                .foundBy(Lives.WITH_FAILED_FLUSHES_OF_THE_SPARE)
+                .replace(
+                        "UnflushedWrites",
+                        "                    if (index.has(",
+                        "                    if (unit < 0 && index.has(");
+    }
+
+    private static Mutant mappingDoesNotWaitForItsData() {
+        return new Mutant("a mapping does not ask whether its data was lost by a flush of somebody else")
+                .foundBy(Lives.WITH_FAILED_FLUSHES_OF_THE_SPARE)
+                .replace("SlotPlan", "        if (hasData) {\n", "        if (hasData && moves == null) {\n");
+    }
+
+    private static Mutant returnBelievesTheSlot() {
+        return new Mutant("a return does not ask whether the slot had lost what it copied")
+                .foundBy(Lives.WITH_FAILED_FLUSHES_OF_THE_SPARE)
+                .replace(
+                        "Return",
+                        "        if (Place.hasSlot(old)) {\n            flushSlots",
+                        "        if (unit < 0) {\n            flushSlots");
     }
 
     @ParameterizedTest
@@ -188,7 +215,9 @@ class MutantsTest {
         product.setAccessible(true);
         SimulationRun run = new SimulationRun("remap-core", MutantsTest.class, () -> newProduct(product));
         // A few of a hundred lives have them.
-        int seeds = mutant.lives() == Lives.WITH_FAILED_FLUSHES ? 10 * SEEDS : SEEDS;
+        boolean rare =
+                mutant.lives() == Lives.WITH_FAILED_FLUSHES || mutant.lives() == Lives.WITH_FAILED_FLUSHES_OF_THE_SPARE;
+        int seeds = rare ? 10 * SEEDS : SEEDS;
         Optional<AssertionError> failure = run.firstWrongAnswer(seeds, mutant.lives());
         assertTrue(failure.isPresent(), () -> mutant.name() + ": not found in " + seeds + " seeds");
         System.out.println("suite: MutantsTest: '" + mutant.name() + "' is found: "

@@ -41,6 +41,8 @@ class SimulatedVirtualDisk implements SimProduct {
         main.flush();
         TrackedDevice spare = TrackedDevice.of(parts.spare());
         MetadataStore store = parts.metadata().open(spare, false, parts.environment(), Settings.defaults());
+        // As a store on the spare does.
+        spare.flush();
         return new Started(
                 VirtualDisk.open(new VirtualDisk.Parts(
                         "disk",
@@ -93,7 +95,7 @@ class SimulatedVirtualDisk implements SimProduct {
 
         @Override
         public boolean inDoubt() {
-            return virtualDisk.mainInDoubt();
+            return virtualDisk.doubt().isPresent();
         }
 
         @Override

@@ -1,0 +1,180 @@
+package io.remap.core.disk;
+
+import io.remap.api.Attribute;
+import io.remap.api.Place;
+import io.remap.api.RemapTable;
+import io.remap.core.disk.SegmentCursor.Target;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+
+/**
+ * The unflushed writes of one device of a virtual disk: the ledger of them, who syncs them, and who verifies them; and which
+ * units of the virtual disk stand where: on main each at its own offset, on the spare in its slot. The ledger counts in
+ * units of its device.
+ */
+abstract class UnflushedWrites {
+    final VirtualDisk disk;
+    /** Its place in a {@link MapSnapshot}. */
+    final int number;
+
+    final TrackedDevice device;
+    /** {@code null}: nothing is ever verified. */
+    final Ledger ledger;
+
+    final Counters.Verified counts;
+    /** For holders of a range lock. */
+    final Syncer syncer;
+
+    final LedgerVerification verification;
+    /** For all others. */
+    final VerifiedSync sync;
+
+    private final Target target;
+
+    private UnflushedWrites(
+            VirtualDisk disk,
+            int number,
+            Target target,
+            TrackedDevice device,
+            Counters.Verified counts,
+            VirtualDisk.LedgerLimits limits) {
+        this.disk = disk;
+        this.number = number;
+        this.target = target;
+        this.device = device;
+        this.counts = counts;
+        // What cannot be read past the page cache cannot be verified.
+        this.ledger = disk.traits().readOnly() || !device.direct().traits().direct()
+                ? null
+                : new Ledger(limits.bytes(), disk.traits().sectorBytes(), this::flushForRoom);
+        this.syncer = new Syncer(device, disk.engine, disk.environment.scheduler());
+        this.verification = new LedgerVerification(this);
+        this.sync = new VerifiedSync(this, limits.flushDeadlineMillis());
+        if (ledger != null) {
+            device.keep(ledger, verification::inDoubt);
+        }
+    }
+
+    static UnflushedWrites ofMain(VirtualDisk disk, VirtualDisk.LedgerLimits limits) {
+        return new OfMain(disk, limits);
+    }
+
+    /** Those to slots; the device must be for nothing else. */
+    static UnflushedWrites ofSpare(VirtualDisk disk, VirtualDisk.LedgerLimits limits) {
+        return new OfSpare(disk, limits);
+    }
+
+    /** The ledger is half full: flushed now, no write ever waits. */
+    private void flushForRoom() {
+        if (disk.enter()) {
+            disk.environment.scheduler().execute(() -> sync.sync(error -> disk.leave()));
+        }
+    }
+
+    /** Whether there is anything to tell of. */
+    boolean isNotable() {
+        return ledger != null && (ledger.records() > 0 || verification.state() != LedgerVerification.State.SETTLED);
+    }
+
+    /** @param where what the writes go to, for people */
+    List<Attribute> attributes(String prefix, String where) {
+        return ledger == null
+                ? List.of()
+                : List.of(
+                        Attribute.readOnly(
+                                prefix + "records",
+                                "count",
+                                "Units of 4096 bytes, and runs of zeroed or trimmed ones, written to " + where
+                                        + " and not flushed",
+                                ledger::records),
+                        Attribute.readOnly(
+                                prefix + "state",
+                                "text",
+                                "settled, verifying, suspended (it does not answer) or unsynced (its content is proven,"
+                                        + " its syncs fail)",
+                                () -> verification.state().name().toLowerCase(Locale.ROOT)));
+    }
+
+    /** How to tell whether it lives. */
+    final VirtualDisk.Side side() {
+        return disk.side(target);
+    }
+
+    /** The units of the virtual disk that records are about, in order: first, end, first, end, … */
+    abstract long[] ranges(LedgerIndex index, int mostRanges);
+
+    /** The sectors of a unit at this place that are served from here. */
+    abstract int maskOf(long place);
+
+    /** The first byte on the device of a unit at this place; only if {@link #maskOf} has any. */
+    abstract long offsetOf(long unit, long place);
+
+    /** Whether neighbouring units are neighbours on the device. */
+    abstract boolean keepsOrder();
+
+    private static final class OfMain extends UnflushedWrites {
+        OfMain(VirtualDisk disk, VirtualDisk.LedgerLimits limits) {
+            super(disk, 0, Target.MAIN, disk.main, disk.counters.verifiedOnMain, limits);
+        }
+
+        @Override
+        long[] ranges(LedgerIndex index, int mostRanges) {
+            return index.ranges(mostRanges);
+        }
+
+        @Override
+        int maskOf(long place) {
+            return Place.isZero(place)
+                    ? 0
+                    : Place.fullMask(disk.traits().sectorBytes()) & ~Place.onSlotMask(place) & ~Place.lostMask(place);
+        }
+
+        @Override
+        long offsetOf(long unit, long place) {
+            return unit << Place.UNIT_SHIFT;
+        }
+
+        @Override
+        boolean keepsOrder() {
+            return true;
+        }
+    }
+
+    private static final class OfSpare extends UnflushedWrites {
+        OfSpare(VirtualDisk disk, VirtualDisk.LedgerLimits limits) {
+            super(disk, 1, Target.SPARE, disk.spare, disk.counters.verifiedOnSpare, limits);
+        }
+
+        /** A slot that no unit has is nobody's: a write that maps it is durable before that. */
+        @Override
+        long[] ranges(LedgerIndex index, int mostRanges) {
+            List<long[]> units = new ArrayList<>();
+            RemapTable.Cursor cursor = new RemapTable.Cursor();
+            for (boolean found = cursor.seek(disk.state.current().table, 0); found; found = cursor.next()) {
+                for (long i = 0; Place.hasSlot(cursor.place()) && i < cursor.lengthUnits(); i++) {
+                    long unit = cursor.firstUnit() + i;
+                    if (index.has(offsetOf(unit, Place.advance(cursor.place(), i)) >> Place.UNIT_SHIFT)) {
+                        units.add(new long[] {unit, unit + 1});
+                    }
+                }
+            }
+            return LedgerIndex.joined(units, mostRanges);
+        }
+
+        @Override
+        int maskOf(long place) {
+            return Place.onSlotMask(place);
+        }
+
+        @Override
+        long offsetOf(long unit, long place) {
+            return disk.slotOffset(Place.slot(place));
+        }
+
+        @Override
+        boolean keepsOrder() {
+            return false;
+        }
+    }
+}
