@@ -292,6 +292,12 @@ public final class DiskSimulation implements AutoCloseable {
             main.slowness(plan.slownessNanos);
         }
         Fault kind = kinds.get(random.nextInt(kinds.size()));
+        for (long sector = first; kind == Fault.TRANSIENT && sector < first + count; sector++) {
+            if (main.isFaulty(sector)) {
+                // Begun anew amid the tries of a transfer, it may outlast them.
+                reference.allowErrors(sector, 1);
+            }
+        }
         main.fault(first, count, kind, random.nextInt(4) == 0 ? Errno.ENODATA : Errno.EIO);
         touched.set((int) unitOf(first), (int) unitOf(first + count - 1) + 1);
         if (kind == Fault.UNREADABLE || kind == Fault.BAD || kind == Fault.WRITE_ONLY) {
@@ -376,6 +382,21 @@ public final class DiskSimulation implements AutoCloseable {
     /** Whether the disk says that it does not know what a device holds. */
     boolean inDoubt() {
         return running.inDoubt();
+    }
+
+    /**
+     * A TRIM ended, whether well or not, on a main that forgets. Of what it covered nobody owes anybody the content: where
+     * only the page cache had it, that may have been dropped, and a read meets the bad sector.
+     */
+    void trimmed(ReferenceMap.Write trim, long offsetBytes, long lengthBytes) {
+        reference.trimEnded(trim);
+        long first = (offsetBytes + plan.sectorBytes - 1) / plan.sectorBytes;
+        long end = (offsetBytes + lengthBytes) / plan.sectorBytes;
+        for (long sector = first; plan.buffered && sector < end; sector++) {
+            if (main.isFaulty(sector)) {
+                reference.allowErrors(sector, 1);
+            }
+        }
     }
 
     /** Whether main may lose what it has acknowledged and not flushed. */
@@ -472,6 +493,9 @@ public final class DiskSimulation implements AutoCloseable {
             mainMedium.powerCut(random);
             spareMedium.powerCut(random);
             reference.powerCut();
+            if (pages != null) {
+                reference.pagesForgotten();
+            }
         }
     }
 
@@ -582,9 +606,9 @@ public final class DiskSimulation implements AutoCloseable {
     }
 
     /** Whether one of the edges of an unaligned write may be unreadable. */
-    boolean edgeMayFail(long offset, long end) {
-        return reference.mayFail(offset / plan.sectorBytes)
-                || reference.mayFail((end - 1) / plan.sectorBytes)
+    boolean edgeMayFail(ReferenceMap.Write write, long offset, long end) {
+        return reference.mayHaveFailed(offset / plan.sectorBytes, write)
+                || reference.mayHaveFailed((end - 1) / plan.sectorBytes, write)
                 || mayFailForGood(offset)
                 || mayFailForGood(end - 1);
     }

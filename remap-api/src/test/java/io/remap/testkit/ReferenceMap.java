@@ -35,6 +35,8 @@ public final class ReferenceMap {
 
     private final long[] mayFailUntil;
     private final long[] mustFailSince;
+    /** Per sector: when a write ended that it may not fail, and that was not flushed; else {@link #NEVER}. */
+    private final long[] healedAt;
     /** Sectors of writes that failed: the next open may find that such a write has happened. */
     private final BitSet writesFailed = new BitSet();
 
@@ -48,6 +50,8 @@ public final class ReferenceMap {
         private final long begunAt;
         private long endedAt = NEVER;
         private boolean acknowledged;
+        /** A TRIM of a device that forgets. */
+        private boolean forgets;
 
         private Write(long stamp, long offsetBytes, long lengthBytes, long begunAt) {
             this.stamp = stamp;
@@ -92,6 +96,7 @@ public final class ReferenceMap {
         this.mayFailSince = filled(sizeBytes / sectorBytes, NEVER);
         this.mayFailUntil = filled(sizeBytes / sectorBytes, 0);
         this.mustFailSince = filled(sizeBytes / sectorBytes, NEVER);
+        this.healedAt = filled(sizeBytes / sectorBytes, NEVER);
         Write first = new Write(stamp, 0, sizeBytes, 0);
         first.endedAt = 0;
         first.acknowledged = true;
@@ -175,6 +180,10 @@ public final class ReferenceMap {
     public void writeSucceeded(Write write, boolean fua) {
         ended(write, true);
         for (List<Value> cell : cellsOf(write.offsetBytes, write.lengthBytes)) {
+            if (cell.stream().anyMatch(value -> value.write.forgets && value.write.endedAt > write.begunAt)) {
+                // A TRIM at the same time may have come after it, and then nobody notes what stood there before.
+                continue;
+            }
             for (Value value : cell) {
                 if (value.write != write && value.write.endedAt < write.begunAt) {
                     value.supersededAt = Math.min(value.supersededAt, now);
@@ -187,6 +196,7 @@ public final class ReferenceMap {
                 sector < endWhole(write.offsetBytes + write.lengthBytes);
                 sector++) {
             if (mayFailSince[sector] < write.begunAt) {
+                healedAt[sector] = fua ? NEVER : now;
                 mayFailSince[sector] = NEVER;
                 mayFailUntil[sector] = now;
             }
@@ -201,10 +211,25 @@ public final class ReferenceMap {
                 Math.max(firstWhole(write.offsetBytes), endWhole(write.offsetBytes + write.lengthBytes)));
     }
 
-    /** What it covered is undefined once main forgets its cache: nobody notes what stood there before a TRIM. */
-    public void trimmed(Write write) {
-        writeFailed(write);
-        for (List<Value> cell : cellsOf(write.offsetBytes, write.lengthBytes)) {
+    /**
+     * A TRIM was submitted to a main that forgets its cache: what it covers is undefined from now on, since nobody notes any
+     * more what stood there before, or what is written there meanwhile.
+     */
+    public Write trimBegins(long offsetBytes, long lengthBytes) {
+        Write trim = writeBegins(offsetBytes, lengthBytes, ZEROS);
+        trim.forgets = true;
+        bringBack(trim);
+        return trim;
+    }
+
+    /** It ended, well or not. */
+    public void trimEnded(Write trim) {
+        writeFailed(trim);
+        bringBack(trim);
+    }
+
+    private void bringBack(Write trim) {
+        for (List<Value> cell : cellsOf(trim.offsetBytes, trim.lengthBytes)) {
             for (Value value : cell) {
                 value.supersededAt = value.obsolete ? value.supersededAt : NEVER;
             }
@@ -321,6 +346,11 @@ public final class ReferenceMap {
         return mayFailSince[(int) sector] != NEVER || mustFailSince[(int) sector] != NEVER;
     }
 
+    /** Whether a read of the sector may have failed at some time since the write began, which reads its edges. */
+    public boolean mayHaveFailed(long sector, Write since) {
+        return mayFail(sector) || mayFailUntil[(int) sector] > since.begunAt;
+    }
+
     // --- flush, death, power
 
     /** A flush was submitted. */
@@ -331,6 +361,9 @@ public final class ReferenceMap {
     /** It was acknowledged: what was replaced before it began is obsolete. */
     public void flushSucceeded(Read flush) {
         now++;
+        for (int sector = 0; sector < healedAt.length; sector++) {
+            healedAt[sector] = healedAt[sector] < flush.begunAt ? NEVER : healedAt[sector];
+        }
         for (List<Value> cell : cells) {
             if (cell.size() > 1) {
                 for (Value value : cell) {
@@ -362,6 +395,16 @@ public final class ReferenceMap {
         for (List<Value> cell : cells) {
             for (Value value : cell) {
                 value.supersededAt = value.obsolete ? value.supersededAt : NEVER;
+            }
+        }
+    }
+
+    /** After {@link #powerCut}, behind a page cache: what was written to a bad sector and not flushed never reached it. */
+    public void pagesForgotten() {
+        for (int sector = 0; sector < healedAt.length; sector++) {
+            if (healedAt[sector] != NEVER) {
+                healedAt[sector] = NEVER;
+                mayFailSince[sector] = Math.min(mayFailSince[sector], now);
             }
         }
     }

@@ -103,6 +103,10 @@ final class SimClient {
                 write = simulation.writeBegins(offset, length, simulation.nextStamp());
                 simulation.fill(buffer.data().clear().limit((int) length), offset, write);
             }
+            case TRIM ->
+                write = simulation.mainForgets()
+                        ? simulation.reference.trimBegins(offset, length)
+                        : simulation.writeBegins(offset, length, ReferenceMap.ZEROS);
             default -> write = simulation.writeBegins(offset, length, ReferenceMap.ZEROS);
         }
         simulation.trace(() -> "client " + number + ": " + operation + " " + describe());
@@ -187,7 +191,7 @@ final class SimClient {
                 });
         if (request.error == DiskError.NONE) {
             if (request.operation == Operation.TRIM && simulation.mainForgets()) {
-                simulation.reference.trimmed(write);
+                simulation.trimmed(write, request.offsetBytes, request.lengthBytes);
             } else if (request.operation == Operation.TRIM) {
                 simulation.reference.writeFailed(write);
             } else {
@@ -198,7 +202,7 @@ final class SimClient {
         }
         simulation.coverage.count("writes failed");
         if (request.operation == Operation.TRIM && simulation.mainForgets()) {
-            simulation.reference.trimmed(write);
+            simulation.trimmed(write, request.offsetBytes, request.lengthBytes);
         } else {
             simulation.reference.writeFailed(write);
         }
@@ -213,7 +217,7 @@ final class SimClient {
                 || (request.fua && flushMayFail())
                 || (request.operation != Operation.TRIM
                         && (simulation.redirectMayFail(offset, end)
-                                || (!aligned && simulation.edgeMayFail(offset, end))));
+                                || (!aligned && simulation.edgeMayFail(write, offset, end))));
         if (request.error == DiskError.NO_SPACE) {
             simulation.coverage.count("spare full");
             allowed = simulation.plan.tightSpare() && simulation.touches(offset, end);

@@ -1,5 +1,8 @@
 package io.remap.testkit;
 
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Supplier;
@@ -104,10 +107,21 @@ public final class SimulationRun {
                 String tail = trace.substring(Math.max(0, trace.length() - TRACE_CHARS_MAX));
                 AssertionError failure = new AssertionError(
                         "seed " + seed + ": " + e.getMessage() + "\nreplay: " + command(seed) + "\nplan: "
-                                + simulation.plan + (tail.isEmpty() ? "" : "\n" + tail),
+                                + simulation.plan + (tail.isEmpty() ? "" : "\n" + tail + "\n" + keep(seed, trace)),
                         e);
                 return Optional.of(failure);
             }
+        }
+    }
+
+    /** Writes the whole of a trace beside the module's build. */
+    private static String keep(long seed, String trace) {
+        Path file = Path.of("target", "seed-" + seed + ".trace");
+        try {
+            Files.writeString(file, trace);
+            return "the whole trace: " + file.toAbsolutePath();
+        } catch (IOException e) {
+            return "the whole trace could not be written: " + e;
         }
     }
 

@@ -35,6 +35,10 @@ abstract class Recovery {
     private boolean released;
     private int stageTries;
     private int restarts;
+
+    /** Whose canary answered after the last failure: what fails next began on a living device. */
+    private TrackedDevice provenAlive;
+
     private long doubtsAtGrant;
 
     Recovery(VirtualDisk disk, long firstUnit, long endUnit) {
@@ -324,6 +328,13 @@ abstract class Recovery {
             // Whatever a policy says: no verdict on a sector without a living device behind it.
             verdict = Verdict.BLAME_DEVICE;
         }
+        if (verdict == Verdict.BLAME_SECTORS
+                && error.errorClass() != ErrorClass.SECTOR
+                && provenAlive != side.device()) {
+            // The device may have been away at the transfer, and back for its canary: once more, now that it lives.
+            verdict = Verdict.RETRY;
+        }
+        provenAlive = alive ? side.device() : null;
         switch (verdict) {
             case BLAME_SECTORS -> {
                 return true;
