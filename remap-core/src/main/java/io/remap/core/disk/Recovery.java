@@ -4,6 +4,8 @@ import io.remap.api.DeviceException;
 import io.remap.api.DiskError;
 import io.remap.api.ErrorClass;
 import io.remap.api.spi.FaultPolicy.Verdict;
+import java.util.HashSet;
+import java.util.Set;
 import java.util.function.UnaryOperator;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -36,8 +38,8 @@ abstract class Recovery {
     private int stageTries;
     private int restarts;
 
-    /** Whose canary answered after the last failure: what fails next began on a living device. */
-    private TrackedDevice provenAlive;
+    /** Whose canaries answered after their last failure: what fails next there began on a living device. */
+    private final Set<TrackedDevice> provenAlive = new HashSet<>();
 
     private long doubtsAtGrant;
 
@@ -330,11 +332,15 @@ abstract class Recovery {
         }
         if (verdict == Verdict.BLAME_SECTORS
                 && error.errorClass() != ErrorClass.SECTOR
-                && provenAlive != side.device()) {
+                && !provenAlive.contains(side.device())) {
             // The device may have been away at the transfer, and back for its canary: once more, now that it lives.
             verdict = Verdict.RETRY;
         }
-        provenAlive = alive ? side.device() : null;
+        if (alive) {
+            provenAlive.add(side.device());
+        } else {
+            provenAlive.remove(side.device());
+        }
         switch (verdict) {
             case BLAME_SECTORS -> {
                 return true;
