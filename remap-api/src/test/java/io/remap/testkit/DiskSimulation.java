@@ -600,11 +600,6 @@ public final class DiskSimulation implements AutoCloseable {
         return hit >= 0 && (long) hit * SimPlan.UNIT_BYTES < end;
     }
 
-    /** Whether there may be a unit without a slot left for it, or a second one that takes its place. */
-    boolean spareMayBeFull() {
-        return plan.tightSpare() || running.slots() - running.badSlots() < 2L * plan.units;
-    }
-
     /** Whether a write of the range may need a mapping that cannot be made. */
     boolean redirectMayFail(long offset, long end) {
         return storeMayRefuse && touches(offset, end);
