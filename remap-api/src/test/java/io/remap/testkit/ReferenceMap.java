@@ -420,10 +420,19 @@ public final class ReferenceMap {
 
     /** As {@link #processDied}, then {@link #powerCut}, without doing so. */
     public AfterPowerCut ifThePowerWentNow() {
+        return allowed(true);
+    }
+
+    /** What may be read now; after {@link #processDied}, what the next process may answer. */
+    public AfterPowerCut allowedNow() {
+        return allowed(false);
+    }
+
+    private AfterPowerCut allowed(boolean powerCut) {
         List<long[]> stamps = new ArrayList<>(cells.size());
         for (List<Value> cell : cells) {
             stamps.add(cell.stream()
-                    .filter(value -> value.supersededAt == NEVER || !value.obsolete)
+                    .filter(value -> value.supersededAt == NEVER || (powerCut && !value.obsolete))
                     .mapToLong(value -> value.write.stamp)
                     .toArray());
         }

@@ -7,6 +7,7 @@ import java.util.ArrayDeque;
 import java.util.Comparator;
 import java.util.PriorityQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.function.BooleanSupplier;
 import java.util.random.RandomGenerator;
 
 /**
@@ -50,7 +51,15 @@ public final class TaskQueue implements Scheduler, TimeSource {
 
     /** Runs until nothing is left to do. */
     public void runAll() {
+        runWhile(() -> true);
+    }
+
+    /** Runs until nothing is left to do, or the condition, asked before each task, does not hold any more. */
+    public void runWhile(BooleanSupplier goesOn) {
         for (int i = 0; i < MAX_TASKS; i++) {
+            if (!goesOn.getAsBoolean()) {
+                return;
+            }
             Runnable task = ready.poll();
             if (task == null) {
                 Timer timer = timers.poll();
@@ -63,6 +72,11 @@ public final class TaskQueue implements Scheduler, TimeSource {
             task.run();
         }
         throw new AssertionError("no end after " + MAX_TASKS + " tasks: a livelock");
+    }
+
+    /** Time passes within a task, as while a device takes its time; nothing else runs. */
+    public void sleep(long nanos) {
+        nowNanos += nanos;
     }
 
     @Override

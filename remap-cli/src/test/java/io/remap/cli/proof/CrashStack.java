@@ -1,5 +1,6 @@
 package io.remap.cli.proof;
 
+import io.remap.api.BlockDevice;
 import io.remap.api.BufferPool;
 import io.remap.api.DiskError;
 import io.remap.api.DiskRequest;
@@ -19,6 +20,7 @@ import java.io.IOException;
 import java.util.List;
 import java.util.Random;
 import java.util.UUID;
+import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 
 /**
@@ -42,6 +44,8 @@ final class CrashStack {
 
     final CrashDevice main;
     final CrashDevice spare;
+    private final BlockDevice mainDoor;
+    private final BlockDevice spareDoor;
     private final Parts parts;
     private final TaskQueue tasks = new TaskQueue();
     private final Random random;
@@ -62,9 +66,17 @@ final class CrashStack {
     }
 
     CrashStack(Parts parts, CrashDevice main, CrashDevice spare, long seed) {
+        this(parts, main, spare, main, spare, seed);
+    }
+
+    /** The doors are what the product sees of the devices. */
+    CrashStack(
+            Parts parts, CrashDevice main, CrashDevice spare, BlockDevice mainDoor, BlockDevice spareDoor, long seed) {
         this.parts = parts;
         this.main = main;
         this.spare = spare;
+        this.mainDoor = mainDoor;
+        this.spareDoor = spareDoor;
         this.random = new Random(seed);
     }
 
@@ -73,15 +85,15 @@ final class CrashStack {
         parts.product
                 .metadata()
                 .format(
-                        spare,
-                        new PairIdentity(new UUID(3, 4), MAIN_BYTES, SECTOR_BYTES, "main"),
+                        spareDoor,
+                        new PairIdentity(new UUID(3, 4), main.traits().sizeBytes(), SECTOR_BYTES, "main"),
                         tasks.environment(random));
     }
 
     void start() throws IOException {
         running = parts.product.start(new SimProduct.Parts(
-                main,
-                spare,
+                mainDoor,
+                spareDoor,
                 parts.product.metadata(),
                 parts.engine,
                 parts.pool,
@@ -145,7 +157,23 @@ final class CrashStack {
         });
     }
 
+    /** A device takes its time. */
+    void sleep(long nanos) {
+        tasks.sleep(nanos);
+    }
+
     void runAll() {
         tasks.runAll();
+    }
+
+    /** Runs until nothing is left to do, or there was nothing that the client waits for for so long. */
+    void runWhile(BooleanSupplier clientWaits, long quietNanos) {
+        long[] lastBusy = {tasks.nanoTime()};
+        tasks.runWhile(() -> {
+            if (clientWaits.getAsBoolean()) {
+                lastBusy[0] = tasks.nanoTime();
+            }
+            return tasks.nanoTime() - lastBusy[0] <= quietNanos;
+        });
     }
 }
