@@ -11,7 +11,6 @@ import io.remap.testkit.CrashDevice.Operation;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Set;
 import java.util.function.LongConsumer;
 
 /** A device of which the operation with a given number fails in a given way, once, or from then on. One thread. */
@@ -19,28 +18,26 @@ final class SweptDevice implements BlockDevice {
     private static final long HANG_NANOS = 60_000_000_000L;
     private static final byte GARBAGE = (byte) 0xa5;
 
-    private static final Set<Operation> WRITES = Set.of(Operation.WRITE, Operation.ZERO);
-
     /** How an operation fails. */
     enum Fault {
-        READ_EIO(Set.of(Operation.READ)),
-        WRITE_EIO(WRITES),
-        FLUSH_EIO(Set.of(Operation.FLUSH)),
-        NO_SPACE(WRITES),
+        READ_EIO,
+        WRITE_EIO,
+        FLUSH_EIO,
+        NO_SPACE,
         /** Half of it is transferred, then it ends. */
-        SHORT(Set.of(Operation.READ, Operation.WRITE)),
+        SHORT,
         /** It is answered after a minute, rightly. */
-        HANG(Set.of(Operation.values())),
-        GONE(Set.of(Operation.values()));
-
-        private final Set<Operation> operations;
-
-        Fault(Set<Operation> operations) {
-            this.operations = operations;
-        }
+        HANG,
+        GONE;
 
         boolean fits(Operation operation) {
-            return operations.contains(operation);
+            return switch (this) {
+                case READ_EIO -> operation == Operation.READ;
+                case WRITE_EIO, NO_SPACE -> operation == Operation.WRITE || operation == Operation.ZERO;
+                case FLUSH_EIO -> operation == Operation.FLUSH;
+                case SHORT -> operation == Operation.READ || operation == Operation.WRITE;
+                case HANG, GONE -> true;
+            };
         }
     }
 
@@ -88,7 +85,7 @@ final class SweptDevice implements BlockDevice {
         this.witness = witness;
     }
 
-    /** Operations count from now on. @param what is to happen, or {@code null} for nothing */
+    /** Operations count from now on; {@code null}: nothing is to happen. */
     void arm(Plan what) {
         operations.clear();
         plan = what;
