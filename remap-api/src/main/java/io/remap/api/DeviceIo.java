@@ -41,6 +41,9 @@ public abstract class DeviceIo {
     /** As {@link #deviceNote}: when it began, as the device counts. */
     public long deviceMoment;
 
+    /** As {@link #deviceNote}: where the device has noted that it is under way. */
+    public int deviceEntry;
+
     /** A transfer whose fields are still to be set. */
     protected DeviceIo() {}
 

@@ -5,6 +5,8 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.Optional;
+import java.util.UUID;
 
 /**
  * Where this user's services keep their files over restarts. (Sockets of running services have a place of their own,
@@ -37,6 +39,28 @@ public record HostPaths(Path stateDirectory) {
             state = Path.of(home).toAbsolutePath().resolve(".local").resolve("state");
         }
         return new HostPaths(state.resolve(DIRECTORY));
+    }
+
+    /**
+     * Where files may be that end with this start of the machine: {@code $XDG_RUNTIME_DIR/remap}, as root {@code /run/remap};
+     * empty if there is no such place.
+     */
+    static Optional<Path> runDirectory() {
+        return runDirectory(System.getenv(), isRoot());
+    }
+
+    static Optional<Path> runDirectory(Map<String, String> variables, boolean root) {
+        Path chosen = Path.of(variables.getOrDefault("XDG_RUNTIME_DIR", ""));
+        if (chosen.isAbsolute()) {
+            return Optional.of(chosen.resolve(DIRECTORY));
+        }
+        return root ? Optional.of(Path.of("/run", DIRECTORY)) : Optional.empty();
+    }
+
+    /** Which start of this machine it is. */
+    static UUID bootId() throws IOException {
+        return UUID.fromString(
+                Files.readString(Path.of("/proc/sys/kernel/random/boot_id")).trim());
     }
 
     /** Whether the effective user is root: it owns what the kernel shows of this process. */

@@ -14,9 +14,11 @@ import io.remap.core.ServiceStatus.DeviceStatus;
 import io.remap.core.ServiceStatus.DiskStatus;
 import io.remap.core.disk.DiskEvent;
 import io.remap.core.disk.DiskSummary;
+import io.remap.core.disk.LedgerFiles;
 import io.remap.core.disk.TrackedDevice;
 import io.remap.core.disk.VirtualDisk;
 import java.io.IOException;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -127,7 +129,7 @@ final class ServedDisk {
 
     private void startMapping() throws Refusal {
         Optional<MetadataStore> store = metadata.store();
-        flushMain();
+        Refusal unflushed = flushMain();
         stack.push("autosave", this::closeAutosave);
         disk = VirtualDisk.open(new VirtualDisk.Parts(
                 name(),
@@ -140,7 +142,11 @@ final class ServedDisk {
                 service.environment(),
                 spec.readOnly() || metadata.readOnly(),
                 service.own().returnPauseMillis(),
-                service.own().ledger()));
+                service.own().ledger().in(ledgerFiles(store))));
+        if (unflushed != null && !disk.tookOver()) {
+            disk.close(0);
+            throw unflushed;
+        }
         stack.push("virtual disk", this::closeMapping);
         if (store.isPresent() && !disk.traits().readOnly()) {
             startAutosave(store.get());
@@ -192,15 +198,40 @@ final class ServedDisk {
         }
     }
 
-    /** What a process before this one wrote is durable before the first client sees it; the store has seen to the spare. */
-    private void flushMain() throws Refusal {
+    /** Where ledgers are that a killed process has left. */
+    private static LedgerFiles ledgerFiles(Optional<MetadataStore> store) {
+        Optional<Path> directory = HostPaths.runDirectory();
+        if (store.isEmpty()) {
+            return LedgerFiles.none("without a spare nothing says whose it is");
+        }
+        if (directory.isEmpty()) {
+            return LedgerFiles.none("XDG_RUNTIME_DIR is not set");
+        }
+        try {
+            return LedgerFiles.in(
+                    directory.get(),
+                    store.get().pair().pairUuid(),
+                    HostPaths.bootId(),
+                    store.get().generation());
+        } catch (IOException e) {
+            return LedgerFiles.none(e.toString());
+        }
+    }
+
+    /**
+     * What a process before this one wrote is durable before the first client sees it; the store has seen to the spare.
+     *
+     * @return why that is not so, and nobody may be served unless the ledger of that process tells what was lost
+     */
+    private Refusal flushMain() {
         if (devices.main().traits().readOnly() || spec.readOnly()) {
-            return;
+            return null;
         }
         try {
             devices.main().flush();
+            return null;
         } catch (DeviceException e) {
-            throw new Refusal(
+            return new Refusal(
                     Refusal.Kind.DEVICE_FAILED,
                     e.getMessage()
                             + ": what was written to it before this start may be lost. Check what it holds and start"

@@ -250,8 +250,12 @@ class ServiceCommandsTest {
     @Test
     void refusesToMoveWhatCannotBeRecorded() throws Exception {
         Service service = rig.start("a");
+        int[] flushes = {0};
         rig.at("flush a-spare", () -> {
-            throw new DeviceException("a-spare", "flush", 0, 0, Errno.EIO);
+            // That of the data is good, that of the record is not.
+            if (flushes[0]++ > 0) {
+                throw new DeviceException("a-spare", "flush", 0, 0, Errno.EIO);
+            }
         });
         refused(service, Refusal.Kind.DEVICE_FAILED, "map.add", "first", 0, "length", 8);
         String then = refused(service, Refusal.Kind.ENVIRONMENT, "map.add", "first", 0, "length", 8);

@@ -26,6 +26,7 @@ final class ClientFlush {
     void flush(DiskClient client, boolean main, boolean spare, Consumer<DeviceException> then) {
         long toldBefore = client.lossesTold.get();
         sync(main, spare, error -> {
+            disk.noteGeneration();
             boolean owed = disk.losses.tell(client, toldBefore);
             then.accept(error == null && owed ? lost() : error);
         });

@@ -65,6 +65,7 @@ final class Ledger {
     private static final int MASK_SHIFT = 8;
     private static final int FIRM = 1 << 16;
 
+    private final LedgerMemory lasting;
     private final ByteBuffer memory;
     private final int capacity;
     private final int sectorBytes;
@@ -87,21 +88,82 @@ final class Ledger {
      * @param halfFull called by the thread whose record fills half of it: time for a flush. Must not block
      */
     Ledger(long bytes, int sectorBytes, Runnable halfFull) {
-        if (bytes < MIN_BYTES || bytes > MAX_BYTES) {
-            throw new IllegalArgumentException("no ledger of " + bytes + " bytes");
-        }
-        int used = (int) Long.highestOneBit(bytes);
-        this.memory = ByteBuffer.allocateDirect(used + RECORD_BYTES)
-                .alignedSlice(RECORD_BYTES)
-                .limit(used)
-                .slice()
-                .order(ByteOrder.nativeOrder());
-        this.capacity = used / RECORD_BYTES;
+        this(LedgerMemory.unnamed(ringBytes(bytes)), sectorBytes, halfFull);
+    }
+
+    /** One in this memory; what a killed process left there is in it. */
+    Ledger(LedgerMemory lasting, int sectorBytes, Runnable halfFull) {
+        this.lasting = lasting;
+        this.memory = lasting.ring();
+        this.capacity = memory.capacity() / RECORD_BYTES;
         this.sectorBytes = sectorBytes;
         this.halfFull = halfFull;
         CRC32C zeros = new CRC32C();
         zeros.update(Zeros.bytes(sectorBytes));
         this.zerosChecksum = (int) zeros.getValue();
+        if (lasting.isLeft()) {
+            takeOver();
+        }
+    }
+
+    /** How many bytes of a wanted number are used for records. */
+    static int ringBytes(long bytes) {
+        if (bytes < MIN_BYTES || bytes > MAX_BYTES) {
+            throw new IllegalArgumentException("no ledger of " + bytes + " bytes");
+        }
+        return (int) Long.highestOneBit(bytes);
+    }
+
+    // --- what a killed process left
+
+    /**
+     * Takes the records over that are whole. Of a write that was under way nobody was told how it ended: what stood there
+     * before may be gone, so nothing is claimed of it any more.
+     */
+    private void takeOver() {
+        start = lasting.start();
+        long last = start;
+        for (int i = 0; i < capacity; i++) {
+            long position = (long) MARKS.getAcquire(memory, i * RECORD_BYTES) - 1;
+            if (position >= start && position - start < capacity && indexOf(position) == i * RECORD_BYTES) {
+                last = Math.max(last, position + 1);
+            }
+        }
+        for (long at = start; at < last; at++) {
+            if (!isPublished(at) || !isPlausible(at)) {
+                publish(at, indexOf(at), 0, 1, at, Kind.DATA, 0, false);
+            }
+        }
+        end.set(last);
+        lookedTo = start;
+        boolean[] room = {true};
+        lasting.takeUnderWay(
+                (unit, units) -> room[0] &= nothing(now(), unit << Place.UNIT_SHIFT, units << Place.UNIT_SHIFT));
+        if (!room[0]) {
+            // What it claims may be out of date, and there is no place to say so.
+            release(end.get());
+        }
+    }
+
+    private boolean isPlausible(long at) {
+        int code = memory.getInt(indexOf(at) + WHAT_AT) & 0xff;
+        return code < BY_CODE.length && units(at) > 0 && unit(at) >= 0 && began(at) <= at;
+    }
+
+    /** A write goes to the device now: gives what {@link #ended} needs. */
+    int begins(long offsetBytes, long lengthBytes) {
+        long unit = offsetBytes >> Place.UNIT_SHIFT;
+        return lasting.begins(unit, SegmentCursor.endUnit(offsetBytes + lengthBytes) - unit);
+    }
+
+    /** It was recorded, whatever became of it. */
+    void ended(int underWay) {
+        lasting.ended(underWay);
+    }
+
+    /** The metadata has another generation: see {@link LedgerMemory.Key}. */
+    void noteGeneration(long generation) {
+        lasting.noteGeneration(generation);
     }
 
     // --- recording
@@ -262,7 +324,10 @@ final class Ledger {
 
     /** A flush that succeeded covers the records before this position. */
     synchronized void release(long position) {
-        start = Math.max(start, position);
+        if (position > start) {
+            lasting.start(position);
+            start = position;
+        }
     }
 
     // --- looking

@@ -276,6 +276,7 @@ final class SlotPlan {
         disk.commit(merged(), outcome -> {
             switch (outcome) {
                 case DURABLE -> {
+                    disk.noteGeneration();
                     failedSlots.forEach(disk.slots::markBad);
                     disk.counters.badSlots.add(failedSlots.size());
                     replacedSlots.forEach(disk.slots::free);

@@ -90,9 +90,15 @@ public final class TrackedDevice implements BlockDevice {
             }
             io.deviceNote = account.events();
             io.deviceMoment = account.ledger() == null ? 0 : account.ledger().now();
+            if (write) {
+                io.deviceEntry = account.begins(io.offsetBytes, io.data.remaining());
+            }
             try {
                 return transfers.begin(io);
             } catch (DeviceException e) {
+                if (write) {
+                    account.ended(io.deviceEntry);
+                }
                 noteDeviceEvent(e);
                 throw e;
             }
@@ -107,11 +113,22 @@ public final class TrackedDevice implements BlockDevice {
             if (error != null) {
                 noteDeviceEvent(error);
             }
-            if (io.operation != DeviceIo.Operation.WRITE || (error == null && !whole)) {
+            if (io.operation != DeviceIo.Operation.WRITE) {
                 return error;
+            }
+            if (error == null && !whole) {
+                // It goes on with the rest; a part of it may stand there by now.
+                int position = io.data.position();
+                int newLimit = io.data.limit();
+                account.record(
+                        io.deviceMoment, io.offsetBytes, io.data.limit(limit).position(from), from, false);
+                io.data.limit(newLimit).position(position);
+                account.ended(io.deviceEntry);
+                return null;
             }
             boolean recorded =
                     account.record(io.deviceMoment, io.offsetBytes, io.data.limit(limit), from, error == null);
+            account.ended(io.deviceEntry);
             if (error != null) {
                 io.data.position(from);
                 return error;
@@ -144,6 +161,19 @@ public final class TrackedDevice implements BlockDevice {
      */
     void keep(Ledger ledger, Runnable inDoubt) {
         account.keep(ledger, inDoubt);
+    }
+
+    /** What a killed process left in the ledger is in doubt. */
+    void takeOver() {
+        account.takeOver(new DeviceException(
+                name(),
+                "flush",
+                0,
+                0,
+                Errno.NONE,
+                ErrorClass.UNKNOWN,
+                "the server before this one was killed before it was flushed",
+                null));
     }
 
     /**
@@ -248,15 +278,22 @@ public final class TrackedDevice implements BlockDevice {
         int limit = source.limit();
         long began = beginWrite("write", offsetBytes, limit - from);
         long eventsBefore = account.events();
+        int underWay = account.begins(offsetBytes, limit - from);
+        boolean recorded;
         try {
-            device.write(offsetBytes, source);
-        } catch (DeviceException e) {
-            // It may stand there or not. Without room for that, what stood there counts as lost when it is looked for.
-            account.record(began, offsetBytes, source.limit(limit), from, false);
-            noteDeviceEvent(e);
-            throw e;
+            try {
+                device.write(offsetBytes, source);
+            } catch (DeviceException e) {
+                // It may stand there or not. Without room for that, what stood there counts as lost when it is looked
+                // for.
+                account.record(began, offsetBytes, source.limit(limit), from, false);
+                noteDeviceEvent(e);
+                throw e;
+            }
+            recorded = account.record(began, offsetBytes, source, from, true);
+        } finally {
+            account.ended(underWay);
         }
-        boolean recorded = account.record(began, offsetBytes, source, from, true);
         endWrite(recorded, eventsBefore, "write", offsetBytes, limit - from);
     }
 
@@ -274,14 +311,20 @@ public final class TrackedDevice implements BlockDevice {
     public void zero(long offsetBytes, long lengthBytes, boolean keepAllocated) throws DeviceException {
         long began = beginWrite("zero", offsetBytes, 0);
         long eventsBefore = account.events();
+        int underWay = account.begins(offsetBytes, lengthBytes);
+        boolean recorded;
         try {
-            device.zero(offsetBytes, lengthBytes, keepAllocated);
-        } catch (DeviceException e) {
-            account.recordZeros(began, offsetBytes, lengthBytes, false);
-            noteDeviceEvent(e);
-            throw e;
+            try {
+                device.zero(offsetBytes, lengthBytes, keepAllocated);
+            } catch (DeviceException e) {
+                account.recordZeros(began, offsetBytes, lengthBytes, false);
+                noteDeviceEvent(e);
+                throw e;
+            }
+            recorded = account.recordZeros(began, offsetBytes, lengthBytes, true);
+        } finally {
+            account.ended(underWay);
         }
-        boolean recorded = account.recordZeros(began, offsetBytes, lengthBytes, true);
         endWrite(recorded, eventsBefore, "zero", offsetBytes, lengthBytes);
     }
 
@@ -289,14 +332,20 @@ public final class TrackedDevice implements BlockDevice {
     public void discard(long offsetBytes, long lengthBytes) throws DeviceException {
         long began = beginWrite("discard", offsetBytes, 0);
         long eventsBefore = account.events();
+        int underWay = account.begins(offsetBytes, lengthBytes);
+        boolean recorded;
         try {
-            device.discard(offsetBytes, lengthBytes);
-        } catch (DeviceException e) {
-            account.recordNothing(began, offsetBytes, lengthBytes);
-            noteDeviceEvent(e);
-            throw e;
+            try {
+                device.discard(offsetBytes, lengthBytes);
+            } catch (DeviceException e) {
+                account.recordNothing(began, offsetBytes, lengthBytes);
+                noteDeviceEvent(e);
+                throw e;
+            }
+            recorded = account.recordNothing(began, offsetBytes, lengthBytes);
+        } finally {
+            account.ended(underWay);
         }
-        boolean recorded = account.recordNothing(began, offsetBytes, lengthBytes);
         endWrite(recorded, eventsBefore, "discard", offsetBytes, lengthBytes);
     }
 

@@ -31,6 +31,7 @@ abstract class UnflushedWrites {
     final VerifiedSync sync;
 
     private final Target target;
+    private final LedgerFiles files;
 
     private UnflushedWrites(
             VirtualDisk disk,
@@ -47,7 +48,15 @@ abstract class UnflushedWrites {
         // What cannot be read past the page cache cannot be verified.
         this.ledger = disk.traits().readOnly() || !device.direct().traits().direct()
                 ? null
-                : new Ledger(limits.bytes(), disk.traits().sectorBytes(), this::flushForRoom);
+                : new Ledger(
+                        limits.files()
+                                .open(
+                                        ledgerName(),
+                                        Ledger.ringBytes(limits.bytes()),
+                                        disk.traits().sectorBytes()),
+                        disk.traits().sectorBytes(),
+                        this::flushForRoom);
+        this.files = limits.files();
         this.syncer = new Syncer(device, disk.engine, disk.environment.scheduler());
         this.verification = new LedgerVerification(this);
         this.sync = new VerifiedSync(this, limits.flushDeadlineMillis());
@@ -63,6 +72,38 @@ abstract class UnflushedWrites {
     /** Those to slots; the device must be for nothing else. */
     static UnflushedWrites ofSpare(VirtualDisk disk, VirtualDisk.LedgerLimits limits) {
         return new OfSpare(disk, limits);
+    }
+
+    private String ledgerName() {
+        return number == 0 ? "main" : "spare";
+    }
+
+    /** Whatever a killed process left is verified before anybody is served from there. Once, before the first client. */
+    boolean takeOver() {
+        boolean left = ledger != null && ledger.records() > 0;
+        if (left) {
+            device.takeOver();
+        }
+        return left;
+    }
+
+    void noteGeneration(long generation) {
+        if (ledger != null) {
+            ledger.noteGeneration(generation);
+        }
+    }
+
+    /** Why the ledger ends with the process; empty if it does not. */
+    String whyNotLasting() {
+        return files.whyNot();
+    }
+
+    /** Whether there is anything left to verify, now that nobody writes any more; its file is kept only then. */
+    void close() {
+        verification.stop();
+        if (ledger != null && device.isClean()) {
+            files.delete(ledgerName());
+        }
     }
 
     /** The ledger is half full: flushed now, no write ever waits. */

@@ -81,6 +81,8 @@ public final class VirtualDisk implements Disk {
     private final MapSteering steering = new MapSteering(this);
     private final AtomicLong outstanding = new AtomicLong();
     private final CountDownLatch drained = new CountDownLatch(1);
+    /** Set before the first request. */
+    private boolean tookOver;
 
     /**
      * What a virtual disk is made of. The devices and the store stay the caller's to close, after the disk.
@@ -117,14 +119,25 @@ public final class VirtualDisk implements Disk {
      * @param bytes memory of that of main, 64 KiB to 1 GiB; each 64 of them stand for 4096 bytes that were written and not
      *     flushed
      * @param flushDeadlineMillis how long a flush waits for a verification
+     * @param files where they outlive the process
      */
-    public record LedgerLimits(long bytes, long flushDeadlineMillis) {
+    public record LedgerLimits(long bytes, long flushDeadlineMillis, LedgerFiles files) {
+        /** For ledgers that end with the process. */
+        public LedgerLimits(long bytes, long flushDeadlineMillis) {
+            this(bytes, flushDeadlineMillis, LedgerFiles.none("nobody asked for more"));
+        }
+
+        /** The same in files. */
+        public LedgerLimits in(LedgerFiles newFiles) {
+            return new LedgerLimits(bytes, flushDeadlineMillis, newFiles);
+        }
+
         /** As the settings have it if nobody chose anything. */
         public static final LedgerLimits USUAL = new LedgerLimits(8 << 20, 20_000);
 
         /** Few writes go to slots. */
         LedgerLimits ofSpare() {
-            return new LedgerLimits(Math.max(Ledger.MIN_BYTES, bytes / 8), flushDeadlineMillis);
+            return new LedgerLimits(Math.max(Ledger.MIN_BYTES, bytes / 8), flushDeadlineMillis, files);
         }
     }
 
@@ -183,6 +196,10 @@ public final class VirtualDisk implements Disk {
         VirtualDisk disk = new VirtualDisk(parts);
         if (disk.store != null) {
             disk.store.whenTakenOver(disk::refuseAll);
+        }
+        disk.tookOver = disk.mainWrites.takeOver();
+        if (disk.spareWrites != null) {
+            disk.spareWrites.takeOver();
         }
         return disk;
     }
@@ -317,6 +334,20 @@ public final class VirtualDisk implements Disk {
         store.commit(changes, (outcome, table) -> environment.scheduler().execute(() -> then.accept(outcome)));
     }
 
+    /** So that what is in the ledgers is known to be of the last server that had the pair. */
+    void noteGeneration() {
+        if (store != null) {
+            long generation = store.generation();
+            mainWrites.noteGeneration(generation);
+            spareWrites.noteGeneration(generation);
+        }
+    }
+
+    /** Whether a killed process has left writes to main in doubt, which are verified from the beginning. */
+    public boolean tookOver() {
+        return tookOver;
+    }
+
     /** The newest committed table; never an older one than any that was published. */
     RemapTable committedTable() {
         return store == null ? RemapTable.empty() : store.table();
@@ -377,7 +408,10 @@ public final class VirtualDisk implements Disk {
                 + (spareWrites != null && spareWrites.isNotable()
                         ? "; spare: " + spareWrites.verification.describe()
                         : "")
-                + (lost == 0 ? "" : ", lost " + lost));
+                + (lost == 0 ? "" : ", lost " + lost)
+                + (mainWrites.whyNotLasting().isEmpty()
+                        ? ""
+                        : "; ends with the process: " + mainWrites.whyNotLasting()));
     }
 
     private static long sectors(RemapTable table, LongToIntFunction mask) {
@@ -447,6 +481,12 @@ public final class VirtualDisk implements Disk {
         }
         boolean mainFlushed = flush(main);
         boolean spareFlushed = spare == null || flush(spare);
+        if (ended) {
+            mainWrites.close();
+            if (spareWrites != null) {
+                spareWrites.close();
+            }
+        }
         return ended && mainFlushed && spareFlushed;
     }
 
@@ -454,7 +494,7 @@ public final class VirtualDisk implements Disk {
     private boolean flushBeforeTheEnd(long timeoutMillis) {
         CountDownLatch answered = new CountDownLatch(1);
         if (!traits.readOnly()) {
-            clientFlush.sync(true, true, error -> answered.countDown());
+            clientFlush.sync(true, spare != null && spareWrites.isNotable(), error -> answered.countDown());
             try {
                 answered.await(timeoutMillis, TimeUnit.MILLISECONDS);
             } catch (InterruptedException e) {

@@ -61,8 +61,30 @@ final class WriteAccount {
         inDoubt = newInDoubt;
     }
 
+    /** The ledger holds all that others may have left in the cache, and what became of it is not known. */
+    void takeOver(DeviceException reason) {
+        synchronized (this) {
+            othersUnflushed = false;
+            hopeless = false;
+            doubt = null;
+            written.incrementAndGet();
+        }
+        latch(reason);
+    }
+
     Ledger ledger() {
         return ledger;
+    }
+
+    /** A write goes to the device now: gives what {@link #ended} needs. */
+    int begins(long offsetBytes, long lengthBytes) {
+        return ledger == null ? 0 : ledger.begins(offsetBytes, lengthBytes);
+    }
+
+    void ended(int underWay) {
+        if (ledger != null) {
+            ledger.ended(underWay);
+        }
     }
 
     boolean isFlushed() {

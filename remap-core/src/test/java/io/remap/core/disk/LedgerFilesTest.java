@@ -1,0 +1,238 @@
+package io.remap.core.disk;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.remap.api.DeviceIo;
+import io.remap.api.DiskError;
+import io.remap.api.DiskRequest;
+import io.remap.api.DiskRequest.Operation;
+import io.remap.api.IoBuffer;
+import io.remap.api.Settings;
+import io.remap.api.spi.IoEngine;
+import io.remap.api.spi.MetadataStore;
+import io.remap.testkit.SimpleFaultPolicy;
+import java.io.RandomAccessFile;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.Optional;
+import java.util.SplittableRandom;
+import java.util.UUID;
+import java.util.random.RandomGenerator;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** {@link LedgerMemory} and {@link LedgerFiles}: what a killed process leaves of a ledger, and what the next one makes of it. */
+class LedgerFilesTest {
+    private static final int SECTOR = 512;
+    private static final int UNIT = 4096;
+    private static final int RING_BYTES = 64 * Ledger.RECORD_BYTES;
+    private static final UUID PAIR = new UUID(1, 2);
+    private static final UUID BOOT = new UUID(3, 4);
+
+    @TempDir
+    Path directory;
+
+    private long generation = 7;
+
+    /** As a process that is started; the one before it is killed, since nothing of it is closed. */
+    private Ledger ledger() throws Exception {
+        return ledger(PAIR, BOOT, ++generation, SECTOR);
+    }
+
+    private Ledger ledger(UUID pair, UUID boot, long now, int sectorBytes) throws Exception {
+        LedgerMemory.Key key = new LedgerMemory.Key(pair, boot, now);
+        return new Ledger(
+                LedgerMemory.of(directory.resolve("ledger"), RING_BYTES, sectorBytes, key), sectorBytes, () -> {});
+    }
+
+    private static ByteBuffer content(int length, int value) {
+        byte[] bytes = new byte[length];
+        Arrays.fill(bytes, (byte) value);
+        return ByteBuffer.allocateDirect(length).put(bytes).flip();
+    }
+
+    private static void write(Ledger ledger, long unit, int value) {
+        assertTrue(ledger.data(ledger.now(), unit * UNIT, content(UNIT, value), 0, true));
+    }
+
+    private static boolean accepts(Ledger ledger, long unit, int value) {
+        return new LedgerIndex(ledger).claims(unit).accepts(0, content(SECTOR, value));
+    }
+
+    private static int claimed(Ledger ledger, long unit) {
+        return new LedgerIndex(ledger).claims(unit).claimedMask();
+    }
+
+    @Test
+    void recordsOutliveTheProcess() throws Exception {
+        Ledger killed = ledger();
+        write(killed, 5, 1);
+        write(killed, 6, 2);
+        write(killed, 5, 3);
+        Ledger next = ledger();
+        assertEquals(3, next.records());
+        assertEquals(0xff, claimed(next, 5));
+        assertTrue(accepts(next, 5, 3));
+        assertFalse(accepts(next, 5, 1), "the newest counts");
+        assertTrue(accepts(next, 6, 2));
+        // And it goes on from there.
+        write(next, 6, 4);
+        assertFalse(accepts(next, 6, 2));
+        assertEquals(4, next.publishedEnd());
+        next.release(4);
+        assertEquals(0, ledger().records());
+    }
+
+    @Test
+    void whatWasFlushedIsNotTakenOver() throws Exception {
+        Ledger killed = ledger();
+        for (int i = 0; i < 200; i++) {
+            write(killed, i, i);
+            killed.release(killed.publishedEnd() - 1);
+        }
+        Ledger next = ledger();
+        assertEquals(1, next.records());
+        assertTrue(accepts(next, 199, 199));
+        assertEquals(0, claimed(next, 198));
+    }
+
+    @Test
+    void tornRecordCountsForNothing() throws Exception {
+        Ledger killed = ledger();
+        write(killed, 1, 1);
+        write(killed, 2, 2);
+        write(killed, 3, 3);
+        try (RandomAccessFile file =
+                new RandomAccessFile(directory.resolve("ledger").toFile(), "rw")) {
+            file.seek(file.length() - RING_BYTES + Ledger.RECORD_BYTES);
+            assertEquals(
+                    2, Long.reverseBytes(file.readLong()), "the mark of the second: this machine is little-endian");
+            file.seek(file.length() - RING_BYTES + Ledger.RECORD_BYTES);
+            file.writeLong(0);
+        }
+        assertEquals(ByteOrder.LITTLE_ENDIAN, ByteOrder.nativeOrder());
+        Ledger next = ledger();
+        assertEquals(0xff, claimed(next, 1));
+        assertEquals(0, claimed(next, 2));
+        assertEquals(0xff, claimed(next, 3));
+        assertEquals(3, next.publishedEnd(), "it holds nothing up");
+    }
+
+    @Test
+    void writeUnderWayMakesNoClaim() throws Exception {
+        Ledger killed = ledger();
+        write(killed, 1, 1);
+        write(killed, 2, 2);
+        killed.ended(killed.begins(2 * UNIT, UNIT));
+        killed.begins(UNIT + SECTOR, SECTOR);
+        Ledger next = ledger();
+        assertEquals(0, claimed(next, 1), "either content may stand there, and of one nothing is known");
+        assertEquals(0xff, claimed(next, 2));
+        next.release(next.publishedEnd());
+        assertEquals(0, ledger().records(), "it is not under way any more");
+    }
+
+    @Test
+    void whatIsNotOursIsNotTakenOver() throws Exception {
+        write(ledger(), 1, 1);
+        long now = ++generation;
+        assertEquals(0, ledger(PAIR, new UUID(9, 9), now, SECTOR).records(), "another boot");
+        write(ledger(PAIR, BOOT, now, SECTOR), 1, 1);
+        assertEquals(0, ledger(new UUID(9, 9), BOOT, now + 1, SECTOR).records(), "another pair");
+        write(ledger(PAIR, BOOT, now, SECTOR), 1, 1);
+        assertEquals(0, ledger(PAIR, BOOT, now + 2, SECTOR).records(), "somebody else had it meanwhile");
+        write(ledger(PAIR, BOOT, now, SECTOR), 1, 1);
+        assertEquals(0, ledger(PAIR, BOOT, now + 1, UNIT).records(), "other sectors");
+        write(ledger(PAIR, BOOT, now, SECTOR), 1, 1);
+        assertEquals(1, ledger(PAIR, BOOT, now + 1, SECTOR).records());
+    }
+
+    @Test
+    void whatMainLostIsToldAfterTheKill() throws Exception {
+        try (DiskRig rig = new DiskRig(32)) {
+            rig.disk.main.flush();
+            VirtualDisk killed = disk(rig);
+            assertEquals(DiskError.NONE, perform(rig, killed, Operation.WRITE, 0, 2 * UNIT, 0x33).error);
+            assertEquals(DiskError.NONE, perform(rig, killed, Operation.FLUSH, 0, 0, 0).error);
+            assertEquals(DiskError.NONE, perform(rig, killed, Operation.WRITE, 0, UNIT, 0x44).error);
+            assertEquals(DiskError.NONE, perform(rig, killed, Operation.WRITE, 8 * UNIT, UNIT, 0x55).error);
+            rig.scheduler.runUntilIdle();
+            assertEquals(2, killed.mainWrites.ledger.records());
+            forget(rig, 8 * UNIT);
+            VirtualDisk next = disk(rig);
+            assertTrue(next.tookOver());
+            rig.scheduler.runUntilIdle();
+            assertEquals(LedgerVerification.State.SETTLED, next.mainWrites.verification.state());
+            assertEquals(8, next.lostUnflushedSectors());
+            assertEquals(DiskError.IO, perform(rig, next, Operation.READ, 0, UNIT, 0).error);
+            assertEquals(DiskError.NONE, perform(rig, next, Operation.READ, 8 * UNIT, UNIT, 0).error);
+            assertEquals(DiskError.IO, perform(rig, next, Operation.FLUSH, 0, 0, 0).error);
+            assertEquals(DiskError.NONE, perform(rig, next, Operation.FLUSH, 0, 0, 0).error);
+            assertTrue(next.close(0));
+            assertFalse(Files.exists(directory.resolve("ledger-" + PAIR + "-main")), "nothing is left to verify");
+        }
+    }
+
+    /** All of the cache but the unit at this place. */
+    private static void forget(DiskRig rig, int keptOffset) {
+        byte[] kept = rig.mainMedium.peek(keptOffset, UNIT);
+        rig.mainMedium.powerCut(new RandomGenerator() {
+            @Override
+            public long nextLong() {
+                return -1;
+            }
+        });
+        rig.mainMedium.poke(keptOffset, kept);
+    }
+
+    /** As a process that is started. */
+    private VirtualDisk disk(DiskRig rig) throws Exception {
+        var environment = rig.scheduler.environment(new SplittableRandom(4));
+        TrackedDevice main = TrackedDevice.of(rig.main);
+        main.flush();
+        TrackedDevice spare = TrackedDevice.of(rig.spare);
+        spare.flush();
+        MetadataStore store = rig.metadata.open(spare, false, environment, Settings.defaults());
+        IoEngine inline = new IoEngine() {
+            @Override
+            public void submit(DeviceIo io) {
+                io.run();
+            }
+
+            @Override
+            public void close() {}
+        };
+        return VirtualDisk.open(new VirtualDisk.Parts(
+                "disk",
+                main,
+                Optional.of(spare),
+                Optional.of(store),
+                new SimpleFaultPolicy(),
+                inline,
+                rig.buffers,
+                environment,
+                false,
+                DiskRig.RETURN_PAUSE_MILLIS,
+                VirtualDisk.LedgerLimits.USUAL.in(LedgerFiles.anywhere(directory, PAIR, BOOT, store.generation()))));
+    }
+
+    private static DiskRequest perform(
+            DiskRig rig, VirtualDisk disk, Operation operation, long offset, int length, int value) {
+        DiskRequest request = new DiskRequest(r -> {});
+        IoBuffer buffer = rig.buffers.acquire(Math.max(length, SECTOR));
+        buffer.data().clear().put(content(length, value));
+        request.operation = operation;
+        request.offsetBytes = offset;
+        request.lengthBytes = length;
+        request.buffer = buffer;
+        rig.scheduler.execute(() -> disk.submit(request));
+        rig.scheduler.runUntilIdle();
+        buffer.release();
+        return request;
+    }
+}
