@@ -5,9 +5,12 @@ import io.remap.api.DeviceException;
 import io.remap.api.DeviceIdentity;
 import io.remap.api.DeviceTraits;
 import io.remap.api.Errno;
+import io.remap.api.MediumSequence;
 import java.nio.ByteBuffer;
 import java.util.EnumMap;
 import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.TreeMap;
 import java.util.random.RandomGenerator;
 
@@ -63,6 +66,7 @@ public final class FaultyDevice implements BlockDevice {
     private final Map<Fault, Long> hits = new EnumMap<>(Fault.class);
     private int goneErrno;
     private long goneHits;
+    private long medium = 1;
     private int flushErrno;
     private int failingFlushes;
     private Runnable whenFlushFails = () -> {};
@@ -177,6 +181,19 @@ public final class FaultyDevice implements BlockDevice {
     /** How often an operation failed because the device was gone. */
     public long goneHits() {
         return goneHits;
+    }
+
+    /** Another medium is there from now on, or the one before again, as the kernel tells. */
+    public void medium(long number) {
+        medium = number;
+    }
+
+    @Override
+    @SuppressWarnings("unchecked")
+    public <C> Optional<C> capability(Class<C> type) {
+        return type == MediumSequence.class
+                ? (Optional<C>) Optional.of((MediumSequence) () -> OptionalLong.of(medium))
+                : Optional.empty();
     }
 
     @Override

@@ -8,6 +8,7 @@ import io.remap.api.DeviceIdentity;
 import io.remap.api.DeviceTraits;
 import io.remap.api.Errno;
 import io.remap.api.ErrorClass;
+import io.remap.api.MediumSequence;
 import io.remap.api.WitnessTag;
 import io.remap.core.libc.Libc;
 import java.lang.ref.Reference;
@@ -42,6 +43,7 @@ final class FileDevice implements BlockDevice {
     private final Optional<WitnessTag> witness;
     private final Optional<CachedReads> cachedReads;
     private final Optional<DescriptorTransfers> descriptorTransfers;
+    private final Optional<MediumSequence> mediumSequence;
     private final FileDevice directDoor;
 
     /**
@@ -71,6 +73,7 @@ final class FileDevice implements BlockDevice {
         this.cachedReads =
                 traits.direct() ? Optional.empty() : Optional.of(new FileCachedReads(libc, handle, fd, name, traits));
         this.descriptorTransfers = Optional.of(new FileTransfers(libc, handle, fd, name, traits));
+        this.mediumSequence = DiskSequence.of(identity);
         this.directDoor = directTraits == null
                 ? this
                 : new FileDevice(libc, handle, handle.directFd(), name, directTraits, null, identity, witness);
@@ -105,6 +108,9 @@ final class FileDevice implements BlockDevice {
         }
         if (type == DescriptorTransfers.class) {
             return (Optional<C>) descriptorTransfers;
+        }
+        if (type == MediumSequence.class) {
+            return (Optional<C>) mediumSequence;
         }
         return type == WitnessTag.class ? (Optional<C>) witness : Optional.empty();
     }

@@ -3,6 +3,7 @@ package io.remap.core.disk;
 import io.remap.api.Attribute;
 import java.util.List;
 import java.util.concurrent.atomic.LongAdder;
+import java.util.stream.Stream;
 
 /** What a virtual disk counts. */
 final class Counters {
@@ -45,6 +46,10 @@ final class Counters {
     }
 
     List<Attribute> attributes() {
+        return Stream.of(ofRequests(), ofLedgers()).flatMap(List::stream).toList();
+    }
+
+    private List<Attribute> ofRequests() {
         return List.of(
                 count("io.reads", "READ requests", reads),
                 count("io.writes", "WRITE, TRIM and WRITE_ZEROES requests", writes),
@@ -87,7 +92,11 @@ final class Counters {
                         "return.forgotten-units",
                         "Units that stay on the spare since too many were waiting to be brought back",
                         droppedReturns),
-                count("device.faults", "Errors blamed on a device as a whole", deviceFaults),
+                count("device.faults", "Errors blamed on a device as a whole", deviceFaults));
+    }
+
+    private List<Attribute> ofLedgers() {
+        return List.of(
                 count("ledger.held-writes", "Writes that waited for a flush since the ledger was full", heldWrites),
                 count(
                         "ledger.verifications",

@@ -28,6 +28,8 @@ import java.util.function.Consumer;
  *       error, and it is tried again after a pause.
  * </ul>
  *
+ * <p>The same holds while another medium is in the device, as far as the kernel tells ({@code diskseq}).
+ *
  * <p>Between the loss and the moment in which the device tells of it a read may see what the device went back to; in
  * buffered mode this takes as long as the kernel writes back by itself. Thread-safe. One round at a time.
  */
@@ -186,6 +188,12 @@ final class LedgerVerification {
             disk.state.publish(s -> s.withDoubtRefused(number, false));
             next = new Round(doubts, disk.state.current().doubts(number));
         }
+        try {
+            device.requireSameMedium();
+        } catch (DeviceException e) {
+            suspend(e, true);
+            return;
+        }
         next.next();
     }
 
@@ -281,6 +289,7 @@ final class LedgerVerification {
 
         private void sync() {
             try {
+                device.requireSameMedium();
                 if (device.conclude(doubts)) {
                     writes.counts.verifications.increment();
                     end(State.SETTLED, null);

@@ -8,10 +8,12 @@ import io.remap.api.DeviceIo;
 import io.remap.api.DeviceTraits;
 import io.remap.api.Errno;
 import io.remap.api.ErrorClass;
+import io.remap.api.MediumSequence;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.concurrent.CopyOnWriteArrayList;
 
 /**
@@ -47,6 +49,8 @@ public final class TrackedDevice implements BlockDevice {
     private final WriteAccount account;
     private final TrackedDevice directDoor;
     private final Optional<DescriptorTransfers> descriptorTransfers;
+    private final Optional<MediumSequence> mediumSequence;
+    private final OptionalLong mediumAtOpen;
 
     /** What all writers share. */
     private static final class State {
@@ -71,6 +75,8 @@ public final class TrackedDevice implements BlockDevice {
         BlockDevice direct = device.direct();
         this.directDoor = direct == device ? this : new TrackedDevice(direct, state, account);
         this.descriptorTransfers = device.capability(DescriptorTransfers.class).map(TrackedTransfers::new);
+        this.mediumSequence = device.capability(MediumSequence.class);
+        this.mediumAtOpen = mediumSequence.map(MediumSequence::current).orElse(OptionalLong.empty());
     }
 
     /** Transfers that somebody else executes count as those of {@link #read} and {@link #write}. */
@@ -197,6 +203,26 @@ public final class TrackedDevice implements BlockDevice {
     /** Why flushes fail now, if they do. */
     public Optional<DeviceException> doubt() {
         return Optional.ofNullable(account.doubt());
+    }
+
+    /** Throws if there is another medium in the device than at the beginning: nothing of it is to be believed. */
+    void requireSameMedium() throws DeviceException {
+        OptionalLong now = mediumSequence.map(MediumSequence::current).orElse(mediumAtOpen);
+        if (!now.equals(mediumAtOpen)) {
+            throw new DeviceException(
+                    name(),
+                    "verification",
+                    0,
+                    0,
+                    Errno.ENXIO,
+                    ErrorClass.GONE,
+                    now.isEmpty()
+                            ? "the device is away"
+                            : "it is another device than at the start (diskseq was " + mediumAtOpen.getAsLong()
+                                    + " and is " + now.getAsLong() + "): what was not flushed is not looked for there;"
+                                    + " put the right one back, or stop the server",
+                    null);
+        }
     }
 
     /** How many doubts came up so far, for {@link #conclude}. */

@@ -166,6 +166,27 @@ class LedgerVerificationTest {
     }
 
     @Test
+    void anotherMediumIsNeitherBelievedNorWritten() {
+        assertEquals(DiskError.NONE, rig.write(0, SECTOR, 0x22));
+        rig.main.vanish(Errno.ENODEV);
+        assertEquals(DiskError.IO, submit(Operation.FLUSH).error);
+        // It looks as if all was lost, but it is another one.
+        byte[] written = rig.mainMedium.peek(0, SECTOR);
+        rig.mainMedium.poke(0, bytes(SECTOR, 0x77));
+        rig.main.medium(2);
+        rig.main.comeBack();
+        assertEquals(DiskError.IO, submit(Operation.FLUSH).error);
+        assertEquals(LedgerVerification.State.SUSPENDED, rig.disk.mainWrites.verification.state());
+        assertEquals(0, rig.disk.summary().lostSectors());
+        rig.mainMedium.poke(0, written);
+        rig.main.medium(1);
+        rig.scheduler.runUntilIdle();
+        assertEquals(LedgerVerification.State.SETTLED, rig.disk.mainWrites.verification.state());
+        assertEquals(DiskError.NONE, flush());
+        assertArrayEquals(bytes(SECTOR, 0x22), rig.read(0, SECTOR));
+    }
+
+    @Test
     void syncsThatGoOnFailingLeaveTheContentReadable() {
         assertEquals(DiskError.NONE, rig.write(0, SECTOR, 0x22));
         rig.main.failFlushes(100, Errno.EIO);
