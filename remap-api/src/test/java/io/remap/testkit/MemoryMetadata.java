@@ -341,8 +341,14 @@ public final class MemoryMetadata implements MetadataProvider {
         @Override
         public void save(Map<String, byte[]> sections, SaveListener listener) {
             environment.scheduler().execute(() -> {
-                tables.saved = Map.copyOf(sections);
-                listener.ended("");
+                String why;
+                synchronized (this) {
+                    why = failure == null ? "" : failure;
+                }
+                if (why.isEmpty()) {
+                    tables.saved = Map.copyOf(sections);
+                }
+                listener.ended(why);
             });
         }
 

@@ -35,6 +35,7 @@ import picocli.CommandLine.Option;
             "Environment:",
             "  XDG_RUNTIME_DIR  holds remap/, the sockets of services; unset, as root: /run",
             "  REMAP_STATE_DIR  where it is noted which main belongs to which spare",
+            "  REMAP_HOST_ID    name of this host, where /etc/machine-id is not there or not its own",
             "  REMAP_LOG        log on stderr: error, warn, info, debug, trace",
             "  REMAP_JAVA_OPTS  more options for the Java runtime",
             "  NO_COLOR         no colours"

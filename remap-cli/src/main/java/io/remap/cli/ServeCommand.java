@@ -163,6 +163,12 @@ final class ServeCommand extends Verb {
     boolean noWitness;
 
     @Option(
+            names = "--take-over",
+            description =
+                    "Take the pair from another host that has not stopped it, if that gives no sign of life any more.")
+    boolean takeOver;
+
+    @Option(
             names = "--pid-file",
             paramLabel = "FILE",
             description = "Write the process id there when clients can connect; removed at the end.")
@@ -273,7 +279,8 @@ final class ServeCommand extends Verb {
                 sectorBytes == null ? OptionalInt.empty() : OptionalInt.of(sectorBytes),
                 force,
                 adopt,
-                noWitness);
+                noWitness,
+                takeOver);
         return new ServiceSpec(
                 chosenName,
                 addresses,

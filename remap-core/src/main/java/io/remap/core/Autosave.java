@@ -10,6 +10,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -28,6 +29,7 @@ final class Autosave implements AutoCloseable {
     private final List<Saved> parts;
     private final Environment environment;
     private final long pauseMillis;
+    private final Optional<Lease> lease;
 
     // Guarded by this.
     private Map<String, byte[]> last = Map.of();
@@ -39,13 +41,25 @@ final class Autosave implements AutoCloseable {
     private long savedNanos;
     private String failure = "";
 
-    /** @param pauseMillis between saves; 0 for none but at the stop */
-    Autosave(String diskName, MetadataStore store, List<Saved> parts, Environment environment, long pauseMillis) {
+    /**
+     * @param pauseMillis between saves; 0 for none but at the stop
+     * @param lease renewed by each save; then there is one at each heartbeat, whether anything has changed or not
+     */
+    Autosave(
+            String diskName,
+            MetadataStore store,
+            List<Saved> parts,
+            Environment environment,
+            long pauseMillis,
+            Optional<Lease> lease) {
         this.diskName = diskName;
         this.store = store;
         this.parts = parts;
         this.environment = environment;
-        this.pauseMillis = pauseMillis;
+        this.pauseMillis = lease.map(
+                        held -> pauseMillis == 0 ? held.beatMillis() : Math.min(pauseMillis, held.beatMillis()))
+                .orElse(pauseMillis);
+        this.lease = lease;
     }
 
     /** Gives the parts what was saved last, and begins to save. */
@@ -58,6 +72,8 @@ final class Autosave implements AutoCloseable {
             }
         }
         schedule();
+        // Others are to know at once that there are heartbeats.
+        lease.ifPresent(held -> environment.scheduler().execute(this::saveNow));
     }
 
     private void restore(Saved part, byte[] saved) {
@@ -75,6 +91,8 @@ final class Autosave implements AutoCloseable {
     }
 
     private void saveInTime() {
+        // Also where nobody writes: what goes on by itself must end too.
+        lease.ifPresent(Lease::isOver);
         saveNow();
         schedule();
     }
@@ -89,17 +107,19 @@ final class Autosave implements AutoCloseable {
         for (Saved part : parts) {
             sections.put(part.section(), part.save());
         }
+        lease.ifPresent(held -> sections.put(Lease.SECTION, held.section()));
         return sections;
     }
 
     private void save(Map<String, byte[]> sections) {
         synchronized (this) {
-            if (saving || same(sections, last)) {
+            if (saving || (lease.isEmpty() && same(sections, last))) {
                 return;
             }
             saving = true;
         }
-        store.save(sections, why -> ended(sections, why));
+        long begunNanos = environment.time().nanoTime();
+        store.save(sections, why -> ended(sections, why, begunNanos));
     }
 
     private static boolean same(Map<String, byte[]> one, Map<String, byte[]> other) {
@@ -107,7 +127,7 @@ final class Autosave implements AutoCloseable {
                 && one.keySet().stream().allMatch(name -> Arrays.equals(one.get(name), other.get(name)));
     }
 
-    private synchronized void ended(Map<String, byte[]> sections, String why) {
+    private synchronized void ended(Map<String, byte[]> sections, String why, long begunNanos) {
         saving = false;
         if (!why.isEmpty() && !why.equals(failure)) {
             LOG.warn("{}: events and counters could not be saved: {}", diskName, why);
@@ -117,6 +137,7 @@ final class Autosave implements AutoCloseable {
             last = sections;
             saves++;
             savedNanos = environment.time().nanoTime();
+            lease.ifPresent(held -> held.renewed(begunNanos));
         }
     }
 
@@ -124,6 +145,10 @@ final class Autosave implements AutoCloseable {
         String name = "autosave";
         if (closed) {
             return FeatureStatus.of(name, FeatureState.STOPPED, "");
+        }
+        if (lease.isPresent() && lease.get().isOver()) {
+            return FeatureStatus.of(
+                    name, FeatureState.FAILED, "the lease is over: no heartbeat could be saved in time");
         }
         if (!failure.isEmpty()) {
             return FeatureStatus.of(name, FeatureState.FAILED, failure);

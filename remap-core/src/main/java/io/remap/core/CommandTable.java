@@ -99,7 +99,8 @@ final class CommandTable implements ControlCommands {
                 plain.sectorBytes(),
                 plain.force(),
                 plain.adopt(),
-                plain.noWitness())));
+                plain.noWitness(),
+                plain.takeOver())));
     }
 
     private Object removeDisk(Arguments arguments) throws Refusal {

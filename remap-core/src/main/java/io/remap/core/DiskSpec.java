@@ -21,6 +21,7 @@ import java.util.OptionalInt;
  *     serve as main what is a spare
  * @param adopt take main for the one the spare belongs to, although its name changed and it carries no witness
  * @param noWitness go on without the witness that ties main to its spare, where it cannot be written
+ * @param takeOver take the pair from another host that has not stopped in order, if it gives no sign of life
  */
 public record DiskSpec(
         DeviceUri main,
@@ -33,13 +34,25 @@ public record DiskSpec(
         OptionalInt sectorBytes,
         boolean force,
         boolean adopt,
-        boolean noWitness) {
+        boolean noWitness,
+        boolean takeOver) {
     public static final int MAX_NAME_CHARS = 255;
 
     /** Main with this spare (or its sidecar), everything else by default; the name is that of the device. */
     public static DiskSpec of(DeviceUri main, Optional<DeviceUri> spare) {
         return new DiskSpec(
-                main, spare, false, defaultName(main), "", false, Door.AUTO, OptionalInt.empty(), false, false, false);
+                main,
+                spare,
+                false,
+                defaultName(main),
+                "",
+                false,
+                Door.AUTO,
+                OptionalInt.empty(),
+                false,
+                false,
+                false,
+                false);
     }
 
     /** The name of a disk if none is given: the last part of the path, without characters that a shell would mind. */

@@ -347,10 +347,12 @@ public final class Pairing {
         }
         MetadataProvider metadata = requireMetadata();
         TrackedDevice spare = pair.spare().get();
+        Optional<String> takenOver = Ownership.require(
+                metadata, spare.direct(), environment, pair.spec().takeOver());
         SpareContent content = metadata.inspect(spare.direct());
         refuseMainAsSpare(spare, content);
         PairMatch.refuseWrongContent(pair, content, witness);
-        List<String> notices = new ArrayList<>();
+        List<String> notices = new ArrayList<>(takenOver.stream().toList());
         boolean fresh = content.kind() == SpareContent.Kind.BLANK;
         if (fresh) {
             metadata.plan(spare.traits().sizeBytes(), spare.traits().physicalSectorBytes());

@@ -161,7 +161,8 @@ final class ServedDisk {
                 store,
                 List.of(disk.events(), lifetime, stopNote),
                 service.environment(),
-                service.own().autosavePauseMillis());
+                service.own().autosavePauseMillis(),
+                lease());
         autosave.start();
         boolean first = disk.events().newest(0, 1).isEmpty();
         disk.events()
@@ -172,6 +173,16 @@ final class ServedDisk {
             // The witness of main claims a stop that is over: the spare has to say so before the next start asks.
             autosave.saveNow();
         }
+    }
+
+    private Optional<Lease> lease() {
+        long beatMillis = service.own().heartbeatMillis();
+        if (beatMillis == 0) {
+            return Optional.empty();
+        }
+        Lease lease = new Lease(service.environment().time(), beatMillis, disk::leaseIsOver);
+        disk.askBeforeChanges(lease::isOver);
+        return Optional.of(lease);
     }
 
     private void closeAutosave() {

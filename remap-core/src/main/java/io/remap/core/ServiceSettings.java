@@ -29,6 +29,7 @@ import java.util.concurrent.TimeUnit;
  * @param returnPauseMillis how long what went to the spare only for lack of time stays there, 0: for good
  * @param verifySeconds how long after one reading of the copies of the metadata the next begins, 0: never
  * @param autosavePauseMillis how often events and counters are saved, 0: at the stop only
+ * @param heartbeatMillis how often the spare gets a heartbeat for other hosts, 0: never
  * @param ledger of the writes that were not flushed, for each disk
  * @param drainTimeoutMillis how long requests under way may take when a disk leaves
  * @param saveTimeoutMillis how long flushing, saving and closing are waited for after that
@@ -48,6 +49,7 @@ record ServiceSettings(
         long returnPauseMillis,
         long verifySeconds,
         long autosavePauseMillis,
+        long heartbeatMillis,
         LedgerLimits ledger,
         long drainTimeoutMillis,
         long saveTimeoutMillis,
@@ -64,6 +66,7 @@ record ServiceSettings(
     private static final long MAX_RETURN_PAUSE_SECONDS = TimeUnit.DAYS.toSeconds(1);
     private static final long MAX_VERIFY_SECONDS = TimeUnit.DAYS.toSeconds(30);
     private static final long MAX_AUTOSAVE_SECONDS = TimeUnit.DAYS.toSeconds(1);
+    private static final long MAX_HEARTBEAT_SECONDS = 3600;
     private static final long MAX_DRAIN_MILLIS = 600_000;
     private static final long MAX_BUDGET_BYTES = 64L << 30;
 
@@ -117,6 +120,14 @@ record ServiceSettings(
             "60",
             "How often events and counters are saved on the spare, if they have changed; 0 (at the stop only) to "
                     + MAX_AUTOSAVE_SECONDS + ".");
+    private static final Setting HEARTBEAT = new Setting(
+            "heartbeat-seconds",
+            "0",
+            "For devices that other hosts can reach too: how often a heartbeat is saved on the spare. A server that cannot"
+                    + " save one for " + Lease.HELD_BEATS
+                    + " times as long serves no more; 'serve --take-over' on another host"
+                    + " waits for " + Lease.SILENT_BEATS + " times as long. 0 (none) to " + MAX_HEARTBEAT_SECONDS
+                    + ".");
     private static final long MIN_LEDGER_BYTES = 64 << 10;
     private static final long MAX_LEDGER_BYTES = 1 << 30;
     private static final Setting LEDGER = new Setting(
@@ -157,6 +168,7 @@ record ServiceSettings(
             RETURN_PAUSE,
             VERIFY,
             AUTOSAVE_PAUSE,
+            HEARTBEAT,
             LEDGER,
             FLUSH_DEADLINE,
             DRAIN_TIMEOUT,
@@ -189,6 +201,7 @@ record ServiceSettings(
                 TimeUnit.SECONDS.toMillis(chosen.number(RETURN_PAUSE, 0, MAX_RETURN_PAUSE_SECONDS)),
                 chosen.number(VERIFY, 0, MAX_VERIFY_SECONDS),
                 TimeUnit.SECONDS.toMillis(chosen.number(AUTOSAVE_PAUSE, 0, MAX_AUTOSAVE_SECONDS)),
+                TimeUnit.SECONDS.toMillis(chosen.number(HEARTBEAT, 0, MAX_HEARTBEAT_SECONDS)),
                 new LedgerLimits(
                         bytes(chosen, LEDGER, MIN_LEDGER_BYTES, MAX_LEDGER_BYTES),
                         chosen.number(FLUSH_DEADLINE, 1, MAX_DRAIN_MILLIS)),

@@ -257,6 +257,7 @@ public final class SpareCare {
                 throw new Refusal(
                         Refusal.Kind.ENVIRONMENT, device.name() + " is read-only: make it writable to repair it");
             }
+            Ownership.require(requireMetadata(), device.direct(), environment, false);
             MetadataReport report = requireTools().repair(device.direct(), environment);
             return checked(
                     device.name(), Level.STANDARD, Optional.empty(), report, new ArrayList<>(report.findings()), 0, 0);

@@ -33,7 +33,8 @@ public final class SystemEnvironment implements AutoCloseable {
         thread.setDaemon(true);
         return thread;
     });
-    private final Environment environment = new Environment(new SystemTime(), new PoolScheduler(), new SecureRandom());
+    private final Environment environment =
+            new Environment(new SystemTime(), new PoolScheduler(), new SecureRandom(), Hosts.thisOne());
 
     private SystemEnvironment() {
         timer.setRemoveOnCancelPolicy(true);

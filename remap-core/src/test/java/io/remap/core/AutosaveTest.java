@@ -15,6 +15,7 @@ import io.remap.testkit.MemoryMetadata;
 import io.remap.testkit.SimScheduler;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
+import java.util.Optional;
 import java.util.SplittableRandom;
 import java.util.UUID;
 import org.junit.jupiter.api.Test;
@@ -59,7 +60,7 @@ class AutosaveTest {
 
     private Autosave started(long pauseMillis, Saved... parts) throws Exception {
         store = metadata.open(spare, false, environment, Settings.defaults());
-        Autosave autosave = new Autosave("disk", store, List.of(parts), environment, pauseMillis);
+        Autosave autosave = new Autosave("disk", store, List.of(parts), environment, pauseMillis, Optional.empty());
         autosave.start();
         return autosave;
     }
@@ -129,5 +130,29 @@ class AutosaveTest {
         Lifetime last = new Lifetime(List.of());
         started(PAUSE_MILLIS, last).close();
         assertEquals("io.reads=8\n", new String(last.save(), StandardCharsets.UTF_8), "unknown ones are kept");
+    }
+
+    /** A save at each beat, changed or not; the lease ends after five that did not come, and says so. */
+    @Test
+    void heartbeatsHoldTheLease() throws Exception {
+        int[] ends = {0};
+        store = metadata.open(spare, false, environment, Settings.defaults());
+        Lease lease = new Lease(environment.time(), 1000, () -> ends[0]++);
+        Autosave autosave = new Autosave("disk", store, List.of(note), environment, PAUSE_MILLIS, Optional.of(lease));
+        autosave.start();
+        pass(500);
+        assertEquals(1000, Lease.beatMillisOf(store.saved()).orElseThrow(), "there is one at once");
+        pass(20_000);
+        assertTrue(!lease.isOver() && ends[0] == 0, "it is renewed");
+        assertTrue(
+                autosave.status().detail().matches("saved [01] s ago"),
+                autosave.status().detail());
+        metadata.takeOver(store);
+        pass(3_500);
+        assertTrue(!lease.isOver(), "no sooner than after five beats");
+        pass(3_000);
+        assertTrue(ends[0] > 0, "also where nobody asks");
+        assertTrue(lease.isOver());
+        assertEquals(FeatureState.FAILED, autosave.status().state());
     }
 }

@@ -147,7 +147,18 @@ class PairingTest {
 
     private DiskSpec alone() throws Refusal {
         return new DiskSpec(
-                uri(main), Optional.empty(), true, "d", "", false, Door.AUTO, OptionalInt.empty(), false, false, false);
+                uri(main),
+                Optional.empty(),
+                true,
+                "d",
+                "",
+                false,
+                Door.AUTO,
+                OptionalInt.empty(),
+                false,
+                false,
+                false,
+                false);
     }
 
     private static DiskSpec changed(DiskSpec spec, boolean readOnly, boolean force, boolean adopt, boolean noWitness) {
@@ -162,7 +173,8 @@ class PairingTest {
                 OptionalInt.empty(),
                 force,
                 adopt,
-                noWitness);
+                noWitness,
+                false);
     }
 
     /** Goes through both phases and closes; gives what the second left. */
@@ -229,6 +241,7 @@ class PairingTest {
                 false,
                 Door.AUTO,
                 OptionalInt.empty(),
+                false,
                 false,
                 false,
                 false);

@@ -383,7 +383,7 @@ class ServiceLifecycleTest {
                         .getMessage());
         DiskSpec b = ServiceRig.disk("b");
         DiskSpec sameExport = new DiskSpec(
-                b.main(), b.spare(), false, "b", "a", false, b.door(), b.sectorBytes(), false, false, false);
+                b.main(), b.spare(), false, "b", "a", false, b.door(), b.sectorBytes(), false, false, false, false);
         assertEquals(
                 "disk 'a' is exported as 'a' already: choose another export name",
                 assertThrows(Refusal.class, () -> service.addDisk(sameExport)).getMessage());

@@ -198,6 +198,7 @@ final class ServiceRig implements AutoCloseable {
                 plain.sectorBytes(),
                 false,
                 false,
+                false,
                 false);
     }
 

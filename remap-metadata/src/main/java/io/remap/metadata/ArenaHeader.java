@@ -1,6 +1,8 @@
 package io.remap.metadata;
 
+import io.remap.api.HostIdentity;
 import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.UUID;
@@ -9,11 +11,12 @@ import java.util.UUID;
  * The header of an arena copy: which generation stands there, and how to read it. It names the CRC of the whole table, so
  * that an old table is never taken for the one of this header.
  *
- * <p>See docs/FORMAT.md. The fields for the boot id of the host, the fingerprint of main and further spares are places
- * only: written as zeros, a single active member.
+ * <p>See docs/FORMAT.md. The fields for the fingerprint of main and further spares are places only: written as zeros,
+ * a single active member.
  *
  * @param generation the generation
  * @param session random for each opening: tells our own headers from those of another server
+ * @param host where that server runs; unknown where nobody was to serve it yet
  * @param tableBlocks blocks of the table
  * @param entries entries in it
  * @param tableCrc CRC32C of all entries in order
@@ -25,6 +28,7 @@ import java.util.UUID;
 record ArenaHeader(
         Generation generation,
         UUID session,
+        HostIdentity host,
         int tableBlocks,
         long entries,
         int tableCrc,
@@ -33,7 +37,7 @@ record ArenaHeader(
         List<Integer> replaced) {
     static final long MAGIC = Block.magic("REMAPHDR");
     static final int SESSION_AT = 48;
-    static final int BOOT_ID_AT = 64;
+    static final int HOST_ID_AT = 64;
     static final int ARENA_AT = 80;
     static final int COPY_AT = 81;
     static final int PLACE_AT = 82;
@@ -44,6 +48,8 @@ record ArenaHeader(
     static final int MEMBER_COUNT_AT = 100;
     static final int WRITTEN_AT = 104;
     static final int MAIN_DIGEST_AT = 112;
+    static final int HOST_NAME_AT = 144;
+    static final int MAX_HOST_NAME_BYTES = 64;
     static final int REPLACED_COUNT_AT = 248;
     static final int REPLACED_AT = 256;
     static final int MEMBERS_AT = REPLACED_AT + Layout.MAX_RESERVE_BLOCKS * Integer.BYTES;
@@ -61,6 +67,9 @@ record ArenaHeader(
     void encode(ByteBuffer block, int arena, int copy, int place, long offsetBytes) {
         Block.putClaim(block, MAGIC, generation);
         Block.putUuid(block, SESSION_AT, session);
+        Block.putUuid(block, HOST_ID_AT, host.id());
+        byte[] name = host.name().getBytes(StandardCharsets.US_ASCII);
+        block.put(HOST_NAME_AT, name, 0, Math.min(name.length, MAX_HOST_NAME_BYTES));
         block.put(ARENA_AT, (byte) arena);
         block.put(COPY_AT, (byte) copy);
         block.put(PLACE_AT, (byte) place);
@@ -107,12 +116,19 @@ record ArenaHeader(
         return new ArenaHeader(
                 new Generation(pairUuid, block.getLong(Block.GENERATION_AT), block.getLong(Block.NONCE_AT)),
                 Block.uuid(block, SESSION_AT),
+                new HostIdentity(Block.uuid(block, HOST_ID_AT), hostName(block)),
                 tableBlocks,
                 entries,
                 block.getInt(TABLE_CRC_AT),
                 block.getLong(WRITTEN_AT),
                 (block.get(FLAGS_AT) & FIRST_PLACE_ABANDONED) != 0,
                 replaced);
+    }
+
+    private static String hostName(ByteBuffer block) {
+        byte[] name = new byte[MAX_HOST_NAME_BYTES];
+        block.get(HOST_NAME_AT, name);
+        return new String(name, StandardCharsets.US_ASCII).replace("\0", "");
     }
 
     /** Whether a header of any pair stands here whole. */

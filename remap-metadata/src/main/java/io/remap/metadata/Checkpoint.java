@@ -1,13 +1,12 @@
 package io.remap.metadata;
 
 import io.remap.api.DeviceException;
+import io.remap.api.Environment;
 import io.remap.api.Errno;
 import io.remap.api.ErrorClass;
 import io.remap.api.RemapTable;
-import io.remap.api.TimeSource;
 import java.nio.ByteBuffer;
 import java.util.UUID;
-import java.util.random.RandomGenerator;
 import java.util.zip.CRC32C;
 
 /**
@@ -41,25 +40,16 @@ final class Checkpoint {
     private final Layout layout;
     private final UUID pairUuid;
     private final UUID session;
-    private final TimeSource time;
-    private final RandomGenerator random;
+    private final Environment environment;
     private long lastNumber;
 
     /** @param lastNumber the highest number that may have been used before */
-    Checkpoint(
-            BlockIo io,
-            Layout layout,
-            UUID pairUuid,
-            UUID session,
-            TimeSource time,
-            RandomGenerator random,
-            long lastNumber) {
+    Checkpoint(BlockIo io, Layout layout, UUID pairUuid, UUID session, Environment environment, long lastNumber) {
         this.io = io;
         this.layout = layout;
         this.pairUuid = pairUuid;
         this.session = session;
-        this.time = time;
-        this.random = random;
+        this.environment = environment;
         this.lastNumber = lastNumber;
     }
 
@@ -110,17 +100,19 @@ final class Checkpoint {
         int tableBlocks = (int) ((tables.entries() + TableBlock.MAX_ENTRIES - 1) / TableBlock.MAX_ENTRIES);
         for (int attempt = 1; ; attempt++) {
             lastNumber++;
-            Generation generation = new Generation(pairUuid, lastNumber, random.nextLong());
+            Generation generation =
+                    new Generation(pairUuid, lastNumber, environment.random().nextLong());
             int crc = writeTable(arena, generation, tables, tableBlocks);
             ArenaHeader header = null;
             for (ArenaCopy copy : arena) {
                 ArenaHeader written = new ArenaHeader(
                         generation,
                         session,
+                        environment.host(),
                         tableBlocks,
                         tables.entries(),
                         crc,
-                        time.wallMillis(),
+                        environment.time().wallMillis(),
                         copy.firstPlaceAbandoned(),
                         copy.replaced());
                 writeHeader(copy, written);
@@ -274,6 +266,7 @@ final class Checkpoint {
                     new ArenaHeader(
                             header.generation(),
                             header.session(),
+                            header.host(),
                             header.tableBlocks(),
                             header.entries(),
                             header.tableCrc(),

@@ -74,14 +74,8 @@ final class CommitLog {
         this.header = found.header();
         this.active = found.arena();
         this.nextPosition = layout.logBlocks();
-        this.checkpoint = new Checkpoint(
-                io,
-                layout,
-                superblock.pair().pairUuid(),
-                session,
-                environment.time(),
-                environment.random(),
-                found.highestNumber());
+        this.checkpoint =
+                new Checkpoint(io, layout, superblock.pair().pairUuid(), session, environment, found.highestNumber());
     }
 
     Tables tables() {
@@ -266,7 +260,7 @@ final class CommitLog {
      * where ours must be, or a newer one in the other arena. One readable copy of each arena is enough, since an owner
      * writes both.
      */
-    private void checkOwner() throws DeviceException {
+    void checkOwner() throws DeviceException {
         boolean seen = false;
         DeviceException unreadable = null;
         for (ArenaCopy copy : copies.get(active)) {

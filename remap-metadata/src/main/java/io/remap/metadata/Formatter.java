@@ -3,6 +3,7 @@ package io.remap.metadata;
 import io.remap.api.BlockDevice;
 import io.remap.api.DeviceException;
 import io.remap.api.Environment;
+import io.remap.api.HostIdentity;
 import io.remap.api.Refusal;
 import io.remap.api.spi.PairIdentity;
 import java.util.UUID;
@@ -29,7 +30,7 @@ final class Formatter {
 
         clearArenas(io, layout);
         Checkpoint checkpoint =
-                new Checkpoint(io, layout, uuid, randomUuid(environment), environment.time(), environment.random(), 0);
+                new Checkpoint(io, layout, uuid, randomUuid(environment), environment.on(HostIdentity.UNKNOWN), 0);
         checkpoint.write(arena(layout, 0), Tables.EMPTY);
 
         Superblock superblock = new Superblock(

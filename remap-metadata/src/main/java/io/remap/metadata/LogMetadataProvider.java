@@ -10,8 +10,10 @@ import io.remap.api.spi.MetadataStore;
 import io.remap.api.spi.MetadataTools;
 import io.remap.api.spi.PairIdentity;
 import io.remap.api.spi.SpareContent;
+import io.remap.api.spi.SpareOwner;
 import io.remap.api.spi.SparePlan;
 import java.nio.ByteBuffer;
+import java.util.Map;
 import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -106,6 +108,27 @@ public final class LogMetadataProvider implements MetadataProvider {
                     environment,
                     saved,
                     new LogMetadataStore.Facts(found.clean(), found.commitsReplayed(), found.copiesWhole(), whole));
+        } catch (Damage e) {
+            throw damaged(spare, e.getMessage());
+        }
+    }
+
+    @Override
+    public Optional<SpareOwner> owner(BlockDevice spare) throws Refusal, DeviceException {
+        try {
+            Superblock superblock = Identities.read(spare).first();
+            if (superblock == null || superblock.version().tooNew()) {
+                return Optional.empty();
+            }
+            BlockIo io = blockIo(spare, superblock);
+            Optional<Recovery.Owner> owner = Recovery.owner(io, superblock);
+            SavedArea.Found saved = SavedArea.find(io, superblock);
+            return owner.map(found -> new SpareOwner(
+                    found.header().host(),
+                    found.header().session(),
+                    found.stopped(),
+                    saved == null ? 0 : saved.number(),
+                    saved == null ? Map.of() : saved.sections()));
         } catch (Damage e) {
             throw damaged(spare, e.getMessage());
         }

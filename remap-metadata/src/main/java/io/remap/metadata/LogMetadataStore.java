@@ -347,7 +347,7 @@ final class LogMetadataStore implements MetadataStore {
             }
         } catch (DeviceException e) {
             why = e.getMessage();
-            if (log.flushFailed()) {
+            if (log.flushFailed() || e.errorClass() == ErrorClass.RESERVED) {
                 fail(e);
             }
         }

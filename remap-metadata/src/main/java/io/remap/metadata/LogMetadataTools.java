@@ -39,7 +39,10 @@ final class LogMetadataTools implements MetadataTools {
                         Refusal.Kind.DAMAGED,
                         spare.name() + ": " + found.doubts().get(0));
             }
-            CommitLog log = new CommitLog(io, superblock, found, environment);
+            // In the name of the owner: whether the last stop was in order stays as it was, and so does whose stop it
+            // was.
+            CommitLog log = new CommitLog(
+                    io, superblock, found, environment.on(found.header().host()));
             // As an opening does it: into the arena that is not in force, then the superblocks that rely on it.
             log.begin();
             LogMetadataProvider.complete(io, identities);

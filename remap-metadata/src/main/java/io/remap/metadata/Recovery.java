@@ -74,6 +74,31 @@ final class Recovery {
         return new Recovery(io, superblock.layout(), superblock.pair().pairUuid()).recover(superblock);
     }
 
+    /**
+     * Who began the newest generation, and whether its log ends with a clean stop.
+     *
+     * @param header of that generation, which may not be whole behind it
+     * @param stopped whether a clean stop is the last that stands there
+     */
+    record Owner(ArenaHeader header, boolean stopped) {}
+
+    /** Reads headers and the newest log only, so that it may be asked while the owner writes. */
+    static Optional<Owner> owner(BlockIo io, Superblock superblock) throws Damage, DeviceException {
+        Recovery recovery =
+                new Recovery(io, superblock.layout(), superblock.pair().pairUuid());
+        List<Candidate> candidates =
+                Headers.read(io, recovery.layout, recovery.pairUuid).candidates();
+        if (candidates.isEmpty()) {
+            return Optional.empty();
+        }
+        Candidate newest = candidates.get(0);
+        ArenaCopy[] copies = recovery.copies(candidates).get(newest.arena);
+        LogReader log = new LogReader(io, recovery.layout, newest.header().generation(), copies, newest.byCopy);
+        // Each record states the whole place of its units: what the table says before does not matter here.
+        log.replay(Tables.EMPTY, new ArrayList<>());
+        return Optional.of(new Owner(newest.header(), log.clean()));
+    }
+
     private Found recover(Superblock superblock) throws Damage, DeviceException {
         Headers headers = Headers.read(io, layout, pairUuid);
         long begun = Begins.highest(io, layout, pairUuid, headers);

@@ -222,6 +222,8 @@ final class SavedArea {
     boolean writeOn(CommitLog log) throws DeviceException {
         if (!flushed) {
             log.flush();
+            // Also how a server that has nothing to commit finds out that another one has taken over.
+            log.checkOwner();
             flushed = true;
         }
         int place = 1 - newestPlace;

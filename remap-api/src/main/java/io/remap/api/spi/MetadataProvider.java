@@ -47,6 +47,14 @@ public interface MetadataProvider extends Provider {
     MetadataStore open(BlockDevice spare, boolean readOnly, Environment environment, Settings settings)
             throws Refusal, DeviceException;
 
+    /**
+     * Who has opened the spare for writing last; empty if nobody has, or if it does not say. Writes nothing, and may be asked
+     * while another host serves it.
+     */
+    default Optional<SpareOwner> owner(BlockDevice spare) throws Refusal, DeviceException {
+        return Optional.empty();
+    }
+
     /** How to see and mend what stands on a spare, if this provider knows. */
     default Optional<MetadataTools> tools() {
         return Optional.empty();

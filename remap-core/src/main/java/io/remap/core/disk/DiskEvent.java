@@ -46,7 +46,9 @@ public record DiskEvent(
         /** A flush failed: acknowledged writes may be lost. */
         FLUSH_FAILED,
         /** Another server has taken the spare over. */
-        TAKEN_OVER
+        TAKEN_OVER,
+        /** No heartbeat could be saved for so long that another host may take the pair over. */
+        LEASE_OVER
     }
 
     DiskEvent again(long nowMillis, Optional<SectorRange> where, String what) {

@@ -142,6 +142,14 @@ final class DiskLog {
         LOG.error("{}: another server has taken the spare over; every request is refused from now on", name);
     }
 
+    void leaseIsOver() {
+        events.note(DiskEvent.Kind.LEASE_OVER, "");
+        LOG.error(
+                "{}: no heartbeat could be written to the spare for too long; every request is refused from now on, since"
+                        + " another host may take over",
+                name);
+    }
+
     private static boolean worthLogging(long count) {
         return count <= LOG_IN_FULL || Long.bitCount(count) == 1;
     }

@@ -24,6 +24,7 @@ import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.LongToIntFunction;
 import org.slf4j.Logger;
@@ -80,6 +81,7 @@ public final class VirtualDisk implements Disk {
     private final Side spareSide;
     private final MapSteering steering = new MapSteering(this);
     private final AtomicLong outstanding = new AtomicLong();
+    private BooleanSupplier leaseIsOver = () -> false;
     private final CountDownLatch drained = new CountDownLatch(1);
     /** Set before the first request. */
     private boolean tookOver;
@@ -214,8 +216,29 @@ public final class VirtualDisk implements Disk {
         return traits;
     }
 
+    /**
+     * Has every change ask first whether this server may still write to the pair. Before the first client.
+     *
+     * @param isOver calls {@link #leaseIsOver} where it may not
+     */
+    public void askBeforeChanges(BooleanSupplier isOver) {
+        leaseIsOver = isOver;
+    }
+
+    /** Another host may take the pair over from now on, and this one has no say in it any more: nothing is served. */
+    public void leaseIsOver() {
+        if (!isStopping()) {
+            log.leaseIsOver();
+            takeNoMore();
+        }
+    }
+
     @Override
     public void submit(DiskRequest request) {
+        if (request.operation.changesData() && leaseIsOver.getAsBoolean()) {
+            request.complete(DiskError.SHUTDOWN, -1);
+            return;
+        }
         if ((outstanding.incrementAndGet() & STOPPING) != 0) {
             request.complete(DiskError.SHUTDOWN, -1);
             requestEnded();

@@ -26,4 +26,24 @@ class TakenOverTest {
             assertArrayEquals(before, rig.mainMedium.peek(0, before.length));
         }
     }
+
+    @Test
+    void refusesEverythingOnceItsLeaseIsOver() throws Exception {
+        try (DiskRig rig = new DiskRig(8)) {
+            boolean[] over = {false};
+            rig.disk.askBeforeChanges(() -> {
+                if (over[0]) {
+                    rig.disk.leaseIsOver();
+                }
+                return over[0];
+            });
+            assertEquals(DiskError.NONE, rig.write(0, DiskRig.SECTOR, 7));
+            byte[] before = rig.mainMedium.peek(0, 8 * DiskRig.SECTOR);
+            over[0] = true;
+            assertEquals(DiskError.SHUTDOWN, rig.write(0, DiskRig.SECTOR, 8));
+            assertNull(rig.read(0, DiskRig.SECTOR));
+            assertEquals(DiskError.SHUTDOWN, rig.perform(Operation.FLUSH, 0, 0, null).error);
+            assertArrayEquals(before, rig.mainMedium.peek(0, before.length));
+        }
+    }
 }
