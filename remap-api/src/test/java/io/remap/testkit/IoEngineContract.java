@@ -11,14 +11,11 @@ import io.remap.api.DeviceIo.Operation;
 import io.remap.api.Environment;
 import io.remap.api.Errno;
 import io.remap.api.ErrorClass;
-import io.remap.api.Scheduler;
-import io.remap.api.TimeSource;
 import io.remap.api.spi.IoEngine;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
-import java.util.SplittableRandom;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
@@ -71,30 +68,7 @@ public abstract class IoEngineContract {
 
     /** Time and threads for an engine. */
     protected final Environment environment() {
-        TimeSource time = new TimeSource() {
-            @Override
-            public long nanoTime() {
-                return System.nanoTime();
-            }
-
-            @Override
-            public long wallMillis() {
-                return System.currentTimeMillis();
-            }
-        };
-        Scheduler scheduler = new Scheduler() {
-            @Override
-            public void execute(Runnable task) {
-                threads.execute(task);
-            }
-
-            @Override
-            public Cancellable schedule(Runnable task, long delayMillis) {
-                var future = threads.schedule(task, delayMillis, TimeUnit.MILLISECONDS);
-                return () -> future.cancel(false);
-            }
-        };
-        return new Environment(time, scheduler, new SplittableRandom(1));
+        return RealEnvironment.on(threads);
     }
 
     /** Runs each task on a new thread. */

@@ -9,8 +9,6 @@ import io.remap.api.Environment;
 import io.remap.api.ListenAddress;
 import io.remap.api.PagePipe;
 import io.remap.api.Refusal;
-import io.remap.api.Scheduler;
-import io.remap.api.TimeSource;
 import io.remap.api.spi.Transport;
 import io.remap.testkit.EchoSession.Manner;
 import java.io.IOException;
@@ -34,7 +32,6 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
-import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
@@ -97,7 +94,7 @@ public abstract class TransportContract {
     void open() throws Refusal {
         timers = new ScheduledThreadPoolExecutor(1);
         clients = Executors.newCachedThreadPool();
-        environment = new Environment(new RealTime(), new RealScheduler(timers), new Random());
+        environment = RealEnvironment.on(timers);
         shared.pipes = pipes();
         transport = open(environment, CONNECTION_LIMIT);
     }
@@ -113,31 +110,6 @@ public abstract class TransportContract {
         clients.shutdownNow();
         timers.shutdownNow();
         assertEquals(List.of(), List.copyOf(shared.violations));
-    }
-
-    private record RealTime() implements TimeSource {
-        @Override
-        public long nanoTime() {
-            return System.nanoTime();
-        }
-
-        @Override
-        public long wallMillis() {
-            return System.currentTimeMillis();
-        }
-    }
-
-    private record RealScheduler(ScheduledThreadPoolExecutor timers) implements Scheduler {
-        @Override
-        public void execute(Runnable task) {
-            timers.execute(task);
-        }
-
-        @Override
-        public Cancellable schedule(Runnable task, long delayMillis) {
-            ScheduledFuture<?> scheduled = timers.schedule(task, delayMillis, TimeUnit.MILLISECONDS);
-            return () -> scheduled.cancel(false);
-        }
     }
 
     protected static void eventually(String what, BooleanSupplier condition) {

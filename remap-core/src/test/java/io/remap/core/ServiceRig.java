@@ -17,10 +17,8 @@ import io.remap.api.FeatureState;
 import io.remap.api.FeatureStatus;
 import io.remap.api.ListenAddress;
 import io.remap.api.Refusal;
-import io.remap.api.Scheduler;
 import io.remap.api.SessionFactory;
 import io.remap.api.Settings;
-import io.remap.api.TimeSource;
 import io.remap.api.spi.BufferPoolProvider;
 import io.remap.api.spi.ControlCommands;
 import io.remap.api.spi.ControlProvider;
@@ -41,6 +39,7 @@ import io.remap.core.ServiceSpec.TransportPreference;
 import io.remap.core.disk.TrackedDevice;
 import io.remap.testkit.MemoryDevice;
 import io.remap.testkit.MemoryMetadata;
+import io.remap.testkit.RealEnvironment;
 import io.remap.testkit.TrackingBufferPool;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
@@ -51,7 +50,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.SplittableRandom;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
@@ -158,30 +156,7 @@ final class ServiceRig implements AutoCloseable {
     }
 
     Environment environment() {
-        TimeSource time = new TimeSource() {
-            @Override
-            public long nanoTime() {
-                return System.nanoTime();
-            }
-
-            @Override
-            public long wallMillis() {
-                return System.currentTimeMillis();
-            }
-        };
-        Scheduler scheduler = new Scheduler() {
-            @Override
-            public void execute(Runnable task) {
-                threads.execute(task);
-            }
-
-            @Override
-            public Cancellable schedule(Runnable task, long delayMillis) {
-                var future = threads.schedule(task, delayMillis, TimeUnit.MILLISECONDS);
-                return () -> future.cancel(false);
-            }
-        };
-        return new Environment(time, scheduler, new SplittableRandom(1));
+        return RealEnvironment.on(threads);
     }
 
     static DiskSpec disk(String name) throws Refusal {

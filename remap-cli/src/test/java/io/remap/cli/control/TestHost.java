@@ -2,18 +2,15 @@ package io.remap.cli.control;
 
 import io.remap.api.Environment;
 import io.remap.api.Refusal;
-import io.remap.api.Scheduler;
-import io.remap.api.TimeSource;
 import io.remap.api.spi.ControlCommands;
+import io.remap.testkit.RealEnvironment;
 import java.util.List;
 import java.util.Map;
 import java.util.SortedSet;
-import java.util.SplittableRandom;
 import java.util.TreeSet;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
-import java.util.concurrent.TimeUnit;
 
 /** Real time and threads, and a few commands, for tests of the control socket. */
 final class TestHost implements ControlCommands, AutoCloseable {
@@ -25,30 +22,7 @@ final class TestHost implements ControlCommands, AutoCloseable {
     final CountDownLatch waiting = new CountDownLatch(1);
 
     Environment environment() {
-        TimeSource time = new TimeSource() {
-            @Override
-            public long nanoTime() {
-                return System.nanoTime();
-            }
-
-            @Override
-            public long wallMillis() {
-                return System.currentTimeMillis();
-            }
-        };
-        Scheduler scheduler = new Scheduler() {
-            @Override
-            public void execute(Runnable task) {
-                threads.execute(task);
-            }
-
-            @Override
-            public Cancellable schedule(Runnable task, long delayMillis) {
-                var future = threads.schedule(task, delayMillis, TimeUnit.MILLISECONDS);
-                return () -> future.cancel(false);
-            }
-        };
-        return new Environment(time, scheduler, new SplittableRandom(1));
+        return RealEnvironment.on(threads);
     }
 
     @Override
