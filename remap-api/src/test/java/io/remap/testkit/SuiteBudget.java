@@ -62,6 +62,11 @@ public final class SuiteBudget {
         return elapsed < seconds || (count.get() < floor && elapsed < PATIENCE * seconds);
     }
 
+    /** How long {@code ./check} goes on with it. */
+    public double seconds() {
+        return seconds;
+    }
+
     public double elapsedSeconds() {
         return (System.nanoTime() - started) / 1e9;
     }

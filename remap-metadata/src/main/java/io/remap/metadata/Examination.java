@@ -138,8 +138,9 @@ final class Examination {
             }
             // Shown if the table turns out to be lost.
             Candidate newest = headers.candidates().get(0);
-            arena = newest.arena;
+            // Not before: a header that names impossible places has none that could be shown.
             inForce = checks(newest);
+            arena = newest.arena;
             generation = newest.number();
             if (level == Level.QUICK) {
                 Begins.refuseOlder(Begins.highest(io, superblock.layout(), pair, headers), newest);
