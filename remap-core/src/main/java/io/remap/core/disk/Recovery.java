@@ -25,6 +25,9 @@ abstract class Recovery {
     /** Tries of one stage when host or commit ask for another. */
     static final int MAX_STAGE_TRIES = 5;
 
+    /** How long a stage waits for a doubt to be settled before its next try. */
+    private static final long DOUBT_MILLIS = 500;
+
     /** Tries of one transfer, whatever a policy says. */
     static final int MAX_TRIES = 16;
 
@@ -129,6 +132,13 @@ abstract class Recovery {
      * flush tells of it.
      */
     final void requireNoDoubt() throws TryLater {
+        if (!disk.main.traits().direct() && disk.main.canBeVerified() && !settlesDoubt()) {
+            DeviceException doubt = disk.main.doubt().orElse(null);
+            if (doubt != null) {
+                // Until that is settled no flush reaches the device, and nothing else tells of a page.
+                throw new TryLater(DOUBT_MILLIS, doubt);
+            }
+        }
         if (!disk.main.traits().direct() && disk.main.canBeVerified() && !disk.main.isClean() && !settlesDoubt()) {
             try {
                 disk.main.flush();

@@ -118,10 +118,13 @@ final class UnalignedTransfer implements WriteRecovery.Client {
         }
         VirtualDisk.Side side = disk.side(target);
         long at = cursor.deviceOffsetBytes();
-        if (!recovery.succeeds(side, true, offset, () -> side.direct().read(at, scratchBytes(offset, sectorBytes)))) {
-            // What only the page cache has is no failure of the sector: a flush finds that out, and the range begins
-            // anew.
-            recovery.requireNoDoubt();
+        boolean isRead =
+                recovery.succeeds(side, true, offset, () -> side.direct().read(at, scratchBytes(offset, sectorBytes)));
+        // What only the page cache has is no failure of the sector, and what was read past it may be out of date: a
+        // flush
+        // finds that out, and the range begins anew.
+        recovery.requireNoDoubt();
+        if (!isRead) {
             throw new Failure(DiskError.IO, offset, null);
         }
     }
