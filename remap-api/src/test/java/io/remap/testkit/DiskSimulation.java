@@ -2,6 +2,7 @@ package io.remap.testkit;
 
 import io.remap.api.DeviceException;
 import io.remap.api.Disk;
+import io.remap.api.DiskClient;
 import io.remap.api.DiskError;
 import io.remap.api.DiskRequest;
 import io.remap.api.Errno;
@@ -68,6 +69,8 @@ public final class DiskSimulation implements AutoCloseable {
 
     /** How often each event of the devices was counted so far. */
     private final Map<String, Long> counted = new HashMap<>();
+
+    private final Map<Object, LossesTold> told = new HashMap<>();
 
     private SimProduct.Running running;
     private List<SimClient> clients = List.of();
@@ -578,7 +581,17 @@ public final class DiskSimulation implements AutoCloseable {
 
     /** Changes whenever something happens to a device that says nothing of sectors. */
     long troubles() {
-        return troubles + (pages == null ? 0 : pages.failedWriteBacks());
+        return troubles + running.cutConnections() + (pages == null ? 0 : pages.failedWriteBacks());
+    }
+
+    boolean answersByWire() {
+        return running.answersByWire();
+    }
+
+    /** What the connection of a client was told so far. */
+    LossesTold told(DiskClient client) {
+        return told.computeIfAbsent(
+                running.connectionOf(client), connection -> new LossesTold(losses(), answersByWire()));
     }
 
     boolean somethingGone() {

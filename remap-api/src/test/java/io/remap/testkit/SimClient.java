@@ -21,10 +21,9 @@ final class SimClient {
     private boolean doubtAtAnswer;
     private long lossesAtBegin;
     private long lossesAtAnswer;
-    /** Losses that it was told of, or may have been. */
-    private long lossesTold;
-
-    private boolean lossMayBeOwed;
+    private LossesTold told;
+    private boolean knewAtAnswer;
+    private boolean owedAtAnswer;
     private int left;
     private boolean busy;
     /** Where the reading of everything stands; -1 if not asked for. */
@@ -36,7 +35,6 @@ final class SimClient {
         this.random = random;
         this.buffer = buffer;
         request.client = new DiskClient();
-        lossesTold = number < 0 ? 0 : simulation.losses();
     }
 
     void begin(int operations) {
@@ -93,6 +91,7 @@ final class SimClient {
         request.fua = fua && operation.changesData();
         request.keepAllocated = random.nextBoolean();
         request.buffer = operation == Operation.READ || operation == Operation.WRITE ? buffer : null;
+        told = simulation.told(request.client);
         troubleAtBegin = simulation.troubles();
         doubtAtBegin = simulation.inDoubt();
         lossesAtBegin = simulation.losses();
@@ -123,6 +122,15 @@ final class SimClient {
     private void completed(DiskRequest ended) {
         lossesAtAnswer = simulation.losses();
         doubtAtAnswer = simulation.inDoubt();
+        told.answered(lossesAtAnswer);
+        knewAtAnswer = told.knows(lossesAtBegin);
+        owedAtAnswer = told.owed(lossesAtAnswer);
+        if (ended.error != DiskError.NONE && ended.operation == Operation.FLUSH) {
+            simulation.coverage.add("losses told", told.knows(lossesAtAnswer) ? 0 : 1);
+            told.told(lossesAtAnswer);
+        } else if (ended.error != DiskError.NONE && ended.fua) {
+            told.perhapsTold(lossesAtAnswer);
+        }
         // Not here: a completion must not submit the next request from within, however deep.
         simulation.scheduler.execute(() -> {
             busy = false;
@@ -153,10 +161,22 @@ final class SimClient {
         simulation.coverage.count("reads failed");
         long at = request.errorOffsetBytes;
         boolean inside = at >= request.offsetBytes && at < request.offsetBytes + request.lengthBytes;
-        boolean allowed = simulation.reference.readFailed(read, inside ? at : request.offsetBytes) && inside;
+        boolean mayFail = simulation.reference.readFailed(read, inside ? at : request.offsetBytes);
+        boolean allowed =
+                simulation.answersByWire() ? someMayFail() : inside && (mayFail || simulation.mayFailForGood(at));
         simulation.require(
-                request.error == DiskError.IO && (allowed || (inside && simulation.mayFailForGood(at)) || troubled()),
+                request.error == DiskError.IO && (allowed || troubled()),
                 () -> "no fault explains why the read " + describe() + " failed with " + request.error + " at " + at);
+    }
+
+    /** The wire says nothing of the place. */
+    private boolean someMayFail() {
+        boolean some = false;
+        long end = request.offsetBytes + request.lengthBytes;
+        for (long at = request.offsetBytes; at < end; at += simulation.cellBytes()) {
+            some |= simulation.reference.readFailed(read, at) || simulation.mayFailForGood(at);
+        }
+        return some;
     }
 
     private void checkFlush() {
@@ -165,21 +185,18 @@ final class SimClient {
             simulation.flushSucceeded();
             simulation.reference.flushSucceeded(read);
             simulation.require(
-                    lossesAtBegin <= lossesTold,
+                    knewAtAnswer,
                     () -> "a flush succeeded, but its client was never told that acknowledged sectors were lost");
         } else {
             simulation.coverage.count("flushes failed");
             simulation.require(
                     request.error == DiskError.IO && flushMayFail(),
                     () -> "no fault explains why a flush failed with " + request.error);
-            simulation.coverage.add("losses told", lossesAtAnswer > lossesTold ? 1 : 0);
-            lossesTold = lossesAtAnswer;
-            lossMayBeOwed = false;
         }
     }
 
     private boolean flushMayFail() {
-        return troubled() || simulation.flushMayFail() || lossesAtAnswer > lossesTold || lossMayBeOwed;
+        return troubled() || simulation.flushMayFail() || owedAtAnswer;
     }
 
     private void checkWrite(boolean aligned) {
@@ -205,11 +222,6 @@ final class SimClient {
             simulation.trimmed(write, request.offsetBytes, request.lengthBytes);
         } else {
             simulation.reference.writeFailed(write);
-        }
-        if (request.fua && lossesAtAnswer > lossesTold) {
-            // Whether it was this that the error told of is not known.
-            lossesTold = lossesAtAnswer;
-            lossMayBeOwed = true;
         }
         long offset = request.offsetBytes;
         long end = offset + request.lengthBytes;

@@ -44,7 +44,7 @@ final class SimPlan {
     SimPlan(RandomGenerator random) {
         sectorBytes = random.nextInt(4) == 0 ? 4096 : 512;
         units = 12 + random.nextInt(52);
-        clients = 1 + random.nextInt(5);
+        clients = 1 + random.nextInt(8);
         operationsPerBoot = 25 + random.nextInt(50);
         boots = 1 + random.nextInt(4);
         mainFaults = random.nextInt(5) != 0;

@@ -3,6 +3,7 @@ package io.remap.testkit;
 import io.remap.api.BlockDevice;
 import io.remap.api.BufferPool;
 import io.remap.api.Disk;
+import io.remap.api.DiskClient;
 import io.remap.api.DiskError;
 import io.remap.api.Environment;
 import io.remap.api.Refusal;
@@ -45,6 +46,21 @@ public interface SimProduct {
     /** A started disk. */
     interface Running {
         Disk disk();
+
+        /** Whether answers come over a wire: later than the disk gives them, and without the place that failed. */
+        default boolean answersByWire() {
+            return false;
+        }
+
+        /** Whom the disk tells of a loss when this client asks for something now; another one after it was cut off. */
+        default Object connectionOf(DiskClient client) {
+            return client;
+        }
+
+        /** How often a connection was cut so far; what was under way on it ends with an error. */
+        default long cutConnections() {
+            return 0;
+        }
 
         void mapAdd(SectorRange range, boolean unreadableToo, Consumer<DiskError> done);
 
