@@ -31,7 +31,7 @@ class DamageSweepTest {
     private static final long SEED = Long.getLong("remap.seed", 20261126L);
     private static final double SECONDS = 20;
     private static final int SUPERBLOCK_BITS = Identities.COUNT * Block.BYTES * 8;
-    private static final long FLOOR = 12_000;
+    private static final long FLOOR = 16_000;
     private static final long FULL = 2L * SUPERBLOCK_BITS;
 
     /** Shares no divisor with the number of bits, so multiples of it meet every bit once. */

@@ -22,8 +22,8 @@ import org.junit.jupiter.api.Test;
 class CrashExplorerTest {
     private static final long SEED = Long.getLong("remap.seed", 20261126L);
     private static final double SECONDS = 120;
-    private static final long FLOOR = 400_000;
-    private static final long FULL = 20_000_000;
+    private static final long FLOOR = 170_000;
+    private static final long FULL = 3_000_000;
     private static final int LONGEST = 6;
 
     /** What must have happened to the disks, each at least once. */
