@@ -204,6 +204,9 @@ with open("marked.spare", "r+b") as spare:
     dd if=/dev/zero of=a.spare bs=4096 count=1 conv=notrunc status=none
     assert_status 0 "$remap" repair a.spare --apply
     serve_once a.img a.spare 160+8
+    # A spare that grew is the same one.
+    truncate -s 20M a.spare
+    serve_once a.img a.spare 192+8
     echo "suite: G16 cases=$trials refused=$trials files-changed=0"
 }
 

@@ -91,6 +91,11 @@ public final class MemoryMetadata implements MetadataProvider {
         spares.put(key(spare), new Tables((Tables) copy));
     }
 
+    /** Has these sections stand on a spare, as if they had been saved there. */
+    public synchronized void putSaved(BlockDevice spare, Map<String, byte[]> sections) {
+        spares.get(key(spare)).saved = Map.copyOf(sections);
+    }
+
     /** Decides how each commit ends that could be made durable. */
     public void decideOutcomes(Supplier<MetadataStore.Outcome> decision) {
         outcomes = decision;

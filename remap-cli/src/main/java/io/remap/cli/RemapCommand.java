@@ -53,6 +53,8 @@ final class RemapCommand extends Verb {
             CreateCommand.class,
             SizeCommand.class,
             ForgetCommand.class,
+            DiscoverCommand.class,
+            AssembleCommand.class,
             CheckCommand.class,
             RepairCommand.class,
             DumpCommand.class,

@@ -158,6 +158,11 @@ final class ServeCommand extends Verb {
     boolean adopt;
 
     @Option(
+            names = "--accept-main-changes",
+            description = "Go on with MAIN as it is, although it was written without remap since the last clean stop.")
+    boolean acceptMainChanges;
+
+    @Option(
             names = "--no-witness",
             description = "Go on where it cannot be noted durably that MAIN belongs to this spare.")
     boolean noWitness;
@@ -279,6 +284,7 @@ final class ServeCommand extends Verb {
                 sectorBytes == null ? OptionalInt.empty() : OptionalInt.of(sectorBytes),
                 force,
                 adopt,
+                acceptMainChanges,
                 noWitness,
                 takeOver);
         return new ServiceSpec(

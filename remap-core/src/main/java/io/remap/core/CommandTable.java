@@ -47,7 +47,7 @@ final class CommandTable implements ControlCommands {
         put("metadata.check", List.of("disk", "level"), metadata::check);
         put("metadata.sync", List.of("disk"), metadata::sync);
         put("events", List.of("disk", "after", "limit"), this::events);
-        put("disk.add", List.of("main", "spare", "name", "export", "readOnly"), this::addDisk);
+        put("disk.add", List.of("main", "spare", "name", "export", "readOnly", "acceptMainChanges"), this::addDisk);
         put("disk.remove", List.of("disk"), this::removeDisk);
         put("plugins", List.of(), a -> PlainValues.of(service.providers.describe()));
         put("stop", List.of(), this::stop);
@@ -99,6 +99,7 @@ final class CommandTable implements ControlCommands {
                 plain.sectorBytes(),
                 plain.force(),
                 plain.adopt(),
+                arguments.flag("acceptMainChanges"),
                 plain.noWitness(),
                 plain.takeOver())));
     }

@@ -20,6 +20,7 @@ import java.util.OptionalInt;
  * @param force open devices that look in use, take a spare that does not survive a power cut, and
  *     serve as main what is a spare
  * @param adopt take main for the one the spare belongs to, although its name changed and it carries no witness
+ * @param acceptMainChanges take main as it is, although it was written without remap since the last clean stop
  * @param noWitness go on without the witness that ties main to its spare, where it cannot be written
  * @param takeOver take the pair from another host that has not stopped in order, if it gives no sign of life
  */
@@ -34,6 +35,7 @@ public record DiskSpec(
         OptionalInt sectorBytes,
         boolean force,
         boolean adopt,
+        boolean acceptMainChanges,
         boolean noWitness,
         boolean takeOver) {
     public static final int MAX_NAME_CHARS = 255;
@@ -49,6 +51,7 @@ public record DiskSpec(
                 false,
                 Door.AUTO,
                 OptionalInt.empty(),
+                false,
                 false,
                 false,
                 false,

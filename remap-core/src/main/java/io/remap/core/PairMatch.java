@@ -129,6 +129,17 @@ final class PairMatch {
         }
     }
 
+    /** A main that somebody else wrote to: what stands on the spare may be out of step with it. */
+    static Refusal mainChanged(PairDevices devices, String difference) {
+        String main = devices.main().name();
+        return new Refusal(
+                Refusal.Kind.WRONG_DEVICE,
+                main + " " + difference + ". Sectors of it that stand on the spare "
+                        + devices.spare().orElseThrow().name()
+                        + " were not changed with it. To look at both: --read-only. To go on with " + main
+                        + " as it is: --accept-main-changes");
+    }
+
     /** Refuses a new pair that nothing on this host would remember. */
     static void requireWitness(BlockDevice main, FeatureStatus witness, boolean noWitness) throws Refusal {
         if (!noWitness) {

@@ -13,6 +13,7 @@ import java.util.Optional;
  * @param absence state of the metadata feature while there is no store: absent, or failed and why
  * @param witness state of the witness that ties main to its spare
  * @param unwitnessedStop id of a clean stop that the witness still tells of, as it could not be written; 0: none
+ * @param mainCheck how main compares with what it was at the last clean stop
  * @param notices what the user should know, one line each
  */
 record PairMetadata(
@@ -21,6 +22,7 @@ record PairMetadata(
         FeatureStatus absence,
         FeatureStatus witness,
         long unwitnessedStop,
+        MainCheck mainCheck,
         List<String> notices)
         implements AutoCloseable {
     PairMetadata {

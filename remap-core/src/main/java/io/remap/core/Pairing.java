@@ -46,6 +46,8 @@ import org.slf4j.LoggerFactory;
  *       witness, and after a clean stop the very one that was stopped: {@link LastStop}.
  *   <li>A spare of a pair is taken only by the main of that pair: same size, same sectors, and the witness or the name;
  *       the name of a main that could carry a witness is enough only while no sector stands on the spare.
+ *   <li>A main that was written without us since the last clean stop is not written ({@link MainCheck}), unless the user
+ *       knows.
  *   <li>A blank spare is formatted; anything else on it is the user's.
  *   <li>The witness is durable before a mapping can be made.
  * </ol>
@@ -343,6 +345,7 @@ public final class Pairing {
                     FeatureStatus.of("metadata", FeatureState.ABSENT, built ? "no spare" : "no module provides it"),
                     FeatureStatus.of("witness", FeatureState.ABSENT, "no spare"),
                     0,
+                    MainCheck.NONE,
                     List.of());
         }
         MetadataProvider metadata = requireMetadata();
@@ -359,9 +362,9 @@ public final class Pairing {
             metadata.format(spare.direct(), newPair(pair.main()), environment);
             notices.add("formatted the blank spare " + PairGeometry.sized(spare));
         }
-        if (content.kind() == SpareContent.Kind.SPARE) {
-            examine(metadata, pair, witness, settings);
-        }
+        MainCheck mainCheck = content.kind() == SpareContent.Kind.SPARE
+                ? examine(metadata, pair, witness, settings, notices)
+                : MainCheck.NONE;
         long unwitnessedStop = takeBackStop(pair, witness);
         MetadataStore store = metadata.open(spare.direct(), pair.spec().readOnly(), environment, settings);
         try {
@@ -371,15 +374,29 @@ public final class Pairing {
                 notices.add("no witness could be left on this host: " + left.detail());
             }
             return new PairMetadata(
-                    Optional.of(store), pair.spec().readOnly(), store.status(), left, unwitnessedStop, notices);
+                    Optional.of(store),
+                    pair.spec().readOnly(),
+                    store.status(),
+                    left,
+                    unwitnessedStop,
+                    mainCheck,
+                    notices);
         } catch (Refusal | RuntimeException e) {
             store.close();
             throw e;
         }
     }
 
-    /** Looks at a spare that was used before: whether it is the one that main remembers. Writes nothing. */
-    private void examine(MetadataProvider metadata, PairDevices pair, Optional<Witness> witness, Settings settings)
+    /**
+     * Looks at a pair that was used before: whether the spare is the one that main remembers, and main what the spare
+     * remembers. Writes nothing.
+     */
+    private MainCheck examine(
+            MetadataProvider metadata,
+            PairDevices pair,
+            Optional<Witness> witness,
+            Settings settings,
+            List<String> notices)
             throws Refusal, DeviceException {
         try (MetadataStore look = metadata.open(pair.spare().orElseThrow().direct(), true, environment, settings)) {
             if (witness.isPresent()) {
@@ -387,6 +404,21 @@ public final class Pairing {
             } else {
                 refuseWithoutWitness(pair, look);
             }
+            MainCheck check = MainCheck.atOpening(
+                    pair.main(),
+                    look,
+                    witness.isPresent(),
+                    environment.time(),
+                    ServiceSettings.mainCheckMillis(settings));
+            if (check.difference().isEmpty()) {
+                return check;
+            }
+            if (pair.spec().readOnly() || pair.spec().acceptMainChanges()) {
+                notices.add("main " + pair.main().name() + " "
+                        + check.difference().get() + (pair.spec().readOnly() ? "" : "; accepted"));
+                return pair.spec().readOnly() ? check : MainCheck.NONE;
+            }
+            throw PairMatch.mainChanged(pair, check.difference().get());
         }
     }
 

@@ -48,6 +48,8 @@ final class ServedDisk {
     private Lifetime lifetime;
     private Autosave autosave;
     private StopNote stopNote;
+    private MainComparison comparison;
+    private MainMemory mainMemory;
     private boolean stoppedInOrder;
 
     /** Its last state, once the stop has begun. */
@@ -147,19 +149,23 @@ final class ServedDisk {
             disk.close(0);
             throw unflushed;
         }
+        comparison = new MainComparison(disk, devices.main(), metadata.mainCheck(), service.environment());
         stack.push("virtual disk", this::closeMapping);
         if (store.isPresent() && !disk.traits().readOnly()) {
             startAutosave(store.get());
         }
+        stack.push("comparison of main", comparison::close);
+        comparison.start(this::saveFindings);
     }
 
     private void startAutosave(MetadataStore store) {
         lifetime = new Lifetime(disk.counters());
         stopNote = new StopNote(metadata.unwitnessedStop());
+        mainMemory = new MainMemory(comparison::foundChanged);
         autosave = new Autosave(
                 name(),
                 store,
-                List.of(disk.events(), lifetime, stopNote),
+                List.of(disk.events(), lifetime, stopNote, mainMemory),
                 service.environment(),
                 service.own().autosavePauseMillis(),
                 lease());
@@ -185,19 +191,42 @@ final class ServedDisk {
         return Optional.of(lease);
     }
 
+    /** What was found about main outlives a crash. */
+    private void saveFindings() {
+        if (autosave != null) {
+            autosave.saveNow();
+        }
+    }
+
     private void closeAutosave() {
         if (autosave != null) {
             if (stoppedInOrder) {
                 disk.events().note(DiskEvent.Kind.STOPPED, "");
-                stopNote.stopping(newStopId(), metadata.store().orElseThrow().generation());
+                noteStop(metadata.store().orElseThrow());
             }
             autosave.close();
         }
     }
 
-    private long newStopId() {
-        long id = service.environment().random().nextLong();
-        return id == 0 ? 1 : id;
+    /** What the last save says: which stop this is, and what main holds. Both devices are flushed, and nobody writes. */
+    private void noteStop(MetadataStore store) {
+        long drawn = service.environment().random().nextLong();
+        long id = drawn == 0 ? 1 : drawn;
+        stopNote.stopping(id, store.generation());
+        long millis = service.own().fingerprintMillis();
+        if (millis > 0) {
+            List<Fingerprint.Block> open = comparison.rest();
+            long seed = open.isEmpty()
+                    ? service.environment().random().nextLong()
+                    : metadata.mainCheck().print().orElseThrow().seed();
+            FingerprintTaker taker = new FingerprintTaker(
+                    devices.main(),
+                    disk.traits().sectorBytes(),
+                    disk.recentWrites(),
+                    disk::sectorsOnMain,
+                    service.environment().time());
+            mainMemory.stopping(taker.take(id, store.generation(), open, seed, millis));
+        }
     }
 
     /** The witness tells of a clean stop only after the spare does. */
@@ -343,7 +372,7 @@ final class ServedDisk {
 
     /** Why no sector can be moved to the spare or back, empty if it can. */
     Optional<String> immovable() {
-        if (disk.traits().readOnly()) {
+        if (disk.isReadOnly()) {
             return Optional.of("disk '" + name() + "' is served read-only");
         }
         FeatureStatus state = metadata.metadata();
@@ -362,6 +391,7 @@ final class ServedDisk {
         if (lifetime != null) {
             all.addAll(lifetime.attributes());
         }
+        all.addAll(comparison.attributes());
         all.addAll(health.attributes());
         return all;
     }
@@ -397,6 +427,7 @@ final class ServedDisk {
                         counters.put(attribute.name(), attribute.get().get()));
         List<String> notices = new ArrayList<>(devices.notices());
         notices.addAll(metadata.notices());
+        comparison.foundNow().ifPresent(notices::add);
         if (!notice.isEmpty()) {
             notices.add(notice);
         }
@@ -405,7 +436,7 @@ final class ServedDisk {
                 exportName(),
                 traits.sizeBytes(),
                 traits.sectorBytes(),
-                traits.readOnly(),
+                disk.isReadOnly(),
                 device(devices.main()),
                 devices.spare().map(ServedDisk::device),
                 features(),

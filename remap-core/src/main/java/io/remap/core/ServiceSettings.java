@@ -30,6 +30,7 @@ import java.util.concurrent.TimeUnit;
  * @param verifySeconds how long after one reading of the copies of the metadata the next begins, 0: never
  * @param autosavePauseMillis how often events and counters are saved, 0: at the stop only
  * @param heartbeatMillis how often the spare gets a heartbeat for other hosts, 0: never
+ * @param fingerprintMillis how long the reading of main for its fingerprint may take at a stop, 0: none is taken
  * @param ledger of the writes that were not flushed, for each disk
  * @param drainTimeoutMillis how long requests under way may take when a disk leaves
  * @param saveTimeoutMillis how long flushing, saving and closing are waited for after that
@@ -50,6 +51,7 @@ record ServiceSettings(
         long verifySeconds,
         long autosavePauseMillis,
         long heartbeatMillis,
+        long fingerprintMillis,
         LedgerLimits ledger,
         long drainTimeoutMillis,
         long saveTimeoutMillis,
@@ -128,6 +130,16 @@ record ServiceSettings(
                     + " times as long serves no more; 'serve --take-over' on another host"
                     + " waits for " + Lease.SILENT_BEATS + " times as long. 0 (none) to " + MAX_HEARTBEAT_SECONDS
                     + ".");
+    private static final Setting MAIN_CHECK = new Setting(
+            "main-check-millis",
+            "500",
+            "How long a start compares main with its fingerprint of the last clean stop, before anything is written; the rest"
+                    + " is compared while it is served. 0 (all of it then) to " + MAX_DELAY_MILLIS + ".");
+    private static final Setting FINGERPRINT = new Setting(
+            "fingerprint-millis",
+            "5000",
+            "How long the fingerprint of main may take at a clean stop, by which the next start sees whether main was written"
+                    + " without remap; 0 (none is taken) to " + MAX_DELAY_MILLIS + ".");
     private static final long MIN_LEDGER_BYTES = 64 << 10;
     private static final long MAX_LEDGER_BYTES = 1 << 30;
     private static final Setting LEDGER = new Setting(
@@ -169,6 +181,8 @@ record ServiceSettings(
             VERIFY,
             AUTOSAVE_PAUSE,
             HEARTBEAT,
+            MAIN_CHECK,
+            FINGERPRINT,
             LEDGER,
             FLUSH_DEADLINE,
             DRAIN_TIMEOUT,
@@ -202,12 +216,18 @@ record ServiceSettings(
                 chosen.number(VERIFY, 0, MAX_VERIFY_SECONDS),
                 TimeUnit.SECONDS.toMillis(chosen.number(AUTOSAVE_PAUSE, 0, MAX_AUTOSAVE_SECONDS)),
                 TimeUnit.SECONDS.toMillis(chosen.number(HEARTBEAT, 0, MAX_HEARTBEAT_SECONDS)),
+                chosen.number(FINGERPRINT, 0, MAX_DELAY_MILLIS),
                 new LedgerLimits(
                         bytes(chosen, LEDGER, MIN_LEDGER_BYTES, MAX_LEDGER_BYTES),
                         chosen.number(FLUSH_DEADLINE, 1, MAX_DRAIN_MILLIS)),
                 chosen.number(DRAIN_TIMEOUT, 0, MAX_DRAIN_MILLIS),
                 chosen.number(SAVE_TIMEOUT, 1, MAX_DRAIN_MILLIS),
                 chosen.number(FEATURE_TIMEOUT, 1, MAX_DELAY_MILLIS));
+    }
+
+    /** How long a start may compare main with its fingerprint. */
+    static long mainCheckMillis(Settings chosen) throws Refusal {
+        return chosen.number(MAIN_CHECK, 0, MAX_DELAY_MILLIS);
     }
 
     private static long bytes(Settings chosen, Setting setting, long min, long max) throws Refusal {

@@ -158,6 +158,7 @@ class PairingTest {
                 false,
                 false,
                 false,
+                false,
                 false);
     }
 
@@ -173,6 +174,7 @@ class PairingTest {
                 OptionalInt.empty(),
                 force,
                 adopt,
+                false,
                 noWitness,
                 false);
     }
@@ -241,6 +243,7 @@ class PairingTest {
                 false,
                 Door.AUTO,
                 OptionalInt.empty(),
+                false,
                 false,
                 false,
                 false,

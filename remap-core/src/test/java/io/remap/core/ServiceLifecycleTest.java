@@ -78,7 +78,7 @@ class ServiceLifecycleTest {
                         "close engine inline",
                         "close control"),
                 rig.events.stream()
-                        .filter(e -> !e.startsWith("flush ") && !e.startsWith("submit "))
+                        .filter(event -> !event.matches("(flush|read|submit) .*"))
                         .toList());
     }
 
@@ -383,7 +383,19 @@ class ServiceLifecycleTest {
                         .getMessage());
         DiskSpec b = ServiceRig.disk("b");
         DiskSpec sameExport = new DiskSpec(
-                b.main(), b.spare(), false, "b", "a", false, b.door(), b.sectorBytes(), false, false, false, false);
+                b.main(),
+                b.spare(),
+                false,
+                "b",
+                "a",
+                false,
+                b.door(),
+                b.sectorBytes(),
+                false,
+                false,
+                false,
+                false,
+                false);
         assertEquals(
                 "disk 'a' is exported as 'a' already: choose another export name",
                 assertThrows(Refusal.class, () -> service.addDisk(sameExport)).getMessage());

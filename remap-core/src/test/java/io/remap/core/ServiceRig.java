@@ -174,6 +174,7 @@ final class ServiceRig implements AutoCloseable {
                 false,
                 false,
                 false,
+                false,
                 false);
     }
 
@@ -237,6 +238,7 @@ final class ServiceRig implements AutoCloseable {
                         FeatureStatus.of("metadata", FeatureState.FAILED, "damaged"),
                         witness,
                         0,
+                        MainCheck.NONE,
                         List.of());
             }
             TrackedDevice spare = pair.spare().orElseThrow();
@@ -255,7 +257,8 @@ final class ServiceRig implements AutoCloseable {
                             throw e.getCause();
                         }
                     });
-            return new PairMetadata(Optional.of(noted), false, noted.status(), witness, 0, List.of("metadata noticed"));
+            return new PairMetadata(
+                    Optional.of(noted), false, noted.status(), witness, 0, MainCheck.NONE, List.of("metadata noticed"));
         }
 
         @Override

@@ -9,6 +9,7 @@ import io.remap.api.DeviceTraits;
 import io.remap.api.Errno;
 import io.remap.api.ErrorClass;
 import io.remap.api.MediumSequence;
+import io.remap.api.ModificationTime;
 import io.remap.api.WitnessTag;
 import io.remap.core.libc.Libc;
 import java.lang.ref.Reference;
@@ -41,6 +42,7 @@ final class FileDevice implements BlockDevice {
     private final DeviceIdentity identity;
     private final FileSpace space;
     private final Optional<WitnessTag> witness;
+    private final Optional<ModificationTime> modificationTime;
     private final Optional<CachedReads> cachedReads;
     private final Optional<DescriptorTransfers> descriptorTransfers;
     private final Optional<MediumSequence> mediumSequence;
@@ -70,6 +72,8 @@ final class FileDevice implements BlockDevice {
         this.identity = identity;
         this.space = new FileSpace(libc, fd, name, traits);
         this.witness = Optional.ofNullable(witness);
+        this.modificationTime =
+                traits.blockDevice() ? Optional.empty() : Optional.of(new FileModification(handle, fd, name));
         this.cachedReads =
                 traits.direct() ? Optional.empty() : Optional.of(new FileCachedReads(libc, handle, fd, name, traits));
         this.descriptorTransfers = Optional.of(new FileTransfers(libc, handle, fd, name, traits));
@@ -111,6 +115,9 @@ final class FileDevice implements BlockDevice {
         }
         if (type == MediumSequence.class) {
             return (Optional<C>) mediumSequence;
+        }
+        if (type == ModificationTime.class) {
+            return (Optional<C>) modificationTime;
         }
         return type == WitnessTag.class ? (Optional<C>) witness : Optional.empty();
     }

@@ -48,7 +48,9 @@ public record DiskEvent(
         /** Another server has taken the spare over. */
         TAKEN_OVER,
         /** No heartbeat could be saved for so long that another host may take the pair over. */
-        LEASE_OVER
+        LEASE_OVER,
+        /** Main is not as it was at the last clean stop: it was written without us. */
+        MAIN_CHANGED
     }
 
     DiskEvent again(long nowMillis, Optional<SectorRange> where, String what) {

@@ -150,6 +150,11 @@ final class DiskLog {
                 name);
     }
 
+    void mainChanged(String how) {
+        events.note(DiskEvent.Kind.MAIN_CHANGED, how);
+        LOG.error("{}: {}; every write is refused from now on", name, how);
+    }
+
     private static boolean worthLogging(long count) {
         return count <= LOG_IN_FULL || Long.bitCount(count) == 1;
     }

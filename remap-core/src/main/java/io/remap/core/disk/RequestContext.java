@@ -75,7 +75,7 @@ final class RequestContext extends DeviceIo implements WriteRecovery.Client {
         if (request.offsetBytes < 0 || request.lengthBytes < 0 || request.offsetBytes > size - request.lengthBytes) {
             boolean writes = wanted == DiskRequest.Operation.WRITE || wanted == DiskRequest.Operation.WRITE_ZEROES;
             finish(writes ? DiskError.NO_SPACE : DiskError.INVALID, -1);
-        } else if (wanted.changesData() && disk.traits().readOnly()) {
+        } else if (wanted.changesData() && disk.isReadOnly()) {
             finish(DiskError.READ_ONLY, -1);
         } else if (wanted == DiskRequest.Operation.WRITE_ZEROES && request.fastOnly) {
             // Whether the medium zeroes faster than it writes is not known for main, and a slot is written anyway.

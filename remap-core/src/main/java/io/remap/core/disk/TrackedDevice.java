@@ -62,6 +62,9 @@ public final class TrackedDevice implements BlockDevice {
 
         private final List<WriteAccount> accounts = new CopyOnWriteArrayList<>();
 
+        /** Set before the first client. */
+        private RecentWrites recent;
+
         private State(boolean buffered, WriteAccount first) {
             this.buffered = buffered;
             accounts.add(first);
@@ -93,6 +96,9 @@ public final class TrackedDevice implements BlockDevice {
             if (write && account.ledger() != null && !account.ledger().hasRoom(io.data.remaining())) {
                 // Not a thread that may wait for a flush: the recovery of the write has one.
                 throw noRoom("write", io.offsetBytes, io.data.remaining(), null);
+            }
+            if (write && state.recent != null) {
+                state.recent.note(io.offsetBytes, io.data.remaining());
             }
             io.deviceNote = account.events();
             io.deviceMoment = account.ledger() == null ? 0 : account.ledger().now();
@@ -180,6 +186,17 @@ public final class TrackedDevice implements BlockDevice {
                 ErrorClass.UNKNOWN,
                 "the server before this one was killed before it was flushed",
                 null));
+    }
+
+    /** Notes from now on where is written, before the first client. */
+    public void watch(RecentWrites recent) {
+        state.recent = recent;
+    }
+
+    private void noteRecent(long offsetBytes, long lengthBytes) {
+        if (state.recent != null) {
+            state.recent.note(offsetBytes, lengthBytes);
+        }
     }
 
     /**
@@ -302,6 +319,7 @@ public final class TrackedDevice implements BlockDevice {
     public void write(long offsetBytes, ByteBuffer source) throws DeviceException {
         int from = source.position();
         int limit = source.limit();
+        noteRecent(offsetBytes, limit - from);
         long began = beginWrite("write", offsetBytes, limit - from);
         long eventsBefore = account.events();
         int underWay = account.begins(offsetBytes, limit - from);
@@ -325,6 +343,7 @@ public final class TrackedDevice implements BlockDevice {
 
     /** Writes once more what the ledger says of a range, while it is in doubt: needs no record. */
     void rewrite(long offsetBytes, ByteBuffer source) throws DeviceException {
+        noteRecent(offsetBytes, source.remaining());
         try {
             device.write(offsetBytes, source);
         } catch (DeviceException e) {
@@ -335,6 +354,7 @@ public final class TrackedDevice implements BlockDevice {
 
     @Override
     public void zero(long offsetBytes, long lengthBytes, boolean keepAllocated) throws DeviceException {
+        noteRecent(offsetBytes, lengthBytes);
         long began = beginWrite("zero", offsetBytes, 0);
         long eventsBefore = account.events();
         int underWay = account.begins(offsetBytes, lengthBytes);
@@ -356,6 +376,9 @@ public final class TrackedDevice implements BlockDevice {
 
     @Override
     public void discard(long offsetBytes, long lengthBytes) throws DeviceException {
+        if (state.recent != null) {
+            state.recent.noteDiscard(offsetBytes, lengthBytes);
+        }
         long began = beginWrite("discard", offsetBytes, 0);
         long eventsBefore = account.events();
         int underWay = account.begins(offsetBytes, lengthBytes);

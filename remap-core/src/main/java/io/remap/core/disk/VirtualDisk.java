@@ -77,6 +77,10 @@ public final class VirtualDisk implements Disk {
     private final String name;
     private final DiskTraits traits;
     private final MetadataStore store;
+    private final RecentWrites recentWrites = new RecentWrites();
+    /** Main is not what it was: nothing may be written until a person has looked. */
+    private volatile boolean refusesWrites;
+
     private final Side mainSide;
     private final Side spareSide;
     private final MapSteering steering = new MapSteering(this);
@@ -186,6 +190,9 @@ public final class VirtualDisk implements Disk {
         this.mainWrites = UnflushedWrites.ofMain(this, limits);
         this.mainSyncer = mainWrites.syncer;
         this.spareWrites = spare == null ? null : UnflushedWrites.ofSpare(this, limits.ofSpare());
+        if (!traits.readOnly()) {
+            main.watch(recentWrites);
+        }
         this.mainSide = new Side(main, new Canary(main));
         this.spareSide = spare == null ? null : new Side(spare, new Canary(spare));
     }
@@ -231,6 +238,40 @@ public final class VirtualDisk implements Disk {
             log.leaseIsOver();
             takeNoMore();
         }
+    }
+
+    /** Whether changes are refused: the disk is read-only, or was made so by {@link #mainChanged}. */
+    public boolean isReadOnly() {
+        return traits.readOnly() || refusesWrites;
+    }
+
+    /** Main was written without us: from now on nothing is written, as that would mix two states. Reads go on. */
+    public void mainChanged(String how) {
+        refusesWrites = true;
+        log.mainChanged(how);
+    }
+
+    /** Where main was written. */
+    public RecentWrites recentWrites() {
+        return recentWrites;
+    }
+
+    /** The sectors of a unit that stand on main, and of which nobody knows that they cannot be read. */
+    public int sectorsOnMain(long unit) {
+        MapSnapshot snapshot = state.current();
+        int unreadable = MapSnapshot.Hint.unreadableMask(snapshot.hints.placeOf(unit));
+        return sectorsOnMain(snapshot.table, unit, traits.sectorBytes(), traits.sizeBytes()) & ~unreadable;
+    }
+
+    /** The sectors of a unit that stand on main by the table. */
+    public static int sectorsOnMain(RemapTable table, long unit, int sectorBytes, long sizeBytes) {
+        long place = table.placeOf(unit);
+        long bytes = Math.min(Place.UNIT_BYTES, sizeBytes - (unit << Place.UNIT_SHIFT));
+        if (Place.isZero(place) || bytes < sectorBytes) {
+            return 0;
+        }
+        int there = (1 << (int) (bytes / sectorBytes)) - 1;
+        return there & ~Place.onSlotMask(place) & ~Place.lostMask(place);
     }
 
     @Override

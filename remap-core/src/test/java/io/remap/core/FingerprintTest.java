@@ -1,0 +1,241 @@
+package io.remap.core;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.remap.api.Environment;
+import io.remap.api.Place;
+import io.remap.api.RemapTable;
+import io.remap.api.Settings;
+import io.remap.api.spi.MetadataStore;
+import io.remap.api.spi.PairIdentity;
+import io.remap.core.Fingerprint.Block;
+import io.remap.core.disk.RecentWrites;
+import io.remap.core.disk.TrackedDevice;
+import io.remap.core.disk.VirtualDisk;
+import io.remap.testkit.MemoryDevice;
+import io.remap.testkit.MemoryMetadata;
+import io.remap.testkit.SimScheduler;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.SplittableRandom;
+import java.util.UUID;
+import java.util.zip.CRC32C;
+import org.junit.jupiter.api.Test;
+
+/** What is seen of a main that was written without us: all of what is tracked, and nothing that is ours or unreadable. */
+class FingerprintTest {
+    private static final long SEED = Long.getLong("remap.seed", 1);
+    private static final int SECTOR_BYTES = 512;
+    private static final long UNITS = 16_384;
+    private static final int MAIN_BYTES = (int) (UNITS * Place.UNIT_BYTES);
+    private static final long BUDGET_MILLIS = 60_000;
+
+    private final SplittableRandom random = new SplittableRandom(SEED);
+    private final SimScheduler scheduler = new SimScheduler(new SplittableRandom(SEED));
+    private final Environment environment = scheduler.environment(new SplittableRandom(SEED));
+    private final MemoryDevice main = new MemoryDevice("main", MAIN_BYTES, SECTOR_BYTES);
+    private final MemoryDevice spare = new MemoryDevice("spare", 1 << 20, SECTOR_BYTES);
+    private final MemoryMetadata metadata = new MemoryMetadata();
+    private final RecentWrites recent = new RecentWrites();
+    private RemapTable table = RemapTable.empty();
+
+    FingerprintTest() throws Exception {
+        metadata.format(spare, new PairIdentity(new UUID(1, 2), MAIN_BYTES, SECTOR_BYTES, "main"), environment);
+        ByteBuffer noise = ByteBuffer.allocate(MAIN_BYTES);
+        while (noise.hasRemaining()) {
+            noise.putLong(random.nextLong());
+        }
+        main.write(0, noise.flip());
+    }
+
+    private Fingerprint take(long generation) {
+        return new FingerprintTaker(
+                        main,
+                        SECTOR_BYTES,
+                        recent,
+                        unit -> VirtualDisk.sectorsOnMain(table, unit, SECTOR_BYTES, MAIN_BYTES),
+                        scheduler)
+                .take(5, generation, List.of(), SEED, BUDGET_MILLIS);
+    }
+
+    /** What an opening says, with this fingerprint on the spare. */
+    private MainCheck check(Fingerprint print) throws Exception {
+        metadata.putSaved(spare, Map.of(Fingerprint.SECTION, print.encode()));
+        try (MetadataStore store = metadata.open(spare, true, environment, Settings.defaults())) {
+            return MainCheck.atOpening(main, store, true, scheduler, BUDGET_MILLIS);
+        }
+    }
+
+    private long generation() throws Exception {
+        try (MetadataStore store = metadata.open(spare, true, environment, Settings.defaults())) {
+            return store.generation();
+        }
+    }
+
+    private void change(long unit, int sector) throws Exception {
+        long at = unit * Place.UNIT_BYTES + (long) sector * SECTOR_BYTES;
+        ByteBuffer bytes = ByteBuffer.allocate(SECTOR_BYTES);
+        main.read(at, bytes);
+        int place = random.nextInt(SECTOR_BYTES);
+        bytes.put(place, (byte) (bytes.get(place) ^ (1 << random.nextInt(8))));
+        main.write(at, bytes.flip());
+    }
+
+    /** Whether the opening, or what it leaves to the background, sees it. */
+    private boolean isSeen(Fingerprint print) throws Exception {
+        MainCheck check = check(print);
+        MainBlocks reader = new MainBlocks(main, SECTOR_BYTES);
+        boolean seen = check.difference().isPresent();
+        for (Block block : check.rest()) {
+            int onMain = VirtualDisk.sectorsOnMain(table, block.unit(), SECTOR_BYTES, MAIN_BYTES);
+            seen |= MainCheck.compare(block, onMain, reader) == MainCheck.Verdict.DIFFERENT;
+        }
+        return seen;
+    }
+
+    private void writeThroughUs(TrackedDevice tracked, long unit) throws Exception {
+        ByteBuffer bytes = ByteBuffer.allocate(Place.UNIT_BYTES);
+        random.nextBytes(bytes.array());
+        tracked.write(unit * Place.UNIT_BYTES, bytes);
+    }
+
+    @Test
+    void everyTrackedBlockThatIsWrittenIsSeenAndOthersAtTheRateOfTheSample() throws Exception {
+        TrackedDevice tracked = TrackedDevice.of(main);
+        tracked.watch(recent);
+        for (int i = 0; i < 600; i++) {
+            writeThroughUs(tracked, random.nextLong(UNITS));
+        }
+        Fingerprint print = take(generation());
+        assertFalse(isSeen(print), "nothing was changed; seed " + SEED);
+        int hot = 0;
+        for (long unit : recent.newestFirst()) {
+            int sector = random.nextInt(8);
+            change(unit, sector);
+            assertTrue(isSeen(print), "unit " + unit + ", seed " + SEED);
+            hot++;
+            print = take(generation());
+        }
+        assertTrue(hot > 500, "tracked " + hot);
+        int seen = 0;
+        int tries = 200;
+        for (int i = 0; i < tries; i++) {
+            change(random.nextLong(UNITS), random.nextInt(8));
+            seen += isSeen(print) ? 1 : 0;
+            print = take(generation());
+        }
+        System.out.println("suite: G17 tracked-blocks=" + hot + " seen=" + hot + " random-single-writes=" + tries
+                + " seen=" + seen + " sample=" + print.blocks().size() + "-of-" + UNITS + " seed=" + SEED);
+    }
+
+    /** As ext4 ends its superblock: CRC32C over such a block is the same whatever it holds. */
+    @Test
+    void aBlockThatEndsWithItsOwnChecksumIsNoBlindSpot() throws Exception {
+        writeSealed(0);
+        Fingerprint print = take(generation());
+        writeSealed(0);
+        assertTrue(isSeen(print));
+    }
+
+    private void writeSealed(long unit) throws Exception {
+        ByteBuffer block = ByteBuffer.allocate(Place.UNIT_BYTES).order(ByteOrder.LITTLE_ENDIAN);
+        random.nextBytes(block.array());
+        CRC32C crc = new CRC32C();
+        crc.update(block.array(), 0, Place.UNIT_BYTES - Integer.BYTES);
+        block.putInt(Place.UNIT_BYTES - Integer.BYTES, (int) ~crc.getValue());
+        crc.reset();
+        crc.update(block.array());
+        assertEquals(0xffff_ffffL, crc.getValue(), "the blind spot");
+        main.write(unit * Place.UNIT_BYTES, block);
+    }
+
+    @Test
+    void whatIsNotOnMainOrCannotBeReadIsUnknown() throws Exception {
+        table = table.with(3, 1, Place.onSlot(0, 7, 0x0f, 0x10));
+        table = table.with(4, 1, Place.zero(0));
+        Fingerprint print = take(generation());
+        for (int sector = 0; sector < 5; sector++) {
+            change(3, sector);
+        }
+        change(4, 1);
+        assertFalse(isSeen(print), "sectors of the spare, lost or zero");
+        change(3, 6);
+        assertTrue(isSeen(print), "a sector of the same unit on main");
+    }
+
+    @Test
+    void aFingerprintOfAnotherMomentIsNotCompared() throws Exception {
+        Fingerprint print = take(generation());
+        change(0, 0);
+        assertTrue(check(print).difference().isPresent());
+        assertEquals(MainCheck.NONE, check(take(generation() - 1)));
+        Fingerprint open = new Fingerprint(
+                0, generation(), MAIN_BYTES, print.modifiedNanos(), 1, false, SECTOR_BYTES, print.blocks());
+        assertEquals(MainCheck.NONE, check(open));
+        Fingerprint changed = new Fingerprint(0, 0, 0, print.modifiedNanos(), 1, true, 0, List.of());
+        assertTrue(check(changed).difference().orElseThrow().contains("served last"));
+    }
+
+    @Test
+    void whatWasDiscardedIsLeftToTheDrive() throws Exception {
+        TrackedDevice tracked = TrackedDevice.of(main);
+        tracked.watch(recent);
+        tracked.discard(0, 8L * Place.UNIT_BYTES);
+        assertTrue(recent.mayBeDiscarded(7));
+        assertFalse(recent.mayBeDiscarded(8));
+        for (int i = 0; i < 3000; i++) {
+            tracked.discard(random.nextLong(UNITS) * Place.UNIT_BYTES, Place.UNIT_BYTES);
+        }
+        assertTrue(recent.mayBeDiscarded(UNITS - 1), "too many to remember");
+    }
+
+    @Test
+    void whatIsWatchedIsKnownToBeWritten() {
+        List<Long> watched = random.longs(2000, 0, 1L << 36).boxed().toList();
+        recent.watch(watched);
+        for (long unit : watched) {
+            assertFalse(recent.wasWritten(unit));
+        }
+        TrackedDevice tracked = TrackedDevice.of(main);
+        tracked.watch(recent);
+        recent.watch(List.of(10L, 11L, 5000L));
+        assertFalse(recent.wasWritten(11));
+        assertTrue(recent.wasWritten(12), "nobody watched it");
+        org.junit.jupiter.api.Assertions.assertDoesNotThrow(() -> writeThroughUs(tracked, 11));
+        assertFalse(recent.wasWritten(10));
+        assertTrue(recent.wasWritten(11));
+        org.junit.jupiter.api.Assertions.assertDoesNotThrow(() -> tracked.discard(0, MAIN_BYTES));
+        assertTrue(recent.wasWritten(10) && recent.wasWritten(5000));
+    }
+
+    @Test
+    void whatWasRecentInAnEarlierRunIsOlder() throws Exception {
+        recent.restore(List.of(100L, 200L, 300L));
+        TrackedDevice tracked = TrackedDevice.of(main);
+        tracked.watch(recent);
+        writeThroughUs(tracked, 7);
+        writeThroughUs(tracked, 200);
+        assertEquals(List.of(200L, 7L, 100L, 300L), recent.newestFirst());
+    }
+
+    @Test
+    void anythingElseInTheSectionIsNoFingerprint() throws Exception {
+        Fingerprint print = take(1);
+        assertEquals(Optional.of(print), Fingerprint.find(Map.of(Fingerprint.SECTION, print.encode())));
+        byte[] bytes = print.encode();
+        for (int cut = 0; cut < 100; cut++) {
+            byte[] shorter = java.util.Arrays.copyOf(bytes, random.nextInt(bytes.length));
+            assertEquals(Optional.empty(), Fingerprint.find(Map.of(Fingerprint.SECTION, shorter)));
+        }
+        for (int i = 0; i < 1000; i++) {
+            byte[] noise = bytes.clone();
+            noise[random.nextInt(56)] ^= (byte) (1 << random.nextInt(8));
+            Fingerprint.find(Map.of(Fingerprint.SECTION, noise));
+        }
+    }
+}
