@@ -115,6 +115,9 @@ public final class LogMetadataProvider implements MetadataProvider {
 
     @Override
     public Optional<SpareOwner> owner(BlockDevice spare) throws Refusal, DeviceException {
+        if (spare.traits().sizeBytes() < Layout.MIN_SIZE_BYTES) {
+            return Optional.empty();
+        }
         try {
             Superblock superblock = Identities.read(spare).first();
             if (superblock == null || superblock.version().tooNew()) {

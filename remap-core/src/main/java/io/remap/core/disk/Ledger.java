@@ -65,6 +65,9 @@ final class Ledger {
     private static final int MASK_SHIFT = 8;
     private static final int FIRM = 1 << 16;
 
+    /** Odd, so that no two endings are the same; a product is no exclusive or, of which alone a CRC is made. */
+    private static final int SPREAD = 0x9E3779B1;
+
     private final LedgerMemory lasting;
     private final ByteBuffer memory;
     private final int capacity;
@@ -98,9 +101,7 @@ final class Ledger {
         this.capacity = memory.capacity() / RECORD_BYTES;
         this.sectorBytes = sectorBytes;
         this.halfFull = halfFull;
-        CRC32C zeros = new CRC32C();
-        zeros.update(Zeros.bytes(sectorBytes));
-        this.zerosChecksum = (int) zeros.getValue();
+        this.zerosChecksum = checksumOf(Zeros.bytes(sectorBytes));
         if (lasting.isLeft()) {
             takeOver();
         }
@@ -200,7 +201,6 @@ final class Ledger {
         if (position < 0) {
             return false;
         }
-        CRC32C checksum = checksums.get();
         int at = from;
         long offset = offsetBytes;
         for (int i = 0; i < units; i++) {
@@ -210,9 +210,9 @@ final class Ledger {
             int sector = inUnit / sectorBytes;
             int sectors = length / sectorBytes;
             for (int s = 0; s < sectors; s++) {
-                checksum.reset();
-                checksum.update(data.limit(at + sectorBytes).position(at));
-                memory.putInt(record + CHECKSUMS_AT + (sector + s) * Integer.BYTES, (int) checksum.getValue());
+                memory.putInt(
+                        record + CHECKSUMS_AT + (sector + s) * Integer.BYTES,
+                        checksumOf(data.limit(at + sectorBytes).position(at)));
                 at += sectorBytes;
             }
             int mask = ((1 << sectors) - 1) << sector;
@@ -382,12 +382,20 @@ final class Ledger {
                 : memory.getInt(indexOf(position) + CHECKSUMS_AT + sector * Integer.BYTES);
     }
 
-    /** The checksum of a sector, from position to limit of the buffer. */
+    /**
+     * The checksum of a sector, from position to limit of the buffer: CRC32C, and the last four bytes. Those, since many file
+     * systems end their blocks with a CRC32C of the rest, over which another one is the same whatever the block holds.
+     */
     int checksumOf(ByteBuffer sector) {
+        int end = sector.limit();
+        int last = sector.get(end - 1) & 0xff
+                | (sector.get(end - 2) & 0xff) << 8
+                | (sector.get(end - 3) & 0xff) << 16
+                | sector.get(end - 4) << 24;
         CRC32C checksum = checksums.get();
         checksum.reset();
         checksum.update(sector);
-        return (int) checksum.getValue();
+        return (int) checksum.getValue() ^ last * SPREAD;
     }
 
     /** Sectors that records are about, each as often as it was written. */

@@ -30,7 +30,7 @@ import java.util.concurrent.atomic.AtomicInteger;
  * <p>Thread-safe.
  */
 final class LedgerMemory {
-    private static final long MAGIC = 0x31_47_44_4c_50_4d_45_52L; // "REMPLDG1"
+    private static final long MAGIC = 0x32_47_44_4c_50_4d_45_52L; // "REMPLDG2"
     private static final int HEADER_BYTES = 4096;
     private static final int UNDER_WAY = 2048;
     private static final int UNDER_WAY_AT = HEADER_BYTES;

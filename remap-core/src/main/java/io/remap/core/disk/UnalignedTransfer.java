@@ -120,8 +120,8 @@ final class UnalignedTransfer implements WriteRecovery.Client {
         long at = cursor.deviceOffsetBytes();
         boolean isRead =
                 recovery.succeeds(side, true, offset, () -> side.direct().read(at, scratchBytes(offset, sectorBytes)));
-        // What only the page cache has is no failure of the sector, and what was read past it may be out of date. A flush
-        // finds that out, and the range begins anew.
+        // What only the page cache has is no failure of the sector, and what was read past it may be out of date.
+        // A flush finds that out, and the range begins anew.
         recovery.requireNoDoubt();
         if (!isRead) {
             throw new Failure(DiskError.IO, offset, null);

@@ -6,7 +6,9 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.util.Arrays;
+import java.util.zip.CRC32C;
 import org.junit.jupiter.api.Test;
 
 /** {@link Ledger} and {@link LedgerIndex}: what may stand in a sector, by what was recorded of it. */
@@ -156,5 +158,24 @@ class LedgerTest {
         assertArrayEquals(new long[] {0, 2, 10, 13, 50, 51, 90, 91}, index.ranges(4));
         assertArrayEquals(new long[] {0, 13, 50, 51, 90, 91}, index.ranges(3));
         assertArrayEquals(new long[] {0, 91}, index.ranges(1));
+    }
+
+    /** As ext4 has them, with a seed of its own: their CRC32C is the same, whatever they hold. */
+    @Test
+    void blocksThatEndWithTheirOwnChecksumAreToldApart() {
+        for (int seed : new int[] {0, 0x1234567}) {
+            ledger.data(ledger.now(), 0, sealed(seed, 1), 0, true);
+            LedgerIndex.UnitClaims claims = new LedgerIndex(ledger).claims(0);
+            assertTrue(claims.accepts(0, sealed(seed, 1)));
+            assertFalse(claims.accepts(0, sealed(seed, 2)));
+        }
+    }
+
+    private static ByteBuffer sealed(int seed, int value) {
+        ByteBuffer block = content(SECTOR, value).order(ByteOrder.LITTLE_ENDIAN);
+        CRC32C own = new CRC32C();
+        own.update(seed);
+        own.update(block.duplicate().limit(SECTOR - Integer.BYTES));
+        return block.putInt(SECTOR - Integer.BYTES, (int) own.getValue());
     }
 }

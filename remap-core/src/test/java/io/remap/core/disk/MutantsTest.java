@@ -33,8 +33,7 @@ class MutantsTest {
                 verificationForgetsTheSync(),
                 verificationIsNotFenced(),
                 slotsAreNotVerified(),
-                mappingDoesNotWaitForItsData(),
-                returnBelievesTheSlot());
+                mappingDoesNotWaitForItsData());
     }
 
     /** dm-remap looks up the first sector of a request only. */
@@ -197,15 +196,6 @@ class MutantsTest {
         return new Mutant("a mapping does not ask whether its data was lost by a flush of somebody else")
                 .foundBy(Lives.WITH_FAILED_FLUSHES_OF_THE_SPARE)
                 .replace("SlotPlan", "        if (hasData) {\n", "        if (hasData && moves == null) {\n");
-    }
-
-    private static Mutant returnBelievesTheSlot() {
-        return new Mutant("a return does not ask whether the slot had lost what it copied")
-                .foundBy(Lives.WITH_FAILED_FLUSHES_OF_THE_SPARE)
-                .replace(
-                        "Return",
-                        "        if (Place.hasSlot(old)) {\n            flushSlots",
-                        "        if (unit < 0) {\n            flushSlots");
     }
 
     @ParameterizedTest

@@ -192,6 +192,22 @@ class SpareLedgerTest {
     }
 
     @Test
+    void returnDoesNotCommitWhatAFlushOfSomebodyElseHasFoundLost() {
+        rig.main.heal(0, 16);
+        assertEquals(DiskError.NONE, rig.write(0, UNIT, 0x33));
+        spareForgets();
+        rig.spare.failFlushes(1, Errno.EIO);
+        // After the slot was read, while its content goes to main; the commit meets a device without errors.
+        rig.atMainsNextStep = () -> {
+            DiskRequest request = new DiskRequest(r -> {});
+            request.operation = Operation.FLUSH;
+            rig.disk.submit(request);
+        };
+        rig.move(false, 0, 8, false);
+        assertNull(rig.read(0, SECTOR), "the older content must not come back");
+    }
+
+    @Test
     void fuaWriteThatLiesOnTheSpareAloneTellsOfALossOnMain() {
         DiskClient client = new DiskClient();
         assertEquals(DiskError.NONE, write(client, 0, false), "it is known from now on");
