@@ -388,14 +388,14 @@ final class Ledger {
      */
     int checksumOf(ByteBuffer sector) {
         int end = sector.limit();
-        int last = sector.get(end - 1) & 0xff
-                | (sector.get(end - 2) & 0xff) << 8
-                | (sector.get(end - 3) & 0xff) << 16
-                | sector.get(end - 4) << 24;
+        int last = (sector.get(end - 1) & 0xff)
+                | ((sector.get(end - 2) & 0xff) << 8)
+                | ((sector.get(end - 3) & 0xff) << 16)
+                | (sector.get(end - 4) << 24);
         CRC32C checksum = checksums.get();
         checksum.reset();
         checksum.update(sector);
-        return (int) checksum.getValue() ^ last * SPREAD;
+        return (int) checksum.getValue() ^ (last * SPREAD);
     }
 
     /** Sectors that records are about, each as often as it was written. */
