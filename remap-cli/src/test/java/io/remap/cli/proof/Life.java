@@ -198,7 +198,9 @@ final class Life {
                 if (error == DiskError.NONE) {
                     reference.readSucceeded(read, stack.buffer(0).data().clear().limit(SECTOR));
                 } else {
-                    boolean allowed = reference.readFailed(read, offset);
+                    // Found out by whatever step came between: from then on nothing is served.
+                    boolean takenOver = error == DiskError.SHUTDOWN && happened.contains(Step.OTHER_SERVER);
+                    boolean allowed = reference.readFailed(read, offset) || takenOver;
                     require(allowed, () -> "READ of byte " + offset + " failed with " + error);
                 }
             });
