@@ -47,7 +47,7 @@ test_another_host_takes_over_from_one_that_is_silent() {
     cp main expected
     share main
     share spare
-    local first first_uri
+    local first first_uri trials=0 past
     host a
     start_remap alpha a/main --spare a/spare --set heartbeat-seconds=1
     first=$background_pid
@@ -58,7 +58,9 @@ test_another_host_takes_over_from_one_that_is_silent() {
     host b
     refused "$BUSY" "host 'a' opened this spare last and has not stopped it in order" \
         "$remap" serve b/main --spare b/spare --adopt --name beta
+    trials=$((trials + 1))
     refused "$BUSY" "host 'a' is alive" "$remap" serve b/main --spare b/spare --adopt --name beta --take-over
+    trials=$((trials + 1))
 
     # It stands still, for longer than the other one waits.
     kill -STOP "$first"
@@ -75,6 +77,7 @@ test_another_host_takes_over_from_one_that_is_silent() {
     stop_process "$first"
 
     nbdcopy "$uri" found
+    past=$(head -c 2097152 found | tail -c 1048576 | tr -dc C | wc -c)
     holds found B || fail "what the new owner wrote is not there"
     cmp -n 1048576 expected found || fail "the first megabyte is not what it was"
     host b
@@ -87,7 +90,7 @@ test_another_host_takes_over_from_one_that_is_silent() {
     start_remap gamma a/main --spare a/spare --adopt
     nbdcopy "$uri" again
     assert_same_content found again
-    echo "suite: G15 shared-storage refused=3 taken-over=1 bytes-written-past-the-lease=0"
+    echo "suite: G15 shared-storage refused=$trials taken-over=1 bytes-written-past-the-lease=$past"
 }
 
 test_a_host_comes_back_to_what_it_left() {
