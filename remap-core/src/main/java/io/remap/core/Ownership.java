@@ -61,14 +61,15 @@ final class Ownership {
                             + " 'remap serve' with --take-over");
         }
         OptionalLong beatMillis = Lease.beatMillisOf(owner.get().saved());
-        if (beatMillis.isPresent()) {
-            LOG.info("{}: waits for a sign of life of {}", spare.name(), who);
-            awaitSilence(owner.get(), who, beatMillis.getAsLong());
+        if (beatMillis.isEmpty()) {
+            return Optional.of(
+                    "taken over from " + who + ", which had no heartbeats: whether it still runs could not be told");
         }
-        return Optional.of("taken over from " + who
-                + (beatMillis.isPresent()
-                        ? ", which has missed " + Lease.SILENT_BEATS + " heartbeats"
-                        : ", which had no heartbeats: whether it still runs could not be told"));
+        LOG.info("{}: waits for a sign of life of {}", spare.name(), who);
+        return Optional.of(
+                isSilent(owner.get(), who, beatMillis.getAsLong())
+                        ? "taken over from " + who + ", which has missed " + Lease.SILENT_BEATS + " heartbeats"
+                        : who + " has stopped in order while this one waited for it");
     }
 
     private Optional<SpareOwner> foreignOwner() throws Refusal, DeviceException {
@@ -78,13 +79,13 @@ final class Ownership {
                 : Optional.empty();
     }
 
-    private void awaitSilence(SpareOwner silent, String who, long beatMillis) throws Refusal, DeviceException {
+    /** Waits; {@code false}: it has stopped in order meanwhile. */
+    private boolean isSilent(SpareOwner silent, String who, long beatMillis) throws Refusal, DeviceException {
         for (int missed = 0; missed < Lease.SILENT_BEATS; missed++) {
             pause(beatMillis);
             Optional<SpareOwner> now = foreignOwner();
             if (now.isEmpty()) {
-                // It has stopped in order.
-                return;
+                return false;
             }
             if (!now.get().session().equals(silent.session()) || now.get().saves() != silent.saves()) {
                 throw new Refusal(
@@ -93,6 +94,7 @@ final class Ownership {
                                 + " that it missed. Stop it there");
             }
         }
+        return true;
     }
 
     private void pause(long millis) throws Refusal {
