@@ -31,7 +31,7 @@ import java.util.List;
 public class Health implements HealthProvider {
     public String name() { return "example"; }
     public String description() { return "health of the example"; }
-    public Feature open(Disk disk, Environment environment, Settings settings) throws Refusal { $body }
+    public Feature open(WatchedDisk disk, Environment environment, Settings settings) throws Refusal { $body }
 }
 JAVA
     javac -Xlint:-options --release 17 --module-path "$lib" -d plugins/example.health \

@@ -59,6 +59,7 @@ final class RemapCommand extends Verb {
             RepairCommand.class,
             DumpCommand.class,
             MetadataCommand.class,
+            ScanCommand.class,
             DevicesCommand.class,
             PluginsCommand.class);
 

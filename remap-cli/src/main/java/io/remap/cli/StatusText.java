@@ -152,7 +152,8 @@ final class StatusText {
         return map.get(key) instanceof List<?> list ? list : List.of();
     }
 
-    private static String duration(Duration duration) {
+    /** The two greatest units. */
+    static String duration(Duration duration) {
         if (duration.toDays() > 0) {
             return duration.toDays() + " d " + duration.toHoursPart() + " h";
         }

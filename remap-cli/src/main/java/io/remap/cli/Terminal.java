@@ -54,8 +54,14 @@ final class Terminal {
 
     /** Whether standard output goes to a terminal. The console of Java tells this of input and output together only. */
     static boolean isStandardOutputOne() {
+        return isTerminal(1);
+    }
+
+    /** Whether a descriptor of this process is one. */
+    static boolean isTerminal(int descriptor) {
         try {
-            String target = Files.readSymbolicLink(Path.of("/proc/self/fd/1")).toString();
+            String target = Files.readSymbolicLink(Path.of("/proc/self/fd/" + descriptor))
+                    .toString();
             return target.startsWith("/dev/pts/") || target.startsWith("/dev/tty") || target.equals("/dev/console");
         } catch (IOException e) {
             return false;

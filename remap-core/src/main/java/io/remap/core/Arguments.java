@@ -1,11 +1,12 @@
 package io.remap.core;
 
 import io.remap.api.Refusal;
+import io.remap.api.spi.CommandArguments;
 import java.util.List;
 import java.util.Map;
 
 /** The arguments of one command; whatever does not fit is refused with the command, the argument and what was expected. */
-final class Arguments {
+final class Arguments implements CommandArguments {
     private static final int MAX_TEXT_CHARS = 4096;
 
     private final String command;
@@ -36,12 +37,14 @@ final class Arguments {
         return refusal("needs '" + name + "': " + what + (found == null ? "" : ", found '" + found + "'"));
     }
 
-    boolean has(String name) {
+    @Override
+    public boolean has(String name) {
         return given.get(name) != null;
     }
 
     /** A text that must be there. */
-    String text(String name) throws Refusal {
+    @Override
+    public String text(String name) throws Refusal {
         if (given.get(name) instanceof String text && !text.isEmpty() && text.length() <= MAX_TEXT_CHARS) {
             return text;
         }
@@ -49,7 +52,8 @@ final class Arguments {
     }
 
     /** A text, or what holds without it. */
-    String text(String name, String otherwise) throws Refusal {
+    @Override
+    public String text(String name, String otherwise) throws Refusal {
         return has(name) ? text(name) : otherwise;
     }
 
@@ -64,7 +68,8 @@ final class Arguments {
     }
 
     /** A whole number within a range that must be there. */
-    long number(String name, long min, long max) throws Refusal {
+    @Override
+    public long number(String name, long min, long max) throws Refusal {
         Object value = given.get(name);
         if (value instanceof Integer || value instanceof Long) {
             long number = ((Number) value).longValue();
@@ -76,12 +81,14 @@ final class Arguments {
     }
 
     /** A whole number within a range, or what holds without it. */
-    long number(String name, long min, long max, long otherwise) throws Refusal {
+    @Override
+    public long number(String name, long min, long max, long otherwise) throws Refusal {
         return has(name) ? number(name, min, max) : otherwise;
     }
 
     /** A truth value, false if it is not given. */
-    boolean flag(String name) throws Refusal {
+    @Override
+    public boolean flag(String name) throws Refusal {
         if (has(name) && !(given.get(name) instanceof Boolean)) {
             throw expected(name, "true or false");
         }

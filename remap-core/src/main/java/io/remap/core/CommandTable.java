@@ -3,6 +3,8 @@ package io.remap.core;
 import io.remap.api.DeviceUri;
 import io.remap.api.Refusal;
 import io.remap.api.spi.ControlCommands;
+import io.remap.api.spi.FeatureCommand;
+import java.util.ArrayList;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -60,16 +62,40 @@ final class CommandTable implements ControlCommands {
 
     @Override
     public SortedSet<String> names() {
-        return Collections.unmodifiableSortedSet(new TreeSet<>(commands.keySet()));
+        SortedSet<String> names = new TreeSet<>(commands.keySet());
+        for (ServedDisk disk : service.disks.disks()) {
+            disk.featureCommands().forEach(command -> names.add(command.name()));
+        }
+        return Collections.unmodifiableSortedSet(names);
     }
 
     @Override
     public Object call(String name, Map<String, Object> arguments) throws Refusal {
         Command command = commands.get(name);
-        if (command == null) {
-            throw new Refusal(Refusal.Kind.USAGE, "there is no command '" + name + "'; there are " + names());
+        return command == null
+                ? callFeature(name, arguments)
+                : command.body.run(new Arguments(name, command.arguments, arguments));
+    }
+
+    /** A command that a feature of a disk answers; {@code disk} says of which, as everywhere. */
+    private Object callFeature(String name, Map<String, Object> given) throws Refusal {
+        if (!names().contains(name)) {
+            throw new Refusal(
+                    Refusal.Kind.USAGE,
+                    "there is no command '" + name + "'; there are " + names()
+                            + "; a feature that is absent or has failed brings none");
         }
-        return command.body.run(new Arguments(name, command.arguments, arguments));
+        ServedDisk disk = service.disks.disk(given.get("disk") instanceof String chosen ? chosen : "");
+        for (FeatureCommand command : disk.featureCommands()) {
+            if (command.name().equals(name)) {
+                List<String> arguments = new ArrayList<>(command.arguments());
+                arguments.add("disk");
+                return command.body().run(new Arguments(name, arguments, given));
+            }
+        }
+        throw new Refusal(
+                Refusal.Kind.ENVIRONMENT,
+                "disk '" + disk.name() + "' does not answer " + name + ": see 'remap status' for its features");
     }
 
     private Object events(Arguments arguments) throws Refusal {

@@ -7,6 +7,7 @@ import io.remap.api.FeatureStatus;
 import io.remap.api.Refusal;
 import io.remap.api.Scheduler;
 import io.remap.api.spi.Feature;
+import io.remap.api.spi.FeatureCommand;
 import io.remap.api.spi.Provider;
 import java.util.List;
 import java.util.Optional;
@@ -149,6 +150,14 @@ final class FeatureTracker {
             LOG.debug("{}: {} does not tell how it stands", owner, name, e);
             return FeatureStatus.of(name, FeatureState.FAILED, "it does not tell how it stands: " + e);
         }
+    }
+
+    List<FeatureCommand> commands() {
+        Feature current;
+        synchronized (this) {
+            current = product;
+        }
+        return current == null ? List.of() : current.commands();
     }
 
     List<Attribute> attributes() {

@@ -7,6 +7,7 @@ import io.remap.api.DiskTraits;
 import io.remap.api.FeatureState;
 import io.remap.api.FeatureStatus;
 import io.remap.api.Refusal;
+import io.remap.api.spi.FeatureCommand;
 import io.remap.api.spi.HealthProvider;
 import io.remap.api.spi.MetadataCopies;
 import io.remap.api.spi.MetadataStore;
@@ -14,6 +15,7 @@ import io.remap.core.ServiceStatus.DeviceStatus;
 import io.remap.core.ServiceStatus.DiskStatus;
 import io.remap.core.disk.DiskEvent;
 import io.remap.core.disk.DiskSummary;
+import io.remap.core.disk.HealthMemory;
 import io.remap.core.disk.LedgerFiles;
 import io.remap.core.disk.TrackedDevice;
 import io.remap.core.disk.VirtualDisk;
@@ -41,6 +43,7 @@ final class ServedDisk {
     private final ServiceParts service;
     private final StartStack stack;
     private final FeatureTracker health;
+    private final HealthMemory healthMemory = new HealthMemory();
 
     private PairDevices devices;
     private PairMetadata metadata;
@@ -165,7 +168,7 @@ final class ServedDisk {
         autosave = new Autosave(
                 name(),
                 store,
-                List.of(disk.events(), lifetime, stopNote, mainMemory),
+                List.of(disk.events(), lifetime, stopNote, mainMemory, healthMemory),
                 service.environment(),
                 service.own().autosavePauseMillis(),
                 lease());
@@ -286,7 +289,7 @@ final class ServedDisk {
                 service.providers(),
                 HealthProvider.class,
                 service.own().health(),
-                provider -> provider.open(disk, service.environment(), service.settings()),
+                provider -> provider.open(disk.watched(healthMemory), service.environment(), service.settings()),
                 service.own().healthDelayMillis());
     }
 
@@ -394,6 +397,11 @@ final class ServedDisk {
         all.addAll(comparison.attributes());
         all.addAll(health.attributes());
         return all;
+    }
+
+    /** What its features answer. */
+    List<FeatureCommand> featureCommands() {
+        return health.commands();
     }
 
     /** Features of this disk: metadata, health, witness. */

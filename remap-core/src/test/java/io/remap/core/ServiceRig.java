@@ -8,7 +8,6 @@ import io.remap.api.DeviceIdentity;
 import io.remap.api.DeviceIo;
 import io.remap.api.DeviceTraits;
 import io.remap.api.DeviceUri;
-import io.remap.api.Disk;
 import io.remap.api.Environment;
 import io.remap.api.Errno;
 import io.remap.api.ErrorClass;
@@ -35,6 +34,7 @@ import io.remap.api.spi.PairIdentity;
 import io.remap.api.spi.Provider;
 import io.remap.api.spi.Transport;
 import io.remap.api.spi.TransportProvider;
+import io.remap.api.spi.WatchedDisk;
 import io.remap.core.ServiceSpec.TransportPreference;
 import io.remap.core.disk.TrackedDevice;
 import io.remap.testkit.MemoryDevice;
@@ -413,7 +413,7 @@ final class ServiceRig implements AutoCloseable {
         }
 
         @Override
-        public Feature open(Disk disk, Environment environment, Settings chosen) throws Refusal {
+        public Feature open(WatchedDisk disk, Environment environment, Settings chosen) throws Refusal {
             happens("open health " + disk.name(), Refusal.class);
             return new FeatureDouble(
                     "health " + disk.name(),

@@ -12,6 +12,11 @@ public interface Feature extends AutoCloseable {
     /** What it shows of itself. */
     List<Attribute> attributes();
 
+    /** What it answers over the control socket, as long as it stands. */
+    default List<FeatureCommand> commands() {
+        return List.of();
+    }
+
     /** Stops it; does not throw, does not interrupt file I/O. Idempotent. */
     @Override
     void close();

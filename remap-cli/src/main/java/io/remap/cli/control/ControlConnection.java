@@ -185,11 +185,11 @@ final class ControlConnection {
             return RpcErrors.line(
                     id, RpcErrors.INVALID_REQUEST, "a request has \"jsonrpc\": \"2.0\" and a string \"method\"", null);
         }
-        if (!server.commands().names().contains(method)) {
+        if (!server.served().names().contains(method)) {
             return RpcErrors.line(
                     id,
                     RpcErrors.NO_SUCH_METHOD,
-                    "no such method; there are " + server.commands().names(),
+                    "no such method; there are " + server.served().names(),
                     null);
         }
         Map<String, Object> arguments = new LinkedHashMap<>();
@@ -201,7 +201,7 @@ final class ControlConnection {
         try {
             Map<String, Object> answer = new LinkedHashMap<>();
             answer.put("jsonrpc", "2.0");
-            answer.put("result", server.commands().call(method, arguments));
+            answer.put("result", server.served().call(method, arguments));
             answer.put("id", id);
             byte[] reply = RpcErrors.withLineFeed(answer);
             return reply.length <= JsonLines.MAX_ANSWER_BYTES

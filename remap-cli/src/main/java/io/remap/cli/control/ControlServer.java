@@ -266,7 +266,7 @@ final class ControlServer implements Feature {
         }
     }
 
-    ControlCommands commands() {
+    ControlCommands served() {
         return commands;
     }
 

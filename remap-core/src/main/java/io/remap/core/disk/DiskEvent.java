@@ -50,7 +50,9 @@ public record DiskEvent(
         /** No heartbeat could be saved for so long that another host may take the pair over. */
         LEASE_OVER,
         /** Main is not as it was at the last clean stop: it was written without us. */
-        MAIN_CHANGED
+        MAIN_CHANGED,
+        /** What the health module tells. */
+        HEALTH
     }
 
     DiskEvent again(long nowMillis, Optional<SectorRange> where, String what) {

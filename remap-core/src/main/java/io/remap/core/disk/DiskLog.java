@@ -3,6 +3,8 @@ package io.remap.core.disk;
 import io.remap.api.DeviceException;
 import io.remap.api.Place;
 import io.remap.api.SectorRange;
+import io.remap.api.spi.WatchedDisk.Trouble;
+import io.remap.api.spi.WatchedDisk.TroubleListener;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -23,6 +25,7 @@ final class DiskLog {
     private final Counters counters;
     private final EventLog events;
     private final AtomicBoolean toldOfForgotten = new AtomicBoolean();
+    private volatile TroubleListener listener;
 
     /** @param events gets all of it, as what repeats only counts there */
     DiskLog(String name, int sectorBytes, Counters counters, EventLog events) {
@@ -30,6 +33,25 @@ final class DiskLog {
         this.sectorBytes = sectorBytes;
         this.counters = counters;
         this.events = events;
+    }
+
+    /** Has the health module told; {@code null} for none. */
+    void listen(TroubleListener newListener) {
+        listener = newListener;
+    }
+
+    private void tell(Trouble trouble, SectorRange where) {
+        TroubleListener told = listener;
+        if (told == null) {
+            return;
+        }
+        try {
+            told.met(trouble, where);
+        } catch (RuntimeException e) {
+            // It does not get a second chance to take a request down.
+            listener = null;
+            LOG.error("{}: the health module fails, and is told of nothing any more", name, e);
+        }
     }
 
     private Optional<SectorRange> sectors(long firstByte, long lengthBytes) {
@@ -43,6 +65,7 @@ final class DiskLog {
     void deviceFault(DeviceException error) {
         counters.deviceFaults.increment();
         events.note(DiskEvent.Kind.DEVICE_FAULT, error.getMessage());
+        tell(Trouble.DEVICE_FAULT, null);
         if (worthLogging(counters.deviceFaults.sum())) {
             LOG.warn("{}: {}; blamed on the device, nothing was remapped", name, error.getMessage());
         }
@@ -50,6 +73,7 @@ final class DiskLog {
 
     void flushFailed(DeviceException error) {
         events.note(DiskEvent.Kind.FLUSH_FAILED, error.getMessage());
+        tell(Trouble.FLUSH_FAILED, null);
         if (worthLogging(counters.failedRequests.sum())) {
             LOG.error("{}: {}; acknowledged writes may be lost", name, error.getMessage());
         }
@@ -81,10 +105,9 @@ final class DiskLog {
         unitMasks.forEach((unit, mask) -> {
             int first = Integer.numberOfTrailingZeros(mask);
             long from = (unit << Place.UNIT_SHIFT) + (long) first * sectorBytes;
-            events.note(
-                    DiskEvent.Kind.UNREADABLE,
-                    sectors(from, (long) Integer.bitCount(mask >>> first) * sectorBytes),
-                    "");
+            Optional<SectorRange> where = sectors(from, (long) Integer.bitCount(mask >>> first) * sectorBytes);
+            events.note(DiskEvent.Kind.UNREADABLE, where, "");
+            tell(Trouble.UNREADABLE, where.orElseThrow());
         });
         if (!unitMasks.isEmpty() && worthLogging(counters.newUnreadableSectors.sum())) {
             LOG.warn("{}: unreadable sectors in units {}", name, unitMasks.keySet());
@@ -93,7 +116,9 @@ final class DiskLog {
 
     /** {@code units} of the range of a write. */
     void redirected(int units, long firstByte, long endByte) {
-        events.note(DiskEvent.Kind.REDIRECTED, sectors(firstByte, endByte - firstByte), units + " units of 4096 bytes");
+        Optional<SectorRange> where = sectors(firstByte, endByte - firstByte);
+        events.note(DiskEvent.Kind.REDIRECTED, where, units + " units of 4096 bytes");
+        tell(Trouble.REDIRECTED, where.orElseThrow());
         if (worthLogging(counters.redirectedWrites.sum())) {
             LOG.warn("{}: redirected a failing write of {} units at byte {} to the spare", name, units, firstByte);
         }

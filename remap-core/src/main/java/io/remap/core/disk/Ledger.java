@@ -344,6 +344,22 @@ final class Ledger {
         return sectorBytes;
     }
 
+    /** Told of the units of a record. */
+    @FunctionalInterface
+    interface UnitsVisitor {
+        void units(long firstUnit, long lengthUnits);
+    }
+
+    /** The units of all complete records; one that is released meanwhile may be told of, or another in its place. */
+    void forEachRecord(UnitsVisitor visitor) {
+        long last = end.get();
+        for (long at = start; at < last; at++) {
+            if (isPublished(at)) {
+                visitor.units(unit(at), units(at));
+            }
+        }
+    }
+
     /** Records held now, complete or not. */
     long records() {
         return end.get() - start;

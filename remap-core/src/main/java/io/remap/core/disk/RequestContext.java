@@ -87,6 +87,16 @@ final class RequestContext extends DeviceIo implements WriteRecovery.Client {
         }
     }
 
+    /** Reads at once as if the fast path had failed: from the medium, with a verdict. Whole sectors. */
+    void beginInRecovery() {
+        touchedMain = false;
+        touchedSpare = false;
+        pieceStart = request.offsetBytes;
+        pieceEnd = pieceStart + request.lengthBytes;
+        end = pieceEnd;
+        disk.recoverRead(this, pieceStart, pieceEnd);
+    }
+
     private void beginTransfer() {
         if (request.operation == DiskRequest.Operation.READ) {
             disk.counters.reads.increment();

@@ -5,6 +5,7 @@ import io.remap.api.Place;
 import io.remap.api.RemapTable;
 import io.remap.core.disk.SegmentCursor.Target;
 import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.List;
 import java.util.Locale;
 
@@ -111,6 +112,20 @@ abstract class UnflushedWrites {
         if (disk.enter()) {
             disk.environment.scheduler().execute(() -> sync.sync(error -> disk.leave()));
         }
+    }
+
+    /** The units of the device between the two that have unflushed writes, counted from the first. */
+    BitSet unflushed(long firstUnit, long endUnit) {
+        BitSet found = new BitSet();
+        if (ledger != null) {
+            ledger.forEachRecord((unit, units) -> {
+                if (unit < endUnit && firstUnit < unit + units) {
+                    found.set((int) (Math.max(unit, firstUnit) - firstUnit), (int)
+                            (Math.min(unit + units, endUnit) - firstUnit));
+                }
+            });
+        }
+        return found;
     }
 
     /** Whether there is anything to tell of. */

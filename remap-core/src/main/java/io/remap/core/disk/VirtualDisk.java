@@ -16,6 +16,7 @@ import io.remap.api.RemapTable;
 import io.remap.api.spi.FaultPolicy;
 import io.remap.api.spi.IoEngine;
 import io.remap.api.spi.MetadataStore;
+import io.remap.api.spi.WatchedDisk;
 import io.remap.core.disk.SegmentCursor.Target;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
@@ -334,6 +335,11 @@ public final class VirtualDisk implements Disk {
         return context;
     }
 
+    /** Requests under way, and whatever else holds the disk open. */
+    long outstanding() {
+        return outstanding.get() & ~STOPPING;
+    }
+
     void requestEnded() {
         if (outstanding.decrementAndGet() == STOPPING) {
             drained.countDown();
@@ -490,6 +496,11 @@ public final class VirtualDisk implements Disk {
     /** What happened to it. */
     public EventLog events() {
         return events;
+    }
+
+    /** This disk for its health module, of which there is one. */
+    public WatchedDisk watched(HealthMemory memory) {
+        return new DiskWatch(this, memory);
     }
 
     /** What it counts from its start on. */

@@ -1,0 +1,96 @@
+package io.remap.health.record;
+
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * The regions in which something was found: the hotspots. Errors cluster, so they are few; beyond {@link #MAX_REGIONS} the
+ * least bad one is forgotten, its counts stay in the totals.
+ *
+ * <p>Not thread-safe.
+ */
+public final class RegionRecords implements Remembered {
+    static final int MAX_REGIONS = 512;
+    private static final long NO_REGION = -1;
+
+    /** What is counted. */
+    public enum Finding {
+        UNREADABLE,
+        REDIRECTED,
+        RECOVERED,
+        SLOW,
+        RELOCATED
+    }
+
+    private final Map<Long, RegionRecord> regions = new HashMap<>();
+    private RegionRecord total = new RegionRecord(NO_REGION, 0, 0, 0, 0, 0, 0, 0);
+
+    /** Counts a finding. */
+    public void add(long region, Finding finding, long sectors, long nowMillis) {
+        total = plus(total, finding, sectors, nowMillis);
+        RegionRecord before = regions.getOrDefault(region, new RegionRecord(region, 0, 0, 0, 0, 0, 0, 0));
+        regions.put(region, plus(before, finding, sectors, nowMillis));
+        if (regions.size() > MAX_REGIONS) {
+            regions.values().stream()
+                    .filter(record -> record.region() != region)
+                    .min(Comparator.comparingLong(RegionRecord::weight).thenComparingLong(RegionRecord::lastMillis))
+                    .ifPresent(least -> regions.remove(least.region()));
+        }
+    }
+
+    private static RegionRecord plus(RegionRecord before, Finding finding, long sectors, long nowMillis) {
+        return new RegionRecord(
+                before.region(),
+                before.unreadable() + (finding == Finding.UNREADABLE ? sectors : 0),
+                before.redirected() + (finding == Finding.REDIRECTED ? sectors : 0),
+                before.recovered() + (finding == Finding.RECOVERED ? sectors : 0),
+                before.slow() + (finding == Finding.SLOW ? sectors : 0),
+                before.relocated() + (finding == Finding.RELOCATED ? sectors : 0),
+                before.firstMillis() == 0 ? nowMillis : before.firstMillis(),
+                nowMillis);
+    }
+
+    /** Over the whole disk. */
+    public RegionRecord total() {
+        return total;
+    }
+
+    /** The worst regions, the worst first. */
+    public List<RegionRecord> worst(int limit) {
+        List<RegionRecord> all = new ArrayList<>(regions.values());
+        all.sort(Comparator.comparingLong(RegionRecord::weight).reversed().thenComparingLong(RegionRecord::region));
+        return List.copyOf(all.subList(0, Math.min(limit, all.size())));
+    }
+
+    @Override
+    public String word() {
+        return "region";
+    }
+
+    @Override
+    public List<String> lines() {
+        List<String> lines = new ArrayList<>();
+        lines.add(line(total));
+        worst(MAX_REGIONS).forEach(record -> lines.add(line(record)));
+        return lines;
+    }
+
+    private static String line(RegionRecord r) {
+        return r.region() + " " + r.unreadable() + " " + r.redirected() + " " + r.recovered() + " " + r.slow() + " "
+                + r.relocated() + " " + r.firstMillis() + " " + r.lastMillis();
+    }
+
+    @Override
+    public void restore(String[] words) {
+        long[] n = java.util.Arrays.stream(words).mapToLong(Long::parseLong).toArray();
+        RegionRecord record = new RegionRecord(n[0], n[1], n[2], n[3], n[4], n[5], n[6], n[7]);
+        if (record.region() == NO_REGION) {
+            total = record;
+        } else if (regions.size() < MAX_REGIONS) {
+            regions.put(record.region(), record);
+        }
+    }
+}

@@ -1,0 +1,109 @@
+package io.remap.health.scan;
+
+import java.util.LinkedHashMap;
+import java.util.Map;
+
+/**
+ * How the scan stands.
+ *
+ * @param state idle, running, paused, cancelled or failed
+ * @param requested whether somebody asked for the pass
+ * @param pass its number
+ * @param segmentsDone segments of 1 MiB that are done
+ * @param segments of the disk
+ * @param scannedBytes read in this pass
+ * @param leftOutBytes not read though they stand on main
+ * @param rateBytesPerSecond of late, 0 if not known
+ * @param restMillis until the end of the pass, -1 if not known
+ * @param startedMillis since 1970, 0 if there is no pass
+ * @param weakWaiting weak sectors that wait for their move, in units
+ * @param suspects slow ranges that wait to be read again
+ * @param localWaiting segments near errors that wait to be read
+ * @param trouble why it stands still, empty if it does not
+ * @param last the pass before; {@code null} if there was none
+ */
+public record ScanStatus(
+        String state,
+        boolean requested,
+        long pass,
+        long segmentsDone,
+        long segments,
+        long scannedBytes,
+        long leftOutBytes,
+        long rateBytesPerSecond,
+        long restMillis,
+        long startedMillis,
+        int weakWaiting,
+        int suspects,
+        int localWaiting,
+        String trouble,
+        Map<String, Object> last) {
+    static ScanStatus of(
+            ScanProgress progress,
+            PassPlan plan,
+            StaggeredOrder order,
+            int weakWaiting,
+            int suspects,
+            int localWaiting,
+            String trouble,
+            long nowMillis,
+            boolean failed) {
+        boolean running = progress.state == ScanProgress.State.RUNNING;
+        return new ScanStatus(
+                failed ? "failed" : progress.state.text(),
+                progress.requested,
+                progress.pass,
+                progress.position,
+                order.segments(),
+                progress.scannedBytes,
+                progress.leftOutBytes,
+                running ? plan.rateBytesPerSecond() : 0,
+                running ? plan.restMillis(nowMillis) : -1,
+                progress.startedMillis,
+                weakWaiting,
+                suspects,
+                localWaiting,
+                trouble,
+                lastOf(progress.last));
+    }
+
+    private static Map<String, Object> lastOf(ScanProgress.Finished last) {
+        if (last == null) {
+            return null;
+        }
+        Map<String, Object> shown = new LinkedHashMap<>();
+        shown.put("pass", last.pass());
+        shown.put("startedMillis", last.startedMillis());
+        shown.put("endedMillis", last.endedMillis());
+        shown.put("scannedBytes", last.scannedBytes());
+        shown.put("leftOutBytes", last.leftOutBytes());
+        return shown;
+    }
+
+    /** Part of the disk that is done, 0 to 100. */
+    public double percent() {
+        return 100.0 * segmentsDone / segments;
+    }
+
+    /** As maps and numbers. */
+    public Map<String, Object> toMap() {
+        Map<String, Object> map = new LinkedHashMap<>();
+        map.put("state", state);
+        map.put("requested", requested);
+        map.put("pass", pass);
+        map.put("percent", Math.floor(percent() * 100) / 100);
+        map.put("segmentsDone", segmentsDone);
+        map.put("segments", segments);
+        map.put("scannedBytes", scannedBytes);
+        map.put("leftOutBytes", leftOutBytes);
+        map.put("rateBytesPerSecond", rateBytesPerSecond);
+        map.put("etaSeconds", restMillis < 0 ? null : restMillis / 1000);
+        map.put("startedMillis", startedMillis);
+        map.put("weakWaiting", weakWaiting);
+        map.put("suspects", suspects);
+        map.put("localWaiting", localWaiting);
+        map.put("trouble", trouble);
+        map.put("last", last);
+        return map;
+    }
+}

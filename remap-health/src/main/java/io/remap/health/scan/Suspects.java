@@ -1,0 +1,45 @@
+package io.remap.health.scan;
+
+import io.remap.api.SectorRange;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * Ranges that were slow, and are to be read again in smaller pieces: not at once, when the drive has them in its cache, but
+ * a minute later. At most {@link #MAX_SUSPECTS}; what comes beyond is left to the next pass. Not thread-safe.
+ */
+final class Suspects {
+    static final int MAX_SUSPECTS = 4096;
+    private static final long CACHE_NANOS = TimeUnit.SECONDS.toNanos(60);
+
+    /**
+     * A slow range.
+     *
+     * @param times how often its sectors were slow
+     */
+    record Suspect(SectorRange range, int times, long dueNanos) {}
+
+    private final Deque<Suspect> waiting = new ArrayDeque<>();
+
+    void add(SectorRange range, int times, long nowNanos) {
+        if (waiting.size() < MAX_SUSPECTS) {
+            waiting.add(new Suspect(range, times, nowNanos + CACHE_NANOS));
+        }
+    }
+
+    /** Takes the first that is due, {@code null} if none is. */
+    Suspect take(long nowNanos) {
+        Suspect first = waiting.peek();
+        return first != null && first.dueNanos - nowNanos <= 0 ? waiting.poll() : null;
+    }
+
+    /** The first, {@code null} if there is none. */
+    Suspect next() {
+        return waiting.peek();
+    }
+
+    int waiting() {
+        return waiting.size();
+    }
+}
