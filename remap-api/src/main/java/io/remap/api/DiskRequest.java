@@ -44,7 +44,11 @@ public final class DiskRequest {
     public long offsetBytes;
     /** Number of bytes, 0 or more. READ and WRITE: at most the length of {@link #buffer}. Ignored for FLUSH. */
     public long lengthBytes;
-    /** Payload of READ (filled) and WRITE (taken), from its byte 0 on; otherwise {@code null}. */
+    /**
+     * Payload of READ (filled) and WRITE (taken), from its byte 0 on; otherwise {@code null}. After the completion of a
+     * WRITE, or of a READ that failed, the disk may still hold it, for a transfer that hangs: it is released then, and not
+     * used again.
+     */
     public IoBuffer buffer;
     /** READ: the payload may come as {@link #pages} instead, since whoever sends it can send them. */
     public boolean pagesWelcome;

@@ -41,6 +41,11 @@ public final class DiskSimulation implements AutoCloseable {
     /** A host that is short of something all the time is a host that fails. */
     private static final long HOST_ERROR_PAUSE_NANOS = 200_000_000L;
 
+    /** Of a request to the product, as it is set if nobody chose anything. */
+    private static final long DEADLINE_NANOS = 20_000_000_000L;
+
+    private static final long DEADLINE_MARGIN_NANOS = 1_250_000_000L;
+
     private static final int PROBABLE_STEPS_PER_OPERATION = 25;
 
     final SimPlan plan;
@@ -205,11 +210,9 @@ public final class DiskSimulation implements AutoCloseable {
     /** The clients work, and things happen to the disk, for so many steps or until the work is done. */
     private void live(long maxSteps) {
         clients = new ArrayList<>();
-        List<IoBuffer> held = new ArrayList<>();
         for (int i = 0; i < plan.clients; i++) {
-            IoBuffer buffer = buffers.acquire(SimPlan.MAX_REQUEST_BYTES);
-            held.add(buffer);
-            SimClient client = new SimClient(this, i, new SplittableRandom(random.nextLong()), buffer);
+            SimClient client =
+                    new SimClient(this, i, new SplittableRandom(random.nextLong()), SimPlan.MAX_REQUEST_BYTES);
             clients.add(client);
             client.begin(plan.operationsPerBoot / plan.clients + 1);
         }
@@ -227,7 +230,7 @@ public final class DiskSimulation implements AutoCloseable {
         if (maxSteps == Long.MAX_VALUE) {
             endPassingTrouble();
             scheduler.runUntilIdle();
-            held.forEach(IoBuffer::release);
+            clients.forEach(SimClient::end);
         }
     }
 
@@ -293,6 +296,10 @@ public final class DiskSimulation implements AutoCloseable {
         if (plan.slow) {
             kinds.addAll(List.of(Fault.SLOW, Fault.SLOW));
             main.slowness(plan.slownessNanos);
+        }
+        if (plan.hangs) {
+            kinds.addAll(List.of(Fault.STUCK, Fault.STUCK));
+            main.stuckFor(plan.hangNanos);
         }
         Fault kind = kinds.get(random.nextInt(kinds.size()));
         for (long sector = first; kind == Fault.TRANSIENT && sector < first + count; sector++) {
@@ -550,17 +557,21 @@ public final class DiskSimulation implements AutoCloseable {
 
     /** Sector by sector, so that no bad one hides the others. */
     private void readEverything() {
-        IoBuffer buffer = buffers.acquire(plan.sectorBytes);
-        SimClient reader = new SimClient(this, -1, new SplittableRandom(0), buffer);
+        SimClient reader = new SimClient(this, -1, new SplittableRandom(0), plan.sectorBytes);
         reader.readEverything();
         scheduler.runUntil(reader::done);
-        buffer.release();
+        reader.end();
     }
 
     // --- what clients ask
 
     Disk disk() {
         return running.disk();
+    }
+
+    /** Memory for the requests of a client; with what hangs, somebody else may have it at this moment. */
+    IoBuffer memory(int bytes) {
+        return buffers.acquire(bytes);
     }
 
     long nextStamp() {
@@ -596,6 +607,22 @@ public final class DiskSimulation implements AutoCloseable {
 
     boolean somethingGone() {
         return main.isGone() || spare.isGone();
+    }
+
+    /** Whether a transfer hangs now: what waits for it may be answered with an error. */
+    boolean somethingHangs() {
+        return main.hanging() + spare.hanging() > 0;
+    }
+
+    /** Throws if a request took longer than its deadline; over a wire it may have waited for a thread before that began. */
+    void requireInTime(long begunNanos, Supplier<String> which) {
+        long took = scheduler.nanoTime() - begunNanos;
+        require(took <= DEADLINE_NANOS || answersByWire(), () -> which.get() + " took " + took / 1_000_000 + " ms");
+    }
+
+    /** Whether a request took so long that an error for that is right. */
+    boolean mayBeOverdue(long begunNanos) {
+        return scheduler.nanoTime() - begunNanos >= DEADLINE_NANOS - DEADLINE_MARGIN_NANOS && (plan.slow || plan.hangs);
     }
 
     boolean flushMayFail() {

@@ -35,7 +35,9 @@ public final class FaultyDevice implements BlockDevice {
         /** The next few transfers fail. */
         TRANSIENT,
         /** Answers late. */
-        SLOW
+        SLOW,
+        /** The next transfer hangs for so long that nobody waits for it, and is made then; the others are not held up. */
+        STUCK
     }
 
     /** How time passes while the device works. */
@@ -73,6 +75,8 @@ public final class FaultyDevice implements BlockDevice {
     private int hostErrno;
     private int hostErrors;
     private long slowNanos;
+    private long stuckNanos;
+    private int hanging;
     private int mostTransientFailures = 2;
 
     private static final class Sector {
@@ -92,7 +96,7 @@ public final class FaultyDevice implements BlockDevice {
                 case UNWRITABLE -> write;
                 case BAD -> true;
                 case TRANSIENT -> failuresLeft > 0;
-                case SLOW -> false;
+                case SLOW, STUCK -> false;
             };
         }
     }
@@ -171,6 +175,16 @@ public final class FaultyDevice implements BlockDevice {
     /** How long a SLOW sector takes. */
     public void slowness(long nanos) {
         slowNanos = nanos;
+    }
+
+    /** How long a STUCK sector takes. */
+    public void stuckFor(long nanos) {
+        stuckNanos = nanos;
+    }
+
+    /** Transfers that hang at this moment. */
+    public int hanging() {
+        return hanging;
     }
 
     /** How often a transfer met a fault of the kind. */
@@ -258,11 +272,14 @@ public final class FaultyDevice implements BlockDevice {
     private Sector meet(long offsetBytes, long length, boolean write) {
         Sector failing = null;
         boolean slow = false;
+        boolean stuck = false;
         for (Sector sector : sectors.subMap(offsetBytes / sectorBytes, (offsetBytes + length) / sectorBytes)
                 .values()) {
             if (sector.fault == Fault.SLOW) {
                 slow = true;
                 count(Fault.SLOW);
+            } else if (sector.fault == Fault.STUCK) {
+                stuck |= sector.failuresLeft-- > 0;
             } else if (sector.fails(write) && failing == null) {
                 sector.failuresLeft--;
                 failing = sector;
@@ -271,6 +288,12 @@ public final class FaultyDevice implements BlockDevice {
         }
         if (slow) {
             steps.sleep(slowNanos);
+        }
+        if (stuck) {
+            count(Fault.STUCK);
+            hanging++;
+            steps.sleep(stuckNanos);
+            hanging--;
         }
         return failing;
     }

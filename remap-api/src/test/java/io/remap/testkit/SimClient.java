@@ -13,7 +13,14 @@ final class SimClient {
     private final int number;
     private final RandomGenerator random;
     private final DiskRequest request = new DiskRequest(this::completed);
-    private final IoBuffer buffer;
+    private final int bufferBytes;
+    /** Given back after each request, since a transfer that hangs may still use it. */
+    private IoBuffer buffer;
+
+    private long begunNanos;
+    private boolean hungAtBegin;
+    private boolean hungAtAnswer;
+    private boolean overdue;
     private ReferenceMap.Write write;
     private ReferenceMap.Read read;
     private long troubleAtBegin;
@@ -29,12 +36,18 @@ final class SimClient {
     /** Where the reading of everything stands; -1 if not asked for. */
     private long readPosition = -1;
 
-    SimClient(DiskSimulation simulation, int number, RandomGenerator random, IoBuffer buffer) {
+    SimClient(DiskSimulation simulation, int number, RandomGenerator random, int bufferBytes) {
         this.simulation = simulation;
         this.number = number;
         this.random = random;
-        this.buffer = buffer;
+        this.bufferBytes = bufferBytes;
+        this.buffer = simulation.memory(bufferBytes);
         request.client = new DiskClient();
+    }
+
+    /** Gives its memory back. */
+    void end() {
+        buffer.release();
     }
 
     void begin(int operations) {
@@ -95,6 +108,8 @@ final class SimClient {
         troubleAtBegin = simulation.troubles();
         doubtAtBegin = simulation.inDoubt();
         lossesAtBegin = simulation.losses();
+        begunNanos = simulation.scheduler.nanoTime();
+        hungAtBegin = simulation.somethingHangs();
         switch (operation) {
             case READ -> read = simulation.reference.readBegins(offset);
             case FLUSH -> read = simulation.reference.flushBegins();
@@ -120,8 +135,11 @@ final class SimClient {
     }
 
     private void completed(DiskRequest ended) {
+        simulation.requireInTime(begunNanos, () -> ended.operation + " " + describe());
         lossesAtAnswer = simulation.losses();
         doubtAtAnswer = simulation.inDoubt();
+        hungAtAnswer = simulation.somethingHangs();
+        overdue = ended.error != DiskError.NONE && simulation.mayBeOverdue(begunNanos);
         told.answered(lossesAtAnswer);
         knewAtAnswer = told.knows(lossesAtBegin);
         owedAtAnswer = told.owed(lossesAtAnswer);
@@ -138,6 +156,8 @@ final class SimClient {
                     + ended.lengthBytes + " -> " + ended.error
                     + (ended.errorOffsetBytes < 0 ? "" : " at " + ended.errorOffsetBytes));
             check();
+            buffer.release();
+            buffer = simulation.memory(bufferBytes);
             next();
         });
     }
@@ -242,6 +262,12 @@ final class SimClient {
     }
 
     private boolean troubled() {
-        return simulation.troubles() != troubleAtBegin || simulation.somethingGone() || doubtAtBegin || doubtAtAnswer;
+        return simulation.troubles() != troubleAtBegin
+                || simulation.somethingGone()
+                || doubtAtBegin
+                || doubtAtAnswer
+                || hungAtBegin
+                || hungAtAnswer
+                || overdue;
     }
 }

@@ -28,6 +28,9 @@ final class SimPlan {
     final boolean moves;
     final boolean storeTrouble;
     final boolean slow;
+    /** Transfers hang for longer than a request may take, or nearly. */
+    final boolean hangs;
+
     final boolean hostErrors;
     final boolean flushErrors;
     final boolean spareFlushErrors;
@@ -39,6 +42,7 @@ final class SimPlan {
     final boolean powerCuts;
     final boolean littleMemory;
     final long slownessNanos;
+    final long hangNanos;
     final long returnPauseMillis;
 
     SimPlan(RandomGenerator random) {
@@ -65,6 +69,9 @@ final class SimPlan {
         returnPauseMillis = random.nextInt(4) == 0 ? 0 : 1_000L << random.nextInt(5);
         spareFlushErrors = (mainFaults || moves) && random.nextInt(4) == 0;
         slots = mainFaults && random.nextInt(6) == 0 ? 1 + random.nextInt(6) : 2 * units + 16;
+        hangs = mainFaults && !littleMemory && random.nextInt(4) == 0;
+        hangNanos = TimeUnit.MILLISECONDS.toNanos(
+                List.of(3_000, 12_000, 30_000, 120_000).get(random.nextInt(4)));
     }
 
     int sizeBytes() {
@@ -94,6 +101,7 @@ final class SimPlan {
         add(words, moves, "moves");
         add(words, storeTrouble, "store trouble");
         add(words, slow, "slow sectors, brought back after " + returnPauseMillis + " ms");
+        add(words, hangs, "transfers that hang for " + TimeUnit.NANOSECONDS.toMillis(hangNanos) + " ms");
         add(words, hostErrors, "errors of the host");
         add(words, flushErrors, "flush errors");
         add(words, spareFlushErrors, "flush errors of the spare");

@@ -69,7 +69,9 @@ public final class SimulationRun {
         /** Flushes of main fail, and the power. */
         WITH_FAILED_FLUSHES,
         /** Flushes of the spare fail, and lose what they should have saved. */
-        WITH_FAILED_FLUSHES_OF_THE_SPARE
+        WITH_FAILED_FLUSHES_OF_THE_SPARE,
+        /** Transfers to main hang. */
+        WITH_HANGS
     }
 
     /**
@@ -83,6 +85,7 @@ public final class SimulationRun {
                 case ALL -> true;
                 case WITH_MOVES -> plan.moves;
                 case WITH_FAILED_FLUSHES -> plan.flushErrors && plan.powerCuts;
+                case WITH_HANGS -> plan.hangs;
                 case WITH_FAILED_FLUSHES_OF_THE_SPARE -> plan.spareFlushErrors && plan.losesCache;
             };
             if (!lived) {

@@ -148,6 +148,7 @@ final class ServedDisk {
                 spec.readOnly() || metadata.readOnly(),
                 service.own().returnPauseMillis(),
                 service.own().ledger().in(ledgerFiles(store))));
+        disk.answerWithin(service.own().deadlineMillis(), service.own().bufferBudgetBytes() / 4);
         if (unflushed != null && !disk.tookOver()) {
             disk.close(0);
             throw unflushed;

@@ -32,6 +32,7 @@ import java.util.concurrent.TimeUnit;
  * @param heartbeatMillis how often the spare gets a heartbeat for other hosts, 0: never
  * @param fingerprintMillis how long the reading of main for its fingerprint may take at a stop, 0: none is taken
  * @param ledger of the writes that were not flushed, for each disk
+ * @param deadlineMillis how long a request may take until it is answered
  * @param drainTimeoutMillis how long requests under way may take when a disk leaves
  * @param saveTimeoutMillis how long flushing, saving and closing are waited for after that
  * @param featureTimeoutMillis how long the start or the stop of an optional feature is waited for
@@ -53,6 +54,7 @@ record ServiceSettings(
         long heartbeatMillis,
         long fingerprintMillis,
         LedgerLimits ledger,
+        long deadlineMillis,
         long drainTimeoutMillis,
         long saveTimeoutMillis,
         long featureTimeoutMillis) {
@@ -153,6 +155,13 @@ record ServiceSettings(
             String.valueOf(LedgerLimits.USUAL.flushDeadlineMillis()),
             "How long a flush waits until what may be lost is verified, before it answers with an error; 1 to "
                     + MAX_DRAIN_MILLIS + ".");
+    private static final long MIN_DEADLINE_MILLIS = 2_000;
+    private static final Setting DEADLINE = new Setting(
+            "request-deadline-millis",
+            "20000",
+            "How long a request may take until it is answered, with an error if a device has not answered by then; what main has"
+                    + " not taken after a quarter of it is written to the spare. " + MIN_DEADLINE_MILLIS + " to "
+                    + MAX_DRAIN_MILLIS + "; less than the client's own limit.");
     private static final Setting DRAIN_TIMEOUT = new Setting(
             "drain-timeout-millis",
             "30000",
@@ -185,6 +194,7 @@ record ServiceSettings(
             FINGERPRINT,
             LEDGER,
             FLUSH_DEADLINE,
+            DEADLINE,
             DRAIN_TIMEOUT,
             SAVE_TIMEOUT,
             FEATURE_TIMEOUT);
@@ -220,6 +230,7 @@ record ServiceSettings(
                 new LedgerLimits(
                         bytes(chosen, LEDGER, MIN_LEDGER_BYTES, MAX_LEDGER_BYTES),
                         chosen.number(FLUSH_DEADLINE, 1, MAX_DRAIN_MILLIS)),
+                chosen.number(DEADLINE, MIN_DEADLINE_MILLIS, MAX_DRAIN_MILLIS),
                 chosen.number(DRAIN_TIMEOUT, 0, MAX_DRAIN_MILLIS),
                 chosen.number(SAVE_TIMEOUT, 1, MAX_DRAIN_MILLIS),
                 chosen.number(FEATURE_TIMEOUT, 1, MAX_DELAY_MILLIS));

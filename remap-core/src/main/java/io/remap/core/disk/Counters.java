@@ -31,6 +31,9 @@ final class Counters {
     final LongAdder abandonedReturns = new LongAdder();
     final LongAdder droppedReturns = new LongAdder();
     final LongAdder deviceFaults = new LongAdder();
+    final LongAdder overdueRequests = new LongAdder();
+    final LongAdder refusedRequests = new LongAdder();
+    final LongAdder lateWrites = new LongAdder();
     final LongAdder heldWrites = new LongAdder();
     final Verified verifiedOnMain = new Verified();
     final Verified verifiedOnSpare = new Verified();
@@ -92,6 +95,18 @@ final class Counters {
                         "return.forgotten-units",
                         "Units that stay on the spare since too many were waiting to be brought back",
                         droppedReturns),
+                count(
+                        "deadline.overdue",
+                        "Requests answered with an error since their deadline was over",
+                        overdueRequests),
+                count(
+                        "deadline.refused",
+                        "Requests answered with an error at once since too much hung or waited at their place",
+                        refusedRequests),
+                count(
+                        "deadline.late-writes",
+                        "Writes that went to the spare since main had not answered for a quarter of the deadline",
+                        lateWrites),
                 count("device.faults", "Errors blamed on a device as a whole", deviceFaults));
     }
 

@@ -43,6 +43,8 @@ public record DiskEvent(
         RETURN_ABANDONED,
         /** An error of a device as a whole. */
         DEVICE_FAULT,
+        /** A request was answered with an error since its deadline was over. */
+        OVERDUE,
         /** A flush failed: acknowledged writes may be lost. */
         FLUSH_FAILED,
         /** Another server has taken the spare over. */

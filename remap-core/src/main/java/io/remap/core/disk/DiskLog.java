@@ -1,6 +1,7 @@
 package io.remap.core.disk;
 
 import io.remap.api.DeviceException;
+import io.remap.api.DiskRequest;
 import io.remap.api.Place;
 import io.remap.api.SectorRange;
 import io.remap.api.spi.WatchedDisk.Trouble;
@@ -68,6 +69,22 @@ final class DiskLog {
         tell(Trouble.DEVICE_FAULT, null);
         if (worthLogging(counters.deviceFaults.sum())) {
             LOG.warn("{}: {}; blamed on the device, nothing was remapped", name, error.getMessage());
+        }
+    }
+
+    /** A request that was answered for being late; of a FLUSH the range says nothing. */
+    void overdue(DiskRequest.Operation operation, long firstByte, long byteCount) {
+        boolean placed = operation != DiskRequest.Operation.FLUSH;
+        events.note(
+                DiskEvent.Kind.OVERDUE,
+                placed ? sectors(firstByte, Math.max(sectorBytes, byteCount)) : Optional.empty(),
+                operation.toString());
+        if (worthLogging(counters.overdueRequests.sum())) {
+            LOG.warn(
+                    "{}: {} at byte {} was not done when its deadline was over: answered with an error",
+                    name,
+                    operation,
+                    placed ? firstByte : 0);
         }
     }
 

@@ -16,7 +16,7 @@ import java.util.concurrent.Executor;
  * mover sees the client. (With release/acquire in place of the full fence both can miss each other.)
  *
  * <p>Invariants: an entry is a single word, so a scan sees all of it or nothing; it is FREE or owned by the one transfer
- * that entered it; the waiters are told after every exit that follows their registration.
+ * that entered it, and changed by one thread at a time; the waiters are told after every exit that follows their registration.
  */
 final class InFlightTable {
     /** Most transfers at a time; more wait. A power of two. */
@@ -31,6 +31,8 @@ final class InFlightTable {
     private static final long WRITE = 2;
     private static final int LENGTH_SHIFT = 2;
     private static final int UNIT_SHIFT = 16;
+    /** A transfer that hangs, and that whoever began it does not wait for any more. */
+    private static final long LATE = 1L << 63;
 
     /** Entries of different threads begin in different cache lines. */
     private static final int LINE = 8;
@@ -41,13 +43,35 @@ final class InFlightTable {
     /** Replaced as a whole under the monitor of this object; read without it at every exit. */
     private volatile Waiter[] waiters = {};
 
-    private record Waiter(long firstUnit, long endUnit, boolean readsToo, Runnable then) {
+    /** Which transfers are waited for. */
+    enum Awaited {
+        WRITES,
+        /** But for those to main that hang, by one who leaves main alone. */
+        WRITES_IN_TIME,
+        /** Reads and writes. A read that hangs is for nobody any more. */
+        ALL,
+        /** As ALL, but for writes to main that hang, by one who leaves main alone. */
+        ALL_IN_TIME;
+
+        private boolean includes(long entry) {
+            boolean write = (entry & WRITE) != 0;
+            boolean late = entry < 0;
+            return switch (this) {
+                case WRITES -> write;
+                case WRITES_IN_TIME -> write && !late;
+                case ALL -> write || !late;
+                case ALL_IN_TIME -> !late;
+            };
+        }
+    }
+
+    private record Waiter(long firstUnit, long endUnit, Awaited awaited, Runnable then) {
         /** Whether the transfer of this entry is one that is waited for. */
         boolean waitsFor(long entry) {
-            if (entry == FREE || (!readsToo && (entry & WRITE) == 0)) {
+            if (entry == FREE || !awaited.includes(entry)) {
                 return false;
             }
-            long first = entry >>> UNIT_SHIFT;
+            long first = (entry & ~LATE) >>> UNIT_SHIFT;
             return first < endUnit && firstUnit < first + ((entry >>> LENGTH_SHIFT) & MAX_UNITS);
         }
     }
@@ -101,13 +125,27 @@ final class InFlightTable {
     }
 
     /**
+     * The transfer hangs, and whoever began it waits for it no more: for a write, to main. Its entry stays until {@link
+     * #exit}.
+     */
+    void markLate(int index) {
+        ENTRIES.setVolatile(entries, index, entries[index] | LATE);
+        tellWaiters();
+    }
+
+    /**
      * Calls {@code then} once no transfer that entered before this call and overlaps the units is left: at once on the
      * calling thread, or later on the executor. Only one wait for overlapping units at a time.
      *
      * @param readsToo also waits for reads
      */
     void awaitOverlapping(long firstUnit, long endUnit, boolean readsToo, Runnable then) {
-        Waiter waiter = new Waiter(firstUnit, endUnit, readsToo, then);
+        awaitOverlapping(firstUnit, endUnit, readsToo ? Awaited.ALL : Awaited.WRITES, then);
+    }
+
+    /** As the other, for these transfers. */
+    void awaitOverlapping(long firstUnit, long endUnit, Awaited awaited, Runnable then) {
+        Waiter waiter = new Waiter(firstUnit, endUnit, awaited, then);
         VarHandle.fullFence();
         if (isClear(waiter)) {
             then.run();
@@ -129,7 +167,7 @@ final class InFlightTable {
      */
     boolean isWriting(long firstUnit, long endUnit) {
         VarHandle.fullFence();
-        return !isClear(new Waiter(firstUnit, endUnit, false, () -> {}));
+        return !isClear(new Waiter(firstUnit, endUnit, Awaited.WRITES, () -> {}));
     }
 
     private void tellWaiters() {

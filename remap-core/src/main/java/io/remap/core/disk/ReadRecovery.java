@@ -94,6 +94,10 @@ final class ReadRecovery extends Recovery {
             finish();
         } else if (retryWanted) {
             disk.environment.scheduler().schedule(() -> run(this::retryPass), disk.policy.retryDelayMillis(attempts));
+        } else if (disk.deadlines.isWriteLate(firstUnit, endUnit)) {
+            // No verdict before it has come back, which would keep the whole range from everybody.
+            failing.forEach(sector -> noteError(sector.offsetBytes));
+            finish();
         } else {
             fence(mustWaitForReads(), this::decide);
         }

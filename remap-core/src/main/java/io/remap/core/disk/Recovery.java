@@ -3,6 +3,7 @@ package io.remap.core.disk;
 import io.remap.api.DeviceException;
 import io.remap.api.DiskError;
 import io.remap.api.ErrorClass;
+import io.remap.api.Place;
 import io.remap.api.spi.FaultPolicy.Verdict;
 import java.util.HashSet;
 import java.util.Set;
@@ -259,7 +260,19 @@ abstract class Recovery {
     final void fence(boolean readsToo, Stage then) {
         disk.state.publish(s -> s.withMoving(firstUnit, endUnit));
         fenced = true;
-        disk.inFlight.awaitOverlapping(firstUnit, endUnit, readsToo, () -> run(then));
+        disk.inFlight.awaitOverlapping(firstUnit, endUnit, awaited(readsToo), () -> run(then));
+    }
+
+    /** Which transfers keep the fence from standing. */
+    InFlightTable.Awaited awaited(boolean readsToo) {
+        return readsToo ? InFlightTable.Awaited.ALL : InFlightTable.Awaited.WRITES;
+    }
+
+    /** Throws if a write hangs that may reach main in the range at any time: then the fence would not stand for long. */
+    final void requireNothingLate() throws Failure {
+        if (disk.deadlines.isWriteLate(firstUnit, endUnit)) {
+            throw new Failure(DiskError.IO, firstUnit << Place.UNIT_SHIFT, null);
+        }
     }
 
     /** Lowers the fence; the range stays ours. */
@@ -302,7 +315,7 @@ abstract class Recovery {
      * Repeats a transfer until it succeeds or its sectors are to blame. A slot is never blamed for a single failure, since
      * that is for good: the spare may have been away just then.
      *
-     * @return whether it succeeded; {@code false}: the sectors are to blame
+     * @return whether it succeeded; {@code false}: the sectors are to blame, or the time is over
      */
     final boolean succeeds(VirtualDisk.Side side, boolean read, long offset, Transfer transfer)
             throws Failure, TryLater {
@@ -312,11 +325,16 @@ abstract class Recovery {
                 return true;
             } catch (DeviceException e) {
                 boolean enough = side.device() == disk.main || attempts >= MIN_SLOT_TRIES;
-                if (blamesSectors(side, read, e, attempts, offset) && enough) {
+                if ((blamesSectors(side, read, e, attempts, offset) && enough) || isOutOfTime(side)) {
                     return false;
                 }
             }
         }
+    }
+
+    /** Whether a transfer that fails is not worth another try, as there is another way and too little time. */
+    boolean isOutOfTime(VirtualDisk.Side side) {
+        return false;
     }
 
     /**

@@ -81,7 +81,8 @@ final class Relocation extends Recovery {
     }
 
     @Override
-    void locked() {
+    void locked() throws Failure {
+        requireNothingLate();
         fence(mustWaitForReads(), this::fenced);
     }
 

@@ -1,14 +1,9 @@
 package io.remap.core.disk;
 
 import io.remap.api.DeviceException;
-import io.remap.api.DeviceIo;
-import io.remap.api.DiskClient;
 import io.remap.api.DiskError;
 import io.remap.api.DiskRequest;
 import io.remap.api.Place;
-import java.lang.invoke.MethodHandles;
-import java.lang.invoke.VarHandle;
-import java.nio.ByteBuffer;
 
 /**
  * One request on its way over the fast path: enter the table of transfers in flight, load the map, execute segment after
@@ -18,23 +13,10 @@ import java.nio.ByteBuffer;
  * <p>Invariants: at most one segment is at the engine; the in-flight entry is held exactly while segments of the current
  * piece may be at a device; nothing is touched after the completion was called.
  */
-final class RequestContext extends DeviceIo implements WriteRecovery.Client {
+final class RequestContext extends PendingRequest implements WriteRecovery.Client {
     /** Longest part of a request that is mapped at a time. */
     static final long MAX_PIECE_BYTES = 32L << 20;
 
-    private static final VarHandle ARRIVALS;
-
-    static {
-        try {
-            ARRIVALS = MethodHandles.lookup().findVarHandle(RequestContext.class, "arrivals", int.class);
-        } catch (ReflectiveOperationException e) {
-            throw new ExceptionInInitializerError(e);
-        }
-    }
-
-    final VirtualDisk disk;
-    final DiskRequest request;
-    private final DiskClient client;
     private final SegmentCursor cursor;
     private final Runnable enterPiece = this::enterPiece;
 
@@ -45,16 +27,10 @@ final class RequestContext extends DeviceIo implements WriteRecovery.Client {
     private boolean touchedMain;
     private boolean touchedSpare;
 
-    /** Submitter and completer of a segment both arrive here; the second goes on. So an inline engine does not recurse. */
-    @SuppressWarnings("unused")
-    private volatile int arrivals;
-
     private DeviceException segmentError;
 
     RequestContext(VirtualDisk disk, DiskRequest request) {
-        this.disk = disk;
-        this.request = request;
-        this.client = disk.losses.clientOf(request);
+        super(disk, request);
         this.cursor = disk.newCursor();
     }
 
@@ -62,8 +38,9 @@ final class RequestContext extends DeviceIo implements WriteRecovery.Client {
     void begin() {
         touchedMain = false;
         touchedSpare = false;
-        request.pages = null;
-        DiskRequest.Operation wanted = request.operation;
+        open();
+        disk.deadlines.begun();
+        DiskRequest.Operation wanted = asked;
         if (wanted == DiskRequest.Operation.FLUSH) {
             disk.counters.flushes.increment();
             touchedMain = true;
@@ -72,7 +49,7 @@ final class RequestContext extends DeviceIo implements WriteRecovery.Client {
             return;
         }
         long size = disk.traits().sizeBytes();
-        if (request.offsetBytes < 0 || request.lengthBytes < 0 || request.offsetBytes > size - request.lengthBytes) {
+        if (firstByte < 0 || byteCount < 0 || firstByte > size - byteCount) {
             boolean writes = wanted == DiskRequest.Operation.WRITE || wanted == DiskRequest.Operation.WRITE_ZEROES;
             finish(writes ? DiskError.NO_SPACE : DiskError.INVALID, -1);
         } else if (wanted.changesData() && disk.isReadOnly()) {
@@ -80,7 +57,7 @@ final class RequestContext extends DeviceIo implements WriteRecovery.Client {
         } else if (wanted == DiskRequest.Operation.WRITE_ZEROES && request.fastOnly) {
             // Whether the medium zeroes faster than it writes is not known for main, and a slot is written anyway.
             finish(DiskError.NOT_SUPPORTED, -1);
-        } else if (request.lengthBytes == 0 || wanted == DiskRequest.Operation.CACHE) {
+        } else if (byteCount == 0 || wanted == DiskRequest.Operation.CACHE) {
             finish(DiskError.NONE, -1);
         } else {
             beginTransfer();
@@ -98,18 +75,18 @@ final class RequestContext extends DeviceIo implements WriteRecovery.Client {
     }
 
     private void beginTransfer() {
-        if (request.operation == DiskRequest.Operation.READ) {
+        if (asked == DiskRequest.Operation.READ) {
             disk.counters.reads.increment();
-            disk.counters.readBytes.add(request.lengthBytes);
+            disk.counters.readBytes.add(byteCount);
         } else {
             disk.counters.writes.increment();
-            disk.counters.writtenBytes.add(request.lengthBytes);
+            disk.counters.writtenBytes.add(byteCount);
         }
         int sectorMask = disk.traits().sectorBytes() - 1;
-        long start = request.offsetBytes;
-        end = start + request.lengthBytes;
+        long start = firstByte;
+        end = start + byteCount;
         if (((start | end) & sectorMask) != 0) {
-            if (request.operation != DiskRequest.Operation.TRIM) {
+            if (asked != DiskRequest.Operation.TRIM) {
                 disk.transferUnaligned(this);
                 return;
             }
@@ -136,7 +113,11 @@ final class RequestContext extends DeviceIo implements WriteRecovery.Client {
     }
 
     private void enterPiece() {
-        boolean changes = request.operation != DiskRequest.Operation.READ;
+        if (isOverdue()) {
+            finish(DiskError.IO, -1);
+            return;
+        }
+        boolean changes = asked != DiskRequest.Operation.READ;
         if (changes && disk.main.ledgerIsCrowded()) {
             disk.counters.heldWrites.increment();
             disk.mainWrites.sync.sync(this::roomMade);
@@ -177,18 +158,22 @@ final class RequestContext extends DeviceIo implements WriteRecovery.Client {
                 }
                 return;
             }
-            prepare();
-            arrivals = 0;
-            disk.engine.submit(this);
-            if ((int) ARRIVALS.getAndAdd(this, 1) == 0) {
+            Deadlines.Way way = disk.deadlines.isAnyLate() ? wayOfSegment() : Deadlines.Way.FREE;
+            if (way != Deadlines.Way.FREE) {
+                if (asked == DiskRequest.Operation.TRIM) {
+                    // Advice.
+                    continue;
+                }
+                avoidWhatHangs(way);
                 return;
             }
-            if (!segmentDone()) {
+            prepare();
+            if (!transfer() || !segmentDone()) {
                 return;
             }
         }
         disk.inFlight.exit(inFlight);
-        if (request.operation == DiskRequest.Operation.READ
+        if (asked == DiskRequest.Operation.READ
                 && disk.state.current().doubts() != cursor.snapshot().doubts()) {
             // What was read may be what the device went back to, and not what was acknowledged.
             readAgain();
@@ -198,10 +183,7 @@ final class RequestContext extends DeviceIo implements WriteRecovery.Client {
     }
 
     private void readAgain() {
-        if (request.pages != null) {
-            request.pages.release();
-            request.pages = null;
-        }
+        releasePages();
         enterPiece();
     }
 
@@ -209,11 +191,10 @@ final class RequestContext extends DeviceIo implements WriteRecovery.Client {
     private boolean isTransfer() {
         return switch (cursor.target()) {
             case MAIN -> true;
-            case MAIN_DIRECT -> !(cursor.barred() && request.operation != DiskRequest.Operation.READ);
+            case MAIN_DIRECT -> !(cursor.barred() && asked != DiskRequest.Operation.READ);
             // TRIM is advice for main; on the spare it would only free what the next write needs.
             case SPARE ->
-                request.operation != DiskRequest.Operation.TRIM
-                        && !(cursor.barred() && request.operation != DiskRequest.Operation.READ);
+                asked != DiskRequest.Operation.TRIM && !(cursor.barred() && asked != DiskRequest.Operation.READ);
             default -> false;
         };
     }
@@ -232,7 +213,7 @@ final class RequestContext extends DeviceIo implements WriteRecovery.Client {
             }
             return false;
         }
-        switch (request.operation) {
+        switch (asked) {
             case READ -> {
                 if (target == SegmentCursor.Target.ZERO) {
                     Zeros.fill(payload(cursor.offsetBytes(), cursor.lengthBytes()));
@@ -266,70 +247,125 @@ final class RequestContext extends DeviceIo implements WriteRecovery.Client {
         if (onSpare) {
             disk.counters.remappedSegments.increment();
         }
-        if (request.operation != DiskRequest.Operation.READ) {
+        if (asked != DiskRequest.Operation.READ) {
             touchedMain |= !onSpare;
             touchedSpare |= onSpare;
             if (onSpare) {
-                cursor.snapshot()
-                        .noteSlotWrite(
-                                cursor.offsetBytes() >> Place.UNIT_SHIFT,
-                                SegmentCursor.endUnit(cursor.offsetBytes() + cursor.lengthBytes()));
+                cursor.snapshot().noteSlotWrite(segmentFirstUnit(), segmentEndUnit());
             }
         }
         device = onSpare ? disk.spare : cursor.target() == SegmentCursor.Target.MAIN ? disk.main : disk.main.direct();
         offsetBytes = cursor.deviceOffsetBytes();
         lengthBytes = cursor.lengthBytes();
-        switch (request.operation) {
+        switch (asked) {
             case READ -> {
                 operation = Operation.READ;
                 data = payload(cursor.offsetBytes(), lengthBytes);
                 // By reference only what is whole and plainly on main: a slot may be another unit's by the time it is
                 // sent.
-                pagesWelcome = request.pagesWelcome
-                        && cursor.target() == SegmentCursor.Target.MAIN
-                        && lengthBytes == request.lengthBytes;
-                pagesPrefix = request.pagesPrefix;
+                pagesWelcome = pagesAllowed && cursor.target() == SegmentCursor.Target.MAIN && lengthBytes == byteCount;
+                pagesPrefix = prefix;
             }
             case WRITE -> {
                 operation = Operation.WRITE;
                 data = payload(cursor.offsetBytes(), lengthBytes);
             }
-            case WRITE_ZEROES ->
-                operation = onSpare || request.keepAllocated ? Operation.ZERO_ALLOCATED : Operation.ZERO;
+            case WRITE_ZEROES -> operation = onSpare || keepAllocated ? Operation.ZERO_ALLOCATED : Operation.ZERO;
             case TRIM -> operation = Operation.DISCARD;
-            default -> throw new IllegalStateException("no transfer: " + request.operation);
+            default -> throw new IllegalStateException("no transfer: " + asked);
         }
     }
 
-    /** The one view of the payload, set to a part of the request's range. */
-    ByteBuffer payload(long offset, long length) {
-        ByteBuffer view = request.buffer.data();
-        int from = Math.toIntExact(offset - request.offsetBytes);
-        return view.limit(Math.toIntExact(from + length)).position(from);
+    @Override
+    void noteOutcome(DeviceException error) {
+        segmentError = error;
     }
 
     @Override
-    public void completed(DeviceException error) {
-        segmentError = error;
-        if ((int) ARRIVALS.getAndAdd(this, 1) == 1 && segmentDone()) {
+    void goOn() {
+        if (segmentDone()) {
             drive();
         }
     }
 
+    @Override
+    void leaveTable() {
+        disk.inFlight.exit(inFlight);
+    }
+
+    @Override
+    void markInTable() {
+        disk.inFlight.markLate(inFlight);
+    }
+
+    private Deadlines.Way wayOfSegment() {
+        return disk.deadlines.wayOf(changes(), isOnMain(), segmentFirstUnit(), segmentEndUnit());
+    }
+
+    private boolean isOnMain() {
+        return cursor.target() != SegmentCursor.Target.SPARE;
+    }
+
+    private long segmentFirstUnit() {
+        return cursor.offsetBytes() >> Place.UNIT_SHIFT;
+    }
+
+    private long segmentEndUnit() {
+        return SegmentCursor.endUnit(cursor.offsetBytes() + cursor.lengthBytes());
+    }
+
+    /** Leaves this path, since something hangs where the segment would go. */
+    private void avoidWhatHangs(Deadlines.Way way) {
+        disk.inFlight.exit(inFlight);
+        long failing = cursor.offsetBytes();
+        if (way == Deadlines.Way.TO_SPARE) {
+            disk.recoverWrite(this, pieceStart, pieceEnd);
+        } else if (way == Deadlines.Way.REFUSED
+                || !disk.deadlines.await(this, isOnMain(), segmentFirstUnit(), segmentEndUnit(), enterPiece)) {
+            disk.counters.refusedRequests.increment();
+            finish(DiskError.IO, failing);
+        }
+    }
+
+    @Override
+    PendingRequest successor() {
+        RequestContext next = new RequestContext(disk, request);
+        next.pieceStart = pieceStart;
+        next.pieceEnd = pieceEnd;
+        next.end = end;
+        next.touchedMain = touchedMain;
+        next.touchedSpare = touchedSpare;
+        return next;
+    }
+
+    @Override
+    void takeToSpare() {
+        disk.environment.scheduler().execute(() -> disk.recoverWrite(this, pieceStart, pieceEnd));
+    }
+
     /** Whether the request goes on after the segment that just came back. */
     private boolean segmentDone() {
-        if (segmentError == null || request.operation == DiskRequest.Operation.TRIM) {
-            request.pages = pages;
-            pages = null;
+        boolean good = segmentError == null || asked == DiskRequest.Operation.TRIM;
+        if (good && !isOverdue()) {
             return true;
         }
         disk.inFlight.exit(inFlight);
-        if (request.operation == DiskRequest.Operation.READ) {
+        if (isOverdue() && (good || changes())) {
+            // Nothing more is written: the client may have written there since.
+            finish(DiskError.IO, -1);
+            return false;
+        }
+        if (asked == DiskRequest.Operation.READ) {
             disk.recoverRead(this, pieceStart, pieceEnd);
         } else {
             disk.recoverWrite(this, pieceStart, pieceEnd);
         }
         return false;
+    }
+
+    @Override
+    public boolean isOver() {
+        return isOverdue();
     }
 
     /** The slow path has read the current piece. */
@@ -358,7 +394,7 @@ final class RequestContext extends DeviceIo implements WriteRecovery.Client {
     }
 
     private void succeed() {
-        if (request.fua && request.operation.changesData()) {
+        if (fua && asked.changesData()) {
             syncAndFinish();
         } else {
             finish(DiskError.NONE, -1);
@@ -373,15 +409,5 @@ final class RequestContext extends DeviceIo implements WriteRecovery.Client {
             }
             finish(error == null ? DiskError.NONE : DiskError.IO, -1);
         });
-    }
-
-    /** Ends the request; nothing of this object may be touched afterwards. */
-    void finish(DiskError error, long errorOffset) {
-        if (error != DiskError.NONE) {
-            disk.counters.failedRequests.increment();
-        }
-        VirtualDisk owner = disk;
-        request.complete(error, errorOffset);
-        owner.requestEnded();
     }
 }

@@ -125,6 +125,7 @@ final class Return extends Recovery {
             listener.ended(End.NOTHING_TO_DO, null);
             return;
         }
+        requireNothingLate();
         int full = Place.fullMask(disk.traits().sectorBytes());
         copyMask = Place.isZero(old) ? full & ~Place.lostMask(old) : Place.onSlotMask(old);
         copyWhileTheSlotServes();

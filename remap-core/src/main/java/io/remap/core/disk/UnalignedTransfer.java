@@ -20,7 +20,6 @@ final class UnalignedTransfer implements WriteRecovery.Client {
 
     private final RequestContext context;
     private final VirtualDisk disk;
-    private final DiskRequest request;
     private final int sectorBytes;
     private final long end;
     private long position;
@@ -34,14 +33,17 @@ final class UnalignedTransfer implements WriteRecovery.Client {
     UnalignedTransfer(RequestContext context) {
         this.context = context;
         this.disk = context.disk;
-        this.request = context.request;
         this.sectorBytes = disk.traits().sectorBytes();
-        this.position = request.offsetBytes;
-        this.end = request.offsetBytes + request.lengthBytes;
+        this.position = context.firstByte;
+        this.end = context.firstByte + context.byteCount;
     }
 
     /** Starts the next piece, or ends the request. */
     void next() {
+        if (context.isOverdue()) {
+            context.finish(DiskError.IO, -1);
+            return;
+        }
         if (position == end) {
             context.allWritten(wroteMain, wroteSpare);
             return;
@@ -52,7 +54,7 @@ final class UnalignedTransfer implements WriteRecovery.Client {
         scratch = disk.buffers.acquire((int) (alignedEnd - alignedStart));
         if (scratch == null) {
             disk.buffers.whenReleased(() -> disk.environment.scheduler().execute(this::next));
-        } else if (request.operation == Operation.READ) {
+        } else if (context.asked == Operation.READ) {
             read();
         } else {
             new WriteRecovery(disk, this, alignedStart, alignedEnd, this::scratchBytes, false, this::mergeEdges)
@@ -76,7 +78,7 @@ final class UnalignedTransfer implements WriteRecovery.Client {
     private void readDone(DiskRequest whole) {
         if (whole.error != DiskError.NONE) {
             releaseScratch();
-            context.finish(whole.error, Math.max(whole.errorOffsetBytes, request.offsetBytes));
+            context.finish(whole.error, Math.max(whole.errorOffsetBytes, context.firstByte));
             return;
         }
         context.payload(position, pieceEnd - position).put(scratchBytes(position, (int) (pieceEnd - position)));
@@ -96,7 +98,7 @@ final class UnalignedTransfer implements WriteRecovery.Client {
         }
         int length = (int) (pieceEnd - position);
         ByteBuffer target = scratchBytes(position, length);
-        if (request.operation == Operation.WRITE) {
+        if (context.asked == Operation.WRITE) {
             target.put(context.payload(position, length));
         } else {
             Zeros.fill(target);
@@ -141,6 +143,11 @@ final class UnalignedTransfer implements WriteRecovery.Client {
     public void writeFailed(DiskError error, long offsetBytes) {
         releaseScratch();
         context.finish(error, offsetBytes);
+    }
+
+    @Override
+    public boolean isOver() {
+        return context.isOverdue();
     }
 
     private void releaseScratch() {

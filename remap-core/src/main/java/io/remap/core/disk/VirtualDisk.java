@@ -47,6 +47,9 @@ public final class VirtualDisk implements Disk {
     /** How soon a request tries again to enter the full table of transfers in flight. */
     static final long TABLE_FULL_RETRY_MILLIS = 1;
 
+    /** Most threads of the service that wait for the devices of one disk: of 256 that there are. */
+    private static final int MAX_BLOCKED_TASKS = 48;
+
     private static final Logger LOG = LoggerFactory.getLogger(VirtualDisk.class);
 
     /** Set in {@code outstanding} once no new requests are taken. */
@@ -66,6 +69,7 @@ public final class VirtualDisk implements Disk {
     final RangeLock locks;
     final HoldOffs holdOffs;
     final Failback failback;
+    final Deadlines deadlines;
     final SlotAllocator slots;
     final Losses losses = new Losses();
     final ClientFlush clientFlush = new ClientFlush(this);
@@ -169,7 +173,8 @@ public final class VirtualDisk implements Disk {
         this.policy = parts.policy();
         this.engine = parts.engine();
         this.buffers = parts.buffers();
-        this.environment = parts.environment();
+        this.environment = bounded(parts.environment());
+        this.deadlines = new Deadlines(this, parts.environment().scheduler());
         var mainTraits = main.traits();
         this.events = new EventLog(environment.time()::wallMillis);
         this.log = new DiskLog(name, mainTraits.logicalSectorBytes(), counters, events);
@@ -196,6 +201,11 @@ public final class VirtualDisk implements Disk {
         }
         this.mainSide = new Side(main, new Canary(main));
         this.spareSide = spare == null ? null : new Side(spare, new Canary(spare));
+    }
+
+    private static Environment bounded(Environment whole) {
+        return new Environment(
+                whole.time(), new BoundedScheduler(whole.scheduler(), MAX_BLOCKED_TASKS), whole.random(), whole.host());
     }
 
     /** Opens the disk; reads a few places of both devices, writes nothing. */
@@ -231,6 +241,16 @@ public final class VirtualDisk implements Disk {
      */
     public void askBeforeChanges(BooleanSupplier isOver) {
         leaseIsOver = isOver;
+    }
+
+    /**
+     * Sets how long a request may take until it is answered. Before the first client.
+     *
+     * @param deadlineMillis 1000 or more
+     * @param mostBytes how much memory may be held by requests that were answered, while a device has not
+     */
+    public void answerWithin(long deadlineMillis, long mostBytes) {
+        deadlines.answerWithin(deadlineMillis, mostBytes);
     }
 
     /** Another host may take the pair over from now on, and this one has no say in it any more: nothing is served. */
@@ -331,6 +351,7 @@ public final class VirtualDisk implements Disk {
             return context;
         }
         RequestContext context = new RequestContext(this, request);
+        deadlines.watch(context);
         request.diskContext = context;
         return context;
     }
@@ -338,6 +359,15 @@ public final class VirtualDisk implements Disk {
     /** Requests under way, and whatever else holds the disk open. */
     long outstanding() {
         return outstanding.get() & ~STOPPING;
+    }
+
+    /** As {@link #enter}, for what is there already. */
+    void holdOpen() {
+        outstanding.incrementAndGet();
+    }
+
+    boolean isMain(BlockDevice device) {
+        return device == main || device == main.direct();
     }
 
     void requestEnded() {
@@ -385,7 +415,7 @@ public final class VirtualDisk implements Disk {
 
     void recoverWrite(RequestContext context, long start, long end) {
         counters.writeRecoveries.increment();
-        boolean zeros = context.request.operation == DiskRequest.Operation.WRITE_ZEROES;
+        boolean zeros = context.asked == DiskRequest.Operation.WRITE_ZEROES;
         SlotPlan.Source source = zeros ? (offset, length) -> Zeros.bytes(length) : context::payload;
         new WriteRecovery(this, context, start, end, source, zeros, null).begin();
     }
@@ -512,6 +542,7 @@ public final class VirtualDisk implements Disk {
     public List<Attribute> attributes() {
         List<Attribute> all = new ArrayList<>(counters.attributes());
         all.add(failback.attribute());
+        all.addAll(deadlines.attributes());
         all.addAll(mainWrites.attributes("ledger.", "main"));
         if (spareWrites != null) {
             all.addAll(spareWrites.attributes("ledger.spare-", "slots of the spare"));

@@ -6,7 +6,6 @@ import io.remap.api.Place;
 import io.remap.api.spi.MetadataStore.Outcome;
 import io.remap.core.disk.SegmentCursor.Target;
 import java.nio.ByteBuffer;
-import java.util.concurrent.TimeUnit;
 
 /**
  * A write that failed, or that needs a change of the map. The whole piece counts as undefined, and is written again under
@@ -14,12 +13,6 @@ import java.util.concurrent.TimeUnit;
  * read-modify-write of unaligned edges, which needs the same fence.
  */
 final class WriteRecovery extends Recovery {
-    /**
-     * A quarter of the time that a request has: what main has not taken by then goes to the spare, and {@link Failback}
-     * brings it back later.
-     */
-    static final long MAIN_BUDGET_NANOS = TimeUnit.SECONDS.toNanos(5);
-
     private static final int MAX_COMMITS = 3;
 
     private final Client client;
@@ -39,6 +32,9 @@ final class WriteRecovery extends Recovery {
         void written(boolean onMain, boolean onSpare);
 
         void writeFailed(DiskError error, long offsetBytes);
+
+        /** Whether nobody waits for it any more. */
+        boolean isOver();
     }
 
     /** Fills in the sectors that a write covers only in part. */
@@ -68,14 +64,28 @@ final class WriteRecovery extends Recovery {
     }
 
     @Override
-    void locked() {
+    void locked() throws Failure {
+        requireWanted();
         fence(mustWaitForReads(), this::fenced);
+    }
+
+    /** What hangs at main need not be waited for: {@link #writeMain} leaves main alone there. */
+    @Override
+    InFlightTable.Awaited awaited(boolean readsToo) {
+        return readsToo ? InFlightTable.Awaited.ALL_IN_TIME : InFlightTable.Awaited.WRITES_IN_TIME;
+    }
+
+    private void requireWanted() throws Failure {
+        if (client.isOver()) {
+            throw new Failure(DiskError.IO, start, null);
+        }
     }
 
     private void fenced() throws Failure, TryLater {
         plan.reset();
+        requireWanted();
         requireNoDoubt();
-        deadlineNanos = disk.environment.time().nanoTime() + MAIN_BUDGET_NANOS;
+        deadlineNanos = disk.environment.time().nanoTime() + disk.deadlines.redirectNanos();
         if (edges != null) {
             edges.read(this);
             requireNoDoubt();
@@ -118,13 +128,25 @@ final class WriteRecovery extends Recovery {
     }
 
     private void writeMain(long offset, long length) throws Failure, TryLater {
-        if (disk.environment.time().nanoTime() - deadlineNanos > 0 && disk.canRedirect()) {
+        if (disk.deadlines.isWriteLateOnMain(offset >> Place.UNIT_SHIFT, SegmentCursor.endUnit(offset + length))) {
+            // That write would land on this one; who reads the spare does not see it.
+            if (!disk.canRedirect()) {
+                throw new Failure(DiskError.IO, offset, null);
+            }
             plan.coverForLackOfTime(offset, length);
             return;
         }
         VirtualDisk.Side side = disk.side(Target.MAIN);
+        if (isOutOfTime(side)) {
+            plan.coverForLackOfTime(offset, length);
+            return;
+        }
         wroteMain = true;
         if (succeeds(side, false, offset, () -> write(side.direct(), offset, offset, length))) {
+            return;
+        }
+        if (isOutOfTime(side)) {
+            plan.coverForLackOfTime(offset, length);
             return;
         }
         if ((offset >> Place.UNIT_SHIFT) == (offset + length - 1) >> Place.UNIT_SHIFT) {
@@ -138,6 +160,13 @@ final class WriteRecovery extends Recovery {
         }
         writeMain(offset, middle - offset);
         writeMain(middle, offset + length - middle);
+    }
+
+    @Override
+    boolean isOutOfTime(VirtualDisk.Side side) {
+        return side.device() == disk.main
+                && disk.environment.time().nanoTime() - deadlineNanos > 0
+                && disk.canRedirect();
     }
 
     /** Unit by unit, since a slot that refuses is replaced alone. */

@@ -33,7 +33,9 @@ class MutantsTest {
                 verificationForgetsTheSync(),
                 verificationIsNotFenced(),
                 slotsAreNotVerified(),
-                mappingDoesNotWaitForItsData());
+                mappingDoesNotWaitForItsData(),
+                replyReleasesTheBuffer(),
+                writeMeetsOneThatHangs());
     }
 
     /** dm-remap looks up the first sector of a request only. */
@@ -95,7 +97,7 @@ class MutantsTest {
         return new Mutant("a mover does not wait for transfers in flight")
                 .replace(
                         "Recovery",
-                        "        disk.inFlight.awaitOverlapping(firstUnit, endUnit, readsToo, () -> run(then));",
+                        "        disk.inFlight.awaitOverlapping(firstUnit, endUnit, awaited(readsToo), () -> run(then));",
                         "        run(then);");
     }
 
@@ -196,6 +198,22 @@ class MutantsTest {
         return new Mutant("a mapping does not ask whether its data was lost by a flush of somebody else")
                 .foundBy(Lives.WITH_FAILED_FLUSHES_OF_THE_SPARE)
                 .replace("SlotPlan", "        if (hasData) {\n", "        if (hasData && moves == null) {\n");
+    }
+
+    private static Mutant replyReleasesTheBuffer() {
+        return new Mutant("the reply to an overdue request releases the buffer of what hangs")
+                .foundBy(Lives.WITH_HANGS)
+                .replace("PendingRequest", "            buffer.retain();\n", "")
+                .replace("PendingRequest", "            buffer.release();\n", "");
+    }
+
+    private static Mutant writeMeetsOneThatHangs() {
+        return new Mutant("a write goes to main where one that hangs will land")
+                .foundBy(Lives.WITH_HANGS)
+                .replace(
+                        "Deadlines",
+                        "        if (write && writes) {\n",
+                        "        if (write && writes && firstUnit < 0) {\n");
     }
 
     @ParameterizedTest

@@ -19,6 +19,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -30,7 +31,7 @@ class ReturnTest {
     /** Before and after the write, the sync and the read of main. */
     private static final int STEPS_OF_A_COPY = 6;
 
-    private static final long SLOW_NANOS = WriteRecovery.MAIN_BUDGET_NANOS + 1;
+    private static final long SLOW_NANOS = TimeUnit.MILLISECONDS.toNanos(Deadlines.USUAL_MILLIS / 4) + 1;
 
     private DiskRig rig;
     private final List<IoBuffer> given = new ArrayList<>();

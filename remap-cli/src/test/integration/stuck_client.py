@@ -1,0 +1,149 @@
+"""Reads and writes a served disk of which a few sectors hang, and times the answers.
+
+    stuck_client.py URI SECTOR,SECTOR,... SECONDS DEADLINE_MILLIS SEED
+
+Keeps 32 requests in flight for so long: reads of these sectors at any time, after one write of every other one, and
+reads and writes of 4096 bytes at random places elsewhere. A request must be answered within the deadline; one elsewhere
+without an error, and a read with what was acknowledged last. Of a sector that hangs any error is right but another content
+than the old one (zeros), or once its write was acknowledged, than that.
+
+Prints how long the answers took. Exit status 1, with the seed and the requests, if one is not as it must be.
+"""
+
+import random
+import sys
+import time
+
+import nbd
+
+IN_FLIGHT = 32
+UNIT_BYTES = 4096
+SECTOR_BYTES = 512
+PAUSE_SECONDS = 0.002
+# What this process and the sockets may add to an answer on a busy machine.
+ALLOWANCE_MILLIS = 3_000
+WRONG_SHOWN = 20
+
+
+class Load:
+    def __init__(self, uri, stuck, deadline_millis, seed):
+        self.handle = nbd.NBD()
+        self.handle.connect_uri(uri)
+        self.units = self.handle.get_size() // UNIT_BYTES
+        self.stuck = stuck
+        self.barred = {sector * SECTOR_BYTES // UNIT_BYTES for sector in stuck}
+        # Several reads of those that nobody writes.
+        self.idle = list(stuck) + 3 * stuck[::2]
+        self.to_write = set(stuck[1::2])
+        self.deadline_millis = deadline_millis
+        self.random = random.Random(seed)
+        self.version = 0
+        self.content = {}
+        self.busy = set()
+        self.in_flight = 0
+        self.healthy = []
+        self.hanging = []
+        self.failed = 0
+        self.wrong = []
+
+    def start(self, place, length, write, answered):
+        begun = time.monotonic()
+        self.version += 1
+        data = (b"%016x" % self.version) * (length // 16)
+        buffer = nbd.Buffer.from_bytearray(bytearray(data)) if write else nbd.Buffer(length)
+
+        def completed(error):
+            self.in_flight -= 1
+            took = (time.monotonic() - begun) * 1000
+            if took > self.deadline_millis + ALLOWANCE_MILLIS:
+                self.wrong.append("%s at %d took %d ms" % ("write" if write else "read", place, took))
+            answered(getattr(error, "value", error), took, data if write else bytes(buffer.to_bytearray()))
+            return 1
+
+        self.in_flight += 1
+        (self.handle.aio_pwrite if write else self.handle.aio_pread)(buffer, place, completed)
+
+    def check(self, place, length, data):
+        if data != self.content.get(place, bytes(length)):
+            self.wrong.append("read at %d: another content" % place)
+
+    def start_elsewhere(self):
+        unit = self.random.randrange(self.units)
+        if unit in self.busy or unit in self.barred:
+            return
+        self.busy.add(unit)
+        place, write = unit * UNIT_BYTES, self.random.random() < 0.5
+
+        def answered(error, took, data):
+            self.busy.discard(unit)
+            self.healthy.append(took)
+            if error:
+                self.wrong.append("request at %d: error %d" % (place, error))
+            elif write:
+                self.content[place] = data
+            else:
+                self.check(place, UNIT_BYTES, data)
+
+        self.start(place, UNIT_BYTES, write, answered)
+
+    def start_hanging(self):
+        sector = self.idle.pop(0)
+        place, write = sector * SECTOR_BYTES, sector in self.to_write
+        self.to_write.discard(sector)
+
+        def answered(error, took, data):
+            self.idle.append(sector)
+            self.hanging.append(took)
+            self.failed += error != 0
+            if write and error:
+                self.wrong.append("write at %d: error %d, although there is a spare" % (place, error))
+            elif write:
+                self.content[place] = data
+            elif not error:
+                self.check(place, SECTOR_BYTES, data)
+
+        self.start(place, SECTOR_BYTES, write, answered)
+
+    def run(self, seconds):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end or self.in_flight > 0:
+            # So that the last of them is answered when the load ends.
+            while time.monotonic() < end - self.deadline_millis / 1000 and self.idle and self.in_flight < IN_FLIGHT:
+                self.start_hanging()
+            while time.monotonic() < end and self.in_flight < IN_FLIGHT:
+                self.start_elsewhere()
+            while self.handle.poll(0) > 0:
+                pass
+            time.sleep(PAUSE_SECONDS)
+            if time.monotonic() > end + (self.deadline_millis + 10 * ALLOWANCE_MILLIS) / 1000:
+                sys.exit("%d requests were never answered" % self.in_flight)
+        self.handle.shutdown()
+
+
+def main():
+    uri, stuck, seconds, deadline_millis, seed = sys.argv[1:]
+    load = Load(uri, [int(sector) for sector in stuck.split(",")], int(deadline_millis), int(seed))
+    load.run(float(seconds))
+    if load.wrong:
+        print("seed %s: %d requests are wrong" % (seed, len(load.wrong)))
+        print("\n".join(load.wrong[:WRONG_SHOWN]))
+        sys.exit(1)
+    took = sorted(load.healthy)
+    print(
+        "%d requests elsewhere took %.1f ms (p50), %.1f ms (p99), %.1f ms (p100); %d where it hangs took at most %.1f s,"
+        " %d of them failed"
+        % (
+            len(took),
+            took[len(took) // 2],
+            took[len(took) * 99 // 100],
+            took[-1],
+            len(load.hanging),
+            max(load.hanging) / 1000,
+            load.failed,
+        )
+    )
+    if load.failed == 0:
+        sys.exit("no request failed: nothing hung")
+
+
+main()
