@@ -59,7 +59,10 @@ final class RemapCommand extends Verb {
             RepairCommand.class,
             DumpCommand.class,
             MetadataCommand.class,
+            HealthCommand.class,
+            AlertsCommand.class,
             ScanCommand.class,
+            ImpactCommand.class,
             DevicesCommand.class,
             PluginsCommand.class);
 

@@ -2,10 +2,8 @@ package io.remap.cli;
 
 import io.remap.api.ByteSize;
 import io.remap.cli.control.ControlClient;
-import java.util.LinkedHashMap;
 import java.util.Map;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
@@ -35,32 +33,24 @@ final class ScanCommand extends Verb {
         return ExitStatus.USAGE;
     }
 
-    /** What the subcommands share: which disk, and the answer. */
-    abstract static class OfDisk extends Verb {
+    /** What the subcommands share: the answer. */
+    abstract static class OfDisk extends DiskVerb {
         @Parameters(arity = "0..1", paramLabel = "NAME", description = "Name of the service.")
         String name;
 
-        @Option(names = "--disk", paramLabel = "DISK", description = "Which disk, if the service has several.")
-        String disk;
-
-        @Mixin
-        final JsonOption json = new JsonOption();
-
         /** Calls the command, and shows how the scan stands, at once or when it is done. */
         final int answer(String command, Map<String, Object> more, boolean watch) throws Exception {
-            Map<String, Object> which = disk == null ? Map.of() : Map.of("disk", disk);
-            Map<String, Object> arguments = new LinkedHashMap<>(which);
-            arguments.putAll(more);
-            try (ControlClient client = Services.ofThisUser().findOrOnly(name).connect()) {
-                Map<?, ?> status = (Map<?, ?>) client.call(command, arguments, Services.ANSWER_MILLIS);
-                if (watch) {
-                    status = new ScanWatch(client, which, spec.commandLine().getErr()).untilDone(status);
+            Map<?, ?> status = call(name, command, more, Services.ANSWER_MILLIS);
+            if (watch) {
+                try (ControlClient client =
+                        Services.ofThisUser().findOrOnly(name).connect()) {
+                    status = new ScanWatch(client, which(), spec.commandLine().getErr()).untilDone(status);
                 }
-                if (json.wanted) {
-                    out().println(JsonOption.document(status));
-                } else {
-                    ScanText.print(terminal(), status);
-                }
+            }
+            if (json.wanted) {
+                out().println(JsonOption.document(status));
+            } else {
+                ScanText.print(terminal(), status);
             }
             return ExitStatus.OK;
         }

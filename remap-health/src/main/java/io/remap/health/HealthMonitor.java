@@ -10,46 +10,84 @@ import io.remap.api.spi.Feature;
 import io.remap.api.spi.FeatureCommand;
 import io.remap.api.spi.WatchedDisk;
 import io.remap.api.spi.WatchedDisk.Trouble;
+import io.remap.health.alert.Alert;
+import io.remap.health.alert.AlertBook;
+import io.remap.health.alert.AlertRules;
+import io.remap.health.alert.Hook;
+import io.remap.health.record.History;
 import io.remap.health.record.Notebook;
 import io.remap.health.record.RegionRecords;
 import io.remap.health.record.Remembered;
-import io.remap.health.scan.ScanSettings;
 import io.remap.health.scan.ScanStatus;
 import io.remap.health.scan.Scanner;
+import io.remap.health.smart.SmartReader;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
- * The health of one disk: its parts, what they remember together, and what they answer.
+ * The health of one disk: its parts, their timers, what they remember together, and what they answer.
  *
  * <p>Invariant: nothing here runs on a thread of a client; a part that fails is named in the status, the others go on.
  * Thread-safe.
  */
 final class HealthMonitor implements Feature {
+    private static final Logger LOG = LoggerFactory.getLogger(HealthMonitor.class);
+
+    /** How soon after trouble the disk is assessed: once for a burst. */
+    private static final long ASSESS_MILLIS = 2_000;
+
     private final WatchedDisk disk;
-    private final Environment environment;
-    private final ScanSettings settings;
-    private final RegionRecords records = new RegionRecords();
+    private final Scheduler scheduler;
+    private final HealthSettings settings;
+    private final Maintenance maintenance;
     private final Scanner scanner;
+    private final SmartReader smart;
+    private final AlertBook book;
+    private final AlertRules rules;
+    private final Hook hook;
+    private final Assessment assessment;
     private final Notebook notebook;
     private final List<FeatureCommand> commands = new ArrayList<>();
 
     // Guarded by this.
     private byte[] remembered = {};
-    private Scheduler.Cancellable timer;
+    private final Map<Runnable, Scheduler.Cancellable> timers = new HashMap<>();
+    private boolean assessing;
     private boolean closed;
 
-    HealthMonitor(WatchedDisk disk, Environment environment, ScanSettings settings) {
+    HealthMonitor(WatchedDisk disk, Environment environment, HealthSettings settings) {
         this.disk = disk;
-        this.environment = environment;
+        this.scheduler = environment.scheduler();
         this.settings = settings;
-        this.scanner = new Scanner(disk, environment, settings, records, () -> true);
-        List<Remembered> parts = new ArrayList<>(scanner.remembered());
+        this.maintenance = new Maintenance(environment.time());
+        RegionRecords records = new RegionRecords();
+        this.scanner = new Scanner(disk, environment, settings.scan(), records, () -> !maintenance.isOn());
+        this.smart = new SmartReader(
+                environment, settings.smartProgram(), smartDevice(disk, settings), settings.smartTimeoutMillis());
+        this.hook = new Hook(environment, settings.hook(), settings.hookTimeoutMillis(), disk.name(), disk.mainName());
+        this.book = new AlertBook(this::tell);
+        this.rules = new AlertRules(book);
+        History history = new History();
+        this.assessment = new Assessment(disk, environment, scanner, records, smart, history);
+        List<Remembered> parts = new ArrayList<>(List.of(maintenance, book));
+        parts.addAll(scanner.remembered());
+        parts.add(history);
         parts.add(records);
         this.notebook = new Notebook(disk.name(), WatchedDisk.MAX_MEMORY_BYTES, parts);
         commands.addAll(new ScanCommands(disk.name(), scanner, this::remember).all());
+        commands.addAll(
+                new HealthCommands(disk, environment, assessment, book, hook, maintenance, this::remember).all());
+    }
+
+    private static String smartDevice(WatchedDisk disk, HealthSettings settings) {
+        boolean isDevice = disk.mainTraits().blockDevice() && disk.mainName().startsWith("/");
+        return settings.smartDevice().isEmpty() && isDevice ? disk.mainName() : settings.smartDevice();
     }
 
     void start() {
@@ -57,24 +95,73 @@ final class HealthMonitor implements Feature {
             notebook.read(disk.memory());
             return null;
         });
-        disk.listen(new Troubles(environment.scheduler(), this::met));
+        disk.listen(new Troubles(scheduler, this::met));
         scanner.start();
-        later();
-    }
-
-    private void met(Trouble trouble, SectorRange sectors) {
-        scanner.met(trouble, sectors);
-    }
-
-    private synchronized void later() {
-        if (!closed) {
-            timer = environment.scheduler().schedule(this::saveInTime, settings.saveMillis());
+        every(settings.scan().saveMillis(), this::lookAround);
+        assessSoon();
+        if (!settings.smartProgram().isEmpty()) {
+            scheduler.execute(this::askDrive);
+            every(settings.smartPauseMillis(), this::askDrive);
         }
     }
 
-    private void saveInTime() {
+    private synchronized void every(long millis, Runnable task) {
+        if (!closed) {
+            timers.put(
+                    task,
+                    scheduler.schedule(
+                            () -> {
+                                task.run();
+                                every(millis, task);
+                            },
+                            millis));
+        }
+    }
+
+    private void met(Trouble trouble, SectorRange sectors) {
+        assessment.met(trouble);
+        scanner.met(trouble, sectors);
+        assessSoon();
+    }
+
+    private synchronized void assessSoon() {
+        if (!assessing && !closed) {
+            assessing = true;
+            scheduler.schedule(this::assess, ASSESS_MILLIS);
+        }
+    }
+
+    private void assess() {
+        synchronized (this) {
+            assessing = false;
+            if (closed) {
+                return;
+            }
+        }
+        try {
+            if (!maintenance.isOn()) {
+                assessment.assess(rules);
+            }
+        } catch (RuntimeException e) {
+            LOG.error("{}: the assessment of its health fails", disk.name(), e);
+        }
+    }
+
+    private void lookAround() {
+        assess();
         remember();
-        later();
+    }
+
+    private void askDrive() {
+        smart.ask();
+        assessSoon();
+    }
+
+    private void tell(Alert alert) {
+        String what = alert.severity().word() + " " + alert.state().word() + ": " + alert.text();
+        disk.note(what);
+        LOG.warn("{}: alert {}, {}", disk.name(), alert.id(), what);
+        hook.tell(alert);
     }
 
     /** Gives the disk what is to be kept, if it has changed. */
@@ -94,7 +181,7 @@ final class HealthMonitor implements Feature {
         if (scan.state().equals("failed")) {
             state = FeatureState.FAILED;
             detail = scan.trouble();
-        } else if (scan.state().equals("idle") && !settings.enabled()) {
+        } else if (scan.state().equals("idle") && !settings.scan().enabled()) {
             state = FeatureState.ABSENT;
             detail = "turned off";
         } else if (!scan.trouble().isEmpty()) {
@@ -108,6 +195,9 @@ final class HealthMonitor implements Feature {
     @Override
     public List<Attribute> attributes() {
         return List.of(
+                Attribute.readOnly("health.score", "points", "Health of the disk, 0 to 100", () ->
+                        (long) assessment.score().value()),
+                Attribute.readOnly("health.open-alerts", "count", "Alerts that nobody has acknowledged", book::open),
                 Attribute.readOnly(
                         "scan.state",
                         "text",
@@ -134,9 +224,7 @@ final class HealthMonitor implements Feature {
                 return;
             }
             closed = true;
-            if (timer != null) {
-                timer.cancel();
-            }
+            timers.values().forEach(Scheduler.Cancellable::cancel);
         }
         remember();
     }

@@ -7,7 +7,6 @@ import io.remap.api.Settings;
 import io.remap.api.spi.Feature;
 import io.remap.api.spi.HealthProvider;
 import io.remap.api.spi.WatchedDisk;
-import io.remap.health.scan.ScanSettings;
 import java.util.List;
 
 /** {@code monitor}: scans the disk, scores it, and warns. */
@@ -27,12 +26,12 @@ public final class HealthMonitorProvider implements HealthProvider {
 
     @Override
     public List<Setting> settings() {
-        return ScanSettings.ALL;
+        return HealthSettings.all();
     }
 
     @Override
     public Feature open(WatchedDisk disk, Environment environment, Settings settings) throws Refusal {
-        HealthMonitor monitor = new HealthMonitor(disk, environment, ScanSettings.read(settings));
+        HealthMonitor monitor = new HealthMonitor(disk, environment, HealthSettings.read(settings));
         monitor.start();
         return monitor;
     }

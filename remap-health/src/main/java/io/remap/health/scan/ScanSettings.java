@@ -16,6 +16,7 @@ import java.util.concurrent.TimeUnit;
  * @param busyWaitNanos how long a read that is due waits for that
  * @param startDelayNanos how long after the start the first pass begins or goes on
  * @param localDelayNanos how long after an error its surroundings are read
+ * @param recheckNanos how long after it was slow a range is read again
  * @param relocateWeak whether weak sectors are moved while they can still be read
  * @param movesPerHour most units moved in an hour
  * @param movesPerDay most units moved in a day
@@ -29,6 +30,7 @@ public record ScanSettings(
         long busyWaitNanos,
         long startDelayNanos,
         long localDelayNanos,
+        long recheckNanos,
         boolean relocateWeak,
         int movesPerHour,
         int movesPerDay,
@@ -66,6 +68,11 @@ public record ScanSettings(
             "scan.local-delay-seconds",
             "20",
             "How long after an error the 10 MB on both sides of it are read; 0 to 60.");
+    private static final Setting RECHECK = new Setting(
+            "scan.recheck-seconds",
+            "60",
+            "How long after it was slow a range is read again, when the drive has it in its cache no more; 0 to "
+                    + MAX_SECONDS + ".");
     private static final Setting RELOCATE_WEAK = new Setting(
             "scan.relocate-weak", "on", "Whether weak sectors are moved to the spare while they can still be read.");
     private static final Setting PER_HOUR = new Setting(
@@ -90,6 +97,7 @@ public record ScanSettings(
             BUSY_WAIT,
             START_DELAY,
             LOCAL_DELAY,
+            RECHECK,
             RELOCATE_WEAK,
             PER_HOUR,
             PER_DAY,
@@ -105,6 +113,7 @@ public record ScanSettings(
                 TimeUnit.MILLISECONDS.toNanos(chosen.number(BUSY_WAIT, 0, MAX_MILLIS)),
                 TimeUnit.SECONDS.toNanos(chosen.number(START_DELAY, 0, MAX_SECONDS)),
                 TimeUnit.SECONDS.toNanos(chosen.number(LOCAL_DELAY, 0, 60)),
+                TimeUnit.SECONDS.toNanos(chosen.number(RECHECK, 0, MAX_SECONDS)),
                 chosen.flag(RELOCATE_WEAK),
                 (int) chosen.number(PER_HOUR, 0, MAX_MOVES),
                 (int) chosen.number(PER_DAY, 0, MAX_MOVES),

@@ -65,7 +65,7 @@ public final class Scanner implements AutoCloseable {
     private final PassPlan plan;
     private final ScanProgress progress;
     private final LocalScans localScans;
-    private final Suspects suspects = new Suspects();
+    private final Suspects suspects;
     private final WeakSectors weak;
     private final LatencyHistogram latency = new LatencyHistogram("latency");
     private ScanJob job;
@@ -101,6 +101,7 @@ public final class Scanner implements AutoCloseable {
         this.progress = new ScanProgress(order.segments());
         this.plan = new PassPlan(order, settings, progress);
         this.localScans = new LocalScans(order.segments());
+        this.suspects = new Suspects(settings.recheckNanos());
         this.weak = new WeakSectors(settings.movesPerHour(), settings.movesPerDay());
         this.suspendedUntilNanos = now();
         this.movesAgainNanos = now();

@@ -3,15 +3,13 @@ package io.remap.health.scan;
 import io.remap.api.SectorRange;
 import java.util.ArrayDeque;
 import java.util.Deque;
-import java.util.concurrent.TimeUnit;
 
 /**
  * Ranges that were slow, and are to be read again in smaller pieces: not at once, when the drive has them in its cache, but
- * a minute later. At most {@link #MAX_SUSPECTS}; what comes beyond is left to the next pass. Not thread-safe.
+ * a while later. At most {@link #MAX_SUSPECTS}; what comes beyond is left to the next pass. Not thread-safe.
  */
 final class Suspects {
     static final int MAX_SUSPECTS = 4096;
-    private static final long CACHE_NANOS = TimeUnit.SECONDS.toNanos(60);
 
     /**
      * A slow range.
@@ -21,10 +19,15 @@ final class Suspects {
     record Suspect(SectorRange range, int times, long dueNanos) {}
 
     private final Deque<Suspect> waiting = new ArrayDeque<>();
+    private final long pauseNanos;
+
+    Suspects(long pauseNanos) {
+        this.pauseNanos = pauseNanos;
+    }
 
     void add(SectorRange range, int times, long nowNanos) {
         if (waiting.size() < MAX_SUSPECTS) {
-            waiting.add(new Suspect(range, times, nowNanos + CACHE_NANOS));
+            waiting.add(new Suspect(range, times, nowNanos + pauseNanos));
         }
     }
 

@@ -1,0 +1,154 @@
+package io.remap.cli;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Parameters;
+
+/** Shows and settles the alerts of a disk that is served. */
+@Command(
+        name = "alerts",
+        header = "Show and settle the alerts of a disk.",
+        description = {
+            "An alert comes up when something gets worse, not while it is bad. 'serve --set alert.hook=/PATH' has a program "
+                    + "run for each.",
+            ""
+        },
+        subcommands = {
+            AlertsCommand.ListCommand.class,
+            AlertsCommand.AckCommand.class,
+            AlertsCommand.ResolveCommand.class,
+            AlertsCommand.BaselineCommand.class,
+            AlertsCommand.TestCommand.class
+        })
+final class AlertsCommand extends Verb {
+    /** Made by picocli. */
+    AlertsCommand() {}
+
+    @Override
+    int run() {
+        spec.commandLine().usage(out());
+        return ExitStatus.USAGE;
+    }
+
+    /** What the subcommands share: the list afterwards. */
+    abstract static class OfDisk extends DiskVerb {
+        final int answer(String service, String command, Map<String, Object> more) throws Exception {
+            Map<?, ?> answer = call(service, command, more, Services.ANSWER_MILLIS);
+            if (json.wanted) {
+                out().println(JsonOption.document(answer));
+            } else {
+                print(StatusText.list(answer, "alerts"));
+                if (StatusText.number(answer, "maintenanceUntilMillis") > 0) {
+                    note("no alerts come up before "
+                            + ScanText.time(StatusText.number(answer, "maintenanceUntilMillis")) + ": maintenance");
+                }
+                if (!StatusText.text(answer, "hookFailure").isEmpty()) {
+                    note("the hook failed the last time: " + StatusText.text(answer, "hookFailure"));
+                }
+            }
+            return ExitStatus.OK;
+        }
+
+        private void print(List<?> alerts) {
+            if (alerts.isEmpty()) {
+                out().println("no alerts");
+                return;
+            }
+            List<List<String>> rows =
+                    new ArrayList<>(List.of(List.of("NUMBER", "SEVERITY", "STATE", "SINCE", "ALERT")));
+            for (Object one : alerts) {
+                Map<?, ?> alert = (Map<?, ?>) one;
+                rows.add(List.of(
+                        StatusText.text(alert, "id"),
+                        StatusText.text(alert, "severity"),
+                        StatusText.text(alert, "state"),
+                        ScanText.time(StatusText.number(alert, "raisedMillis")),
+                        StatusText.text(alert, "text")));
+            }
+            terminal().table(rows);
+        }
+    }
+
+    /** Those that are open, then those that are over. */
+    @Command(name = "list", header = "Show the alerts, those that are over last.")
+    static final class ListCommand extends OfDisk {
+        @Parameters(arity = "0..1", paramLabel = "NAME", description = "Name of the service.")
+        String name;
+
+        /** Made by picocli. */
+        ListCommand() {}
+
+        @Override
+        int run() throws Exception {
+            return answer(name, "alerts.list", Map.of());
+        }
+    }
+
+    /** Somebody knows. */
+    @Command(name = "ack", header = "Take note of an alert: it comes up again when it gets worse.")
+    static final class AckCommand extends OfDisk {
+        @Parameters(index = "0", paramLabel = "NAME", description = "Name of the service.")
+        String name;
+
+        @Parameters(index = "1", paramLabel = "NUMBER", description = "Number of the alert.")
+        long id;
+
+        /** Made by picocli. */
+        AckCommand() {}
+
+        @Override
+        int run() throws Exception {
+            return answer(name, "alerts.ack", Map.of("id", id));
+        }
+    }
+
+    /** It was dealt with. */
+    @Command(name = "resolve", header = "End an alert: only more than now is one again.")
+    static final class ResolveCommand extends OfDisk {
+        @Parameters(index = "0", paramLabel = "NAME", description = "Name of the service.")
+        String name;
+
+        @Parameters(index = "1", paramLabel = "NUMBER", description = "Number of the alert.")
+        long id;
+
+        /** Made by picocli. */
+        ResolveCommand() {}
+
+        @Override
+        int run() throws Exception {
+            return answer(name, "alerts.resolve", Map.of("id", id));
+        }
+    }
+
+    /** All is known. */
+    @Command(name = "baseline", header = "End all alerts: how the disk is now is known.")
+    static final class BaselineCommand extends OfDisk {
+        @Parameters(arity = "0..1", paramLabel = "NAME", description = "Name of the service.")
+        String name;
+
+        /** Made by picocli. */
+        BaselineCommand() {}
+
+        @Override
+        int run() throws Exception {
+            return answer(name, "alerts.baseline", Map.of());
+        }
+    }
+
+    /** Whether anybody would learn of one. */
+    @Command(name = "test", header = "Have the hook run once, to see whether it works.")
+    static final class TestCommand extends OfDisk {
+        @Parameters(arity = "0..1", paramLabel = "NAME", description = "Name of the service.")
+        String name;
+
+        /** Made by picocli. */
+        TestCommand() {}
+
+        @Override
+        int run() throws Exception {
+            return answer(name, "alerts.test", Map.of());
+        }
+    }
+}

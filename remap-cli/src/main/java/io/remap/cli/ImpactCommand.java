@@ -1,0 +1,82 @@
+package io.remap.cli;
+
+import io.remap.api.ByteSize;
+import java.util.List;
+import java.util.Map;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** Shows what the unreadable and lost sectors of a disk hit. */
+@Command(
+        name = "impact",
+        header = "Show which partitions are hit by unreadable and lost sectors, and how to name the files.",
+        description = {
+            "Prints the ranges within each partition, and the exact commands of its file system that name the files there. "
+                    + "It runs none of them.",
+            "",
+            "Example: remap impact disk.img --device /dev/nbd0",
+            ""
+        })
+final class ImpactCommand extends DiskVerb {
+    private static final long READ_MILLIS = 600_000;
+    private static final int RANGES_SHOWN = 20;
+
+    @Parameters(arity = "0..1", paramLabel = "NAME", description = "Name of the service.")
+    String name;
+
+    @Option(
+            names = "--device",
+            paramLabel = "DEVICE",
+            defaultValue = "/dev/nbd0",
+            description = "Where the disk is attached, for the commands (${DEFAULT-VALUE}).")
+    String device;
+
+    /** Made by picocli. */
+    ImpactCommand() {}
+
+    @Override
+    int run() throws Exception {
+        Map<?, ?> answer = call(name, "impact", Map.of("device", device), READ_MILLIS);
+        if (json.wanted) {
+            out().println(JsonOption.document(answer));
+            return ExitStatus.OK;
+        }
+        if (StatusText.list(answer, "ranges").isEmpty()) {
+            out().println("no sector is unreadable or lost");
+        }
+        for (Object partition : StatusText.list(answer, "partitions")) {
+            print((Map<?, ?>) partition);
+        }
+        List<?> outside = StatusText.list(answer, "outside");
+        if (!outside.isEmpty()) {
+            terminal().heading("in no partition");
+            printRanges(outside);
+        }
+        return ExitStatus.OK;
+    }
+
+    private void print(Map<?, ?> partition) {
+        String kind = StatusText.text(partition, "fileSystem");
+        terminal()
+                .heading(StatusText.text(partition, "device")
+                        + " (" + ByteSize.format(StatusText.number(partition, "lengthBytes")) + " from byte "
+                        + StatusText.number(partition, "startBytes") + ", " + (kind.isEmpty() ? "nothing known" : kind)
+                        + ")");
+        printRanges(StatusText.list(partition, "ranges"));
+        for (Object command : StatusText.list(partition, "commands")) {
+            out().println("    " + command);
+        }
+    }
+
+    private void printRanges(List<?> ranges) {
+        for (Object one : ranges.subList(0, Math.min(RANGES_SHOWN, ranges.size()))) {
+            Map<?, ?> range = (Map<?, ?>) one;
+            out().println("  bytes " + StatusText.number(range, "offsetBytes") + "+"
+                    + StatusText.number(range, "lengthBytes"));
+        }
+        if (ranges.size() > RANGES_SHOWN) {
+            out().println("  and " + (ranges.size() - RANGES_SHOWN) + " more; --json shows them");
+        }
+    }
+}

@@ -1,0 +1,145 @@
+#!/bin/bash
+# The health of a disk from the launcher: a scan finds what is bad and moves what is weak, and goes on after a kill; alerts
+# reach a program; SMART is asked; and the commands that name damaged files do name them.
+# shellcheck disable=SC2317 # run_tests calls the tests
+
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+require_tools python3 cmp
+
+SIZE_MIB=256
+
+# Slow counts from 200 ms on, and everything that waits waits for a second only.
+quick=(--set scan.slow-millis=200 --set scan.recheck-seconds=1 --set scan.local-delay-seconds=1 --set scan.save-seconds=1
+    --set autosave-seconds=1 --set smart.program=off)
+
+# start_sick [OPTION…]: serves disk.img with what stands in `faults`.
+start_sick() {
+    [ -f disk.img ] || head -c "${SIZE_MIB}M" /dev/urandom > disk.img
+    [ -f spare.img ] || truncate -s 32M spare.img
+    start_remap disk "sim:$work/disk.img?faults=$work/faults" --spare "$work/spare.img" "${quick[@]}" "$@"
+}
+
+# json EXPRESSION COMMAND…: of what the command prints, as d.
+json() {
+    local expression=$1
+    shift
+    "$@" --json | python3 -c 'import json, sys
+d = json.load(sys.stdin)
+print(eval(sys.argv[1]))' "$expression"
+}
+
+is_json() {
+    [ "$(json "${@:3}")" "$1" "$2" ]
+}
+
+test_a_scan_finds_what_is_bad_and_moves_what_is_weak() {
+    printf '%s\n' '100M 8192 read-and-write-bad' '50M 4096 slow 400' '150M 512 transient 3' > faults
+    start_sick
+    assert_contains "$("$remap" scan start disk --watch)" "256 MiB read"
+    is_json = completed "'completed' if d['last'] else 'none'" "$remap" scan status disk ||
+        fail "the pass has no end: $("$remap" scan status disk)"
+    assert_equal 16 "$(status_number disk unreadableSectors)" "unreadable sectors"
+    # The range of a weak sector is a part of a unit: its sectors alone move.
+    wait_until 20 is_json -ge 2 "d['movedUnits']" "$remap" health disk || fail "$("$remap" health disk)"
+    local listed
+    listed=$("$remap" map list disk)
+    assert_contains "$listed" "102400"
+    assert_contains "$listed" "307200"
+    # What was moved reads as before.
+    /usr/bin/python3 - "$work/disk.img" "$work/disk.sock" << 'END'
+import subprocess, sys
+with open(sys.argv[1], "rb") as image:
+    for at in (50 << 20, 150 << 20):
+        image.seek(at)
+        wanted = image.read(65536)
+        got = subprocess.run(["nbdsh", "-u", "nbd+unix:///disk?socket=" + sys.argv[2], "-c",
+            "import sys; sys.stdout.buffer.write(h.pread(65536, %d))" % at], stdout=subprocess.PIPE, check=True).stdout
+        assert wanted == got, "other content at %d" % at
+END
+    local health
+    health=$("$remap" health disk)
+    assert_contains "$health" "bad units of 4096 bytes: 2"
+    assert_contains "$health" "worst regions"
+    echo "suite: $(head -n 1 <<< "$health")"
+}
+
+segments_done() {
+    json "d['segmentsDone']" "$remap" scan status disk
+}
+
+test_a_scan_goes_on_after_a_kill_and_stays_paused() {
+    : > faults
+    start_sick
+    "$remap" scan start disk --rate 8M > /dev/null
+    wait_until 60 is_json -ge 24 "d['segmentsDone']" "$remap" scan status disk || fail "$("$remap" scan status disk)"
+    # Two saves later that place is on the spare.
+    wait_until 60 is_json -ge 48 "d['segmentsDone']" "$remap" scan status disk || fail "$("$remap" scan status disk)"
+    kill_remap "$background_pid"
+    start_sick
+    [ "$(segments_done)" -ge 20 ] || fail "the scan began anew: $("$remap" scan status disk)"
+    assert_equal 1 "$(json "d['pass']" "$remap" scan status disk)" "pass"
+    assert_contains "$("$remap" scan pause disk)" "scan paused"
+    assert_status 0 "$remap" stop disk
+    start_sick
+    assert_equal paused "$(json "d['state']" "$remap" scan status disk)" "state"
+    refused "$USAGE" "nothing to pause" "$remap" scan pause disk
+    "$remap" scan resume disk > /dev/null
+    "$remap" scan start disk > /dev/null
+    wait_until 60 is_json = 100.0 "d['last'] and 100.0" "$remap" scan status disk || fail "$("$remap" scan status disk)"
+    assert_contains "$("$remap" scan start disk --restart --rate 1M)" "scan running"
+    assert_contains "$("$remap" scan cancel disk)" "scan cancelled"
+}
+
+# program NAME: an executable file with the script on standard input.
+program() {
+    cat > "$1"
+    chmod +x "$1"
+}
+
+test_alerts_reach_a_program_and_smart_is_asked() {
+    echo '10M 4096 read-bad-heals-on-write' > faults
+    program smartctl << 'END'
+#!/bin/sh
+echo '{"smartctl": {"version": [7, 3]}, "device": {"protocol": "ATA"}, "model_name": "Fake", "smart_status": {"passed": true},
+"ata_sct_erc": {"read": {"enabled": false}}, "temperature": {"current": 40},
+"ata_smart_attributes": {"table": [{"id": 197, "raw": {"value": 3}}]}}'
+END
+    program hook << END
+#!/bin/sh
+echo "\$SMARTD_FAILTYPE \$REMAP_SEVERITY \$REMAP_STATE" >> "$work/told"
+END
+    start_sick --set "smart.program=$work/smartctl" --set smart.device=/dev/fake --set "alert.hook=$work/hook"
+    "$remap" scan start disk --watch > /dev/null
+    wait_until 30 grep -qx 'bad-units warning raised' told || fail "$(cat told) $("$remap" alerts list disk)"
+    wait_until 30 grep -qx 'smart-pending warning raised' told || fail "$(cat told) $("$remap" health disk)"
+    assert_contains "$("$remap" health disk)" "smartctl -l scterc,70,70 /dev/fake"
+    local id
+    id=$(json "[a['id'] for a in d['alerts'] if a['key'] == 'bad-units'][0]" "$remap" alerts list disk)
+    assert_contains "$("$remap" alerts ack disk "$id")" "acknowledged"
+    "$remap" alerts baseline disk > /dev/null
+    assert_equal 0 "$(json "d['openAlerts']" "$remap" health disk)" "open alerts"
+    assert_contains "$("$remap" health disk --maintenance 5)" "maintenance"
+    assert_contains "$("$remap" events disk)" "health"
+}
+
+test_the_commands_for_a_damaged_file_name_it() {
+    command -v mkfs.ext4 debugfs > /dev/null || { echo "suite: no e2fsprogs: the commands were not tried"; return; }
+    truncate -s 64M disk.img
+    head -c 1M /dev/urandom > content
+    mkfs.ext4 -q -b 1024 disk.img
+    debugfs -w -R "write content precious" disk.img > /dev/null 2>&1
+    local block
+    block=$(debugfs -R "bmap precious 500" disk.img 2> /dev/null)
+    echo "$((block * 1024)) 512 read-bad-heals-on-write" > faults
+    start_sick
+    "$remap" scan start disk --watch > /dev/null
+    "$remap" impact disk --device "$work/disk.img" > impact
+    assert_contains "$(cat impact)" "bytes $((block * 1024))+512"
+    local icheck inode
+    icheck=$(grep -o "debugfs -R 'icheck.*" impact)
+    assert_contains "$icheck" "icheck $block'"
+    inode=$(eval "$icheck" 2> /dev/null | awk -v block="$block" '$1 == block {print $2}')
+    assert_contains "$(debugfs -R "ncheck $inode" disk.img 2> /dev/null)" "precious"
+}
+
+run_tests

@@ -1,0 +1,138 @@
+package io.remap.health;
+
+import io.remap.api.Environment;
+import io.remap.api.SectorRange;
+import io.remap.api.spi.FeatureCommand;
+import io.remap.api.spi.WatchedDisk;
+import io.remap.health.alert.Alert;
+import io.remap.health.alert.AlertBook;
+import io.remap.health.alert.Hook;
+import io.remap.health.alert.Severity;
+import io.remap.health.impact.Impact;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+
+/** The commands {@code health}, {@code alerts.*}, {@code maintenance} and {@code impact}. */
+final class HealthCommands {
+    private static final long MAX_MAINTENANCE_SECONDS = TimeUnit.DAYS.toSeconds(7);
+    private static final int MAX_DAMAGE = 10_000;
+    private static final long READ_SECONDS = 60;
+
+    private final WatchedDisk disk;
+    private final Environment environment;
+    private final Assessment assessment;
+    private final AlertBook book;
+    private final Hook hook;
+    private final Maintenance maintenance;
+    private final Runnable save;
+
+    HealthCommands(
+            WatchedDisk disk,
+            Environment environment,
+            Assessment assessment,
+            AlertBook book,
+            Hook hook,
+            Maintenance maintenance,
+            Runnable save) {
+        this.disk = disk;
+        this.environment = environment;
+        this.assessment = assessment;
+        this.book = book;
+        this.hook = hook;
+        this.maintenance = maintenance;
+        this.save = save;
+    }
+
+    List<FeatureCommand> all() {
+        return List.of(
+                new FeatureCommand("health", List.of(), arguments -> health()),
+                new FeatureCommand("maintenance", List.of("seconds"), arguments -> {
+                    maintenance.begin(arguments.number("seconds", 0, MAX_MAINTENANCE_SECONDS));
+                    save.run();
+                    return health();
+                }),
+                new FeatureCommand("alerts.list", List.of(), arguments -> alerts()),
+                new FeatureCommand("alerts.ack", List.of("id"), arguments -> {
+                    book.acknowledge(arguments.number("id", 1, Long.MAX_VALUE), now());
+                    return changed();
+                }),
+                new FeatureCommand("alerts.resolve", List.of("id"), arguments -> {
+                    book.resolve(arguments.number("id", 1, Long.MAX_VALUE), now());
+                    return changed();
+                }),
+                new FeatureCommand("alerts.baseline", List.of(), arguments -> {
+                    book.acceptAll(now());
+                    return changed();
+                }),
+                new FeatureCommand("alerts.test", List.of(), arguments -> {
+                    hook.tell(new Alert(
+                            0, "test", Severity.INFO, Alert.State.OPEN, 0, 0, -1, now(), now(), "this is a test"));
+                    return alerts();
+                }),
+                new FeatureCommand(
+                        "impact", List.of("device"), arguments -> impact(arguments.text("device", "/dev/nbd0"))));
+    }
+
+    private long now() {
+        return environment.time().wallMillis();
+    }
+
+    private Map<String, Object> health() {
+        Map<String, Object> answer = assessment.report();
+        answer.put("openAlerts", book.open());
+        answer.put("maintenanceUntilMillis", maintenance.untilMillis());
+        return answer;
+    }
+
+    private Map<String, Object> changed() {
+        save.run();
+        return alerts();
+    }
+
+    private Map<String, Object> alerts() {
+        Map<String, Object> answer = new LinkedHashMap<>();
+        answer.put("disk", disk.name());
+        answer.put("alerts", book.list().stream().map(Alert::toMap).toList());
+        answer.put("hook", hook.isSet());
+        answer.put("hookFailure", hook.failure());
+        answer.put("maintenanceUntilMillis", maintenance.untilMillis());
+        return answer;
+    }
+
+    private Map<String, Object> impact(String device) {
+        Impact impact =
+                new Impact(this::read, disk.traits().sizeBytes(), disk.traits().sectorBytes(), device);
+        Map<String, Object> answer = new LinkedHashMap<>();
+        answer.put("disk", disk.name());
+        answer.putAll(impact.of(disk.damage(0, MAX_DAMAGE)));
+        return answer;
+    }
+
+    /** On the thread of the command, which may wait. */
+    private Optional<ByteBuffer> read(long offsetBytes, int lengthBytes) {
+        int sectorBytes = disk.traits().sectorBytes();
+        CompletableFuture<Optional<ByteBuffer>> result = new CompletableFuture<>();
+        disk.read(
+                new SectorRange(offsetBytes / sectorBytes, lengthBytes / sectorBytes),
+                (error, content) -> result.complete(
+                        content.hasRemaining()
+                                ? Optional.of(content.order(ByteOrder.LITTLE_ENDIAN))
+                                : Optional.empty()));
+        try {
+            return result.get(READ_SECONDS, TimeUnit.SECONDS);
+        } catch (TimeoutException | ExecutionException e) {
+            return Optional.empty();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            return Optional.empty();
+        }
+    }
+}

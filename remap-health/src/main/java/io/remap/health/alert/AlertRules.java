@@ -1,0 +1,142 @@
+package io.remap.health.alert;
+
+import io.remap.health.score.Evidence;
+import io.remap.health.smart.SmartReport;
+import java.util.List;
+
+/**
+ * From which values on something is an alert, and what to do then. The limits of bad units and of reallocated sectors are
+ * those at which studies of large populations saw disks fail (Ma et al., FAST 2015; Bairavasundaram et al., SIGMETRICS 2007).
+ */
+public final class AlertRules {
+    private static final long HOT = 55;
+    private static final long TOO_HOT = 65;
+
+    /** From so much on, so bad. */
+    private record Limit(long from, Severity severity) {}
+
+    private static final List<Limit> BAD_UNITS = List.of(
+            new Limit(1, Severity.WARNING),
+            new Limit(10, Severity.WARNING),
+            new Limit(50, Severity.DEGRADED),
+            new Limit(100, Severity.DEGRADED),
+            new Limit(200, Severity.REPLACE),
+            new Limit(500, Severity.CRITICAL));
+    private static final List<Limit> NEW_BAD_UNITS = List.of(new Limit(100, Severity.REPLACE));
+    private static final List<Limit> SPARE = List.of(
+            new Limit(50, Severity.WARNING), new Limit(80, Severity.CRITICAL), new Limit(90, Severity.CRITICAL));
+    private static final List<Limit> LOST = List.of(new Limit(1, Severity.CRITICAL), new Limit(10, Severity.CRITICAL));
+    private static final List<Limit> FAULTS = List.of(new Limit(1, Severity.WARNING), new Limit(10, Severity.DEGRADED));
+    private static final List<Limit> WEAK =
+            List.of(new Limit(100, Severity.WARNING), new Limit(1000, Severity.DEGRADED));
+    private static final List<Limit> ONCE = List.of(new Limit(1, Severity.CRITICAL));
+    private static final List<Limit> PENDING =
+            List.of(new Limit(1, Severity.WARNING), new Limit(50, Severity.DEGRADED));
+    private static final List<Limit> REALLOCATED = List.of(
+            new Limit(1, Severity.INFO),
+            new Limit(41, Severity.DEGRADED),
+            new Limit(200, Severity.REPLACE),
+            new Limit(500, Severity.CRITICAL));
+    private static final List<Limit> CRC = List.of(new Limit(1, Severity.INFO), new Limit(100, Severity.WARNING));
+    private static final List<Limit> HEAT =
+            List.of(new Limit(HOT, Severity.WARNING), new Limit(TOO_HOT, Severity.CRITICAL));
+    private static final List<Limit> WEAR = List.of(new Limit(90, Severity.WARNING), new Limit(100, Severity.REPLACE));
+
+    private final AlertBook book;
+
+    /** Writes into this book. */
+    public AlertRules(AlertBook book) {
+        this.book = book;
+    }
+
+    /** Takes what is known now. */
+    public void apply(Evidence known, long nowMillis) {
+        measure(
+                "bad-units",
+                known.badUnits(),
+                BAD_UNITS,
+                "bad units of 4096 bytes on main: copy what matters," + " see 'remap health' and 'remap impact'",
+                nowMillis);
+        measure(
+                "bad-units-growth",
+                known.newBadUnits(),
+                NEW_BAD_UNITS,
+                "bad units found within 30 days: replace main now",
+                nowMillis);
+        measure("weak-units", known.weakUnits(), WEAK, "units are slow or need retries: main gets worse", nowMillis);
+        measure(
+                "lost-sectors",
+                known.lostSectors(),
+                LOST,
+                "sectors have lost their content: see 'remap impact' for the files",
+                nowMillis);
+        measure(
+                "spare-used",
+                known.spareUsedPercent(),
+                SPARE,
+                "percent of the spare in use: add a spare or replace main",
+                nowMillis);
+        measure(
+                "device-faults",
+                known.deviceFaults(),
+                FAULTS,
+                "errors of a whole device in 24 hours: check cable and power",
+                nowMillis);
+        measure(
+                "flush-failed",
+                known.failedFlushes(),
+                ONCE,
+                "flushes failed in 24 hours: acknowledged writes may be lost," + " see 'remap status'",
+                nowMillis);
+        measure(
+                "no-redirection",
+                known.slots() > 0 && !known.redirects() ? 1 : 0,
+                ONCE,
+                "failing writes are not redirected: see 'remap status' for the metadata",
+                nowMillis);
+        known.smart().ifPresent(smart -> applySmart(smart, nowMillis));
+    }
+
+    private void applySmart(SmartReport smart, long nowMillis) {
+        measure(
+                "smart-failed",
+                smart.passed() ? 0 : 1,
+                ONCE,
+                "the drive says that it fails: replace it now",
+                nowMillis);
+        measure("smart-pending", smart.pending(), PENDING, "sectors are pending in the drive", nowMillis);
+        measure(
+                "smart-reallocated",
+                smart.reallocated(),
+                REALLOCATED,
+                "sectors were reallocated by the drive",
+                nowMillis);
+        measure(
+                "smart-uncorrectable",
+                smart.uncorrectable(),
+                PENDING,
+                "errors that the drive could not correct",
+                nowMillis);
+        measure("smart-crc", smart.crcErrors(), CRC, "errors of the link to the drive: change the cable", nowMillis);
+        measure(
+                "smart-warning",
+                smart.criticalWarning() > 0 ? 1 : 0,
+                ONCE,
+                "the controller of the drive gives a critical warning",
+                nowMillis);
+        measure("smart-wear", smart.percentUsed(), WEAR, "percent of the drive's life used", nowMillis);
+        measure("temperature", smart.temperature(), HEAT, "degrees Celsius: cool the drive", nowMillis);
+    }
+
+    private void measure(String key, long value, List<Limit> limits, String text, long nowMillis) {
+        Severity severity = null;
+        int step = 0;
+        for (int i = 0; i < limits.size(); i++) {
+            if (value >= limits.get(i).from) {
+                severity = limits.get(i).severity;
+                step = i + 1;
+            }
+        }
+        book.measure(key, severity, value, step, value + " " + text, nowMillis);
+    }
+}

@@ -1,0 +1,167 @@
+package io.remap.health.impact;
+
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.stream.Collectors;
+
+/**
+ * What stands in a partition, by the magic numbers of its superblock, and which commands name the files at a place. The
+ * file system itself is left to its own tools.
+ *
+ * @param kind as blkid names it; empty if it is not known
+ * @param blockBytes unit of the numbers that its tools take, 0 if they take bytes or there are none
+ */
+public record FileSystem(String kind, long blockBytes) {
+    /** What must be read of a partition to tell. */
+    static final int PROBE_BYTES = 68 << 10;
+
+    private static final int MAX_BLOCKS = 64;
+    private static final int MAX_RANGES = 8;
+    private static final String MOUNT = "MOUNTPOINT";
+
+    /** A range in bytes from the start of the partition. */
+    record Place(long startBytes, long lengthBytes) {}
+
+    /** Looks at the start of a partition; empty: it could not be read. */
+    static FileSystem of(Optional<ByteBuffer> start) {
+        if (start.isEmpty() || start.get().limit() < PROBE_BYTES) {
+            return new FileSystem("", 0);
+        }
+        ByteBuffer bytes = start.get();
+        if ((bytes.getShort(0x438) & 0xffff) == 0xef53 && bytes.getInt(0x418) <= 6 && bytes.getInt(0x418) >= 0) {
+            return new FileSystem("ext4", 1024L << bytes.getInt(0x418));
+        }
+        if (holds(bytes, 0, "XFSB")) {
+            return new FileSystem("xfs", 512);
+        }
+        if (holds(bytes, 0x10040, "_BHRfS_M")) {
+            return new FileSystem("btrfs", 0);
+        }
+        if (holds(bytes, 3, "NTFS    ")) {
+            int perCluster = bytes.get(13);
+            // A negative number is the exponent of a size beyond 64 KiB.
+            long sectors = perCluster > 0 ? perCluster : 1L << Math.min(16, -perCluster);
+            return new FileSystem("ntfs", (bytes.getShort(11) & 0xffff) * sectors);
+        }
+        if (holds(bytes, 3, "EXFAT   ")) {
+            return new FileSystem("exfat", 0);
+        }
+        if (holds(bytes, 82, "FAT32") || holds(bytes, 54, "FAT16") || holds(bytes, 54, "FAT12")) {
+            return new FileSystem("vfat", 0);
+        }
+        if (holds(bytes, 0, "LUKS\u00ba\u00be")) {
+            return new FileSystem("crypto_LUKS", 512);
+        }
+        if (holds(bytes, 512, "LABELONE")) {
+            return new FileSystem("LVM2_member", 512);
+        }
+        boolean swap = holds(bytes, 4086, "SWAPSPACE2");
+        return new FileSystem(swap ? "swap" : "", 0);
+    }
+
+    private static boolean holds(ByteBuffer bytes, int at, String magic) {
+        byte[] wanted = magic.getBytes(StandardCharsets.ISO_8859_1);
+        byte[] there = new byte[wanted.length];
+        bytes.duplicate().order(ByteOrder.LITTLE_ENDIAN).position(at).get(there);
+        return java.util.Arrays.equals(wanted, there);
+    }
+
+    /** The commands that name what stands at these places, one a line; {@code #} begins a remark. */
+    List<String> commands(String device, List<Place> places) {
+        return switch (kind) {
+            case "ext4" -> ext4(device, places);
+            case "xfs" -> xfs(places);
+            case "btrfs" -> btrfs(device, places);
+            case "ntfs" -> ntfs(device, places);
+            case "crypto_LUKS" ->
+                List.of(
+                        "# encrypted: open it, and subtract the payload offset ('cryptsetup luksDump " + device
+                                + "') from the bytes of the ranges; then look at what is inside",
+                        "cryptsetup luksDump " + device);
+            case "LVM2_member" ->
+                List.of(
+                        "# a part of a volume group: this tells which logical volume has which extents",
+                        "pvs --segments -o pv_name,pvseg_start,pvseg_size,seg_le_ranges " + device);
+            case "swap" -> List.of("# swap space: no files; 'swapoff " + device + "' and make it anew");
+            case "" -> List.of("# nothing that is known stands here, or its first blocks cannot be read");
+            default -> readAll();
+        };
+    }
+
+    /** Works for every file system that is mounted: whoever reads a damaged file gets an error. */
+    private static List<String> readAll() {
+        return List.of(
+                "# no tool of this file system names files by place: read them all, the damaged ones fail",
+                "find " + MOUNT
+                        + " -xdev -type f -exec sh -c 'cat \"$1\" > /dev/null || echo \"damaged: $1\"' _ {} ';'");
+    }
+
+    private List<Long> blocks(List<Place> places) {
+        List<Long> blocks = new ArrayList<>();
+        for (Place place : places) {
+            long last = (place.startBytes + place.lengthBytes - 1) / blockBytes;
+            for (long block = place.startBytes / blockBytes; block <= last && blocks.size() < MAX_BLOCKS; block++) {
+                if (blocks.isEmpty() || blocks.get(blocks.size() - 1) != block) {
+                    blocks.add(block);
+                }
+            }
+        }
+        return blocks;
+    }
+
+    private List<String> ext4(String device, List<Place> places) {
+        String numbers = blocks(places).stream().map(String::valueOf).collect(Collectors.joining(" "));
+        return List.of(
+                "# blocks of " + blockBytes + " bytes; the second column is the inode of each",
+                "debugfs -R 'icheck " + numbers + "' " + device,
+                "# with these inodes, which are the names:",
+                "debugfs -R 'ncheck INODE...' " + device);
+    }
+
+    private static List<String> xfs(List<Place> places) {
+        List<String> lines = new ArrayList<>();
+        lines.add("# mounted; in blocks of 512 bytes; the owner is an inode number");
+        for (Place place : places.subList(0, Math.min(MAX_RANGES, places.size()))) {
+            long first = place.startBytes / 512;
+            long last = (place.startBytes + place.lengthBytes - 1) / 512;
+            lines.add("xfs_io -r -c 'fsmap -v -d " + first + " " + last + "' " + MOUNT);
+        }
+        lines.add("# with this inode, which is the name:");
+        lines.add("find " + MOUNT + " -xdev -inum INODE");
+        return lines;
+    }
+
+    /** Its tools take addresses of a space of their own: the tree of chunks says which. */
+    private static List<String> btrfs(String device, List<Place> places) {
+        List<String> lines = new ArrayList<>();
+        lines.add("# the logical address of a place on the device, from the tree of chunks (devid 1)");
+        for (Place place : places.subList(0, Math.min(MAX_RANGES, places.size()))) {
+            lines.add(String.format(
+                    Locale.ROOT,
+                    "btrfs inspect-internal dump-tree -t chunk %s | awk -v p=%d '/CHUNK_ITEM/ {sub(/\\).*/, \"\", $6);"
+                            + " logical = $6} $1 == \"length\" {length_ = $2} $1 == \"stripe\" && $3 == \"devid\" && $4 == 1"
+                            + " && p >= $6 && p < $6 + length_ {printf \"%%.0f\\n\", logical + p - $6}'",
+                    device,
+                    place.startBytes));
+        }
+        lines.add("# with this address, mounted, which are the names:");
+        lines.add("btrfs inspect-internal logical-resolve LOGICAL " + MOUNT);
+        return lines;
+    }
+
+    private List<String> ntfs(String device, List<Place> places) {
+        List<String> lines = new ArrayList<>();
+        lines.add("# clusters of " + blockBytes + " bytes");
+        for (Place place : places.subList(0, Math.min(MAX_RANGES, places.size()))) {
+            long first = place.startBytes / blockBytes;
+            long last = (place.startBytes + place.lengthBytes - 1) / blockBytes;
+            lines.add("ntfscluster -c " + first + "-" + last + " " + device);
+        }
+        return lines;
+    }
+}

@@ -1,0 +1,88 @@
+package io.remap.health.record;
+
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * How a disk was at the end of each day that it was watched, for trends. At most {@link #MAX_DAYS} days, the oldest first.
+ * Thread-safe.
+ */
+public final class History implements Remembered {
+    static final int MAX_DAYS = 400;
+
+    /**
+     * One day.
+     *
+     * @param day days since 1970 UTC
+     * @param badUnits units of 4096 bytes found bad so far
+     * @param weakUnits units found weak so far
+     * @param usedSlots slots of the spare in use, or bad
+     * @param slowestNanos what 99 % of the scan's reads did not exceed
+     */
+    public record Day(long day, long badUnits, long weakUnits, long usedSlots, long slowestNanos) {}
+
+    private final Deque<Day> days = new ArrayDeque<>();
+
+    /** The number of a day. */
+    public static long dayOf(long millis) {
+        return TimeUnit.MILLISECONDS.toDays(millis);
+    }
+
+    /** How it is today; replaces what was said of today before. */
+    public synchronized void note(Day today) {
+        while (!days.isEmpty() && days.peekLast().day() >= today.day()) {
+            days.pollLast();
+        }
+        days.add(today);
+        if (days.size() > MAX_DAYS) {
+            days.poll();
+        }
+    }
+
+    /** All days, the oldest first. */
+    public synchronized List<Day> days() {
+        return List.copyOf(days);
+    }
+
+    /** Bad units that were found in the last so many days, as far as the disk was watched. */
+    public synchronized long badUnitsWithin(long lastDays) {
+        if (days.isEmpty()) {
+            return 0;
+        }
+        Day now = days.peekLast();
+        long before = -1;
+        for (Day day : days) {
+            if (before < 0 || day.day() <= now.day() - lastDays) {
+                before = day.badUnits();
+            }
+        }
+        return now.badUnits() - before;
+    }
+
+    @Override
+    public String word() {
+        return "day";
+    }
+
+    /** The newest first, as they weigh most. */
+    @Override
+    public synchronized List<String> lines() {
+        List<String> lines = new ArrayList<>();
+        days.descendingIterator()
+                .forEachRemaining(day -> lines.add(day.day() + " " + day.badUnits() + " " + day.weakUnits() + " "
+                        + day.usedSlots() + " " + day.slowestNanos()));
+        return lines;
+    }
+
+    @Override
+    public synchronized void restore(String[] words) {
+        long[] n = java.util.Arrays.stream(words).mapToLong(Long::parseLong).toArray();
+        Day day = new Day(n[0], n[1], n[2], n[3], n[4]);
+        if (days.size() < MAX_DAYS && (days.isEmpty() || day.day() < days.peek().day())) {
+            days.addFirst(day);
+        }
+    }
+}

@@ -1,0 +1,333 @@
+package io.remap.health;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.remap.api.Errno;
+import io.remap.api.Refusal;
+import io.remap.api.Settings;
+import io.remap.api.spi.CommandArguments;
+import io.remap.api.spi.Feature;
+import io.remap.api.spi.FeatureCommand;
+import io.remap.testkit.SimScheduler;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.NavigableSet;
+import java.util.SplittableRandom;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+/** The scan, the alerts and what they remember, in virtual time over a disk without content. */
+class HealthMonitorTest {
+    private static final long GIB = 1L << 30;
+    private static final long MINUTE = TimeUnit.MINUTES.toNanos(1);
+    private static final long UNITS_PER_SEGMENT = 256;
+
+    private final long seed = Long.getLong("remap.seed", 5);
+    private final SimScheduler time = new SimScheduler(new SplittableRandom(seed));
+    private final Map<String, String> chosen = new HashMap<>(Map.of("smart.program", "off"));
+    private WatchedDiskDouble disk = new WatchedDiskDouble(time, 2 * GIB);
+    private Feature health;
+
+    @AfterEach
+    void tearDown() {
+        time.close();
+    }
+
+    private void start() throws Refusal {
+        health = new HealthMonitorProvider()
+                .open(disk, time.environment(new SplittableRandom(seed)), new Settings(chosen));
+    }
+
+    private void runFor(long nanos) {
+        long end = time.nanoTime() + nanos;
+        time.schedule(() -> {}, TimeUnit.NANOSECONDS.toMillis(nanos));
+        time.runUntil(() -> time.nanoTime() >= end);
+    }
+
+    private Map<?, ?> call(String name, Map<String, Object> arguments) throws Refusal {
+        for (FeatureCommand command : health.commands()) {
+            if (command.name().equals(name)) {
+                return (Map<?, ?>) command.body().run(new Given(arguments));
+            }
+        }
+        throw new AssertionError("no command " + name);
+    }
+
+    private Map<?, ?> call(String name) throws Refusal {
+        return call(name, Map.of());
+    }
+
+    private record Given(Map<String, Object> values) implements CommandArguments {
+        @Override
+        public boolean has(String name) {
+            return values.containsKey(name);
+        }
+
+        @Override
+        public String text(String name) {
+            return values.get(name).toString();
+        }
+
+        @Override
+        public String text(String name, String otherwise) {
+            return has(name) ? text(name) : otherwise;
+        }
+
+        @Override
+        public long number(String name, long min, long max) {
+            return ((Number) values.get(name)).longValue();
+        }
+
+        @Override
+        public long number(String name, long min, long max, long otherwise) {
+            return has(name) ? number(name, min, max) : otherwise;
+        }
+
+        @Override
+        public boolean flag(String name) {
+            return Boolean.TRUE.equals(values.get(name));
+        }
+    }
+
+    private Map<?, ?> runPass() throws Refusal {
+        call("scan.start", Map.of("restart", true));
+        for (int i = 0; i < 100_000; i++) {
+            runFor(10 * MINUTE);
+            Map<?, ?> status = call("scan.status");
+            if (status.get("last") instanceof Map<?, ?> last) {
+                return last;
+            }
+        }
+        throw new AssertionError("no end of the pass, seed " + seed + ": " + call("scan.status"));
+    }
+
+    /** Bursts as the studies found them: Pareto lengths, within 10 MB of each other. */
+    private void burst(NavigableSet<Long> units, long count, SplittableRandom random) {
+        long all = disk.traits().sizeBytes() / 4096;
+        while (units.size() < count) {
+            long center = random.nextLong(all);
+            for (int run = 1 + random.nextInt(4); run > 0 && units.size() < count; run--) {
+                long first = Math.max(0, Math.min(all - 1, center + random.nextLong(-2560, 2560)));
+                long length = (long) Math.min(1000, Math.pow(random.nextDouble(), -1 / 1.1));
+                for (long unit = first; unit < Math.min(all, first + length) && units.size() < count; unit++) {
+                    if (!disk.bad.contains(unit) && !disk.slow.contains(unit)) {
+                        units.add(unit);
+                    }
+                }
+            }
+        }
+    }
+
+    @Test
+    void onePassFindsAllLatentErrorsAndMovesAllWeakSectors() throws Exception {
+        disk = new WatchedDiskDouble(time, 32 * GIB);
+        SplittableRandom random = new SplittableRandom(seed);
+        burst(disk.bad, 10_000, random);
+        burst(disk.slow, 1_000, random);
+        chosen.put("scan.moves-per-hour", "100000");
+        chosen.put("scan.moves-per-day", "100000");
+        start();
+        Map<?, ?> last = runPass();
+        assertEquals(disk.bad, disk.known, "unreadable units found, seed " + seed);
+        assertEquals(disk.slow, disk.moved, "weak units moved, seed " + seed);
+        assertEquals(0L, last.get("leftOutBytes"));
+        Map<?, ?> report = call("health");
+        assertEquals(10_000L, report.get("badUnits"));
+        assertEquals(1_000L, report.get("weakUnits"));
+        System.out.println(
+                "suite: scrub of 32 GiB: 10000 of 10000 latent units found and 1000 of 1000 weak units moved in "
+                        + disk.readNanos.size() + " reads, " + disk.judgements + " verdicts");
+    }
+
+    @Test
+    void whatNeedsARetryIsMovedWhileItCanBeRead() throws Exception {
+        disk.flaky.add(5000L);
+        start();
+        runPass();
+        assertEquals(disk.flaky, disk.moved);
+        assertTrue(disk.known.isEmpty(), "nothing is unreadable");
+    }
+
+    @Test
+    void noMoreThanTheBudgetIsMovedAndNothingInMaintenance() throws Exception {
+        for (long unit = 0; unit < 40; unit++) {
+            disk.flaky.add(unit * 1000);
+        }
+        chosen.put("scan.moves-per-hour", "10");
+        start();
+        call("maintenance", Map.of("seconds", 3600));
+        call("scan.start", Map.of("restart", true));
+        runFor(50 * MINUTE);
+        assertEquals(0, disk.moved.size(), "moved in maintenance");
+        assertEquals(40, call("scan.status").get("weakWaiting"));
+        runFor(20 * MINUTE);
+        assertEquals(10, disk.moved.size(), "moved in the first hour after it");
+        runFor(300 * MINUTE);
+        assertEquals(40, disk.moved.size(), "moved in the end");
+    }
+
+    @Test
+    void aKillInTheMidstCostsLittleAndThePassGoesOn() throws Exception {
+        start();
+        call("scan.start", Map.of("rateBytesPerSecond", 1L << 20));
+        runFor(15 * MINUTE);
+        long before = ((Number) call("scan.status").get("segmentsDone")).longValue();
+        time.crash();
+        disk.readSegments.clear();
+        start();
+        Map<?, ?> after = call("scan.status");
+        long resumed = ((Number) after.get("segmentsDone")).longValue();
+        assertTrue(resumed <= before && before - resumed <= 61, "from " + before + " to " + resumed);
+        assertEquals(1L, after.get("pass"));
+        runFor(30 * MINUTE);
+        assertTrue(call("scan.status").get("last") instanceof Map, "the pass came to its end");
+        assertTrue(
+                disk.readSegments.size() <= 2048 - resumed + 300, "segments read again: " + disk.readSegments.size());
+    }
+
+    @Test
+    void pauseStandsStillAlsoOverARestartAndResumeGoesOn() throws Exception {
+        start();
+        call("scan.start", Map.of("rateBytesPerSecond", 1L << 20));
+        runFor(5 * MINUTE);
+        call("scan.pause");
+        runFor(MINUTE);
+        int reads = disk.readSegments.size();
+        runFor(60 * MINUTE);
+        assertEquals(reads, disk.readSegments.size(), "reads while it is paused");
+        assertThrows(Refusal.class, () -> call("scan.pause"));
+        time.crash();
+        start();
+        runFor(60 * MINUTE);
+        assertEquals(reads, disk.readSegments.size(), "reads after the restart");
+        call("scan.resume");
+        runFor(5 * MINUTE);
+        assertTrue(disk.readSegments.size() >= reads + 250, "reads after it goes on");
+        call("scan.cancel");
+        runFor(MINUTE);
+        assertEquals("cancelled", call("scan.status").get("state"));
+    }
+
+    @Test
+    void aPassThatNobodyAskedForTakesItsDays() throws Exception {
+        start();
+        runFor(TimeUnit.DAYS.toNanos(7));
+        double half = ((Number) call("scan.status").get("percent")).doubleValue();
+        assertTrue(half > 45 && half < 55, "after 7 of 14 days: " + half + " %");
+        runFor(TimeUnit.DAYS.toNanos(8));
+        assertEquals(2L, call("scan.status").get("pass"));
+    }
+
+    @Test
+    void theSurroundingsOfAClientsErrorAreReadWithinAMinute() throws Exception {
+        start();
+        long segment = 777;
+        disk.clientMeets(segment * UNITS_PER_SEGMENT + 5);
+        runFor(MINUTE);
+        assertEquals(
+                java.util.stream.LongStream.rangeClosed(segment - 10, segment + 10)
+                        .boxed()
+                        .collect(Collectors.toSet()),
+                java.util.Set.copyOf(disk.readSegments));
+    }
+
+    @Test
+    void busyClientsGoFirstButNotForEver() throws Exception {
+        start();
+        disk.outstanding = 1;
+        call("scan.start", Map.of());
+        runFor(MINUTE);
+        int busy = disk.readSegments.size();
+        assertTrue(busy >= 50 && busy <= 62, "reads in a busy minute: " + busy);
+        disk.outstanding = 0;
+        runFor(5_000_000_000L);
+        assertTrue(
+                disk.readSegments.size() - busy > 300,
+                "reads in five idle seconds: " + (disk.readSegments.size() - busy));
+    }
+
+    @Test
+    void aDeviceThatIsAwayCountsAgainstNoSector() throws Exception {
+        start();
+        for (int errno : List.of(Errno.ENODEV, Errno.EIO)) {
+            disk.goneErrno = errno;
+            call("scan.start", Map.of("restart", true));
+            runFor(10 * MINUTE);
+            assertTrue(disk.readSegments.size() < 200, "reads of a device that is away: " + disk.readSegments.size());
+            assertFalse(call("scan.status").get("trouble").toString().isEmpty());
+            assertEquals(0L, call("health").get("badUnits"));
+            disk.goneErrno = 0;
+            disk.readSegments.clear();
+        }
+        runPass();
+        assertEquals(0L, call("health").get("badUnits"));
+        assertTrue(disk.known.isEmpty() && disk.moved.isEmpty());
+    }
+
+    @Test
+    void alertsTellOfGrowthAndWhatIsKnownStaysQuiet() throws Exception {
+        start();
+        runFor(MINUTE);
+        assertEquals(List.of(), call("alerts.list").get("alerts"));
+        disk.clientMeets(10);
+        runFor(MINUTE);
+        assertEquals(1, disk.notes.size(), disk.notes.toString());
+        Map<?, ?> alert = (Map<?, ?>) ((List<?>) call("alerts.list").get("alerts")).get(0);
+        assertEquals("bad-units", alert.get("key"));
+        assertEquals("warning", alert.get("severity"));
+        call("alerts.ack", Map.of("id", alert.get("id")));
+        runFor(10 * MINUTE);
+        assertEquals(1, disk.notes.size(), disk.notes.toString());
+        disk.clientMeets(100_000);
+        runFor(MINUTE);
+        assertEquals(2, disk.notes.size(), disk.notes.toString());
+        call("alerts.baseline");
+        time.crash();
+        start();
+        runFor(10 * MINUTE);
+        assertEquals(2, disk.notes.size(), "told again after a restart: " + disk.notes);
+        assertEquals(0L, call("health").get("openAlerts"));
+    }
+
+    @Test
+    void theSpareIsToldOfAtEachLimit() throws Exception {
+        start();
+        for (int percent : List.of(49, 51, 81, 91)) {
+            disk.freeSlots = (1L << 20) * (100 - percent) / 100;
+            runFor(2 * MINUTE);
+        }
+        assertEquals(3, disk.notes.size(), disk.notes.toString());
+        assertTrue(disk.notes.get(2).startsWith("critical open: 91 percent of the spare"), disk.notes.get(2));
+        disk.freeSlots = 1 << 20;
+        runFor(2 * MINUTE);
+        assertTrue(disk.notes.get(3).startsWith("critical resolved"), disk.notes.toString());
+    }
+
+    @Test
+    void aScannerThatIsTurnedOffReadsNothing() throws Exception {
+        chosen.put("scan.enabled", "off");
+        start();
+        disk.clientMeets(5);
+        runFor(TimeUnit.DAYS.toNanos(2));
+        assertEquals(List.of(), disk.readSegments);
+        assertEquals("absent (turned off)", health.status().parts().get(0).text());
+    }
+
+    @Test
+    void nothingIsReadAfterItIsClosed() throws Exception {
+        start();
+        call("scan.start", Map.of());
+        runFor(MINUTE);
+        health.close();
+        runFor(MINUTE);
+        int reads = disk.readSegments.size();
+        time.runUntilIdle();
+        assertEquals(reads, disk.readSegments.size());
+    }
+}

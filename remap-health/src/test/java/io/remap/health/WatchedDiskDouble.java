@@ -1,0 +1,206 @@
+package io.remap.health;
+
+import io.remap.api.DeviceException;
+import io.remap.api.DeviceTraits;
+import io.remap.api.DiskError;
+import io.remap.api.DiskTraits;
+import io.remap.api.Errno;
+import io.remap.api.Place;
+import io.remap.api.SectorRange;
+import io.remap.api.spi.WatchedDisk;
+import io.remap.testkit.SimScheduler;
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.NavigableSet;
+import java.util.TreeSet;
+import java.util.function.Consumer;
+
+/** A disk without content in virtual time: units are bad, slow or neither, and every read takes its time. */
+public final class WatchedDiskDouble implements WatchedDisk {
+    public static final int SECTOR = 512;
+    private static final int UNIT_SECTORS = Place.UNIT_BYTES / SECTOR;
+    private static final long READ_NANOS = 7_000_000;
+    private static final long SLOW_NANOS = 2_000_000_000L;
+
+    private final SimScheduler time;
+    private final long sizeBytes;
+
+    /** Units that cannot be read, that need a retry, and that read slowly. */
+    public final NavigableSet<Long> bad = new TreeSet<>();
+
+    public final NavigableSet<Long> flaky = new TreeSet<>();
+    public final NavigableSet<Long> slow = new TreeSet<>();
+    /** What the disk knows as unreadable, and what was moved. */
+    public final NavigableSet<Long> known = new TreeSet<>();
+
+    public final NavigableSet<Long> moved = new TreeSet<>();
+    /** Segments of 1 MiB in which a read began, in order, and when. */
+    public final List<Long> readSegments = new ArrayList<>();
+
+    public final List<Long> readNanos = new ArrayList<>();
+    public final List<String> notes = new ArrayList<>();
+
+    public int goneErrno;
+    public long outstanding;
+    public long requests;
+    public long judgements;
+    public long freeSlots = 1 << 20;
+    public long lost;
+    private byte[] memory = {};
+    private TroubleListener listener;
+
+    public WatchedDiskDouble(SimScheduler time, long sizeBytes) {
+        this.time = time;
+        this.sizeBytes = sizeBytes;
+    }
+
+    private static long firstUnit(SectorRange range) {
+        return range.firstSector() / UNIT_SECTORS;
+    }
+
+    private static long endUnit(SectorRange range) {
+        return (range.endSector() + UNIT_SECTORS - 1) / UNIT_SECTORS;
+    }
+
+    private static NavigableSet<Long> in(NavigableSet<Long> units, SectorRange range) {
+        return units.subSet(firstUnit(range), true, endUnit(range), false);
+    }
+
+    /** A client meets an unreadable unit. */
+    public void clientMeets(long unit) {
+        known.add(unit);
+        listener.met(Trouble.UNREADABLE, new SectorRange(unit * UNIT_SECTORS, UNIT_SECTORS));
+    }
+
+    @Override
+    public String name() {
+        return "disk";
+    }
+
+    @Override
+    public DiskTraits traits() {
+        return new DiskTraits(sizeBytes, SECTOR, Place.UNIT_BYTES, false, true);
+    }
+
+    @Override
+    public String mainName() {
+        return "/dev/double";
+    }
+
+    @Override
+    public DeviceTraits mainTraits() {
+        return new DeviceTraits(sizeBytes, SECTOR, Place.UNIT_BYTES, SECTOR, true, false, true, false, false);
+    }
+
+    @Override
+    public Probeable probeable(SectorRange range) {
+        NavigableSet<Long> elsewhere = new TreeSet<>(in(known, range));
+        elsewhere.addAll(in(moved, range));
+        List<SectorRange> ranges = new ArrayList<>();
+        long at = range.firstSector();
+        for (long unit : elsewhere) {
+            long from = Math.max(at, unit * UNIT_SECTORS);
+            if (from > at) {
+                ranges.add(new SectorRange(at, from - at));
+            }
+            at = Math.min(range.endSector(), (unit + 1) * UNIT_SECTORS);
+        }
+        if (at < range.endSector()) {
+            ranges.add(new SectorRange(at, range.endSector() - at));
+        }
+        return new Probeable(ranges, false);
+    }
+
+    @Override
+    public void probe(SectorRange range) throws DeviceException {
+        readSegments.add(range.firstSector() * SECTOR >> 20);
+        readNanos.add(time.nanoTime());
+        time.sleep(READ_NANOS);
+        if (goneErrno != 0) {
+            throw new DeviceException("double", "read", 0, 0, goneErrno);
+        }
+        if (!in(slow, range).isEmpty()) {
+            time.sleep(SLOW_NANOS);
+        }
+        if (!in(bad, range).isEmpty() || !in(flaky, range).isEmpty()) {
+            throw new DeviceException("double", "read", range.firstSector() * SECTOR, 0, Errno.EIO);
+        }
+    }
+
+    @Override
+    public void judge(SectorRange range, Consumer<Judgement> done) {
+        judgements++;
+        time.execute(() -> {
+            Judgement judgement = Judgement.READABLE;
+            if (goneErrno != 0) {
+                judgement = Judgement.UNDECIDED;
+            } else if (!in(bad, range).isEmpty()) {
+                known.addAll(in(bad, range));
+                judgement = Judgement.UNREADABLE;
+                listener.met(Trouble.UNREADABLE, range);
+            }
+            done.accept(judgement);
+        });
+    }
+
+    @Override
+    public void relocate(SectorRange range, Consumer<DiskError> done) {
+        time.execute(() -> {
+            boolean reads = in(bad, range).isEmpty();
+            if (reads) {
+                for (long unit = firstUnit(range); unit < endUnit(range); unit++) {
+                    moved.add(unit);
+                    freeSlots--;
+                }
+            }
+            done.accept(reads ? DiskError.NONE : DiskError.IO);
+        });
+    }
+
+    @Override
+    public void read(SectorRange range, ReadListener done) {
+        time.execute(() -> done.ended(DiskError.NONE, ByteBuffer.allocate((int) range.lengthSectors() * SECTOR)));
+    }
+
+    @Override
+    public ClientLoad load() {
+        return new ClientLoad(requests, outstanding);
+    }
+
+    @Override
+    public Figures figures() {
+        return new Figures(moved.size() * 8L, known.size() * 8L, lost, 1 << 20, freeSlots, 0, true);
+    }
+
+    @Override
+    public List<Damage> damage(long firstSector, int limit) {
+        return known.stream()
+                .limit(limit)
+                .map(unit -> new Damage(new SectorRange(unit * UNIT_SECTORS, UNIT_SECTORS), false))
+                .toList();
+    }
+
+    @Override
+    public void listen(TroubleListener newListener) {
+        listener = newListener;
+    }
+
+    @Override
+    public byte[] memory() {
+        return memory.clone();
+    }
+
+    @Override
+    public void remember(byte[] state) {
+        if (state.length > MAX_MEMORY_BYTES) {
+            throw new IllegalArgumentException("too much to remember: " + state.length);
+        }
+        memory = state.clone();
+    }
+
+    @Override
+    public void note(String what) {
+        notes.add(what);
+    }
+}

@@ -1,0 +1,86 @@
+package io.remap.health.alert;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.remap.api.Environment;
+import io.remap.testkit.RealEnvironment;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.List;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import java.util.function.BooleanSupplier;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The hook with real programs. */
+class HookTest {
+    private static final long PATIENCE_SECONDS = 60;
+
+    private final ScheduledExecutorService threads = Executors.newScheduledThreadPool(2);
+    private final Environment environment = RealEnvironment.on(threads);
+
+    @TempDir
+    Path directory;
+
+    @AfterEach
+    void tearDown() {
+        threads.shutdownNow();
+    }
+
+    private Hook hook(String script, long timeoutMillis) throws IOException {
+        Path program = directory.resolve("hook");
+        Files.writeString(program, "#!/bin/sh\n" + script);
+        Files.setPosixFilePermissions(program, PosixFilePermissions.fromString("rwx------"));
+        return new Hook(environment, program.toString(), timeoutMillis, "disk", "/dev/sdx");
+    }
+
+    private static Alert alert(long id) {
+        return new Alert(id, "spare-used", Severity.CRITICAL, Alert.State.OPEN, 81, 2, -1, 5000, 5000, "81 percent");
+    }
+
+    private static void await(BooleanSupplier condition, String what) throws InterruptedException {
+        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(PATIENCE_SECONDS);
+        var pause = new java.util.concurrent.CountDownLatch(1);
+        while (!condition.getAsBoolean()) {
+            assertTrue(System.nanoTime() < end, what);
+            assertTrue(!pause.await(20, TimeUnit.MILLISECONDS));
+        }
+    }
+
+    @Test
+    void givesWhatSmartdGivesToItsScripts() throws Exception {
+        Path out = directory.resolve("out");
+        Hook hook = hook(
+                "echo \"$SMARTD_DEVICE|$SMARTD_FAILTYPE|$SMARTD_TFIRSTEPOCH|$SMARTD_MESSAGE|$REMAP_SEVERITY|$REMAP_STATE\" >> "
+                        + out + ".new; mv " + out + ".new " + out,
+                10_000);
+        hook.tell(alert(1));
+        await(() -> Files.exists(out), "the hook ran");
+        assertEquals(
+                List.of("/dev/sdx|spare-used|5|disk disk, critical (raised): 81 percent|critical|raised"),
+                Files.readAllLines(out));
+        await(() -> hook.failure().isEmpty(), "it went well");
+    }
+
+    @Test
+    void oneThatHangsIsKilledWithItsChildrenAndTheNextRuns() throws Exception {
+        Path ran = directory.resolve("ran");
+        Hook hook = hook("[ $REMAP_ALERT_ID = 1 ] && sleep 1000; touch " + ran, 200);
+        hook.tell(alert(1));
+        hook.tell(alert(2));
+        await(() -> Files.exists(ran), "the second run came to its end");
+    }
+
+    @Test
+    void oneThatIsNotThereIsNamed() throws Exception {
+        Hook hook = new Hook(environment, "/nonexistent/hook", 1000, "disk", "main");
+        hook.tell(alert(1));
+        await(() -> hook.failure().contains("/nonexistent/hook"), "the failure is told");
+    }
+}

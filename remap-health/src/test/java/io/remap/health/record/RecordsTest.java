@@ -1,0 +1,96 @@
+package io.remap.health.record;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.remap.health.record.RegionRecords.Finding;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+import java.util.SplittableRandom;
+import org.junit.jupiter.api.Test;
+
+/** What is kept is bounded, and comes back as it was. */
+class RecordsTest {
+    private static void copy(Remembered from, Remembered to) {
+        Notebook writer = new Notebook("disk", 1 << 20, List.of(from));
+        new Notebook("disk", 1 << 20, List.of(to)).read(writer.write());
+    }
+
+    @Test
+    void quantilesAreRightWithinAFifth() {
+        LatencyHistogram histogram = new LatencyHistogram("latency");
+        for (long millis = 1; millis <= 1000; millis++) {
+            histogram.add(millis * 1_000_000);
+        }
+        for (double quantile : List.of(0.1, 0.5, 0.9, 0.99)) {
+            double millis = histogram.quantileNanos(quantile) / 1e6;
+            assertTrue(millis >= 1000 * quantile && millis <= 1250 * quantile, quantile + ": " + millis);
+        }
+        LatencyHistogram restored = new LatencyHistogram("latency");
+        copy(histogram, restored);
+        assertEquals(histogram.lines(), restored.lines());
+        assertEquals(1000, restored.count());
+    }
+
+    @Test
+    void theWorstRegionsStayAndTheTotalsCountAll() {
+        RegionRecords records = new RegionRecords();
+        records.add(7, Finding.UNREADABLE, 100, 1);
+        for (long region = 1000; region < 3000; region++) {
+            records.add(region, Finding.SLOW, 8, region);
+        }
+        assertEquals(7, records.worst(1).get(0).region());
+        assertEquals(RegionRecords.MAX_REGIONS, records.worst(10_000).size());
+        assertEquals(16_000, records.total().slow());
+        RegionRecords restored = new RegionRecords();
+        copy(records, restored);
+        assertEquals(records.worst(10_000), restored.worst(10_000));
+        assertEquals(records.total(), restored.total());
+    }
+
+    @Test
+    void growthIsThatOfTheLastDays() {
+        History history = new History();
+        for (long day = 0; day < 500; day++) {
+            history.note(new History.Day(day, day < 480 ? 10 : 10 + (day - 479) * 5, 0, 0, 0));
+        }
+        assertEquals(History.MAX_DAYS, history.days().size());
+        assertEquals(100, history.badUnitsWithin(30));
+        assertEquals(50, history.badUnitsWithin(10));
+        History restored = new History();
+        copy(history, restored);
+        assertEquals(history.days(), restored.days());
+    }
+
+    @Test
+    void noiseIsLeftOutAndTheRestIsTaken() {
+        RegionRecords records = new RegionRecords();
+        records.add(7, Finding.UNREADABLE, 3, 1);
+        Notebook writer = new Notebook("disk", 1 << 20, List.of(records));
+        String whole = new String(writer.write(), StandardCharsets.US_ASCII);
+        SplittableRandom random = new SplittableRandom(3);
+        byte[] noise = new byte[500];
+        for (int i = 0; i < 200; i++) {
+            random.nextBytes(noise);
+            byte[] saved = (whole + "region x y\nregion 5\n" + new String(noise, StandardCharsets.US_ASCII))
+                    .getBytes(StandardCharsets.US_ASCII);
+            RegionRecords restored = new RegionRecords();
+            new Notebook("disk", 1 << 20, List.of(restored)).read(saved);
+            assertEquals(records.worst(5), restored.worst(5));
+        }
+    }
+
+    @Test
+    void whereThereIsTooMuchTheLeastIsLeftOut() {
+        RegionRecords records = new RegionRecords();
+        for (long region = 0; region < 500; region++) {
+            records.add(region, Finding.UNREADABLE, region + 1, 1);
+        }
+        Notebook small = new Notebook("disk", 1000, List.of(records));
+        assertTrue(small.write().length <= 1000);
+        RegionRecords restored = new RegionRecords();
+        new Notebook("disk", 1000, List.of(restored)).read(small.write());
+        assertEquals(499, restored.worst(1).get(0).region());
+        assertEquals(records.total(), restored.total());
+    }
+}
