@@ -35,7 +35,7 @@ is_json() {
 test_a_scan_finds_what_is_bad_and_moves_what_is_weak() {
     printf '%s\n' '100M 8192 read-and-write-bad' '50M 4096 slow 400' '150M 512 transient 3' > faults
     start_sick
-    assert_contains "$("$remap" scan start disk --watch)" "256 MiB read"
+    assert_contains "$("$remap" scan start disk --watch)" "256.0 MiB read"
     is_json = completed "'completed' if d['last'] else 'none'" "$remap" scan status disk ||
         fail "the pass has no end: $("$remap" scan status disk)"
     assert_equal 16 "$(status_number disk unreadableSectors)" "unreadable sectors"
