@@ -114,7 +114,7 @@ public final class WatchedDiskDouble implements WatchedDisk {
 
     @Override
     public void probe(SectorRange range) throws DeviceException {
-        readSegments.add(range.firstSector() * SECTOR >> 20);
+        readSegments.add((range.firstSector() * SECTOR) >> 20);
         readNanos.add(time.nanoTime());
         time.sleep(READ_NANOS);
         if (goneErrno != 0) {
