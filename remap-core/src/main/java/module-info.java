@@ -20,6 +20,7 @@ module io.remap.core {
 
     exports io.remap.core;
     exports io.remap.core.disk;
+    exports io.remap.core.sim;
 
     uses io.remap.api.spi.BlockDeviceProvider;
     uses io.remap.api.spi.BufferPoolProvider;
@@ -34,7 +35,7 @@ module io.remap.core {
     provides io.remap.api.spi.BlockDeviceProvider with
             io.remap.core.device.FileDeviceProvider,
             io.remap.core.device.MemoryDeviceProvider,
-            io.remap.core.device.SimDeviceProvider;
+            io.remap.core.sim.SimDeviceProvider;
     provides io.remap.api.spi.BufferPoolProvider with
             io.remap.core.io.PlainBufferPoolProvider;
     provides io.remap.api.spi.FaultPolicyProvider with

@@ -71,7 +71,7 @@ final class AssembleCommand extends Verb {
         String[] arguments = arguments(pair).toArray(String[]::new);
         CommandLine serve = Main.commandLine(arguments);
         int status = serve.execute(arguments);
-        ((ServeCommand) serve.getSubcommands().get(ServeCommand.NAME).getCommand()).finished(status);
+        Main.finished(serve, status);
         return status;
     }
 

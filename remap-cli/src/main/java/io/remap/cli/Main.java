@@ -23,11 +23,16 @@ final class Main {
         }
         CommandLine commandLine = commandLine(args);
         int status = commandLine.execute(args);
-        CommandLine serve = commandLine.getSubcommands().get(ServeCommand.NAME);
-        if (serve != null) {
-            ((ServeCommand) serve.getCommand()).finished(status);
-        }
+        finished(commandLine, status);
         System.exit(status);
+    }
+
+    /** Tells those that run until a signal that they are over; a signal that comes later ends with this status. */
+    static void finished(CommandLine commandLine, int status) {
+        if (commandLine.getCommand() instanceof Foreground.Command command) {
+            command.foreground().finished(status);
+        }
+        commandLine.getSubcommands().values().forEach(inner -> finished(inner, status));
     }
 
     /**

@@ -64,7 +64,8 @@ final class RemapCommand extends Verb {
             ScanCommand.class,
             ImpactCommand.class,
             DevicesCommand.class,
-            PluginsCommand.class);
+            PluginsCommand.class,
+            SimCommand.class);
 
     @Option(
             names = {"-V", "--version"},

@@ -29,8 +29,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.TimeUnit;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -54,7 +52,7 @@ import picocli.CommandLine.Parameters;
             "  remap serve disk.img --socket /run/me/disk.sock --listen 127.0.0.1:10809",
             ""
         })
-final class ServeCommand extends Verb {
+final class ServeCommand extends Verb implements Foreground.Command {
     static final String NAME = "serve";
 
     /** The line that says that clients can connect. */
@@ -63,8 +61,6 @@ final class ServeCommand extends Verb {
     static final String STOPPED = "stopped; everything is flushed and saved";
 
     private static final long STOP_MILLIS = 30_000;
-    /** After this a stop that hangs on a device ends with a status of failure. */
-    private static final long STOP_HARD_MILLIS = 60_000;
 
     /** A process id, and a line feed. */
     private static final long MAX_PID_FILE_BYTES = 32;
@@ -185,8 +181,7 @@ final class ServeCommand extends Verb {
             description = "Write a line to this file descriptor when clients can connect.")
     Integer readyDescriptor;
 
-    private final CompletableFuture<String> stopAsked = new CompletableFuture<>();
-    private final CompletableFuture<Integer> ended = new CompletableFuture<>();
+    private final Foreground foreground = new Foreground();
 
     /** Made by picocli. */
     ServeCommand() {}
@@ -195,27 +190,13 @@ final class ServeCommand extends Verb {
     int run() throws Exception {
         ServiceSpec service = specification();
         checkAnnouncements();
-        Runtime.getRuntime().addShutdownHook(new Thread(this::onSignal, "remap-stop"));
+        foreground.begin();
         return serve(service);
     }
 
-    /** Tells that the command is over and its message was printed; a signal that came meanwhile ends with its status. */
-    void finished(int status) {
-        ended.complete(status);
-    }
-
-    /**
-     * Runs on SIGTERM, SIGINT and SIGHUP, beside the thread that serves, and also when that one has ended by itself. A
-     * Java process that ends by a signal has a status of its own, so this ends it with ours.
-     */
-    private void onSignal() {
-        if (ended.isDone()) {
-            return;
-        }
-        stopAsked.complete("signal");
-        int status = ended.completeOnTimeout(ExitStatus.DEVICE_FAILED, STOP_HARD_MILLIS, TimeUnit.MILLISECONDS)
-                .join();
-        Runtime.getRuntime().halt(status);
+    @Override
+    public Foreground foreground() {
+        return foreground;
     }
 
     private int serve(ServiceSpec specification) throws Exception {
@@ -223,9 +204,9 @@ final class ServeCommand extends Verb {
             Service service = Service.start(Providers.load(), specification, system.environment());
             boolean inTime;
             try {
-                var unused = service.stopRequested().thenRun(() -> stopAsked.complete("remap stop"));
+                var unused = service.stopRequested().thenRun(() -> foreground.stop("remap stop"));
                 announce(service.status());
-                String why = stopAsked.join();
+                String why = foreground.awaitStop();
                 out().println("stopping (" + why + ")");
                 out().flush();
             } finally {

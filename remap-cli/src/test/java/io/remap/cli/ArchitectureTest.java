@@ -104,7 +104,7 @@ class ArchitectureTest {
             assertEquals(false, descriptor.isOpen(), feature);
         }
         assertEquals(Set.of("io.remap.api", "io.remap.api.listen", "io.remap.api.spi"), exported("api"));
-        assertEquals(Set.of("io.remap.core", "io.remap.core.disk"), exported("core"));
+        assertEquals(Set.of("io.remap.core", "io.remap.core.disk", "io.remap.core.sim"), exported("core"));
         assertEquals(Set.of(), exported("cli"));
     }
 

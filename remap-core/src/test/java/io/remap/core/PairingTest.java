@@ -25,7 +25,7 @@ import io.remap.api.spi.SpareContent;
 import io.remap.api.spi.SparePlan;
 import io.remap.core.device.FileDeviceProvider;
 import io.remap.core.device.MemoryDeviceProvider;
-import io.remap.core.device.SimDeviceProvider;
+import io.remap.core.sim.SimDeviceProvider;
 import io.remap.testkit.MemoryMetadata;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;

@@ -9,11 +9,11 @@ import java.util.Set;
 import java.util.TreeSet;
 
 /** The {@code key=value} pairs of a device URI, read with one clear line for each mistake. */
-final class DeviceParameters {
+public final class DeviceParameters {
     private final DeviceUri uri;
 
     /** Refuses keys that nobody knows. */
-    DeviceParameters(DeviceUri uri, Set<String> known) throws Refusal {
+    public DeviceParameters(DeviceUri uri, Set<String> known) throws Refusal {
         this.uri = uri;
         for (String key : uri.parameters().keySet()) {
             if (!known.contains(key)) {
@@ -22,19 +22,19 @@ final class DeviceParameters {
         }
     }
 
-    boolean has(String key) {
+    public boolean has(String key) {
         return uri.parameters().containsKey(key);
     }
 
-    String text(String key, String defaultValue) {
+    public String text(String key, String defaultValue) {
         return uri.parameters().getOrDefault(key, defaultValue);
     }
 
-    long bytes(String key, long defaultValue) throws Refusal {
+    public long bytes(String key, long defaultValue) throws Refusal {
         return has(key) ? ByteSize.parse(uri.parameters().get(key)) : defaultValue;
     }
 
-    long number(String key, long defaultValue, long min, long max) throws Refusal {
+    public long number(String key, long defaultValue, long min, long max) throws Refusal {
         if (!has(key)) {
             return defaultValue;
         }
@@ -51,7 +51,7 @@ final class DeviceParameters {
     }
 
     /** The sector size of the URI or of the options, which must agree; 512 if neither says one. */
-    int sectorBytes(String key, OpenOptions options) throws Refusal {
+    public int sectorBytes(String key, OpenOptions options) throws Refusal {
         int wanted = options.sectorBytes().orElse(DeviceTraits.MIN_SECTOR_BYTES);
         long sector = bytes(key, wanted);
         if (options.sectorBytes().isPresent() && sector != wanted) {
@@ -65,7 +65,7 @@ final class DeviceParameters {
         return (int) sector;
     }
 
-    Refusal usage(String message) {
+    public Refusal usage(String message) {
         return new Refusal(Refusal.Kind.USAGE, uri.scheme() + ":" + uri.path() + ": " + message);
     }
 }

@@ -8,10 +8,10 @@ import java.util.TreeMap;
  *
  * <p>Invariant: ranges neither overlap nor touch.
  */
-final class RangeSet {
+public final class RangeSet {
     private final TreeMap<Long, Long> endByStart = new TreeMap<>();
 
-    void add(long start, long end) {
+    public void add(long start, long end) {
         long from = start;
         long to = end;
         for (Map.Entry<Long, Long> near = endByStart.floorEntry(to);
@@ -25,17 +25,36 @@ final class RangeSet {
     }
 
     /** Whether every number of the range is in the set. */
-    boolean covers(long start, long end) {
+    public boolean covers(long start, long end) {
         Map.Entry<Long, Long> at = endByStart.floorEntry(start);
         return at != null && at.getValue() >= end;
     }
 
-    boolean isEmpty() {
+    /** The first number of the range that is not in the set, {@code end} if all are. */
+    public long firstOutside(long start, long end) {
+        Map.Entry<Long, Long> at = endByStart.floorEntry(start);
+        return at == null || at.getValue() <= start ? start : Math.min(end, at.getValue());
+    }
+
+    /** The first number of the range that is in the set, {@code end} if none is. */
+    public long firstInside(long start, long end) {
+        if (covers(start, start + 1)) {
+            return start;
+        }
+        Long next = endByStart.higherKey(start);
+        return next == null ? end : Math.min(end, next);
+    }
+
+    public void clear() {
+        endByStart.clear();
+    }
+
+    public boolean isEmpty() {
         return endByStart.isEmpty();
     }
 
     /** The ranges, ascending: starts and their ends. */
-    Map<Long, Long> ranges() {
+    public Map<Long, Long> ranges() {
         return endByStart;
     }
 }

@@ -1,8 +1,7 @@
-package io.remap.core.device;
+package io.remap.core.sim;
 
 import io.remap.api.Refusal;
-import io.remap.core.device.SimFault.Mode;
-import io.remap.core.device.SimFaultMap.Live;
+import io.remap.core.sim.SimFaultMap.Live;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
@@ -11,18 +10,29 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
-import java.util.Collection;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
 import java.util.Map;
+import java.util.Set;
 
 /**
- * What happened to the faults of a simulated disk, kept over restarts in {@code IMAGE.sim-state}: a log of lines
+ * What happened to the faults of a simulated disk, and which were made by hand, kept over restarts in
+ * {@code IMAGE.sim-state}: a log of lines
  *
  * <pre>
  * remap-sim-state 1
- * healed START LENGTH of START LENGTH MODE             these bytes of this fault were healed by a write
- * spent COUNT of START LENGTH transient ARGUMENT       so many reads of this fault have failed, the last line counts
+ * healed START LENGTH of FAULT     these bytes of this fault were healed, by a write or by hand
+ * spent COUNT of FAULT             so often it has failed, the largest number counts
+ * fresh of FAULT                   what was healed and spent before is so no more
+ * made FAULT                       it was made by hand: it is in no list
+ * state STATE                      a state of the device was made by hand
+ * no-states                        and those before it are over
  * </pre>
+ *
+ * FAULT and STATE are lines of a list of faults.
  *
  * Lines are appended as things happen, healed ones durably; now and then, and at each open, the log is written anew and put
  * in place by a rename. A last line without its end was cut by a crash and did not happen.
@@ -39,6 +49,24 @@ final class SimStateFile implements AutoCloseable {
     private static final String HEADER = "remap-sim-state 1";
     private static final String HEALED = "healed";
     private static final String SPENT = "spent";
+    private static final String FRESH = "fresh";
+    private static final String MADE = "made";
+    private static final String STATE = "state";
+    private static final String OF = "of";
+    static final String NO_STATES_LINE = "no-states\n";
+
+    /**
+     * What stands in a log. Whoever reads it may go on with it.
+     *
+     * @param faults what happened to them
+     * @param made by hand, in the order of their making
+     * @param states made by hand
+     */
+    record Content(Map<SimFault, Live> faults, Set<SimFault> made, List<SimState> states) {
+        Content() {
+            this(new LinkedHashMap<>(), new LinkedHashSet<>(), new ArrayList<>());
+        }
+    }
 
     private final Path path;
     private FileChannel log;
@@ -48,11 +76,15 @@ final class SimStateFile implements AutoCloseable {
         this.path = path;
     }
 
-    /** What stands in the log; empty if there is none. */
-    Map<SimFault, Live> load() throws Refusal, IOException {
-        Map<SimFault, Live> faults = new LinkedHashMap<>();
+    /**
+     * What stands in the log; empty if there is none.
+     *
+     * @param physicalBytes unit in which the medium fails
+     */
+    Content load(int physicalBytes) throws Refusal, IOException {
+        Content content = new Content();
         if (!Files.exists(path)) {
-            return faults;
+            return content;
         }
         if (Files.size(path) > MAX_FILE_BYTES) {
             throw damaged("it is larger than any state of a disk");
@@ -65,34 +97,45 @@ final class SimStateFile implements AutoCloseable {
         // The piece after the last line end is empty.
         for (int i = 1; i < lines.length - 1; i++) {
             try {
-                apply(lines[i].split(" ", -1), faults);
-            } catch (IllegalArgumentException | IndexOutOfBoundsException e) {
+                apply(lines[i], content, physicalBytes);
+            } catch (Refusal | IllegalArgumentException | IndexOutOfBoundsException e) {
                 throw damaged("line " + (i + 1) + " makes no sense: " + lines[i]);
             }
         }
-        return faults;
+        return content;
     }
 
-    private static void apply(String[] words, Map<SimFault, Live> faults) {
-        boolean healed = words[0].equals(HEALED);
-        int at = healed ? 3 : 2;
-        if ((!healed && !words[0].equals(SPENT)) || !words[at].equals("of")) {
-            throw new IllegalArgumentException(words[0]);
+    private static void apply(String line, Content content, int physicalBytes) throws Refusal {
+        SimFaultLine lines = SimFaultLine.checkedBefore();
+        if ((line + "\n").equals(NO_STATES_LINE)) {
+            content.states.clear();
+            return;
         }
-        long start = Long.parseLong(words[at + 1]);
-        Mode mode = Mode.of(words[at + 3]).orElseThrow(IllegalArgumentException::new);
-        SimFault fault = new SimFault(
-                start,
-                start + Long.parseLong(words[at + 2]),
-                mode,
-                mode.maxArgument == 0 ? 0 : Long.parseLong(words[at + 4]));
-        Live live = faults.computeIfAbsent(fault, Live::new);
-        if (healed) {
-            long from = Long.parseLong(words[1]);
-            live.healed.add(from, from + Long.parseLong(words[2]));
-        } else {
-            live.spent = Long.parseLong(words[1]);
+        String[] words = line.split(" ", -1);
+        if (words[0].equals(STATE)) {
+            content.states.add(lines.state(rest(words, 1)));
+            return;
         }
+        if (words[0].equals(MADE)) {
+            content.made.add(lines.fault(rest(words, 1)));
+            return;
+        }
+        int at = List.of(words).indexOf(OF);
+        SimFault fault = lines.fault(rest(words, at + 1));
+        Live live = content.faults.computeIfAbsent(fault, f -> new Live(f, physicalBytes));
+        switch (words[0] + at) {
+            case HEALED + 3 -> {
+                long from = Long.parseLong(words[1]);
+                live.healed.add(from, from + Long.parseLong(words[2]));
+            }
+            case SPENT + 2 -> live.spent = Math.max(live.spent, Long.parseLong(words[1]));
+            case FRESH + 1 -> live.refresh();
+            default -> throw new IllegalArgumentException(words[0]);
+        }
+    }
+
+    private static String[] rest(String[] words, int from) {
+        return Arrays.copyOfRange(words, from, words.length);
     }
 
     private Refusal damaged(String why) {
@@ -108,24 +151,36 @@ final class SimStateFile implements AutoCloseable {
         return SPENT + " " + count + " of " + fault + "\n";
     }
 
+    static String freshLine(SimFault fault) {
+        return FRESH + " of " + fault + "\n";
+    }
+
+    static String madeLine(SimFault fault) {
+        return MADE + " " + fault + "\n";
+    }
+
+    static String stateLine(SimState state) {
+        return STATE + " " + state + "\n";
+    }
+
     /** Whether the log should be written anew. */
     boolean isLong() {
         return appendedLines >= MAX_APPENDED_LINES;
     }
 
     /**
-     * Adds a line.
+     * Adds lines.
      *
      * @param durably only return when it is on stable storage
      */
-    void append(String line, boolean durably) throws IOException {
+    void append(String lines, boolean durably) throws IOException {
         if (log == null) {
             if (!Files.exists(path)) {
                 putInPlace(HEADER + "\n");
             }
             log = FileChannel.open(path, StandardOpenOption.WRITE, StandardOpenOption.APPEND);
         }
-        writeAll(log, line);
+        writeAll(log, lines);
         if (durably) {
             log.force(false);
         }
@@ -133,17 +188,18 @@ final class SimStateFile implements AutoCloseable {
     }
 
     /** Writes the log anew. */
-    void replace(Collection<Live> faults) throws IOException {
-        StringBuilder text = new StringBuilder(HEADER).append('\n');
-        for (Live live : faults) {
-            live.healed.ranges().forEach((start, end) -> text.append(healedLine(live.fault, start, end)));
-            if (live.spent > 0) {
-                text.append(spentLine(live.fault, live.spent));
-            }
-        }
+    void replace(String lines) throws IOException {
         close();
-        putInPlace(text.toString());
+        putInPlace(HEADER + "\n" + lines);
         appendedLines = 0;
+    }
+
+    /** The lines of a fault to which something happened. */
+    static void describe(Live live, StringBuilder lines) {
+        live.healed.ranges().forEach((start, end) -> lines.append(healedLine(live.fault, start, end)));
+        if (live.spent > 0) {
+            lines.append(spentLine(live.fault, live.spent));
+        }
     }
 
     private void putInPlace(String text) throws IOException {

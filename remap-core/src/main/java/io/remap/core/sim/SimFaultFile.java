@@ -1,8 +1,8 @@
-package io.remap.core.device;
+package io.remap.core.sim;
 
 import io.remap.api.ByteSize;
 import io.remap.api.Refusal;
-import io.remap.core.device.SimFault.Mode;
+import io.remap.core.sim.SimFault.Mode;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -15,8 +15,8 @@ import java.util.OptionalInt;
  * Reads a list of faults. Three formats, told apart by their first line that is no comment:
  *
  * <ul>
- *   <li>our own: {@code START LENGTH MODE [ARGUMENT]}, in bytes (K, M, G, T: powers of 1024; {@code s}: sectors), or the
- *       word {@code gone};
+ *   <li>our own: {@code START LENGTH MODE [ARGUMENT] [key=value…]}, in bytes (K, M, G, T: powers of 1024; {@code s}:
+ *       sectors), and states of the whole device: see {@link SimFaultLine};
  *   <li>a map file of ddrescue: its bad blocks ({@code -}) fail;
  *   <li>a list of badblocks: one block number a line, in blocks of a size that must be given.
  * </ul>
@@ -27,16 +27,15 @@ final class SimFaultFile {
     static final long MAX_FILE_BYTES = 64L << 20;
     static final int MAX_FAULTS = 1 << 20;
 
-    private static final String GONE = "gone";
     private static final String DDRESCUE_STATES = "?*/-FG+";
 
     /**
      * What a list says.
      *
      * @param faults its ranges
-     * @param gone the device is not there
+     * @param states of the device as a whole
      */
-    record Content(List<SimFault> faults, boolean gone) {}
+    record Content(List<SimFault> faults, List<SimState> states) {}
 
     private final Path path;
     private final long deviceBytes;
@@ -45,7 +44,8 @@ final class SimFaultFile {
     private final Mode listMode;
 
     private final List<SimFault> faults = new ArrayList<>();
-    private boolean gone;
+    private final List<SimState> states = new ArrayList<>();
+    private final SimFaultLine lines;
     private int lineNumber;
 
     private SimFaultFile(Path path, long deviceBytes, int sectorBytes, OptionalInt blockBytes, Mode listMode) {
@@ -54,6 +54,7 @@ final class SimFaultFile {
         this.sectorBytes = sectorBytes;
         this.blockBytes = blockBytes;
         this.listMode = listMode;
+        this.lines = new SimFaultLine(deviceBytes, sectorBytes);
     }
 
     /**
@@ -71,7 +72,7 @@ final class SimFaultFile {
         }
         SimFaultFile file = new SimFaultFile(path, deviceBytes, sectorBytes, blockBytes, listMode);
         file.parse(Files.readString(path, StandardCharsets.ISO_8859_1));
-        return new Content(List.copyOf(file.faults), file.gone);
+        return new Content(List.copyOf(file.faults), List.copyOf(file.states));
     }
 
     /** One of the formats. */
@@ -96,7 +97,7 @@ final class SimFaultFile {
                 // The line on the progress of the rescue; the blocks follow.
                 parser = this::parseDdrescue;
             } else {
-                parser = words.length == 1 && !words[0].equals(GONE) ? this::parseBadblocks : this::parseOwn;
+                parser = words.length == 1 && !SimFaultLine.isState(words) ? this::parseBadblocks : this::parseOwn;
                 parser.parse(words);
             }
         }
@@ -107,20 +108,15 @@ final class SimFaultFile {
     }
 
     private void parseOwn(String[] words) throws Refusal {
-        if (words.length == 1 && words[0].equals(GONE)) {
-            gone = true;
-            return;
+        try {
+            if (SimFaultLine.isState(words)) {
+                states.add(lines.state(words));
+            } else {
+                add(lines.fault(words));
+            }
+        } catch (Refusal e) {
+            throw wrong(e.getMessage());
         }
-        Mode mode = words.length < 3 ? null : Mode.of(words[2]).orElse(null);
-        if (mode == null || words.length != (mode.maxArgument == 0 ? 3 : 4)) {
-            throw wrong("expected START LENGTH and one of read-bad-heals-on-write, read-and-write-bad, write-bad,"
-                    + " transient COUNT, slow MILLISECONDS; or gone");
-        }
-        long argument = mode.maxArgument == 0 ? 0 : number(words[3], 10);
-        if (mode.maxArgument != 0 && (argument < 1 || argument > mode.maxArgument)) {
-            throw wrong("expected a number from 1 to " + mode.maxArgument + " after " + mode.word);
-        }
-        add(bytes(words[0]), bytes(words[1]), mode, argument);
     }
 
     private void parseDdrescue(String[] words) throws Refusal {
@@ -135,7 +131,7 @@ final class SimFaultFile {
             start -= start % sectorBytes;
             end += (sectorBytes - end % sectorBytes) % sectorBytes;
             if (start < end) {
-                add(start, end - start, listMode, 0);
+                add(new SimFault(start, end, listMode, 0));
             }
         }
     }
@@ -148,40 +144,18 @@ final class SimFaultFile {
             throw wrong("expected one block number");
         }
         long block = number(words[0], 10);
-        if (block > deviceBytes / blockBytes.getAsInt()) {
+        long unit = blockBytes.getAsInt();
+        if (block > (deviceBytes - 1) / unit) {
             throw wrong("block " + block + " lies beyond the end of the disk");
         }
-        add(block * blockBytes.getAsInt(), blockBytes.getAsInt(), listMode, 0);
+        add(new SimFault(block * unit, Math.min(deviceBytes, (block + 1) * unit), listMode, 0));
     }
 
-    private void add(long start, long length, Mode mode, long argument) throws Refusal {
-        if (start % sectorBytes != 0 || length % sectorBytes != 0 || length == 0) {
-            throw wrong("expected whole sectors of " + sectorBytes + " bytes, at least one");
-        }
-        if (start > deviceBytes || length > deviceBytes - start) {
-            throw wrong("the range lies beyond the end of the disk of " + deviceBytes + " bytes");
-        }
+    private void add(SimFault fault) throws Refusal {
         if (faults.size() >= MAX_FAULTS) {
             throw wrong("more than " + MAX_FAULTS + " faults");
         }
-        faults.add(new SimFault(start, start + length, mode, argument));
-    }
-
-    private long bytes(String word) throws Refusal {
-        if (word.startsWith("0x")) {
-            return decode(word);
-        }
-        if (word.endsWith("s")) {
-            long sectors = number(word.substring(0, word.length() - 1), 10);
-            if (sectors <= Long.MAX_VALUE / sectorBytes) {
-                return sectors * sectorBytes;
-            }
-        }
-        try {
-            return ByteSize.parse(word);
-        } catch (Refusal e) {
-            throw wrong(e.getMessage());
-        }
+        faults.add(fault);
     }
 
     /** A number as ddrescue writes it: decimal, hexadecimal after 0x, octal after 0. */
@@ -194,14 +168,10 @@ final class SimFaultFile {
 
     private long number(String word, int radix) throws Refusal {
         try {
-            long number = Long.parseLong(word, radix);
-            if (number >= 0) {
-                return number;
-            }
-        } catch (NumberFormatException e) {
-            // Refused below with the line.
+            return SimFaultLine.number(word, radix);
+        } catch (Refusal e) {
+            throw wrong(e.getMessage());
         }
-        throw wrong("'" + word + "' is no number that fits here");
     }
 
     private Refusal wrong(String what) {

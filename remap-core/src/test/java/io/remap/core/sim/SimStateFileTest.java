@@ -1,11 +1,12 @@
-package io.remap.core.device;
+package io.remap.core.sim;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.remap.core.device.SimFault.Mode;
-import io.remap.core.device.SimFaultMap.Live;
+import io.remap.core.device.RangeSet;
+import io.remap.core.sim.SimFault.Mode;
+import io.remap.core.sim.SimFaultMap.Live;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.BitSet;
@@ -25,20 +26,22 @@ class SimStateFileTest {
         SimFault passing = new SimFault(8192, 16384, Mode.TRANSIENT, 5);
         Path path = folder.resolve("state");
         SimStateFile state = new SimStateFile(path);
-        assertTrue(state.load().isEmpty());
+        assertTrue(state.load(1).faults().isEmpty());
         state.append(SimStateFile.healedLine(pending, 512, 1024), true);
         state.append(SimStateFile.healedLine(pending, 1024, 2048), true);
         state.append(SimStateFile.spentLine(passing, 1), false);
         state.append(SimStateFile.spentLine(passing, 2), false);
         for (int round = 0; round < 2; round++) {
-            Map<SimFault, Live> found = new SimStateFile(path).load();
+            Map<SimFault, Live> found = new SimStateFile(path).load(1).faults();
             assertEquals(Map.of(512L, 2048L), found.get(pending).healed.ranges());
             assertEquals(2, found.get(passing).spent);
-            state.replace(found.values());
+            StringBuilder lines = new StringBuilder();
+            found.values().forEach(live -> SimStateFile.describe(live, lines));
+            state.replace(lines.toString());
         }
         state.append(SimStateFile.spentLine(passing, 3), false);
         state.close();
-        assertEquals(3, new SimStateFile(path).load().get(passing).spent);
+        assertEquals(3, new SimStateFile(path).load(1).faults().get(passing).spent);
         assertEquals(
                 List.of("remap-sim-state 1", "healed 512 1536 of 0 8192 read-bad-heals-on-write"),
                 Files.readAllLines(path).subList(0, 2));
@@ -58,6 +61,9 @@ class SimStateFileTest {
                 bits.set(start, end);
                 int from = random.nextInt(200);
                 int to = from + 1 + random.nextInt(6);
+                assertEquals(Math.min(to, bits.nextClearBit(from)), ranges.firstOutside(from, to), "seed " + seed);
+                int set = bits.nextSetBit(from);
+                assertEquals(set < 0 ? to : Math.min(to, set), ranges.firstInside(from, to), "seed " + seed);
                 assertEquals(
                         bits.nextClearBit(from) >= to, ranges.covers(from, to), "seed " + seed + ", round " + round);
             }
@@ -82,7 +88,7 @@ class SimStateFileTest {
                 int start = random.nextInt(100);
                 all.add(new Live(new SimFault(start, start + 1 + random.nextInt(30), Mode.WRITE_BAD, 0)));
             }
-            SimFaultMap map = new SimFaultMap(all, false);
+            SimFaultMap map = new SimFaultMap(all, List.of());
             for (int start = 0; start < 130; start++) {
                 int from = start;
                 int to = start + 1 + random.nextInt(5);

@@ -1,4 +1,4 @@
-package io.remap.core.device;
+package io.remap.core.sim;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
@@ -14,6 +14,7 @@ import io.remap.api.Refusal;
 import io.remap.api.TimeSource;
 import io.remap.api.spi.BlockDeviceProvider.Door;
 import io.remap.api.spi.BlockDeviceProvider.OpenOptions;
+import io.remap.core.device.FileDeviceProvider;
 import io.remap.testkit.BlockDeviceContract;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -367,7 +368,12 @@ class SimDeviceTest extends BlockDeviceContract {
                 "sector=500",
                 "bad=0",
                 "bad=3000",
-                "seed=1",
+                "seed=one",
+                "cluster=3",
+                "physical=256",
+                "cache=1",
+                "trace-bytes=1",
+                "read-prefix=maybe",
                 "cluster=0&bad=1",
                 "bad=1&mode=slow",
                 "faults=/nowhere/at/all"

@@ -1,7 +1,7 @@
-package io.remap.core.device;
+package io.remap.core.sim;
 
 import io.remap.api.Refusal;
-import io.remap.core.device.SimFault.Mode;
+import io.remap.core.sim.SimFault.Mode;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;

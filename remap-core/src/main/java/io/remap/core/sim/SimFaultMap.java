@@ -1,0 +1,141 @@
+package io.remap.core.sim;
+
+import io.remap.core.device.RangeSet;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collection;
+import java.util.Comparator;
+import java.util.List;
+
+/**
+ * What is wrong with a simulated disk, by place, and its states as a whole. Immutable but for what happened to each fault
+ * and state, which the monitor {@link SimFaults#verdicts} guards.
+ *
+ * <p>Invariants: {@code faults} ascends by start; {@code maxEnds[i]} is the largest end of the faults up to {@code i}.
+ */
+final class SimFaultMap {
+    /** A fault, the bytes that it reaches, and what happened to it. */
+    static final class Live {
+        final SimFault fault;
+        /** The range, widened to whole physical sectors where it is the medium that fails. */
+        final long startBytes;
+
+        final long endBytes;
+        /** Bytes that were healed, by a write or by hand. */
+        final RangeSet healed = new RangeSet();
+        /** How often it has failed of the times that it is allowed to. */
+        long spent;
+        /** How often it has asked chance; from the open on. */
+        long draws;
+        /** The operation with which a healed one is bad again, 0 if none; from the open on. */
+        long relapseAt;
+
+        Live(SimFault fault) {
+            this(fault, 1);
+        }
+
+        Live(SimFault fault, int physicalBytes) {
+            this.fault = fault;
+            long unit = fault.mode().isOfMedium() ? physicalBytes : 1;
+            this.startBytes = fault.startBytes() / unit * unit;
+            this.endBytes = (fault.endBytes() + unit - 1) / unit * unit;
+        }
+
+        boolean isFresh() {
+            return healed.isEmpty() && spent == 0;
+        }
+
+        /** As on the first day. */
+        void refresh() {
+            healed.clear();
+            spent = 0;
+            relapseAt = 0;
+        }
+    }
+
+    /** A state of the device and what happened to it. */
+    static final class LiveState {
+        final SimState state;
+        /** When it was first in force, in milliseconds since the open; -1 before. */
+        long beganMillis = -1;
+        /** How often it has failed of the times that it is allowed to. */
+        long spent;
+
+        LiveState(SimState state) {
+            this.state = state;
+        }
+    }
+
+    private final Live[] faults;
+    private final long[] starts;
+    private final long[] maxEnds;
+    /** The states of the device, in the order in which they were given. */
+    final List<LiveState> states;
+
+    SimFaultMap(Collection<Live> all, List<LiveState> states) {
+        faults = all.toArray(Live[]::new);
+        Arrays.sort(faults, Comparator.comparingLong(live -> live.startBytes));
+        starts = new long[faults.length];
+        maxEnds = new long[faults.length];
+        long maxEnd = 0;
+        for (int i = 0; i < faults.length; i++) {
+            starts[i] = faults[i].startBytes;
+            maxEnd = Math.max(maxEnd, faults[i].endBytes);
+            maxEnds[i] = maxEnd;
+        }
+        this.states = List.copyOf(states);
+    }
+
+    List<Live> all() {
+        return List.of(faults);
+    }
+
+    /** Whether a fault lies in the range; allocates nothing. */
+    boolean touches(long startBytes, long endBytes) {
+        int last = lastBefore(endBytes);
+        return last >= 0 && maxEnds[last] > startBytes;
+    }
+
+    /** The faults that lie in the range, in the same order each time. */
+    List<Live> touching(long startBytes, long endBytes) {
+        List<Live> found = new ArrayList<>();
+        for (int i = lastBefore(endBytes); i >= 0 && maxEnds[i] > startBytes; i--) {
+            if (faults[i].endBytes > startBytes) {
+                found.add(faults[i]);
+            }
+        }
+        return found;
+    }
+
+    /** The bytes of the range that cannot be read as things stand, whatever the time. */
+    RangeSet unreadable(long startBytes, long endBytes) {
+        RangeSet bad = new RangeSet();
+        for (Live live : touching(startBytes, endBytes)) {
+            if (live.fault.mode().isUnreadable()) {
+                long to = Math.min(endBytes, live.endBytes);
+                long at = live.healed.firstOutside(Math.max(startBytes, live.startBytes), to);
+                while (at < to) {
+                    long end = live.healed.firstInside(at, to);
+                    bad.add(at, end);
+                    at = live.healed.firstOutside(end, to);
+                }
+            }
+        }
+        return bad;
+    }
+
+    /** Index of the last fault that begins before the byte, -1 if there is none. */
+    private int lastBefore(long endBytes) {
+        int low = 0;
+        int high = starts.length - 1;
+        while (low <= high) {
+            int middle = (low + high) >>> 1;
+            if (starts[middle] < endBytes) {
+                low = middle + 1;
+            } else {
+                high = middle - 1;
+            }
+        }
+        return high;
+    }
+}

@@ -1,0 +1,268 @@
+package io.remap.core.sim;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.remap.api.Errno;
+import io.remap.api.Refusal;
+import java.io.BufferedReader;
+import java.io.BufferedWriter;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.io.OutputStreamWriter;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.channels.Channels;
+import java.nio.channels.SocketChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What is done to a disk while it is open: over the socket, and what the trace and a power cut make of it. */
+class SimControlTest {
+    private static final int SECTOR = SimFixture.SECTOR;
+
+    @TempDir
+    Path folder;
+
+    private SimFixture disk;
+
+    @BeforeEach
+    void open() throws IOException {
+        disk = new SimFixture(folder).open("control=" + socket());
+    }
+
+    @AfterEach
+    void close() {
+        disk.close();
+    }
+
+    private Path socket() {
+        return SimFiles.control(folder.resolve("disk.img"));
+    }
+
+    /** The lines of the answer. */
+    private List<String> say(String command) throws IOException {
+        try (SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX)) {
+            channel.connect(UnixDomainSocketAddress.of(socket()));
+            BufferedWriter out = new BufferedWriter(
+                    new OutputStreamWriter(Channels.newOutputStream(channel), StandardCharsets.UTF_8));
+            out.write(command + "\n");
+            out.flush();
+            channel.shutdownOutput();
+            return new BufferedReader(new InputStreamReader(Channels.newInputStream(channel), StandardCharsets.UTF_8))
+                    .lines()
+                    .toList();
+        }
+    }
+
+    @Test
+    void whatIsDoneByHandOutlivesTheProcess() throws IOException {
+        assertEquals("rw-------", PosixFilePermissions.toString(Files.getPosixFilePermissions(socket())));
+        say("addbadblock 60 2");
+        say("fault 100s 8s write-bad");
+        say("state flush-fails");
+        say("heal 104s 4s");
+        for (int round = 0; round < 2; round++) {
+            disk.assertReadFails(Errno.EIO, 60);
+            disk.assertWriteFails(Errno.EIO, 100, 8);
+            disk.write(104, 4, 1);
+            assertThrows(IOException.class, () -> disk.device.flush());
+            disk.reopen("control=" + socket());
+        }
+        disk.assertWriteFails(Errno.EIO, 60, 1);
+        disk.assertWriteFails(Errno.EIO, 60, 1);
+        disk.write(60, 1, 2);
+        assertEquals(2, disk.read(60));
+        assertEquals(List.of("up", "ok"), say("up"));
+        disk.device.flush();
+        say("clearbadblocks");
+        disk.write(100, 8, 1);
+        say("addbadblock 60");
+        disk.assertReadFails(Errno.EIO, 60);
+    }
+
+    @Test
+    void aHealedListStaysHealedUntilItsLineChanges() throws IOException {
+        disk.faults("0s 8s read-and-write-bad").reopen("control=" + socket());
+        say("removebadblock 3");
+        disk.write(3, 1, 1);
+        disk.reopen("control=" + socket());
+        disk.write(3, 1, 1);
+        disk.assertReadFails(Errno.EIO, 4);
+        disk.faults("0s 9s read-and-write-bad");
+        disk.assertReadFails(Errno.EIO, 3);
+    }
+
+    @Test
+    void commandsThatMakeNoSenseChangeNothing() throws IOException {
+        for (String command : List.of(
+                "addbadblock",
+                "addbadblock -1",
+                "addbadblock 8192",
+                "fault 0s 1s",
+                "fault 8191s 2s write-bad",
+                "heal 0 0",
+                "heal 0 99999999999999999",
+                "state sick",
+                "state size 100",
+                "power-cut now",
+                "{\"command\": \"status\", \"x\": 1}",
+                "{",
+                "status now")) {
+            String answer = String.join("\n", say(command));
+            assertTrue(answer.startsWith("error: ") || answer.contains("\"ok\":false"), command + ": " + answer);
+        }
+        assertEquals(List.of("countbadblocks: 0 badblock(s) found", "ok"), say("countbadblocks"));
+        assertFalse(Files.exists(SimFiles.state(disk.image())));
+        // A line without an end, and one without a limit: the connection ends, the disk does not.
+        assertEquals(List.of(), say("x".repeat(SimControlServer.MAX_LINE_CHARS + 1)));
+        assertTrue(say("{ \"command\" : \"queryblock 5\" }").get(0).contains("\"bad\":false"));
+    }
+
+    @Test
+    void aStateThatIsEndedLetsTheHangingGoOn() throws IOException {
+        disk.write(0, 1, 5);
+        say("state hangs");
+        disk.meanwhile = () -> {
+            try {
+                say("up");
+            } catch (IOException e) {
+                throw new IllegalStateException(e);
+            }
+        };
+        assertEquals(5, disk.read(0));
+        assertEquals(SimDevice.LOOK_MILLIS, disk.pausedMillis.get());
+    }
+
+    @Test
+    void theTraceTellsEachOperationAndIsBounded() throws IOException {
+        Path trace = folder.resolve("trace");
+        disk.faults("1s 1s transient 1", "2s 1s slow 30").reopen("control=" + socket() + "&trace=" + trace);
+        disk.assertReadFails(Errno.EIO, 1);
+        disk.read(2);
+        disk.write(5, 2, 1);
+        disk.device.flush();
+        say("addbadblock 9");
+        assertEquals(
+                List.of(
+                        "1 read 512 512 EIO [512 512 transient 1]",
+                        "2 read 1024 512 ok delay=30 [1024 512 slow 30]",
+                        "3 write 2560 1024 ok",
+                        "4 flush 0 0 ok",
+                        "- addbadblock 9"),
+                Files.readAllLines(trace));
+        disk.reopen("trace=" + trace + "&trace-format=json&trace-bytes=64K");
+        for (int i = 0; i < 2000; i++) {
+            disk.read(i % 8);
+        }
+        long kept = Files.size(trace) + Files.size(folder.resolve("trace.1"));
+        assertTrue(kept <= 64 << 10 && kept > 32 << 10, "kept " + kept);
+        List<String> lines = Files.readAllLines(trace);
+        assertEquals(
+                "{\"number\":2000,\"operation\":\"read\",\"offset\":3584,\"length\":512,\"outcome\":\"ok\",\"delayMillis\":0,"
+                        + "\"causes\":[]}",
+                lines.get(lines.size() - 1));
+    }
+
+    /** A model: after a cut each sector has its flushed content or one that was written later. */
+    @Test
+    void aPowerCutKeepsWhatWasFlushedAndOfTheRestWhatChanceWants() throws IOException {
+        long seed = Long.getLong("remap.seed", 1);
+        int seeds = Integer.getInteger("remap.seeds", 30);
+        boolean oneLost = false;
+        boolean oneBetween = false;
+        for (long at = seed; at < seed + seeds; at++) {
+            Random random = new Random(at);
+            disk.reopen("control=" + socket() + "&cache=1M&seed=" + at);
+            List<List<Integer>> possible = new ArrayList<>();
+            byte[] before = disk.read(0, 64);
+            for (int sector = 0; sector < 64; sector++) {
+                possible.add(new ArrayList<>(List.of((int) before[sector * SECTOR])));
+            }
+            for (int round = 0; round < 60; round++) {
+                if (random.nextInt(20) == 0) {
+                    disk.device.flush();
+                    possible.forEach(
+                            values -> values.subList(0, values.size() - 1).clear());
+                } else {
+                    int first = random.nextInt(60);
+                    int count = 1 + random.nextInt(4);
+                    disk.write(first, count, round);
+                    for (List<Integer> values : possible.subList(first, first + count)) {
+                        values.add(round);
+                    }
+                }
+            }
+            say("power-cut");
+            byte[] after = disk.read(0, 64);
+            for (int sector = 0; sector < 64; sector++) {
+                int now = after[sector * SECTOR];
+                List<Integer> values = possible.get(sector);
+                assertTrue(values.contains(now), "seed " + at + ", sector " + sector + ": " + now + " of " + values);
+                oneLost |= now != values.get(values.size() - 1);
+                oneBetween |= values.indexOf(now) > 0 && values.lastIndexOf(now) < values.size() - 1;
+            }
+        }
+        assertTrue(oneLost && oneBetween, "lost " + oneLost + ", between " + oneBetween);
+    }
+
+    @Test
+    void aFlushThatLiesProtectsNothingAndAHealingWriteIsKept() throws IOException {
+        disk.faults("0s 8s read-bad-heals-on-write", "flush-lies").reopen("control=" + socket() + "&cache=1M");
+        disk.write(0, 8, 3);
+        byte[] before = disk.read(8, 64);
+        disk.write(8, 64, 4);
+        disk.device.flush();
+        say("power-cut 1");
+        assertEquals(3, disk.read(0));
+        byte[] after = disk.read(8, 64);
+        assertFalse(java.util.Arrays.equals(before, after), "all lost");
+        assertFalse(java.util.Arrays.equals(after, disk.read(8, 1)), "all kept");
+        disk.faults("");
+        disk.write(8, 64, 5);
+        disk.device.flush();
+        say("power-cut");
+        byte[] kept = disk.read(8, 64);
+        say("power-cut");
+        assertArrayEquals(kept, disk.read(8, 64));
+        assertEquals(5, kept[0]);
+    }
+
+    @Test
+    void jsonIsReadAndWritten() {
+        assertEquals("a \"b\" \\c", SimJson.onlyString("{\"command\":\"a \\\"b\\\" \\\\c\"}", "command"));
+        assertEquals("x:y", SimJson.onlyString(" { \"command\" : \"x:y\" } ", "command"));
+        assertNull(SimJson.onlyString("{\"command\":\"a\",\"b\":\"c\"}", "command"));
+        assertNull(SimJson.onlyString("{\"other\":\"a\"}", "command"));
+        assertNull(SimJson.onlyString("{}", "command"));
+        assertEquals("{\"a\":[1,\"x\\u000a\",true]}", SimJson.write(Map.of("a", List.of(1, "x\n", true))));
+    }
+
+    @Test
+    void aSocketThatCannotBeMadeRefusesTheDisk() {
+        Path tooLong = folder.resolve("x".repeat(120));
+        disk.device.close();
+        assertThrows(Refusal.class, () -> disk.open("control=" + tooLong));
+        // And leaves nothing locked.
+        assertTrue(Files.exists(disk.image()));
+        try {
+            disk.open("");
+        } catch (IOException e) {
+            throw new AssertionError("the disk is still locked", e);
+        }
+    }
+}
