@@ -68,8 +68,9 @@ final class RequestContext extends PendingRequest implements WriteRecovery.Clien
     void beginInRecovery() {
         touchedMain = false;
         touchedSpare = false;
-        pieceStart = request.offsetBytes;
-        pieceEnd = pieceStart + request.lengthBytes;
+        open();
+        pieceStart = firstByte;
+        pieceEnd = pieceStart + byteCount;
         end = pieceEnd;
         disk.recoverRead(this, pieceStart, pieceEnd);
     }
