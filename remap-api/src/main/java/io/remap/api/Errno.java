@@ -54,9 +54,9 @@ public final class Errno {
             case ENODEV, ENXIO -> ErrorClass.GONE;
             case EBADE -> ErrorClass.RESERVED;
             case ENOSPC, EDQUOT, EFBIG -> ErrorClass.NO_SPACE;
-            case ENOMEM, EBUSY, EAGAIN, EINTR -> ErrorClass.HOST;
+            case ENOMEM, EBUSY, EAGAIN, EINTR, EMFILE, ENFILE -> ErrorClass.HOST;
             case EROFS, EPERM, EACCES -> ErrorClass.READ_ONLY;
-            case EINVAL, EMFILE, ENFILE, EBADF, EFAULT -> ErrorClass.INTERNAL;
+            case EINVAL, EBADF, EFAULT -> ErrorClass.INTERNAL;
             default -> ErrorClass.UNKNOWN;
         };
     }

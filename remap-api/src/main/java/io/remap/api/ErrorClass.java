@@ -23,11 +23,11 @@ public enum ErrorClass {
     RESERVED(false),
     /** What lies under the device is full: ENOSPC, EDQUOT, EFBIG. */
     NO_SPACE(false),
-    /** The host is short of something for the moment: ENOMEM, EBUSY, EAGAIN, EINTR. */
+    /** The host is short of something for the moment: ENOMEM, EBUSY, EAGAIN, EINTR, EMFILE, ENFILE. */
     HOST(false),
     /** The device refuses writes: EROFS, EPERM, EACCES. */
     READ_ONLY(false),
-    /** Our own mistake or limit: EINVAL, EMFILE, ENFILE, EBADF, EFAULT; never the medium's. */
+    /** Our own mistake or limit: EINVAL, EBADF, EFAULT; never the medium's. */
     INTERNAL(false),
     /** An errno without an entry in the table, or a short transfer: a device fault, never a sector. */
     UNKNOWN(false);

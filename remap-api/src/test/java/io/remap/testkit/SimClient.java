@@ -9,6 +9,8 @@ import java.util.random.RandomGenerator;
 
 /** Issues one request after the other and checks each answer against the {@link ReferenceMap}. */
 final class SimClient {
+    private static final long MEMORY_PAUSE_MILLIS = 100;
+
     private final DiskSimulation simulation;
     private final int number;
     private final RandomGenerator random;
@@ -21,6 +23,7 @@ final class SimClient {
     private boolean hungAtBegin;
     private boolean hungAtAnswer;
     private boolean overdue;
+    private boolean ended;
     private ReferenceMap.Write write;
     private ReferenceMap.Read read;
     private long troubleAtBegin;
@@ -47,7 +50,21 @@ final class SimClient {
 
     /** Gives its memory back. */
     void end() {
-        buffer.release();
+        if (buffer != null) {
+            buffer.release();
+        }
+        left = 0;
+        ended = true;
+    }
+
+    /** Begins the next request, once there is memory for it: a transfer that hangs may have that of the last. */
+    private void goOn() {
+        buffer = ended ? null : simulation.memory(bufferBytes);
+        if (buffer != null) {
+            next();
+        } else if (!ended) {
+            simulation.scheduler.schedule(this::goOn, MEMORY_PAUSE_MILLIS);
+        }
     }
 
     void begin(int operations) {
@@ -157,8 +174,7 @@ final class SimClient {
                     + (ended.errorOffsetBytes < 0 ? "" : " at " + ended.errorOffsetBytes));
             check();
             buffer.release();
-            buffer = simulation.memory(bufferBytes);
-            next();
+            goOn();
         });
     }
 

@@ -61,6 +61,8 @@ public final class SimCoverage {
             "ledger.verified-sectors",
             "deadline.late-writes",
             "deadline.overdue",
+            "drop-off.held",
+            "drop-off.resumed",
             "recovery.reads",
             "recovery.writes",
             "remap.bad-slots",

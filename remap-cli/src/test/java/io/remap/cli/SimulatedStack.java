@@ -30,6 +30,8 @@ import java.util.function.Consumer;
 /** The virtual disk over the real metadata store, with the real fault policy, for simulation and explorer. */
 public final class SimulatedStack implements SimProduct {
     /** The smallest spare that the format takes. */
+    private static final long HOLD_AWAY_MILLIS = 5_000;
+
     private static final int SPARE_BYTES = 4 << 20;
 
     private static final Set<String> METADATA_COUNTERS =
@@ -67,21 +69,21 @@ public final class SimulatedStack implements SimProduct {
         main.flush();
         TrackedDevice spare = TrackedDevice.of(parts.spare());
         MetadataStore store = parts.metadata().open(spare, false, parts.environment(), Settings.defaults());
-        return new Started(
-                VirtualDisk.open(new VirtualDisk.Parts(
-                        "disk",
-                        main,
-                        Optional.of(spare),
-                        Optional.of(store),
-                        policy,
-                        parts.engine(),
-                        parts.buffers(),
-                        parts.environment(),
-                        false,
-                        parts.returnPauseMillis(),
-                        new VirtualDisk.LedgerLimits(
-                                parts.ledgerBytes(), VirtualDisk.LedgerLimits.USUAL.flushDeadlineMillis()))),
-                store);
+        VirtualDisk disk = VirtualDisk.open(new VirtualDisk.Parts(
+                "disk",
+                main,
+                Optional.of(spare),
+                Optional.of(store),
+                policy,
+                parts.engine(),
+                parts.buffers(),
+                parts.environment(),
+                false,
+                parts.returnPauseMillis(),
+                new VirtualDisk.LedgerLimits(
+                        parts.ledgerBytes(), VirtualDisk.LedgerLimits.USUAL.flushDeadlineMillis())));
+        disk.holdWhileAway(HOLD_AWAY_MILLIS);
+        return new Started(disk, store);
     }
 
     private record Started(VirtualDisk virtualDisk, MetadataStore store) implements Running {

@@ -149,6 +149,7 @@ final class ServedDisk {
                 service.own().returnPauseMillis(),
                 service.own().ledger().in(ledgerFiles(store))));
         disk.answerWithin(service.own().deadlineMillis(), service.own().bufferBudgetBytes() / 4);
+        disk.holdWhileAway(service.own().holdAwayMillis());
         if (unflushed != null && !disk.tookOver()) {
             disk.close(0);
             throw unflushed;

@@ -33,6 +33,7 @@ import java.util.concurrent.TimeUnit;
  * @param fingerprintMillis how long the reading of main for its fingerprint may take at a stop, 0: none is taken
  * @param ledger of the writes that were not flushed, for each disk
  * @param deadlineMillis how long a request may take until it is answered
+ * @param holdAwayMillis how long a request waits for a device that is away
  * @param drainTimeoutMillis how long requests under way may take when a disk leaves
  * @param saveTimeoutMillis how long flushing, saving and closing are waited for after that
  * @param featureTimeoutMillis how long the start or the stop of an optional feature is waited for
@@ -55,6 +56,7 @@ record ServiceSettings(
         long fingerprintMillis,
         LedgerLimits ledger,
         long deadlineMillis,
+        long holdAwayMillis,
         long drainTimeoutMillis,
         long saveTimeoutMillis,
         long featureTimeoutMillis) {
@@ -162,6 +164,11 @@ record ServiceSettings(
             "How long a request may take until it is answered, with an error if a device has not answered by then; what main has"
                     + " not taken after a quarter of it is written to the spare. " + MIN_DEADLINE_MILLIS + " to "
                     + MAX_DRAIN_MILLIS + "; less than the client's own limit.");
+    private static final Setting HOLD_AWAY = new Setting(
+            "drop-off-hold-millis",
+            "15000",
+            "How long a request waits for a device that is away before it fails; 0 (not at all) to " + MAX_DRAIN_MILLIS
+                    + ". Its deadline counts all the same.");
     private static final Setting DRAIN_TIMEOUT = new Setting(
             "drain-timeout-millis",
             "30000",
@@ -195,6 +202,7 @@ record ServiceSettings(
             LEDGER,
             FLUSH_DEADLINE,
             DEADLINE,
+            HOLD_AWAY,
             DRAIN_TIMEOUT,
             SAVE_TIMEOUT,
             FEATURE_TIMEOUT);
@@ -231,6 +239,7 @@ record ServiceSettings(
                         bytes(chosen, LEDGER, MIN_LEDGER_BYTES, MAX_LEDGER_BYTES),
                         chosen.number(FLUSH_DEADLINE, 1, MAX_DRAIN_MILLIS)),
                 chosen.number(DEADLINE, MIN_DEADLINE_MILLIS, MAX_DRAIN_MILLIS),
+                chosen.number(HOLD_AWAY, 0, MAX_DRAIN_MILLIS),
                 chosen.number(DRAIN_TIMEOUT, 0, MAX_DRAIN_MILLIS),
                 chosen.number(SAVE_TIMEOUT, 1, MAX_DRAIN_MILLIS),
                 chosen.number(FEATURE_TIMEOUT, 1, MAX_DELAY_MILLIS));

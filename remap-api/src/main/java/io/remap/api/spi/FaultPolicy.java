@@ -31,6 +31,21 @@ public interface FaultPolicy {
     /** How long to wait before attempt {@code attempts + 1}, in milliseconds. */
     long retryDelayMillis(int attempts);
 
+    /** Whether a write that main refuses may go to the spare without being asked for. */
+    default boolean redirectsWrites() {
+        return true;
+    }
+
+    /** Whether a write to sectors that could not be read is tried on main, instead of going to the spare at once. */
+    default boolean healsUnreadable() {
+        return false;
+    }
+
+    /** How many units of 4096 bytes may have an entry in the map before none is added without being asked for. */
+    default long maxRemappedUnits() {
+        return Long.MAX_VALUE;
+    }
+
     /** How long an unreadable sector answers EIO at once before it is tried again, by the number of failed tries. */
     long holdOffMillis(int failures);
 }

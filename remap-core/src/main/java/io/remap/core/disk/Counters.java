@@ -34,6 +34,8 @@ final class Counters {
     final LongAdder overdueRequests = new LongAdder();
     final LongAdder refusedRequests = new LongAdder();
     final LongAdder lateWrites = new LongAdder();
+    final LongAdder heldRequests = new LongAdder();
+    final LongAdder resumedRequests = new LongAdder();
     final LongAdder heldWrites = new LongAdder();
     final Verified verifiedOnMain = new Verified();
     final Verified verifiedOnSpare = new Verified();
@@ -107,6 +109,8 @@ final class Counters {
                         "deadline.late-writes",
                         "Writes that went to the spare since main had not answered for a quarter of the deadline",
                         lateWrites),
+                count("drop-off.held", "Times that a request waited for a device that was away", heldRequests),
+                count("drop-off.resumed", "Requests that went on when a device was back", resumedRequests),
                 count("device.faults", "Errors blamed on a device as a whole", deviceFaults));
     }
 

@@ -280,7 +280,7 @@ final class Deadlines {
             toSpare &= !each.write || each.onMain;
         }
         if (write && writes) {
-            return toSpare && disk.canRedirect() ? Way.TO_SPARE : Way.WAIT;
+            return toSpare && disk.redirectsWrites() ? Way.TO_SPARE : Way.WAIT;
         }
         if (isTooMuch()) {
             return Way.REFUSED;

@@ -45,12 +45,20 @@ public record DiskEvent(
         DEVICE_FAULT,
         /** A request was answered with an error since its deadline was over. */
         OVERDUE,
+        /** A device is away; requests wait for it. */
+        DEVICE_AWAY,
+        /** It is back. */
+        DEVICE_BACK,
         /** A flush failed: acknowledged writes may be lost. */
         FLUSH_FAILED,
         /** Another server has taken the spare over. */
         TAKEN_OVER,
         /** No heartbeat could be saved for so long that another host may take the pair over. */
         LEASE_OVER,
+        /** Main became write-protected: writes are refused. */
+        MAIN_READ_ONLY,
+        /** Sectors that could not be read took a write, and read back well. */
+        HEALED,
         /** Main is not as it was at the last clean stop: it was written without us. */
         MAIN_CHANGED,
         /** What the health module tells. */

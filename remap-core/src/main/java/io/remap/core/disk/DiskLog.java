@@ -192,6 +192,32 @@ final class DiskLog {
                 name);
     }
 
+    void mainIsReadOnly(DeviceException error) {
+        events.note(DiskEvent.Kind.MAIN_READ_ONLY, error.getMessage());
+        LOG.error(
+                "{}: {}: main is write-protected; every write is refused from now on, reads go on",
+                name,
+                error.getMessage());
+    }
+
+    void away(String device) {
+        events.note(DiskEvent.Kind.DEVICE_AWAY, device);
+        if (worthLogging(counters.heldRequests.sum())) {
+            LOG.error("{}: {} is away; requests wait for it, nothing is remapped", name, device);
+        }
+    }
+
+    void isBack(String device, int requests) {
+        events.note(DiskEvent.Kind.DEVICE_BACK, device);
+        if (worthLogging(counters.resumedRequests.sum())) {
+            LOG.warn("{}: {} is back; {} requests go on", name, device, requests);
+        }
+    }
+
+    void healed(long unit) {
+        events.note(DiskEvent.Kind.HEALED, unit(unit), "");
+    }
+
     void mainChanged(String how) {
         events.note(DiskEvent.Kind.MAIN_CHANGED, how);
         LOG.error("{}: {}; every write is refused from now on", name, how);

@@ -296,7 +296,7 @@ abstract class PendingRequest extends DeviceIo {
     private boolean canGoElsewhere() {
         return (asked == DiskRequest.Operation.WRITE || asked == DiskRequest.Operation.WRITE_ZEROES)
                 && disk.isMain(device)
-                && disk.canRedirect();
+                && disk.redirectsWrites();
     }
 
     /** From now on the transfer that hangs goes on alone. It may come back between two looks; then nothing is claimed. */

@@ -220,6 +220,11 @@ final class ReadRecovery extends Recovery {
     }
 
     @Override
+    boolean mayBeHeld() {
+        return true;
+    }
+
+    @Override
     void failed(DiskError error, long offsetBytes) {
         context.finish(error, offsetBytes);
     }

@@ -41,6 +41,7 @@ abstract class Recovery {
     private boolean released;
     private int stageTries;
     private int restarts;
+    private long holdUntilNanos;
 
     /** Whose canaries answered after their last failure: what fails next there began on a living device. */
     private final Set<TrackedDevice> provenAlive = new HashSet<>();
@@ -74,6 +75,19 @@ abstract class Recovery {
         TryLater(long delayMillis, Throwable cause) {
             super(cause);
             this.delayMillis = delayMillis;
+        }
+    }
+
+    /** A device is away: nobody in the range is to blame. */
+    static final class Away extends TryLater {
+        private static final long serialVersionUID = 1L;
+        private final transient VirtualDisk.Side side;
+        private final Failure failure;
+
+        Away(VirtualDisk.Side side, Failure failure) {
+            super(0, failure);
+            this.side = side;
+            this.failure = failure;
         }
     }
 
@@ -199,6 +213,11 @@ abstract class Recovery {
             return;
         }
         boolean refused = disk.state.current().isRefused(firstUnit, endUnit);
+        if (refused
+                && mayBeHeld()
+                && disk.sideInDoubt().dropOff().hold(holdUntil(), this::begin, this::gaveUpWaiting)) {
+            return;
+        }
         if (refused || !disk.state.park(firstUnit, endUnit, this::begin)) {
             failed(DiskError.IO, -1);
         }
@@ -224,6 +243,8 @@ abstract class Recovery {
             stage.run();
         } catch (DoubtMeanwhile e) {
             beginAnew(e.slotsUnflushed);
+        } catch (Away e) {
+            waitForDevice(e, stage);
         } catch (TryLater e) {
             boolean waitsForSync = e.getCause() instanceof DeviceException d && TrackedDevice.isOverlap(d);
             if (waitsForSync || ++stageTries < MAX_STAGE_TRIES) {
@@ -245,6 +266,35 @@ abstract class Recovery {
             }
             giveUp(DiskError.IO, -1);
         }
+    }
+
+    /** From the first time on that the device is away it has so long, however often it comes and goes. */
+    private void waitForDevice(Away away, Stage stage) {
+        Failure failure = away.failure;
+        boolean held = mayBeHeld()
+                && away.side
+                        .dropOff()
+                        .hold(holdUntil(), () -> run(stage), () -> giveUp(failure.error, failure.offsetBytes));
+        if (!held) {
+            giveUp(failure.error, failure.offsetBytes);
+        }
+    }
+
+    private long holdUntil() {
+        if (holdUntilNanos == 0) {
+            holdUntilNanos = disk.environment.time().nanoTime() + disk.holdAwayNanos();
+        }
+        return holdUntilNanos;
+    }
+
+    /** The range was released before. */
+    private void gaveUpWaiting() {
+        failed(DiskError.IO, -1);
+    }
+
+    /** Whether it may wait for a device that is away, as a client does. */
+    boolean mayBeHeld() {
+        return false;
     }
 
     private void giveUp(DiskError error, long offsetBytes) {
@@ -332,6 +382,10 @@ abstract class Recovery {
         }
     }
 
+    private static boolean isAway(ErrorClass errorClass) {
+        return errorClass == ErrorClass.GONE || errorClass == ErrorClass.LINK || errorClass == ErrorClass.SLOW;
+    }
+
     /** Whether a transfer that fails is not worth another try, as there is another way and too little time. */
     boolean isOutOfTime(VirtualDisk.Side side) {
         return false;
@@ -384,8 +438,16 @@ abstract class Recovery {
                     side.device().wentAway(error);
                 }
                 disk.log.deviceFault(error);
+                if (!read && error.errorClass() == ErrorClass.READ_ONLY && side.device() == disk.main) {
+                    disk.mainIsReadOnly(error);
+                    throw new Failure(DiskError.READ_ONLY, offset, error);
+                }
                 boolean full = error.errorClass() == ErrorClass.NO_SPACE;
-                throw new Failure(full ? DiskError.NO_SPACE : DiskError.IO, offset, error);
+                Failure failure = new Failure(full ? DiskError.NO_SPACE : DiskError.IO, offset, error);
+                if (isAway(error.errorClass()) || (mayBeSector && !alive)) {
+                    throw new Away(side, failure);
+                }
+                throw failure;
             }
         }
     }

@@ -209,7 +209,10 @@ final class RequestContext extends PendingRequest implements WriteRecovery.Clien
             long firstUnit = pieceStart >> Place.UNIT_SHIFT;
             long endUnit = SegmentCursor.endUnit(pieceEnd);
             boolean refused = cursor.snapshot().isRefused(firstUnit, endUnit);
-            if (refused || !disk.state.park(firstUnit, endUnit, enterPiece)) {
+            if (refused && asked != DiskRequest.Operation.TRIM && disk.holdAwayNanos() > 0) {
+                // It waits there if the device is away.
+                recover();
+            } else if (refused || !disk.state.park(firstUnit, endUnit, enterPiece)) {
                 finish(DiskError.IO, pieceStart);
             }
             return false;
@@ -356,12 +359,16 @@ final class RequestContext extends PendingRequest implements WriteRecovery.Clien
             finish(DiskError.IO, -1);
             return false;
         }
+        recover();
+        return false;
+    }
+
+    private void recover() {
         if (asked == DiskRequest.Operation.READ) {
             disk.recoverRead(this, pieceStart, pieceEnd);
         } else {
             disk.recoverWrite(this, pieceStart, pieceEnd);
         }
-        return false;
     }
 
     @Override

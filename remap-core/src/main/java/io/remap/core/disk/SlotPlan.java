@@ -330,6 +330,14 @@ final class SlotPlan {
         moves.forEach((unit, move) -> visitor.unit(unit, move.lacksTime && !move.hasOtherReason));
     }
 
+    /** Units of the plan without an entry in the map so far. */
+    long newUnits() {
+        RemapTable table = disk.state.current().table;
+        return moves.keySet().stream()
+                .filter(unit -> table.placeOf(unit) == Place.MAIN)
+                .count();
+    }
+
     int units() {
         return moves.size();
     }

@@ -95,6 +95,9 @@ public final class VirtualDisk implements Disk {
     /** Set before the first request. */
     private boolean tookOver;
 
+    /** Set before the first request. */
+    private long holdAwayNanos;
+
     /**
      * What a virtual disk is made of. The devices and the store stay the caller's to close, after the disk.
      *
@@ -153,7 +156,7 @@ public final class VirtualDisk implements Disk {
     }
 
     /** One of the two devices, and how to tell whether it lives. */
-    record Side(TrackedDevice device, Canary canary) {
+    record Side(TrackedDevice device, Canary canary, DropOff dropOff) {
         /** The door that proves something. */
         TrackedDevice direct() {
             return device.direct();
@@ -199,8 +202,13 @@ public final class VirtualDisk implements Disk {
         if (!traits.readOnly()) {
             main.watch(recentWrites);
         }
-        this.mainSide = new Side(main, new Canary(main));
-        this.spareSide = spare == null ? null : new Side(spare, new Canary(spare));
+        this.mainSide = side(main);
+        this.spareSide = spare == null ? null : side(spare);
+    }
+
+    private Side side(TrackedDevice device) {
+        Canary canary = new Canary(device);
+        return new Side(device, canary, new DropOff(this, device, canary));
     }
 
     private static Environment bounded(Environment whole) {
@@ -253,6 +261,33 @@ public final class VirtualDisk implements Disk {
         deadlines.answerWithin(deadlineMillis, mostBytes);
     }
 
+    /**
+     * Sets how long a request waits for a device that is away, before it fails. Before the first client.
+     *
+     * @param millis 0: not at all
+     */
+    public void holdWhileAway(long millis) {
+        holdAwayNanos = TimeUnit.MILLISECONDS.toNanos(millis);
+    }
+
+    long holdAwayNanos() {
+        return holdAwayNanos;
+    }
+
+    /** Whose doubt keeps requests waiting, as it looks now. */
+    Side sideInDoubt() {
+        return spareSide != null && main.doubt().isEmpty() ? spareSide : mainSide;
+    }
+
+    /** The device is back: what was put in doubt meanwhile is verified at once. */
+    void verifyNow(TrackedDevice device) {
+        UnflushedWrites writes = device == main ? mainWrites : spareWrites;
+        if (writes.ledger != null && device.doubt().isPresent() && device.canBeVerified()) {
+            state.publish(s -> s.withDoubtRefused(writes.number, false));
+            writes.verification.whenSettled(error -> {});
+        }
+    }
+
     /** Another host may take the pair over from now on, and this one has no say in it any more: nothing is served. */
     public void leaseIsOver() {
         if (!isStopping()) {
@@ -261,7 +296,7 @@ public final class VirtualDisk implements Disk {
         }
     }
 
-    /** Whether changes are refused: the disk is read-only, or was made so by {@link #mainChanged}. */
+    /** Whether changes are refused: the disk is read-only, or was made so by {@link #mainChanged} or by main. */
     public boolean isReadOnly() {
         return traits.readOnly() || refusesWrites;
     }
@@ -270,6 +305,14 @@ public final class VirtualDisk implements Disk {
     public void mainChanged(String how) {
         refusesWrites = true;
         log.mainChanged(how);
+    }
+
+    /** Main takes no writes any more: none is tried from now on, and none goes to the spare, since that would not end. */
+    void mainIsReadOnly(DeviceException error) {
+        if (!refusesWrites) {
+            refusesWrites = true;
+            log.mainIsReadOnly(error);
+        }
     }
 
     /** Where main was written. */
@@ -429,6 +472,11 @@ public final class VirtualDisk implements Disk {
         return store != null && !traits.readOnly() && store.status().state() == FeatureState.STARTED;
     }
 
+    /** Whether a write that main does not take goes to the spare without being asked for. */
+    boolean redirectsWrites() {
+        return policy.redirectsWrites() && canRedirect();
+    }
+
     /** Commits; the continuation runs on the scheduler. */
     void commit(List<MapChange> changes, Consumer<MetadataStore.Outcome> then) {
         store.commit(changes, (outcome, table) -> environment.scheduler().execute(() -> then.accept(outcome)));
@@ -543,6 +591,10 @@ public final class VirtualDisk implements Disk {
         List<Attribute> all = new ArrayList<>(counters.attributes());
         all.add(failback.attribute());
         all.addAll(deadlines.attributes());
+        all.add(mainSide.dropOff().attribute("drop-off.held-for-main", "main"));
+        if (spareSide != null) {
+            all.add(spareSide.dropOff().attribute("drop-off.held-for-spare", "the spare"));
+        }
         all.addAll(mainWrites.attributes("ledger.", "main"));
         if (spareWrites != null) {
             all.addAll(spareWrites.attributes("ledger.spare-", "slots of the spare"));

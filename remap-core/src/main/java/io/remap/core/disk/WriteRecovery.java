@@ -118,19 +118,48 @@ final class WriteRecovery extends Recovery {
         }
     }
 
-    /** What could not be read lives on the spare from now on; without a store main has to take it, and perhaps heals. */
+    /**
+     * What could not be read lives on the spare from now on, unless main shall have another chance, or has to take it since
+     * there is no redirection.
+     */
     private void writeUnreadable(long offset, long length) throws Failure, TryLater {
-        if (disk.canRedirect()) {
-            plan.cover(offset, length);
-        } else {
+        if (!disk.redirectsWrites()) {
             writeMain(offset, length);
+            return;
         }
+        for (long at = offset; at < offset + length; ) {
+            long next = Math.min(offset + length, (at & -Place.UNIT_BYTES) + Place.UNIT_BYTES);
+            if (!disk.policy.healsUnreadable() || !heals(at, (int) (next - at))) {
+                plan.cover(at, next - at);
+            }
+            at = next;
+        }
+    }
+
+    /** Writes a part of a unit to main and reads it back; once only, since what relapses is not to be relied on. */
+    private boolean heals(long offset, int length) throws Failure, TryLater {
+        long unit = offset >> Place.UNIT_SHIFT;
+        VirtualDisk.Side side = disk.side(Target.MAIN);
+        if (disk.deadlines.isWriteLateOnMain(unit, unit + 1)
+                || isOutOfTime(side)
+                || !disk.holdOffs.healsFirstTime(unit)) {
+            return false;
+        }
+        wroteMain = true;
+        ByteBuffer readBack = disk.unitBuffer().limit(length).slice();
+        boolean good = succeeds(side, false, offset, () -> write(side.direct(), offset, offset, length))
+                && succeeds(side, true, offset, () -> side.direct().read(offset, readBack.clear()))
+                && readBack.flip().equals(source.bytes(offset, length));
+        if (good) {
+            disk.log.healed(unit);
+        }
+        return good;
     }
 
     private void writeMain(long offset, long length) throws Failure, TryLater {
         if (disk.deadlines.isWriteLateOnMain(offset >> Place.UNIT_SHIFT, SegmentCursor.endUnit(offset + length))) {
             // That write would land on this one; who reads the spare does not see it.
-            if (!disk.canRedirect()) {
+            if (!disk.redirectsWrites()) {
                 throw new Failure(DiskError.IO, offset, null);
             }
             plan.coverForLackOfTime(offset, length);
@@ -166,7 +195,7 @@ final class WriteRecovery extends Recovery {
     boolean isOutOfTime(VirtualDisk.Side side) {
         return side.device() == disk.main
                 && disk.environment.time().nanoTime() - deadlineNanos > 0
-                && disk.canRedirect();
+                && disk.redirectsWrites();
     }
 
     /** Unit by unit, since a slot that refuses is replaced alone. */
@@ -195,8 +224,12 @@ final class WriteRecovery extends Recovery {
     }
 
     private void commitPlan() throws Failure, TryLater {
-        if (!disk.canRedirect()) {
+        long newUnits = plan.newUnits();
+        if (!disk.canRedirect() || (newUnits > 0 && !disk.redirectsWrites())) {
             throw new Failure(DiskError.IO, start, null);
+        }
+        if (newUnits > 0 && disk.state.current().table.mappedUnits() + newUnits > disk.policy.maxRemappedUnits()) {
+            throw new Failure(DiskError.NO_SPACE, start, null);
         }
         plan.writeSlots();
         commits++;
@@ -245,6 +278,11 @@ final class WriteRecovery extends Recovery {
             changed = changed.withReadable(unit, disk.sectorMask(from, to - from));
         }
         return changed;
+    }
+
+    @Override
+    boolean mayBeHeld() {
+        return true;
     }
 
     @Override

@@ -14,6 +14,16 @@ final class StandardFaultPolicy implements FaultPolicy {
     private final int hostAttempts;
     private final long holdOffMillis;
     private final long maxHoldOffMillis;
+    private final Redirection redirection;
+
+    /**
+     * What goes to the spare by itself.
+     *
+     * @param writes whether a write that main refuses does
+     * @param heals whether main gets another chance at sectors that could not be read
+     * @param maxUnits with an entry in the map
+     */
+    record Redirection(boolean writes, boolean heals, long maxUnits) {}
 
     /** The values of the settings, already checked. */
     StandardFaultPolicy(
@@ -22,13 +32,30 @@ final class StandardFaultPolicy implements FaultPolicy {
             int writeAttempts,
             int hostAttempts,
             long holdOffMillis,
-            long maxHoldOffMillis) {
+            long maxHoldOffMillis,
+            Redirection redirection) {
         this.backoffMillis = backoffMillis.clone();
         this.readAttempts = readAttempts;
         this.writeAttempts = writeAttempts;
         this.hostAttempts = hostAttempts;
         this.holdOffMillis = holdOffMillis;
         this.maxHoldOffMillis = maxHoldOffMillis;
+        this.redirection = redirection;
+    }
+
+    @Override
+    public boolean redirectsWrites() {
+        return redirection.writes();
+    }
+
+    @Override
+    public boolean healsUnreadable() {
+        return redirection.heals();
+    }
+
+    @Override
+    public long maxRemappedUnits() {
+        return redirection.maxUnits();
     }
 
     @Override

@@ -29,6 +29,22 @@ public final class StandardFaultPolicyProvider implements FaultPolicyProvider {
     static final Setting HOLD_OFF_MAX =
             new Setting("hold-off-max-ms", "86400000", "Longest hold-off; 0 to 31536000000.");
 
+    static final Setting AUTO_REMAP = new Setting(
+            "auto-remap",
+            "writes",
+            "What goes to the spare without being asked for: writes (those that main refuses) or off (nothing: they answer EIO).");
+    static final Setting UNREADABLE_WRITES = new Setting(
+            "unreadable-writes",
+            "relocate",
+            "Where a write to sectors that cannot be read goes: relocate (to the spare) or heal (to main, read back; to the spare"
+                    + " if main fails, or if they become unreadable again).");
+    static final Setting MAX_REMAPPED = new Setting(
+            "max-remapped",
+            "0",
+            "How many units of 4096 bytes may be in the map before a write that main refuses answers ENOSPC although the spare"
+                    + " has room; 0 (no limit) to 1000000000000.");
+
+    private static final long MAX_UNITS = 1_000_000_000_000L;
     private static final int MAX_ATTEMPTS = 100;
     private static final int MAX_BACKOFF_STEPS = 16;
     private static final long MAX_BACKOFF_MILLIS = 60_000;
@@ -46,7 +62,16 @@ public final class StandardFaultPolicyProvider implements FaultPolicyProvider {
 
     @Override
     public List<Setting> settings() {
-        return List.of(RETRY_BACKOFF, READ_ATTEMPTS, WRITE_ATTEMPTS, HOST_ATTEMPTS, HOLD_OFF, HOLD_OFF_MAX);
+        return List.of(
+                RETRY_BACKOFF,
+                READ_ATTEMPTS,
+                WRITE_ATTEMPTS,
+                HOST_ATTEMPTS,
+                HOLD_OFF,
+                HOLD_OFF_MAX,
+                AUTO_REMAP,
+                UNREADABLE_WRITES,
+                MAX_REMAPPED);
     }
 
     @Override
@@ -57,7 +82,26 @@ public final class StandardFaultPolicyProvider implements FaultPolicyProvider {
                 (int) settings.number(WRITE_ATTEMPTS, 1, MAX_ATTEMPTS),
                 (int) settings.number(HOST_ATTEMPTS, 1, MAX_ATTEMPTS),
                 settings.number(HOLD_OFF, 0, DAY_MILLIS),
-                settings.number(HOLD_OFF_MAX, 0, 365 * DAY_MILLIS));
+                settings.number(HOLD_OFF_MAX, 0, 365 * DAY_MILLIS),
+                redirection(settings));
+    }
+
+    private static StandardFaultPolicy.Redirection redirection(Settings settings) throws Refusal {
+        long most = settings.number(MAX_REMAPPED, 0, MAX_UNITS);
+        return new StandardFaultPolicy.Redirection(
+                isFirst(settings, AUTO_REMAP, "writes", "off"),
+                !isFirst(settings, UNREADABLE_WRITES, "relocate", "heal"),
+                most == 0 ? Long.MAX_VALUE : most);
+    }
+
+    private static boolean isFirst(Settings settings, Setting setting, String first, String second) throws Refusal {
+        String text = settings.text(setting);
+        if (text.equals(first) || text.equals(second)) {
+            return text.equals(first);
+        }
+        throw new Refusal(
+                Refusal.Kind.USAGE,
+                "setting " + setting.name() + ": expected " + first + " or " + second + ", found '" + text + "'");
     }
 
     private static long[] backoff(Settings settings) throws Refusal {

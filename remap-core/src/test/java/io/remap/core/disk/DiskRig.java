@@ -9,6 +9,7 @@ import io.remap.api.Place;
 import io.remap.api.Refusal;
 import io.remap.api.SectorRange;
 import io.remap.api.Settings;
+import io.remap.api.spi.FaultPolicy;
 import io.remap.api.spi.IoEngine;
 import io.remap.api.spi.MetadataStore;
 import io.remap.api.spi.PairIdentity;
@@ -48,6 +49,10 @@ final class DiskRig implements AutoCloseable {
     Runnable atMainsNextStep = () -> {};
 
     DiskRig(int slots) throws Refusal {
+        this(slots, new SimpleFaultPolicy());
+    }
+
+    DiskRig(int slots, FaultPolicy policy) throws Refusal {
         main = new FaultyDevice(mainMedium, new SplittableRandom(2), new MainSteps());
         spareMedium = new MemoryDevice("spare", MemoryMetadata.METADATA_BYTES + slots * Place.UNIT_BYTES, SECTOR);
         spare = new FaultyDevice(spareMedium, new SplittableRandom(3), FaultyDevice.Steps.none());
@@ -72,7 +77,7 @@ final class DiskRig implements AutoCloseable {
                 main,
                 Optional.of(trackedSpare),
                 Optional.of(store),
-                new SimpleFaultPolicy(),
+                policy,
                 inline,
                 buffers,
                 environment,

@@ -24,6 +24,8 @@ import java.util.function.Consumer;
 
 /** The virtual disk over the metadata double, for the simulation. */
 class SimulatedVirtualDisk implements SimProduct {
+    private static final long HOLD_AWAY_MILLIS = 5_000;
+
     @Override
     public MetadataProvider metadata() {
         return new MemoryMetadata();
@@ -43,21 +45,21 @@ class SimulatedVirtualDisk implements SimProduct {
         MetadataStore store = parts.metadata().open(spare, false, parts.environment(), Settings.defaults());
         // As a store on the spare does.
         spare.flush();
-        return new Started(
-                VirtualDisk.open(new VirtualDisk.Parts(
-                        "disk",
-                        main,
-                        Optional.of(spare),
-                        Optional.of(store),
-                        new SimpleFaultPolicy(),
-                        parts.engine(),
-                        parts.buffers(),
-                        parts.environment(),
-                        false,
-                        parts.returnPauseMillis(),
-                        new VirtualDisk.LedgerLimits(
-                                parts.ledgerBytes(), VirtualDisk.LedgerLimits.USUAL.flushDeadlineMillis()))),
-                store);
+        VirtualDisk disk = VirtualDisk.open(new VirtualDisk.Parts(
+                "disk",
+                main,
+                Optional.of(spare),
+                Optional.of(store),
+                new SimpleFaultPolicy(),
+                parts.engine(),
+                parts.buffers(),
+                parts.environment(),
+                false,
+                parts.returnPauseMillis(),
+                new VirtualDisk.LedgerLimits(
+                        parts.ledgerBytes(), VirtualDisk.LedgerLimits.USUAL.flushDeadlineMillis())));
+        disk.holdWhileAway(HOLD_AWAY_MILLIS);
+        return new Started(disk, store);
     }
 
     private record Started(VirtualDisk virtualDisk, MetadataStore store) implements Running {

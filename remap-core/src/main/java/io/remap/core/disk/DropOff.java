@@ -1,0 +1,112 @@
+package io.remap.core.disk;
+
+import io.remap.api.Attribute;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * Requests that failed since their device is away, until its canary says that it is back: a cable that was touched, or a
+ * bus that was reset, costs time and no errors. What was put in doubt meanwhile is verified first; the requests begin anew
+ * behind that. Nothing is mapped, as no verdict is given while a device is away.
+ *
+ * <p>Invariants: who is held is told once, to go on or to give up; one look at the device at a time, and one to come while
+ * anybody is held. At most {@link #MOST_HELD}; each has its deadline all the same.
+ *
+ * <p>Thread-safe. Never blocks but for the look, on a thread of the disk.
+ */
+final class DropOff {
+    /** How often it looks whether the device is back. */
+    static final long POLL_MILLIS = 500;
+
+    /** Requests held at a time; more fail at once. */
+    static final int MOST_HELD = 1024;
+
+    private final VirtualDisk disk;
+    private final TrackedDevice device;
+    private final Canary canary;
+
+    // Guarded by this.
+    private List<Held> held = new ArrayList<>();
+    private boolean polling;
+
+    /** The last look found it away. */
+    private boolean away;
+
+    private record Held(long untilNanos, Runnable again, Runnable giveUp) {}
+
+    DropOff(VirtualDisk disk, TrackedDevice device, Canary canary) {
+        this.disk = disk;
+        this.device = device;
+        this.canary = canary;
+    }
+
+    /**
+     * Holds a request.
+     *
+     * @param untilNanos when it gives up
+     * @param again goes on, once the device is back
+     * @return {@code false} if it must not wait, and nothing will be called
+     */
+    boolean hold(long untilNanos, Runnable again, Runnable giveUp) {
+        synchronized (this) {
+            if (disk.isStopping()
+                    || held.size() >= MOST_HELD
+                    || untilNanos - disk.environment.time().nanoTime() <= 0) {
+                return false;
+            }
+            held.add(new Held(untilNanos, again, giveUp));
+            if (!polling) {
+                polling = true;
+                disk.environment.scheduler().schedule(this::poll, POLL_MILLIS);
+            }
+        }
+        disk.counters.heldRequests.increment();
+        return true;
+    }
+
+    private void poll() {
+        boolean back = canary.alive();
+        List<Runnable> told = new ArrayList<>();
+        boolean changed;
+        synchronized (this) {
+            boolean all = back || disk.isStopping();
+            long now = disk.environment.time().nanoTime();
+            List<Held> left = new ArrayList<>();
+            for (Held each : held) {
+                if (all || now - each.untilNanos >= 0) {
+                    told.add(back ? each.again : each.giveUp);
+                } else {
+                    left.add(each);
+                }
+            }
+            held = left;
+            changed = away == back;
+            away = !back;
+            polling = !left.isEmpty();
+            if (polling) {
+                disk.environment.scheduler().schedule(this::poll, POLL_MILLIS);
+            }
+        }
+        if (back) {
+            disk.counters.resumedRequests.add(told.size());
+            disk.verifyNow(device);
+        }
+        if (changed && back) {
+            disk.log.isBack(device.name(), told.size());
+        } else if (changed) {
+            disk.log.away(device.name());
+        }
+        for (Runnable each : told) {
+            disk.environment.scheduler().execute(each);
+        }
+    }
+
+    Attribute attribute(String name, String which) {
+        return Attribute.readOnly(
+                name, "count", "Requests that wait for " + which + " to come back", this::heldRequests);
+    }
+
+    private synchronized Object heldRequests() {
+        return (long) held.size();
+    }
+}

@@ -1,0 +1,91 @@
+package io.remap.core.disk;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.remap.api.DiskError;
+import io.remap.api.DiskRequest.Operation;
+import io.remap.api.Errno;
+import io.remap.api.Place;
+import java.util.Arrays;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** A disk that drops off costs time and nothing else, if it comes back soon enough. */
+class DropOffTest {
+    private static final int UNIT = Place.UNIT_BYTES;
+    private static final long HOLD_MILLIS = 15_000;
+    private static final long AWAY_MILLIS = 6_000;
+
+    private DiskRig rig;
+
+    @BeforeEach
+    void start() throws Exception {
+        rig = new DiskRig(8);
+        rig.disk.holdWhileAway(HOLD_MILLIS);
+    }
+
+    @AfterEach
+    void stop() {
+        rig.close();
+    }
+
+    private static byte[] bytes(int value) {
+        byte[] bytes = new byte[UNIT];
+        Arrays.fill(bytes, (byte) value);
+        return bytes;
+    }
+
+    private void goesAway(int errno) {
+        rig.main.vanish(errno);
+        rig.scheduler.schedule(rig.main::comeBack, AWAY_MILLIS);
+    }
+
+    private long count(DiskEvent.Kind kind) {
+        return rig.disk.events().newest(0, 100).stream()
+                .filter(event -> event.kind() == kind)
+                .count();
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {Errno.ENODEV, Errno.ENXIO, Errno.EIO, Errno.ENOLINK, Errno.ETIMEDOUT})
+    void requestsWaitForADiskThatComesBack(int errno) {
+        goesAway(errno);
+        assertEquals(DiskError.NONE, rig.write(UNIT, UNIT, 0x22));
+        assertTrue(rig.scheduler.nanoTime() >= TimeUnit.MILLISECONDS.toNanos(AWAY_MILLIS));
+        assertArrayEquals(bytes(0x22), rig.read(UNIT, UNIT));
+        assertEquals(0, rig.disk.summary().mappedSectors());
+        assertEquals(0, rig.disk.summary().unreadableSectors());
+        assertEquals(1, count(DiskEvent.Kind.DEVICE_AWAY));
+        assertEquals(1, count(DiskEvent.Kind.DEVICE_BACK));
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {Errno.ENODEV, Errno.ENXIO, Errno.EIO, Errno.ENOLINK, Errno.ETIMEDOUT})
+    void whatWasNotFlushedIsVerifiedBeforeItIsReadAgain(int errno) {
+        assertEquals(DiskError.NONE, rig.perform(Operation.FLUSH, 0, 0, null).error);
+        assertEquals(DiskError.NONE, rig.write(UNIT, UNIT, 0x22));
+        goesAway(errno);
+        assertArrayEquals(bytes(0x22), rig.read(UNIT, UNIT));
+        assertTrue(rig.scheduler.nanoTime() >= TimeUnit.MILLISECONDS.toNanos(AWAY_MILLIS));
+        assertEquals(DiskError.NONE, rig.perform(Operation.FLUSH, 0, 0, null).error);
+        assertEquals(0, rig.disk.summary().mappedSectors());
+    }
+
+    @Test
+    void diskThatStaysAwayFailsRequestsAfterAWhile() {
+        rig.main.vanish(Errno.ENODEV);
+        assertEquals(DiskError.IO, rig.write(UNIT, UNIT, 0x22));
+        long tookMillis = TimeUnit.NANOSECONDS.toMillis(rig.scheduler.nanoTime());
+        assertTrue(tookMillis >= HOLD_MILLIS && tookMillis <= Deadlines.USUAL_MILLIS, () -> "it took " + tookMillis);
+        rig.main.comeBack();
+        assertNotNull(rig.read(2 * UNIT, UNIT));
+        assertEquals(0, rig.disk.summary().mappedSectors());
+    }
+}
