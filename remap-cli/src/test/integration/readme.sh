@@ -35,7 +35,7 @@ with_disks() {
 # run_command TEXT: as somebody types it.
 run_command() {
     echo "\$ $1"
-    if [[ $1 == ./remap\ serve* || $1 == remap\ serve* ]]; then
+    if [[ $1 == ./remap\ serve* || $1 == remap\ serve* || $1 == ./remap\ sim\ serve* ]]; then
         start_in_background "serve" bash -c "exec $1"
         work_output=$work/serve.out
         wait_until 60 server_is_ready || fail "not ready after 60 s: $(cat "$work/serve.out" "$work/serve.err")"

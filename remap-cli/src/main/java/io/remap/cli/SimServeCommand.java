@@ -28,8 +28,8 @@ import picocli.CommandLine.Parameters;
             "",
             "Examples:",
             "  remap sim serve disk.img",
-            "  remap sim serve disk.img --listen 127.0.0.1:10809 --set trace=trace.txt",
-            "  remap sim serve disk.img --set physical=4096 --set latency-ms=8 --set error-ms=7000",
+            "  remap sim serve disk.img --listen 127.0.0.1:10810 --set trace=trace.txt",
+            "  remap sim serve disk.img --set physical=4096 --set error-ms=7000",
             ""
         })
 final class SimServeCommand extends Verb implements Foreground.Command {

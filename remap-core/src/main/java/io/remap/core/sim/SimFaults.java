@@ -35,6 +35,9 @@ final class SimFaults implements AutoCloseable {
     /** The list is looked at for changes no more often than this. */
     static final long CHECK_MILLIS = 10;
 
+    /** A healed sector that relapses at a moment of its own is good for as many operations at most. */
+    private static final long MAX_GOOD_OPERATIONS = 1000;
+
     private static final Logger LOG = LoggerFactory.getLogger(SimFaults.class);
 
     /** Reads the list of faults as it is now. */
@@ -246,18 +249,22 @@ final class SimFaults implements AutoCloseable {
         changes.lock();
         try {
             for (Live live : healing) {
-                long goodFor = live.fault.argument() != 0
-                        ? live.fault.argument()
-                        : chance.draw(live.fault.toString().hashCode(), live.draws++, 1, 1000);
                 heal(live, startBytes, endBytes);
                 synchronized (verdicts) {
-                    live.relapseAt = live.fault.mode() == SimFault.Mode.RELAPSES ? number + goodFor + 1 : 0;
+                    live.relapseAt =
+                            live.fault.mode() == SimFault.Mode.RELAPSES ? number + 1 + operationsGood(live, chance) : 0;
                 }
             }
         } finally {
             changes.unlock();
         }
         return true;
+    }
+
+    private static long operationsGood(Live live, SimChance chance) {
+        return live.fault.argument() != 0
+                ? live.fault.argument()
+                : chance.draw(live.fault.toString().hashCode(), live.draws++, 1, MAX_GOOD_OPERATIONS);
     }
 
     private void heal(Live live, long startBytes, long endBytes) throws IOException {
