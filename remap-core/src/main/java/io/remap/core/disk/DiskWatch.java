@@ -177,6 +177,11 @@ final class DiskWatch implements WatchedDisk {
 
     @Override
     public void relocate(SectorRange range, Consumer<DiskError> done) {
+        if (!disk.policy.redirectsWrites()) {
+            // Whoever wants nothing to go to the spare by itself wants no weak sectors there either.
+            disk.environment.scheduler().execute(() -> done.accept(DiskError.READ_ONLY));
+            return;
+        }
         disk.map().add(range, false, error -> disk.environment.scheduler().execute(() -> done.accept(error)));
     }
 
