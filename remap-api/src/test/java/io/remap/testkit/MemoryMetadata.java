@@ -16,6 +16,7 @@ import io.remap.api.spi.MetadataStore;
 import io.remap.api.spi.PairIdentity;
 import io.remap.api.spi.SpareContent;
 import io.remap.api.spi.SparePlan;
+import io.remap.api.spi.SpareSlots;
 import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -40,6 +41,9 @@ import java.util.function.Supplier;
 public final class MemoryMetadata implements MetadataProvider {
     /** What the double takes at the beginning of the spare; slots lie after it. */
     public static final int METADATA_BYTES = 64 << 10;
+
+    /** Slots of a spare, for the numbering of bad ones. */
+    private static final int MOST_SLOTS = 1 << 20;
 
     private static final long CLOSE_WAIT_MILLIS = 10_000;
 
@@ -75,7 +79,8 @@ public final class MemoryMetadata implements MetadataProvider {
             for (MapChange change : changes) {
                 table = table.with(change);
                 if (change.kind() == MapChange.Kind.BAD_SLOT) {
-                    badSlots.set((int) change.firstUnit(), (int) (change.firstUnit() + change.lengthUnits()));
+                    int first = Place.spare(change.place()) * MOST_SLOTS + (int) change.firstUnit();
+                    badSlots.set(first, first + (int) change.lengthUnits());
                 }
             }
         }
@@ -225,15 +230,12 @@ public final class MemoryMetadata implements MetadataProvider {
 
         @Override
         public synchronized void badSlots(SlotRunVisitor visitor) {
-            committedBadSlots.stream().forEach(slot -> visitor.run(0, slot, 1));
+            committedBadSlots.stream().forEach(bit -> visitor.run(bit / MOST_SLOTS, bit % MOST_SLOTS, 1));
         }
 
         @Override
-        public long slotOffsetBytes(long slot) {
-            if (slot < 0 || slot >= plan.slots()) {
-                throw new IllegalArgumentException("no slot " + slot + " of " + plan.slots());
-            }
-            return METADATA_BYTES + slot * Place.UNIT_BYTES;
+        public SpareSlots slots() {
+            return new SpareSlots(METADATA_BYTES, plan.slots(), METADATA_BYTES, 0, Place.UNIT_BYTES);
         }
 
         @Override

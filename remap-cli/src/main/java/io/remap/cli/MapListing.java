@@ -134,12 +134,15 @@ final class MapListing {
     }
 
     private static String where(Map<?, ?> entry) {
-        return entry.get(SPARE_OFFSET) == null ? "" : "at byte " + entry.get(SPARE_OFFSET) + " of the spare";
+        String spare = entry.get("spare") == null ? "the spare" : "spare " + entry.get("spare");
+        return entry.get(SPARE_OFFSET) == null
+                ? entry.get("spare") == null ? "" : "on " + spare + ", which is not there"
+                : "at byte " + entry.get(SPARE_OFFSET) + " of " + spare;
     }
 
     private static Mark markOf(Map<?, ?> entry) {
         return switch (StatusText.text(entry, "state").toLowerCase(Locale.ROOT)) {
-            case "unreadable", "unreadable_on_spare", "unreadable-on-spare" -> Mark.UNREADABLE;
+            case "unreadable", "unreadable_on_spare", "unreadable-on-spare", "on-missing-spare" -> Mark.UNREADABLE;
             case "lost" -> Mark.LOST;
             default -> Mark.REMAPPED;
         };

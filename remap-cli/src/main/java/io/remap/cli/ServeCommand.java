@@ -27,7 +27,6 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.OptionalInt;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
@@ -70,8 +69,12 @@ final class ServeCommand extends Verb implements Foreground.Command {
 
     /** The spare, or that there is none. */
     static final class SpareChoice {
-        @Option(names = "--spare", paramLabel = "SPARE", description = "The healthy device: path or URI.")
-        String spare;
+        @Option(
+                names = "--spare",
+                paramLabel = "SPARE",
+                description =
+                        "The healthy device: path or URI. Again for each further one that is not found where it was.")
+        List<String> spares = new ArrayList<>();
 
         @Option(
                 names = "--no-spare",
@@ -170,6 +173,11 @@ final class ServeCommand extends Verb implements Foreground.Command {
     boolean takeOver;
 
     @Option(
+            names = "--missing-spares",
+            description = "Serve without further spares that are not there: what stands on them answers with errors.")
+    boolean missingSpares;
+
+    @Option(
             names = "--pid-file",
             paramLabel = "FILE",
             description = "Write the process id there when clients can connect; removed at the end.")
@@ -252,11 +260,13 @@ final class ServeCommand extends Verb implements Foreground.Command {
         if (addresses.isEmpty()) {
             addresses.add(new ListenAddress.Unix(RunDirectory.nbdSocket(runDirectory, chosenName)));
         }
-        Optional<DeviceUri> spare =
-                spareChoice.spare == null ? Optional.empty() : Optional.of(DeviceUri.parse(spareChoice.spare));
+        List<DeviceUri> spares = new ArrayList<>();
+        for (String spare : spareChoice.spares) {
+            spares.add(DeviceUri.parse(spare));
+        }
         DiskSpec disk = new DiskSpec(
                 mainUri,
-                spare,
+                spares,
                 spareChoice.none,
                 chosenName,
                 export == null ? "" : export,
@@ -267,7 +277,8 @@ final class ServeCommand extends Verb implements Foreground.Command {
                 adopt,
                 acceptMainChanges,
                 noWitness,
-                takeOver);
+                takeOver,
+                missingSpares);
         return new ServiceSpec(
                 chosenName,
                 addresses,

@@ -72,7 +72,7 @@ public final class SimulatedStack implements SimProduct {
         VirtualDisk disk = VirtualDisk.open(new VirtualDisk.Parts(
                 "disk",
                 main,
-                Optional.of(spare),
+                List.of(VirtualDisk.SpareDevice.first(spare, store)),
                 Optional.of(store),
                 policy,
                 parts.engine(),

@@ -48,6 +48,12 @@ final class CommandTable implements ControlCommands {
         put("metadata.status", List.of("disk"), metadata::status);
         put("metadata.check", List.of("disk", "level"), metadata::check);
         put("metadata.sync", List.of("disk"), metadata::sync);
+        SpareCommands spares = new SpareCommands(service.disks);
+        put("spare.list", List.of("disk"), spares::list);
+        put("spare.add", List.of("disk", "spare", "createBytes", "force"), spares::add);
+        put("spare.evacuate", List.of("disk", "spare"), spares::evacuate);
+        put("spare.keep", List.of("disk", "spare"), spares::keep);
+        put("spare.remove", List.of("disk", "spare", "lose"), spares::remove);
         put("events", List.of("disk", "after", "limit"), this::events);
         put("disk.add", List.of("main", "spare", "name", "export", "readOnly", "acceptMainChanges"), this::addDisk);
         put("disk.remove", List.of("disk"), this::removeDisk);
@@ -116,7 +122,7 @@ final class CommandTable implements ControlCommands {
         DiskSpec plain = DiskSpec.of(main, spare);
         return PlainValues.of(service.addDisk(new DiskSpec(
                 main,
-                spare,
+                plain.spares(),
                 plain.withoutSpare(),
                 arguments.text("name", plain.name()),
                 arguments.text("export", plain.exportName()),
@@ -127,7 +133,8 @@ final class CommandTable implements ControlCommands {
                 plain.adopt(),
                 arguments.flag("acceptMainChanges"),
                 plain.noWitness(),
-                plain.takeOver())));
+                plain.takeOver(),
+                plain.missingSpares())));
     }
 
     private Object removeDisk(Arguments arguments) throws Refusal {

@@ -2,6 +2,7 @@ package io.remap.core;
 
 import io.remap.api.DeviceUri;
 import io.remap.api.spi.BlockDeviceProvider.Door;
+import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
 
@@ -9,8 +10,8 @@ import java.util.OptionalInt;
  * Which disk to serve, and how.
  *
  * @param main the failing device
- * @param spare the healthy one; if empty, an image file gets the sidecar {@code MAIN.spare} (made if it is not there) and
- *     a block device is refused
+ * @param spares the healthy ones, in any order; if empty, an image file gets the sidecar {@code MAIN.spare} (made if it is
+ *     not there) and a block device is refused. Further ones that were there the last time need not be named
  * @param withoutSpare serve main alone: nothing is redirected; refused if main is known to have a spare
  * @param name name of the disk, 1 to 255 characters, unique within the service
  * @param exportName as clients ask for it; empty for the same as {@code name}
@@ -23,10 +24,11 @@ import java.util.OptionalInt;
  * @param acceptMainChanges take main as it is, although it was written without remap since the last clean stop
  * @param noWitness go on without the witness that ties main to its spare, where it cannot be written
  * @param takeOver take the pair from another host that has not stopped in order, if it gives no sign of life
+ * @param missingSpares serve it without further spares that are not there
  */
 public record DiskSpec(
         DeviceUri main,
-        Optional<DeviceUri> spare,
+        List<DeviceUri> spares,
         boolean withoutSpare,
         String name,
         String exportName,
@@ -37,20 +39,26 @@ public record DiskSpec(
         boolean adopt,
         boolean acceptMainChanges,
         boolean noWitness,
-        boolean takeOver) {
+        boolean takeOver,
+        boolean missingSpares) {
+    public DiskSpec {
+        spares = List.copyOf(spares);
+    }
+
     public static final int MAX_NAME_CHARS = 255;
 
     /** Main with this spare (or its sidecar), everything else by default; the name is that of the device. */
     public static DiskSpec of(DeviceUri main, Optional<DeviceUri> spare) {
         return new DiskSpec(
                 main,
-                spare,
+                spare.stream().toList(),
                 false,
                 defaultName(main),
                 "",
                 false,
                 Door.AUTO,
                 OptionalInt.empty(),
+                false,
                 false,
                 false,
                 false,

@@ -66,6 +66,9 @@ final class MapCommands {
         shown.put("first", entry.range().firstSector());
         shown.put("length", entry.range().lengthSectors());
         shown.put("state", PlainValues.word(entry.state()));
+        if (entry.spare() > 0) {
+            shown.put("spare", entry.spare());
+        }
         if (entry.spareOffsetBytes() >= 0) {
             shown.put("spareOffsetBytes", entry.spareOffsetBytes());
         }

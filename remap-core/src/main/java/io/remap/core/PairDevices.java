@@ -1,5 +1,6 @@
 package io.remap.core;
 
+import io.remap.api.DeviceUri;
 import io.remap.core.disk.TrackedDevice;
 import java.util.List;
 import java.util.Optional;
@@ -10,11 +11,18 @@ import java.util.Optional;
  * @param spec what was asked for
  * @param main the failing device
  * @param spare the healthy one; empty if main is served alone
+ * @param namedFurther other spares that the user named; not open yet, as it takes the table to say what they are
  * @param notices what the user should know, one line each
  */
-record PairDevices(DiskSpec spec, TrackedDevice main, Optional<TrackedDevice> spare, List<String> notices)
+record PairDevices(
+        DiskSpec spec,
+        TrackedDevice main,
+        Optional<TrackedDevice> spare,
+        List<DeviceUri> namedFurther,
+        List<String> notices)
         implements AutoCloseable {
     PairDevices {
+        namedFurther = List.copyOf(namedFurther);
         notices = List.copyOf(notices);
     }
 

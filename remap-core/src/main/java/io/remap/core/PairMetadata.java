@@ -14,6 +14,7 @@ import java.util.Optional;
  * @param witness state of the witness that ties main to its spare
  * @param unwitnessedStop id of a clean stop that the witness still tells of, as it could not be written; 0: none
  * @param mainCheck how main compares with what it was at the last clean stop
+ * @param further the spares beside the first one; closed with this, after the store
  * @param notices what the user should know, one line each
  */
 record PairMetadata(
@@ -23,6 +24,7 @@ record PairMetadata(
         FeatureStatus witness,
         long unwitnessedStop,
         MainCheck mainCheck,
+        FurtherSpares further,
         List<String> notices)
         implements AutoCloseable {
     PairMetadata {
@@ -42,5 +44,6 @@ record PairMetadata(
     @Override
     public void close() {
         store.ifPresent(MetadataStore::close);
+        further.close();
     }
 }

@@ -1,8 +1,12 @@
 package io.remap.core;
 
+import io.remap.api.BlockDevice;
 import io.remap.api.DeviceException;
+import io.remap.api.DeviceUri;
 import io.remap.api.Refusal;
 import io.remap.api.Settings;
+import io.remap.api.spi.MetadataStore;
+import java.util.OptionalLong;
 
 /** Where a disk gets its devices and its table from; in a running service that is {@link Pairing}. */
 interface PairOpener {
@@ -14,6 +18,14 @@ interface PairOpener {
 
     /** As {@link Pairing#noteStop}. */
     void noteStop(PairDevices devices, PairMetadata closed, long stopId);
+
+    /** As {@link Pairing#addSpare}. */
+    FurtherSpares.Open addSpare(
+            PairDevices devices, MetadataStore store, DeviceUri uri, OptionalLong createBytes, boolean force)
+            throws Refusal, DeviceException;
+
+    /** As {@link Pairing#eraseSpare}. */
+    void eraseSpare(BlockDevice device) throws Refusal, DeviceException;
 
     static PairOpener of(Pairing pairing) {
         return new PairOpener() {
@@ -30,6 +42,18 @@ interface PairOpener {
             @Override
             public void noteStop(PairDevices devices, PairMetadata closed, long stopId) {
                 pairing.noteStop(devices, closed, stopId);
+            }
+
+            @Override
+            public FurtherSpares.Open addSpare(
+                    PairDevices devices, MetadataStore store, DeviceUri uri, OptionalLong createBytes, boolean force)
+                    throws Refusal, DeviceException {
+                return pairing.addSpare(devices, store, uri, createBytes, force);
+            }
+
+            @Override
+            public void eraseSpare(BlockDevice device) throws Refusal, DeviceException {
+                pairing.eraseSpare(device);
             }
         };
     }

@@ -222,11 +222,13 @@ public final class Pairing {
                 spare = openSpare(
                         spec.main(), main, choice.get().uri, choice.get().createBytes, spec.readOnly(), spec.force());
                 PairGeometry.sharedDisk(main, spare)
-                        .filter(n -> spec.spare().isPresent())
+                        .filter(n -> !spec.spares().isEmpty())
                         .ifPresent(notices::add);
             }
+            List<DeviceUri> others = new ArrayList<>(spec.spares());
+            choice.ifPresent(first -> others.remove(first.uri));
             return new PairDevices(
-                    spec, TrackedDevice.of(main), Optional.ofNullable(spare).map(TrackedDevice::of), notices);
+                    spec, TrackedDevice.of(main), Optional.ofNullable(spare).map(TrackedDevice::of), others, notices);
         } catch (Refusal | DeviceException | RuntimeException e) {
             if (spare != null) {
                 spare.close();
@@ -239,9 +241,13 @@ public final class Pairing {
     /** Which spare, and how large it is to be made if it is to be made. */
     private record SpareChoice(DeviceUri uri, OptionalLong createBytes) {}
 
-    private Optional<SpareChoice> chooseSpare(DiskSpec spec, BlockDevice main, List<String> notices) throws Refusal {
-        if (spec.spare().isPresent()) {
-            return Optional.of(new SpareChoice(spec.spare().get(), OptionalLong.empty()));
+    private Optional<SpareChoice> chooseSpare(DiskSpec spec, BlockDevice main, List<String> notices)
+            throws Refusal, DeviceException {
+        if (!spec.spares().isEmpty()) {
+            DeviceUri first = spec.spares().size() == 1
+                    ? spec.spares().get(0)
+                    : spareSet(spec, main).first(spec.spares());
+            return Optional.of(new SpareChoice(first, OptionalLong.empty()));
         }
         if (spec.withoutSpare()) {
             PairMatch.refuseWithoutSpare(main, witnesses.find(main), "without it");
@@ -271,6 +277,35 @@ public final class Pairing {
         long bytes = SpareSizing.sidecarBytes(main.traits().sizeBytes());
         notices.add("made the spare " + sidecar.path() + " (" + ByteSize.format(bytes) + ") beside main");
         return Optional.of(new SpareChoice(sidecar, OptionalLong.of(bytes)));
+    }
+
+    private SpareSet spareSet(DiskSpec spec, BlockDevice main) throws Refusal {
+        return new SpareSet(
+                requireMetadata(),
+                devices,
+                environment,
+                (uri, createBytes) -> openSpare(spec.main(), main, uri, createBytes, spec.readOnly(), spec.force()));
+    }
+
+    /**
+     * Makes a device a further spare of a pair that is served. It counts once the store states it.
+     *
+     * @param force its content may go, and it may look in use
+     */
+    FurtherSpares.Open addSpare(
+            PairDevices pair, MetadataStore store, DeviceUri uri, OptionalLong createBytes, boolean force)
+            throws Refusal, DeviceException {
+        SpareSet set = new SpareSet(
+                requireMetadata(),
+                devices,
+                environment,
+                (spare, bytes) -> openSpare(pair.spec().main(), pair.main(), spare, bytes, false, force));
+        return set.add(uri, createBytes, force, store);
+    }
+
+    /** A spare that its pair does not state any more becomes a blank device. */
+    void eraseSpare(BlockDevice device) throws Refusal, DeviceException {
+        requireMetadata().eraseMember(device.direct());
     }
 
     /**
@@ -346,6 +381,7 @@ public final class Pairing {
                     FeatureStatus.of("witness", FeatureState.ABSENT, "no spare"),
                     0,
                     MainCheck.NONE,
+                    new FurtherSpares(),
                     List.of());
         }
         MetadataProvider metadata = requireMetadata();
@@ -362,12 +398,13 @@ public final class Pairing {
             metadata.format(spare.direct(), newPair(pair.main()), environment);
             notices.add("formatted the blank spare " + PairGeometry.sized(spare));
         }
-        MainCheck mainCheck = content.kind() == SpareContent.Kind.SPARE
+        Examined examined = content.kind() == SpareContent.Kind.SPARE
                 ? examine(metadata, pair, witness, settings, notices)
-                : MainCheck.NONE;
-        long unwitnessedStop = takeBackStop(pair, witness);
-        MetadataStore store = metadata.open(spare.direct(), pair.spec().readOnly(), environment, settings);
+                : new Examined(MainCheck.NONE, new FurtherSpares());
+        MetadataStore store = null;
         try {
+            long unwitnessedStop = takeBackStop(pair, witness);
+            store = metadata.open(spare.direct(), pair.spec().readOnly(), environment, settings);
             FeatureStatus left = witnessOf(pair, store);
             if (left.state() == FeatureState.FAILED && fresh) {
                 PairMatch.requireWitness(pair.main(), left, pair.spec().noWitness());
@@ -379,19 +416,26 @@ public final class Pairing {
                     store.status(),
                     left,
                     unwitnessedStop,
-                    mainCheck,
+                    examined.mainCheck,
+                    examined.further,
                     notices);
-        } catch (Refusal | RuntimeException e) {
-            store.close();
+        } catch (Refusal | DeviceException | RuntimeException e) {
+            if (store != null) {
+                store.close();
+            }
+            examined.further.close();
             throw e;
         }
     }
 
+    /** A pair that was looked at: how main compares, and the further spares, which are open. */
+    private record Examined(MainCheck mainCheck, FurtherSpares further) {}
+
     /**
      * Looks at a pair that was used before: whether the spare is the one that main remembers, and main what the spare
-     * remembers. Writes nothing.
+     * remembers, and whether the further spares are there. Writes nothing.
      */
-    private MainCheck examine(
+    private Examined examine(
             MetadataProvider metadata,
             PairDevices pair,
             Optional<Witness> witness,
@@ -410,15 +454,17 @@ public final class Pairing {
                     witness.isPresent(),
                     environment.time(),
                     ServiceSettings.mainCheckMillis(settings));
-            if (check.difference().isEmpty()) {
-                return check;
+            boolean changed = check.difference().isPresent();
+            if (changed && !pair.spec().readOnly() && !pair.spec().acceptMainChanges()) {
+                throw PairMatch.mainChanged(pair, check.difference().get());
             }
-            if (pair.spec().readOnly() || pair.spec().acceptMainChanges()) {
+            if (changed) {
                 notices.add("main " + pair.main().name() + " "
                         + check.difference().get() + (pair.spec().readOnly() ? "" : "; accepted"));
-                return pair.spec().readOnly() ? check : MainCheck.NONE;
             }
-            throw PairMatch.mainChanged(pair, check.difference().get());
+            FurtherSpares further = spareSet(pair.spec(), pair.main())
+                    .openAll(pair.namedFurther(), look, pair.spec().missingSpares(), notices);
+            return new Examined(changed && !pair.spec().readOnly() ? MainCheck.NONE : check, further);
         }
     }
 

@@ -139,7 +139,8 @@ final class ServedDisk {
         disk = VirtualDisk.open(new VirtualDisk.Parts(
                 name(),
                 devices.main(),
-                store.isPresent() ? devices.spare().map(spare -> spare) : Optional.empty(),
+                store.map(s -> metadata.further().forDisk(devices.spare().orElseThrow(), s))
+                        .orElse(List.of()),
                 store,
                 service.policy(),
                 service.io().engine(),
@@ -170,7 +171,7 @@ final class ServedDisk {
         autosave = new Autosave(
                 name(),
                 store,
-                List.of(disk.events(), lifetime, stopNote, mainMemory, healthMemory),
+                List.of(disk.events(), lifetime, stopNote, mainMemory, metadata.further(), healthMemory),
                 service.environment(),
                 service.own().autosavePauseMillis(),
                 lease());
@@ -365,6 +366,15 @@ final class ServedDisk {
 
     VirtualDisk disk() {
         return disk;
+    }
+
+    PairOpener pairs() {
+        return service.pairs();
+    }
+
+    /** Saves beside the table what must not wait, as the next start asks for it. */
+    void saveNow() {
+        saveFindings();
     }
 
     PairDevices devices() {

@@ -11,6 +11,7 @@ import io.remap.api.Refusal;
 import io.remap.api.Scheduler;
 import io.remap.api.TimeSource;
 import io.remap.api.spi.MetadataProvider;
+import io.remap.api.spi.SpareMember;
 import io.remap.api.spi.SpareOwner;
 import io.remap.testkit.MemoryDevice;
 import java.lang.reflect.Proxy;
@@ -73,7 +74,7 @@ class OwnershipTest {
     private static SpareOwner owner(HostIdentity host, boolean stopped, long saves, boolean beats) {
         Map<String, byte[]> saved =
                 beats ? Map.of(Lease.SECTION, new Lease(new Clock(), BEAT_MILLIS, () -> {}).section()) : Map.of();
-        return new SpareOwner(host, SESSION, stopped, saves, saved);
+        return new SpareOwner(host, SESSION, stopped, List.of(SpareMember.first(1)), saves, saved);
     }
 
     private Optional<String> require(HostIdentity here, boolean takeOver) throws Exception {

@@ -148,7 +148,7 @@ class PairingTest {
     private DiskSpec alone() throws Refusal {
         return new DiskSpec(
                 uri(main),
-                Optional.empty(),
+                List.of(),
                 true,
                 "d",
                 "",
@@ -159,13 +159,14 @@ class PairingTest {
                 false,
                 false,
                 false,
+                false,
                 false);
     }
 
     private static DiskSpec changed(DiskSpec spec, boolean readOnly, boolean force, boolean adopt, boolean noWitness) {
         return new DiskSpec(
                 spec.main(),
-                spec.spare(),
+                spec.spares(),
                 spec.withoutSpare(),
                 spec.name(),
                 "",
@@ -176,6 +177,7 @@ class PairingTest {
                 adopt,
                 false,
                 noWitness,
+                false,
                 false);
     }
 
@@ -236,13 +238,14 @@ class PairingTest {
         assertSays(refused(swapped, Refusal.Kind.WRONG_DEVICE), "spare.img", "is the spare of pair", "--force");
         DiskSpec alone = new DiskSpec(
                 uri(spare),
-                Optional.empty(),
+                List.of(),
                 true,
                 "d",
                 "",
                 false,
                 Door.AUTO,
                 OptionalInt.empty(),
+                false,
                 false,
                 false,
                 false,

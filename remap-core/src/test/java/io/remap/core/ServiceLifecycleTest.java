@@ -384,13 +384,14 @@ class ServiceLifecycleTest {
         DiskSpec b = ServiceRig.disk("b");
         DiskSpec sameExport = new DiskSpec(
                 b.main(),
-                b.spare(),
+                b.spares(),
                 false,
                 "b",
                 "a",
                 false,
                 b.door(),
                 b.sectorBytes(),
+                false,
                 false,
                 false,
                 false,

@@ -50,6 +50,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
@@ -164,13 +165,14 @@ final class ServiceRig implements AutoCloseable {
                 DiskSpec.of(DeviceUri.parse("mem:" + name), Optional.of(DeviceUri.parse("mem:" + name + "-s")));
         return new DiskSpec(
                 plain.main(),
-                plain.spare(),
+                plain.spares(),
                 false,
                 name,
                 "",
                 false,
                 plain.door(),
                 plain.sectorBytes(),
+                false,
                 false,
                 false,
                 false,
@@ -223,7 +225,11 @@ final class ServiceRig implements AutoCloseable {
             BlockDevice main = new NotedDevice(spec.name() + "-main", MAIN_BYTES);
             BlockDevice spare = new NotedDevice(spec.name() + "-spare", SPARE_BYTES);
             return new PairDevices(
-                    spec, TrackedDevice.of(main), Optional.of(TrackedDevice.of(spare)), List.of("devices noticed"));
+                    spec,
+                    TrackedDevice.of(main),
+                    Optional.of(TrackedDevice.of(spare)),
+                    List.of(),
+                    List.of("devices noticed"));
         }
 
         @Override
@@ -239,6 +245,7 @@ final class ServiceRig implements AutoCloseable {
                         witness,
                         0,
                         MainCheck.NONE,
+                        new FurtherSpares(),
                         List.of());
             }
             TrackedDevice spare = pair.spare().orElseThrow();
@@ -258,12 +265,30 @@ final class ServiceRig implements AutoCloseable {
                         }
                     });
             return new PairMetadata(
-                    Optional.of(noted), false, noted.status(), witness, 0, MainCheck.NONE, List.of("metadata noticed"));
+                    Optional.of(noted),
+                    false,
+                    noted.status(),
+                    witness,
+                    0,
+                    MainCheck.NONE,
+                    new FurtherSpares(),
+                    List.of("metadata noticed"));
         }
 
         @Override
         public void noteStop(PairDevices pair, PairMetadata closed, long stopId) {
             events.add("note the stop of " + pair.spec().name());
+        }
+
+        @Override
+        public FurtherSpares.Open addSpare(
+                PairDevices pair, MetadataStore store, DeviceUri uri, OptionalLong createBytes, boolean force) {
+            throw new UnsupportedOperationException("no test adds a spare here");
+        }
+
+        @Override
+        public void eraseSpare(BlockDevice device) {
+            throw new UnsupportedOperationException("no test removes a spare here");
         }
 
         private void eventOf(String event) throws Refusal, DeviceException {

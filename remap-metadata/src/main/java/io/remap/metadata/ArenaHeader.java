@@ -1,6 +1,7 @@
 package io.remap.metadata;
 
 import io.remap.api.HostIdentity;
+import io.remap.api.spi.SpareMember;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -11,8 +12,7 @@ import java.util.UUID;
  * The header of an arena copy: which generation stands there, and how to read it. It names the CRC of the whole table, so
  * that an old table is never taken for the one of this header.
  *
- * <p>See docs/FORMAT.md. The fields for the fingerprint of main and further spares are places only: written as zeros,
- * a single active member.
+ * <p>See docs/FORMAT.md. The field for the fingerprint of main is a place only, written as zeros.
  *
  * @param generation the generation
  * @param session random for each opening: tells our own headers from those of another server
@@ -24,6 +24,7 @@ import java.util.UUID;
  * @param firstPlaceAbandoned the first header place of this copy cannot be written: what stands there does not count
  * @param replaced bad blocks of this copy: element <i>i</i> is the body block that reserve block <i>i</i> stands for, or
  *     {@link ArenaCopy#RESERVE_BAD}
+ * @param members the spares of the pair, by number
  */
 record ArenaHeader(
         Generation generation,
@@ -34,7 +35,8 @@ record ArenaHeader(
         int tableCrc,
         long writtenMillis,
         boolean firstPlaceAbandoned,
-        List<Integer> replaced) {
+        List<Integer> replaced,
+        List<SpareMember> members) {
     static final long MAGIC = Block.magic("REMAPHDR");
     static final int SESSION_AT = 48;
     static final int HOST_ID_AT = 64;
@@ -56,12 +58,13 @@ record ArenaHeader(
     static final int MEMBER_BYTES = 32;
     static final int MEMBER_INDEX_AT = 0;
     static final int MEMBER_STATE_AT = 1;
+    static final int MEMBER_SLOTS_AT = 4;
     static final int MEMBER_GENERATION_AT = 8;
     static final int MEMBER_ID_AT = 16;
-    static final int MAX_MEMBERS = 32;
 
     static final int FIRST_PLACE_ABANDONED = 1;
     static final byte MEMBER_ACTIVE = 1;
+    static final byte MEMBER_LEAVING = 2;
 
     /** Writes this into a zeroed block. */
     void encode(ByteBuffer block, int arena, int copy, int place, long offsetBytes) {
@@ -82,10 +85,46 @@ record ArenaHeader(
         for (int i = 0; i < replaced.size(); i++) {
             block.putInt(REPLACED_AT + i * Integer.BYTES, replaced.get(i));
         }
-        block.putInt(MEMBER_COUNT_AT, 1);
-        block.put(MEMBERS_AT + MEMBER_STATE_AT, MEMBER_ACTIVE);
-        block.putLong(MEMBERS_AT + MEMBER_GENERATION_AT, generation.number());
+        block.putInt(MEMBER_COUNT_AT, members.size());
+        for (int i = 0; i < members.size(); i++) {
+            encode(block, MEMBERS_AT + i * MEMBER_BYTES, members.get(i));
+        }
         Block.seal(block, offsetBytes);
+    }
+
+    private void encode(ByteBuffer block, int at, SpareMember member) {
+        block.put(at + MEMBER_INDEX_AT, (byte) member.index());
+        block.put(at + MEMBER_STATE_AT, member.leaving() ? MEMBER_LEAVING : MEMBER_ACTIVE);
+        block.putLong(at + MEMBER_GENERATION_AT, generation.number());
+        if (member.index() != 0) {
+            // Those of the first one are in its superblock.
+            block.putInt(at + MEMBER_SLOTS_AT, (int) member.slots());
+            Block.putUuid(block, at + MEMBER_ID_AT, member.id());
+        }
+    }
+
+    private static List<SpareMember> decodeMembers(ByteBuffer block, Layout layout, long offsetBytes) throws Damage {
+        int count = block.getInt(MEMBER_COUNT_AT);
+        List<SpareMember> members = new ArrayList<>();
+        int last = -1;
+        for (int i = 0; i < count && count <= SpareMember.MAX_MEMBERS; i++) {
+            int at = MEMBERS_AT + i * MEMBER_BYTES;
+            int index = Byte.toUnsignedInt(block.get(at + MEMBER_INDEX_AT));
+            byte state = block.get(at + MEMBER_STATE_AT);
+            boolean known = state == MEMBER_ACTIVE || state == MEMBER_LEAVING;
+            if (!known || index <= last || index >= SpareMember.MAX_MEMBERS) {
+                throw new Damage("the arena header at byte " + offsetBytes + " names an impossible spare: number "
+                        + index + " in state " + state);
+            }
+            last = index;
+            long slots = index == 0 ? layout.slots() : Integer.toUnsignedLong(block.getInt(at + MEMBER_SLOTS_AT));
+            members.add(new SpareMember(index, Block.uuid(block, at + MEMBER_ID_AT), state == MEMBER_LEAVING, slots));
+        }
+        if (members.isEmpty() || members.get(0).index() != 0) {
+            throw new Damage("the arena header at byte " + offsetBytes + " names " + count
+                    + " spares, and not the first one among them");
+        }
+        return members;
     }
 
     /** Reads the header of a pair, or gives {@code null} if none of it stands there whole. */
@@ -96,18 +135,14 @@ record ArenaHeader(
         int tableBlocks = block.getInt(TABLE_BLOCKS_AT);
         long entries = block.getLong(ENTRIES_AT);
         int replacedCount = block.getInt(REPLACED_COUNT_AT);
-        int members = block.getInt(MEMBER_COUNT_AT);
         if (tableBlocks < 0
                 || tableBlocks > layout.tableBlocks()
                 || entries < 0
                 || entries > (long) tableBlocks * TableBlock.MAX_ENTRIES
                 || replacedCount < 0
-                || replacedCount > layout.reserveBlocks()
-                || members != 1) {
+                || replacedCount > layout.reserveBlocks()) {
             throw new Damage("the arena header at byte " + offsetBytes + " describes an impossible table: "
-                    + tableBlocks + " blocks, " + entries + " entries, " + replacedCount + " blocks replaced, "
-                    + members
-                    + " members");
+                    + tableBlocks + " blocks, " + entries + " entries, " + replacedCount + " blocks replaced");
         }
         List<Integer> replaced = new ArrayList<>(replacedCount);
         for (int i = 0; i < replacedCount; i++) {
@@ -122,7 +157,8 @@ record ArenaHeader(
                 block.getInt(TABLE_CRC_AT),
                 block.getLong(WRITTEN_AT),
                 (block.get(FLAGS_AT) & FIRST_PLACE_ABANDONED) != 0,
-                replaced);
+                replaced,
+                decodeMembers(block, layout, offsetBytes));
     }
 
     private static String hostName(ByteBuffer block) {

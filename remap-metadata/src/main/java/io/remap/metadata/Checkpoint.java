@@ -79,7 +79,8 @@ final class Checkpoint {
             while (more && count < TableBlock.MAX_ENTRIES) {
                 int at = TableBlock.ENTRIES_AT + count * Entry.BYTES;
                 if (inBad) {
-                    Entry.encodeBadSlots(block, at, Tables.SPARE, cursor.firstUnit(), cursor.lengthUnits());
+                    long id = cursor.firstUnit();
+                    Entry.encodeBadSlots(block, at, Tables.spareOf(id), Tables.slotOf(id), cursor.lengthUnits());
                 } else {
                     Entry.encodeSet(block, at, cursor.firstUnit(), cursor.lengthUnits(), cursor.place());
                 }
@@ -114,7 +115,8 @@ final class Checkpoint {
                         crc,
                         environment.time().wallMillis(),
                         copy.firstPlaceAbandoned(),
-                        copy.replaced());
+                        copy.replaced(),
+                        tables.members());
                 writeHeader(copy, written);
                 header = header == null ? written : header;
             }
@@ -272,7 +274,8 @@ final class Checkpoint {
                             header.tableCrc(),
                             header.writtenMillis(),
                             true,
-                            header.replaced()),
+                            header.replaced(),
+                            header.members()),
                     copy.headerPlace());
         }
     }

@@ -5,6 +5,7 @@ import io.remap.api.Environment;
 import io.remap.api.Errno;
 import io.remap.api.ErrorClass;
 import io.remap.api.MapChange;
+import io.remap.api.spi.SpareMember;
 import java.nio.ByteBuffer;
 import java.util.List;
 import java.util.UUID;
@@ -161,7 +162,19 @@ final class CommitLog {
         tables = changed;
     }
 
-    /** More changes than the log holds: a new generation states them. */
+    /**
+     * States other spares, in a new generation.
+     *
+     * @throws NotCommitted if the former ones are certainly in force
+     * @throws DeviceException as {@link #commit}
+     */
+    void changeMembers(List<SpareMember> members) throws NotCommitted, DeviceException {
+        io.flush();
+        checkOwner();
+        commitByCheckpoint(tables.withMembers(members));
+    }
+
+    /** More changes than the log holds, or other spares: a new generation states them. */
     private void commitByCheckpoint(Tables changed) throws NotCommitted, DeviceException {
         try {
             beginGeneration(changed);

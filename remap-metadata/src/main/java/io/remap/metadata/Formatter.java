@@ -31,12 +31,42 @@ final class Formatter {
         clearArenas(io, layout);
         Checkpoint checkpoint =
                 new Checkpoint(io, layout, uuid, randomUuid(environment), environment.on(HostIdentity.UNKNOWN), 0);
-        checkpoint.write(arena(layout, 0), Tables.EMPTY);
+        checkpoint.write(arena(layout, 0), Tables.empty(layout));
 
-        Superblock superblock = new Superblock(
-                Superblock.Version.CURRENT, 0, pair, layout, environment.time().wallMillis());
+        Superblock superblock =
+                Superblock.first(pair, layout, environment.time().wallMillis());
         Identities.write(io, superblock, 2, 3);
         Identities.write(io, superblock, 0, 1);
+    }
+
+    /** Makes a device another spare of a pair: it holds slots and says whose they are, the table is on the first one. */
+    static void formatMember(
+            BlockDevice spare, PairIdentity pair, int index, UUID id, Layout layout, Environment environment)
+            throws DeviceException {
+        BlockIo io = new BlockIo(spare, layout.granuleBytes());
+        Identities.writeMarkers(io, pair.pairUuid(), layout.sizeBytes(), 2, 3);
+        Identities.writeMarkers(io, pair.pairUuid(), layout.sizeBytes(), 0, 1);
+        clearArenas(io, layout);
+        Superblock superblock = new Superblock(
+                Superblock.Version.OF_MEMBER,
+                0,
+                pair,
+                layout,
+                environment.time().wallMillis(),
+                index,
+                id);
+        Identities.write(io, superblock, 2, 3);
+        Identities.write(io, superblock, 0, 1);
+    }
+
+    /** Makes a spare that was taken out of its pair a blank device, as far as anybody asks. */
+    static void erase(BlockDevice spare, Layout layout) throws DeviceException {
+        BlockIo io = new BlockIo(spare, layout.granuleBytes());
+        for (int place = 0; place < Identities.COUNT; place++) {
+            io.zeroedBlock(0);
+            io.write(Layout.identityOffset(place, layout.sizeBytes()));
+        }
+        io.flush();
     }
 
     /** Zeros tell an arena that was never written from one whose header was damaged; its log never began. */

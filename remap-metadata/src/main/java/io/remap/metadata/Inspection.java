@@ -62,9 +62,10 @@ final class Inspection {
         }
         first.layout().check(size);
         int whole = found.count(Identities.State.WHOLE);
+        String which = first.member() == 0 ? "" : "spare " + first.member() + " of its pair";
         return new SpareContent(
                 Kind.SPARE,
-                whole == Identities.COUNT ? "" : whole + " of 4 superblocks are whole",
+                whole == Identities.COUNT ? which : whole + " of 4 superblocks are whole",
                 LogMetadataProvider.pairOf(found));
     }
 

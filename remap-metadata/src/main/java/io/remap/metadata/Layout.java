@@ -4,6 +4,7 @@ import io.remap.api.ByteSize;
 import io.remap.api.Place;
 import io.remap.api.Refusal;
 import io.remap.api.spi.SparePlan;
+import io.remap.api.spi.SpareSlots;
 
 /**
  * Where everything lies on a spare. Computed by {@link #plan} when a spare is formatted; from then on read from the
@@ -188,9 +189,11 @@ record Layout(
     }
 
     long slotOffsetBytes(long slot) {
-        return slot < frontSlots
-                ? frontSlotsOffset + slot * granuleBytes
-                : backSlotsOffset + (slot - frontSlots) * granuleBytes;
+        return spareSlots().offsetBytes(slot);
+    }
+
+    SpareSlots spareSlots() {
+        return new SpareSlots(frontSlotsOffset, frontSlots, backSlotsOffset, backSlots, granuleBytes);
     }
 
     /** Most entries of the table, bad slots included. */

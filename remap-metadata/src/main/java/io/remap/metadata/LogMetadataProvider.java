@@ -10,11 +10,14 @@ import io.remap.api.spi.MetadataStore;
 import io.remap.api.spi.MetadataTools;
 import io.remap.api.spi.PairIdentity;
 import io.remap.api.spi.SpareContent;
+import io.remap.api.spi.SpareIdentity;
 import io.remap.api.spi.SpareOwner;
 import io.remap.api.spi.SparePlan;
+import io.remap.api.spi.SpareSlots;
 import java.nio.ByteBuffer;
 import java.util.Map;
 import java.util.Optional;
+import java.util.UUID;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -82,6 +85,55 @@ public final class LogMetadataProvider implements MetadataProvider {
     }
 
     @Override
+    public SpareSlots formatMember(BlockDevice spare, PairIdentity pair, int index, UUID id, Environment environment)
+            throws Refusal, DeviceException {
+        int granule = Math.max(Layout.granule(spare.traits().physicalSectorBytes()), Identities.readGranule(spare));
+        Layout layout = Layout.plan(spare.traits().sizeBytes(), granule);
+        Formatter.formatMember(spare, pair, index, id, layout, environment);
+        return layout.spareSlots();
+    }
+
+    @Override
+    public Optional<SpareIdentity> member(BlockDevice device) throws Refusal, DeviceException {
+        if (device.traits().sizeBytes() < Layout.MIN_SIZE_BYTES) {
+            return Optional.empty();
+        }
+        try {
+            Identities identities = Identities.read(device);
+            Superblock superblock = identities.first();
+            if (superblock == null
+                    || superblock.version().tooNew()
+                    || superblock.member() == 0
+                    || identities.interruptedFormat()) {
+                return Optional.empty();
+            }
+            if (identities.disagree()) {
+                throw damaged(device, "its superblocks contradict each other: parts of different spares were mixed");
+            }
+            blockIo(device, superblock);
+            return Optional.of(new SpareIdentity(
+                    superblock.pair(),
+                    superblock.member(),
+                    superblock.memberId(),
+                    superblock.layout().spareSlots()));
+        } catch (Damage e) {
+            throw damaged(device, e.getMessage());
+        }
+    }
+
+    @Override
+    public void eraseMember(BlockDevice device) throws Refusal, DeviceException {
+        try {
+            Superblock superblock = Identities.read(device).first();
+            if (superblock != null && superblock.member() != 0) {
+                Formatter.erase(device, superblock.layout());
+            }
+        } catch (Damage e) {
+            throw damaged(device, e.getMessage());
+        }
+    }
+
+    @Override
     public MetadataStore open(BlockDevice spare, boolean readOnly, Environment environment, Settings settings)
             throws Refusal, DeviceException {
         try {
@@ -130,6 +182,7 @@ public final class LogMetadataProvider implements MetadataProvider {
                     found.header().host(),
                     found.header().session(),
                     found.stopped(),
+                    found.header().members(),
                     saved == null ? 0 : saved.number(),
                     saved == null ? Map.of() : saved.sections()));
         } catch (Damage e) {
@@ -175,6 +228,13 @@ public final class LogMetadataProvider implements MetadataProvider {
         }
         if (superblock.version().tooNew()) {
             throw damaged(spare, Inspection.tooNew(superblock) + "; use the newer program");
+        }
+        if (superblock.member() != 0) {
+            throw new Refusal(
+                    Refusal.Kind.WRONG_DEVICE,
+                    spare.name() + " is spare " + superblock.member() + " of the pair "
+                            + superblock.pair().pairUuid()
+                            + "; the mappings are on the first spare of that pair: name that one");
         }
         if (identities.disagree()) {
             throw damaged(spare, "its superblocks contradict each other: parts of different spares were mixed");

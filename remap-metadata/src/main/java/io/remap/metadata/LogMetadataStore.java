@@ -15,7 +15,9 @@ import io.remap.api.Scheduler;
 import io.remap.api.spi.MetadataCopies;
 import io.remap.api.spi.MetadataStore;
 import io.remap.api.spi.PairIdentity;
+import io.remap.api.spi.SpareMember;
 import io.remap.api.spi.SparePlan;
+import io.remap.api.spi.SpareSlots;
 import io.remap.metadata.CommitQueue.Commit;
 import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
@@ -25,6 +27,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -143,8 +146,62 @@ final class LogMetadataStore implements MetadataStore {
     }
 
     @Override
-    public long slotOffsetBytes(long slot) {
-        return layout.slotOffsetBytes(slot);
+    public SpareSlots slots() {
+        return layout.spareSlots();
+    }
+
+    @Override
+    public List<SpareMember> members() {
+        return log.tables().members();
+    }
+
+    @Override
+    public void changeMembers(List<SpareMember> members, Consumer<Refusal> listener) {
+        List<SpareMember> wanted = List.copyOf(members);
+        checkMembers(wanted);
+        if (!inTurn(() -> listener.accept(changeMembersNow(wanted)))) {
+            scheduler.execute(() -> listener.accept(refusalToWrite()));
+        }
+    }
+
+    /** A list that no header can name is a mistake of the caller. */
+    private static void checkMembers(List<SpareMember> members) {
+        int last = -1;
+        for (SpareMember member : members) {
+            if (member.index() <= last) {
+                throw new IllegalArgumentException("spares out of order: " + members);
+            }
+            last = member.index();
+        }
+        if (members.isEmpty() || members.get(0).index() != 0) {
+            throw new IllegalArgumentException("the first spare is missing: " + members);
+        }
+    }
+
+    /** In a turn; gives why not, {@code null} if it is durable. */
+    private Refusal changeMembersNow(List<SpareMember> members) {
+        Refusal refused = refusalToWrite();
+        if (refused != null) {
+            return refused;
+        }
+        for (SpareMember former : members()) {
+            boolean stays = members.stream().anyMatch(member -> member.index() == former.index());
+            if (!stays && log.tables().uses(former.index())) {
+                return new Refusal(
+                        Refusal.Kind.USAGE,
+                        "spare " + former.index() + " is in use: sectors stand on it; evacuate it first");
+            }
+        }
+        try {
+            log.changeMembers(members);
+            copies.saved();
+            return null;
+        } catch (CommitLog.NotCommitted e) {
+            return new Refusal(Refusal.Kind.DEVICE_FAILED, "the spares could not be stated anew: " + e.getMessage(), e);
+        } catch (DeviceException e) {
+            fail(e);
+            return new Refusal(Refusal.Kind.DEVICE_FAILED, e.getMessage(), e);
+        }
     }
 
     @Override
@@ -187,7 +244,7 @@ final class LogMetadataStore implements MetadataStore {
         boolean outside = set && change.firstUnit() + change.lengthUnits() > units;
         boolean noSuchSector = set && ((Place.onSlotMask(place) | Place.lostMask(place)) & ~sectors) != 0;
         boolean noSuchSlot =
-                namesSlot && (firstSlot + change.lengthUnits() > layout.slots() || Place.spare(place) != Tables.SPARE);
+                namesSlot && firstSlot + change.lengthUnits() > log.tables().slotsOf(Place.spare(place));
         if (outside || noSuchSector || noSuchSlot) {
             throw new IllegalArgumentException(
                     "no such change of this pair: " + change + " to " + Place.toString(place));

@@ -95,7 +95,7 @@ final class Recovery {
         ArenaCopy[] copies = recovery.copies(candidates).get(newest.arena);
         LogReader log = new LogReader(io, recovery.layout, newest.header().generation(), copies, newest.byCopy);
         // Each record states the whole place of its units: what the table says before does not matter here.
-        log.replay(Tables.EMPTY, new ArrayList<>());
+        log.replay(Tables.empty(recovery.layout), new ArrayList<>());
         return Optional.of(new Owner(newest.header(), log.clean()));
     }
 
@@ -172,7 +172,7 @@ final class Recovery {
     /** The table of a generation, each block from either copy; {@code null} if a block is whole in neither. */
     private Tables loadTable(Candidate candidate, ArenaCopy[] copies) throws Damage, DeviceException {
         ArenaHeader header = candidate.header();
-        Tables.Loader loader = new Tables.Loader();
+        Tables.Loader loader = new Tables.Loader(header.members());
         CRC32C crc = new CRC32C();
         long entries = 0;
         for (int first = 0; first < header.tableBlocks(); first += BlockIo.CHUNK_BLOCKS) {
@@ -256,24 +256,28 @@ final class Recovery {
                         + "), but main does not have such sectors");
             }
             if (Place.hasSlot(place)) {
-                if (Place.spare(place) != Tables.SPARE) {
-                    throw new Damage("unit " + cursor.firstUnit() + " is on spare " + Place.spare(place)
-                            + ", and there is one only");
-                }
-                firstSlots[count] = Place.slot(place);
+                refuseNoSuchSlots(tables, Place.spare(place), Place.slot(place), cursor.lengthUnits());
+                firstSlots[count] = Tables.slotId(Place.spare(place), Place.slot(place));
                 lengths[count++] = cursor.lengthUnits();
             }
         }
         for (boolean found = cursor.seek(tables.bad(), 0); found; found = cursor.next()) {
-            if (cursor.endUnit() > layout.slots()) {
-                throw new Damage("slot " + cursor.firstUnit() + " is bad, but the spare has no such slot");
-            }
+            long id = cursor.firstUnit();
+            refuseNoSuchSlots(tables, Tables.spareOf(id), Tables.slotOf(id), cursor.lengthUnits());
         }
         checkSlots(Arrays.copyOf(firstSlots, count), Arrays.copyOf(lengths, count));
     }
 
-    private void checkSlots(long[] firstSlots, long[] lengths) throws Damage {
-        // A slot number has 32 bits and the length of a run 25: both fit one long that sorts by the slot.
+    private static void refuseNoSuchSlots(Tables tables, int spare, long firstSlot, long lengthSlots) throws Damage {
+        long slots = tables.slotsOf(spare);
+        if (firstSlot + lengthSlots > slots) {
+            throw new Damage("slot " + (firstSlot + lengthSlots - 1) + " of spare " + spare + " is named, but that has "
+                    + slots + " slots");
+        }
+    }
+
+    private static void checkSlots(long[] firstSlots, long[] lengths) throws Damage {
+        // The id of a slot has 37 bits and the length of a run 25: both fit one long that sorts by the slot.
         long[] runs = new long[firstSlots.length];
         for (int i = 0; i < runs.length; i++) {
             runs[i] = firstSlots[i] << 25 | lengths[i];
@@ -283,12 +287,10 @@ final class Recovery {
         for (long run : runs) {
             long first = run >>> 25;
             if (first < end) {
-                throw new Damage("slot " + first + " is used twice");
+                throw new Damage(
+                        "slot " + Tables.slotOf(first) + " of spare " + Tables.spareOf(first) + " is used twice");
             }
             end = first + (run & (1 << 25) - 1);
-        }
-        if (end > layout.slots()) {
-            throw new Damage("slot " + (end - 1) + " is used, but the spare has " + layout.slots() + " slots");
         }
     }
 

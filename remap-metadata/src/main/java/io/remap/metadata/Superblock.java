@@ -3,6 +3,7 @@ package io.remap.metadata;
 import io.remap.api.Place;
 import io.remap.api.Refusal;
 import io.remap.api.spi.PairIdentity;
+import io.remap.api.spi.SpareMember;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.UUID;
@@ -18,8 +19,11 @@ import java.util.UUID;
  * @param pair the pairing
  * @param layout where everything lies
  * @param createdMillis when it was formatted, milliseconds since 1970
+ * @param member number of this spare: 0 is the first one, which holds the table
+ * @param memberId drawn when it became a spare; zeros for the first one
  */
-record Superblock(Version version, long epoch, PairIdentity pair, Layout layout, long createdMillis) {
+record Superblock(
+        Version version, long epoch, PairIdentity pair, Layout layout, long createdMillis, int member, UUID memberId) {
     static final long MAGIC = Block.magic("REMAPSPR");
     /** Stands in place of a superblock while a format is under way. */
     static final long MARKER_MAGIC = Block.magic("REMAPFMT");
@@ -57,6 +61,7 @@ record Superblock(Version version, long epoch, PairIdentity pair, Layout layout,
     static final int CREATED_AT = 208;
     static final int MAIN_FINGERPRINT_AT = 216;
     static final int MAIN_FINGERPRINT_BYTES = 32;
+    static final int MEMBER_ID_AT = 248;
     static final int MAIN_ID_AT = 512;
     static final int MAX_MAIN_ID_BYTES = 3072;
 
@@ -65,9 +70,13 @@ record Superblock(Version version, long epoch, PairIdentity pair, Layout layout,
         /** An incompatible feature, of format 1.1: the log of a generation begins with BEGIN. */
         static final int BEGIN_BLOCKS = 1;
 
-        private static final int KNOWN_INCOMPAT = BEGIN_BLOCKS;
+        /** An incompatible feature: this is not the first spare of its pair, and has no table. */
+        static final int FURTHER_MEMBER = 2;
+
+        private static final int KNOWN_INCOMPAT = BEGIN_BLOCKS | FURTHER_MEMBER;
 
         static final Version CURRENT = new Version(MAJOR, MINOR, 0, 0, BEGIN_BLOCKS);
+        static final Version OF_MEMBER = new Version(MAJOR, MINOR, 0, 0, BEGIN_BLOCKS | FURTHER_MEMBER);
 
         boolean tooNew() {
             return major != MAJOR || (incompat & ~KNOWN_INCOMPAT) != 0;
@@ -81,6 +90,11 @@ record Superblock(Version version, long epoch, PairIdentity pair, Layout layout,
         boolean readOnly() {
             return roCompat != 0;
         }
+    }
+
+    /** That of a first spare, as this program writes it. */
+    static Superblock first(PairIdentity pair, Layout layout, long createdMillis) {
+        return new Superblock(Version.CURRENT, 0, pair, layout, createdMillis, 0, SpareMember.FIRST_ID);
     }
 
     /** Refuses a pairing that does not fit the format. */
@@ -105,6 +119,7 @@ record Superblock(Version version, long epoch, PairIdentity pair, Layout layout,
         block.putLong(SIZE_AT, layout.sizeBytes());
         block.putInt(GRANULE_AT, layout.granuleBytes());
         block.putInt(SLOT_BYTES_AT, Place.UNIT_BYTES);
+        block.putInt(MEMBER_AT, member);
         block.putLong(SAVED_OFFSET_AT, Layout.SAVED_AT);
         block.putLong(SAVED_BYTES_AT, Layout.SAVED_BYTES);
         block.putLong(ARENAS_AT, layout.arenaOffsets().a0());
@@ -123,6 +138,7 @@ record Superblock(Version version, long epoch, PairIdentity pair, Layout layout,
         byte[] id = pair.mainStableId().getBytes(StandardCharsets.UTF_8);
         block.putInt(MAIN_ID_LENGTH_AT, id.length);
         block.putLong(CREATED_AT, createdMillis);
+        Block.putUuid(block, MEMBER_ID_AT, memberId);
         block.put(MAIN_ID_AT, id);
         Block.seal(block, offsetBytes);
     }
@@ -144,7 +160,7 @@ record Superblock(Version version, long epoch, PairIdentity pair, Layout layout,
         UUID uuid = Block.uuid(block, Block.UUID_AT);
         if (version.tooNew()) {
             long epoch = version.major() == MAJOR ? block.getLong(EPOCH_AT) : Long.MAX_VALUE;
-            return new Superblock(version, epoch, new PairIdentity(uuid, 0, 0, ""), null, 0);
+            return new Superblock(version, epoch, new PairIdentity(uuid, 0, 0, ""), null, 0, 0, SpareMember.FIRST_ID);
         }
         int idLength = block.getInt(MAIN_ID_LENGTH_AT);
         int sectorBytes = block.getInt(MAIN_SECTOR_AT);
@@ -175,7 +191,20 @@ record Superblock(Version version, long epoch, PairIdentity pair, Layout layout,
                 block.getLong(FRONT_SLOTS_AT),
                 block.getLong(BACK_SLOTS_OFFSET_AT),
                 block.getLong(BACK_SLOTS_AT));
-        return new Superblock(version, block.getLong(EPOCH_AT), pair, layout, block.getLong(CREATED_AT));
+        int member = block.getInt(MEMBER_AT);
+        if (member < 0
+                || member >= SpareMember.MAX_MEMBERS
+                || (member != 0) != ((version.incompat() & Version.FURTHER_MEMBER) != 0)) {
+            throw new Damage("the superblock at byte " + offsetBytes + " names an impossible spare: number " + member);
+        }
+        return new Superblock(
+                version,
+                block.getLong(EPOCH_AT),
+                pair,
+                layout,
+                block.getLong(CREATED_AT),
+                member,
+                Block.uuid(block, MEMBER_ID_AT));
     }
 
     /** Makes a block, without its CRC, what this program writes of the same spare; what it does not know of stays. */

@@ -71,7 +71,8 @@ class UpgradeTest {
         for (long epoch = 0; epoch < 4; epoch++) {
             CrashDevice spare = Bench.formatted(0);
             Superblock ours = superblock(spare, 0);
-            Superblock other = new Superblock(ours.version(), epoch, ours.pair(), ours.layout(), ours.createdMillis());
+            Superblock other = new Superblock(
+                    ours.version(), epoch, ours.pair(), ours.layout(), ours.createdMillis(), 0, ours.memberId());
             BlockIo io = new BlockIo(spare, Block.BYTES);
             Identities.write(io, other, 1);
             if (epoch < 2) {
@@ -116,7 +117,8 @@ class UpgradeTest {
     private static CrashDevice withVersion(Superblock.Version version) throws Exception {
         CrashDevice spare = Bench.formatted(0);
         Superblock ours = superblock(spare, 0);
-        Superblock other = new Superblock(version, 0, ours.pair(), ours.layout(), ours.createdMillis());
+        Superblock other =
+                new Superblock(version, 0, ours.pair(), ours.layout(), ours.createdMillis(), 0, ours.memberId());
         Identities.write(new BlockIo(spare, Block.BYTES), other, 0, 1, 2, 3);
         return spare;
     }

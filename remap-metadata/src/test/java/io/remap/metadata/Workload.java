@@ -7,6 +7,7 @@ import io.remap.api.Place;
 import io.remap.api.RemapTable;
 import io.remap.api.spi.MetadataStore;
 import io.remap.api.spi.MetadataStore.Outcome;
+import io.remap.api.spi.SpareMember;
 import io.remap.metadata.Bench.Opened;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -42,6 +43,9 @@ final class Workload {
     record Version(Tables tables, Map<Long, Integer> data) {}
 
     private final LogMetadataProvider provider;
+    private static final Tables NOTHING =
+            new Tables(RemapTable.empty(), RemapTable.empty(), List.of(SpareMember.first(1 << 20)));
+
     private final BlockDevice spare;
     private final List<Version> issued = new ArrayList<>();
     private final List<Outcome> outcomes = new ArrayList<>();
@@ -53,7 +57,7 @@ final class Workload {
     Workload(LogMetadataProvider provider, BlockDevice spare) {
         this.provider = provider;
         this.spare = spare;
-        issued.add(new Version(Tables.EMPTY, Map.of()));
+        issued.add(new Version(NOTHING, Map.of()));
     }
 
     void open() throws Exception {

@@ -6,6 +6,7 @@ import io.remap.api.Environment;
 import io.remap.api.Refusal;
 import io.remap.api.Settings;
 import java.util.Optional;
+import java.util.UUID;
 
 /**
  * Keeps the remap table on the spare. All methods work on a device that the caller opened and closes; it is direct where
@@ -54,6 +55,26 @@ public interface MetadataProvider extends Provider {
     default Optional<SpareOwner> owner(BlockDevice spare) throws Refusal, DeviceException {
         return Optional.empty();
     }
+
+    /**
+     * Makes the device a further spare of a pair: it holds slots, and no table. It counts once the first one states it,
+     * {@link MetadataStore#changeMembers}. One transaction as {@link #format}.
+     *
+     * @param index its number, 1 or more
+     * @param id that no device of the pair has had
+     */
+    default SpareSlots formatMember(BlockDevice spare, PairIdentity pair, int index, UUID id, Environment environment)
+            throws Refusal, DeviceException {
+        throw new Refusal(Refusal.Kind.USAGE, "the metadata module '" + name() + "' knows one spare of a pair only");
+    }
+
+    /** Which further spare this is; empty if it is none. Writes nothing. */
+    default Optional<SpareIdentity> member(BlockDevice device) throws Refusal, DeviceException {
+        return Optional.empty();
+    }
+
+    /** Makes a further spare that its pair does not state any more a device without content. Others are left alone. */
+    default void eraseMember(BlockDevice device) throws Refusal, DeviceException {}
 
     /** How to see and mend what stands on a spare, if this provider knows. */
     default Optional<MetadataTools> tools() {

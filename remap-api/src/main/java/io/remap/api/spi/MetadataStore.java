@@ -3,10 +3,12 @@ package io.remap.api.spi;
 import io.remap.api.Attribute;
 import io.remap.api.FeatureStatus;
 import io.remap.api.MapChange;
+import io.remap.api.Refusal;
 import io.remap.api.RemapTable;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Consumer;
 
 /**
  * The durable remap table of one spare. Thread-safe.
@@ -72,8 +74,30 @@ public interface MetadataStore extends AutoCloseable {
     /** The slots known as bad. */
     void badSlots(SlotRunVisitor visitor);
 
-    /** Where a slot lies on the spare, in bytes. */
-    long slotOffsetBytes(long slot);
+    /** Where the slots of the first spare lie. */
+    SpareSlots slots();
+
+    /** Where a slot of the first spare lies on it, in bytes. */
+    default long slotOffsetBytes(long slot) {
+        return slots().offsetBytes(slot);
+    }
+
+    /** The spares of the pair as the generation in force states them, in the order of their numbers; the first one always. */
+    default List<SpareMember> members() {
+        return List.of(SpareMember.first(slots().count()));
+    }
+
+    /**
+     * States the spares of the pair anew, in a new generation, after the commits so far. The first one stays as it is; a
+     * member that is left out must have no mapping, its bad slots are forgotten.
+     *
+     * @param members all of them
+     * @param listener told once, from any thread, never from within this call: {@code null} once it is durable, otherwise
+     *     why it is not, and the former ones are in force
+     */
+    default void changeMembers(List<SpareMember> members, Consumer<Refusal> listener) {
+        throw new UnsupportedOperationException("this store keeps one spare");
+    }
 
     /**
      * Makes changes durable, all or none of those that one commit block can hold, in the order of the calls.

@@ -24,6 +24,7 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.concurrent.Semaphore;
@@ -68,7 +69,7 @@ public final class ReadThroughMap {
             VirtualDisk disk = VirtualDisk.open(new VirtualDisk.Parts(
                     "bench",
                     main,
-                    Optional.empty(),
+                    List.of(),
                     Optional.empty(),
                     providers.require(FaultPolicyProvider.class, "standard").open(Settings.defaults()),
                     engine,

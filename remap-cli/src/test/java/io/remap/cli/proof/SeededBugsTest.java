@@ -335,10 +335,10 @@ class SeededBugsTest {
                                 "        Identities.writeMarkers(io, uuid, layout.sizeBytes(), 0, 1);\n",
                                 ""),
                 new Mutant("superblocks do not wait for the first generation", "remap-metadata", METADATA)
-                        .replace("Formatter", "        checkpoint.write(arena(layout, 0), Tables.EMPTY);\n", "")
+                        .replace("Formatter", "        checkpoint.write(arena(layout, 0), Tables.empty(layout));\n", "")
                         .replace("Formatter", "        Identities.write(io, superblock, 0, 1);\n", """
                                         Identities.write(io, superblock, 0, 1);
-                                        checkpoint.write(arena(layout, 0), Tables.EMPTY);
+                                        checkpoint.write(arena(layout, 0), Tables.empty(layout));
                                 """));
     }
 

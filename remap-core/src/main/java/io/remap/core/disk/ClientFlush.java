@@ -21,31 +21,53 @@ final class ClientFlush {
      * Reports, on any thread, how it ended: {@code null} for success.
      *
      * @param main whether it is about main
-     * @param spare whether it is about the spare, if there is one
+     * @param spares the spares that it is about, by number, one bit each
      */
-    void flush(DiskClient client, boolean main, boolean spare, Consumer<DeviceException> then) {
+    void flush(DiskClient client, boolean main, int spares, Consumer<DeviceException> then) {
         long toldBefore = client.lossesTold.get();
-        sync(main, spare, error -> {
+        sync(main, spares, error -> {
             disk.noteGeneration();
             boolean owed = disk.losses.tell(client, toldBefore);
             then.accept(error == null && owed ? lost() : error);
         });
     }
 
-    /** As {@link #flush}, for nobody. Main first; of two failures the first counts. */
-    void sync(boolean main, boolean spare, Consumer<DeviceException> then) {
+    /** As {@link #flush}, for nobody. Main first, then the spares in their order; the first failure counts. */
+    void sync(boolean main, int spares, Consumer<DeviceException> then) {
         if (main) {
             disk.mainWrites.sync.sync(error -> {
                 if (error == null) {
-                    sync(false, spare, then);
+                    syncSpares(spares, then);
                 } else {
                     then.accept(error);
                 }
             });
-        } else if (spare && disk.spareWrites != null) {
-            disk.spareWrites.sync.sync(then);
         } else {
-            then.accept(null);
+            syncSpares(spares, then);
+        }
+    }
+
+    private void syncSpares(int spares, Consumer<DeviceException> then) {
+        int index = Integer.numberOfTrailingZeros(spares);
+        Spare spare = spares == 0 ? null : disk.spares.get(index);
+        int rest = spares & spares - 1;
+        if (spare == null) {
+            // One that was taken away meanwhile had nothing left.
+            if (rest == 0) {
+                then.accept(null);
+            } else {
+                syncSpares(rest, then);
+            }
+        } else if (rest == 0) {
+            spare.writes.sync.sync(then);
+        } else {
+            spare.writes.sync.sync(error -> {
+                if (error == null) {
+                    syncSpares(rest, then);
+                } else {
+                    then.accept(error);
+                }
+            });
         }
     }
 

@@ -23,6 +23,7 @@ final class Counters {
     final LongAdder newUnreadableSectors = new LongAdder();
     final LongAdder newLostSectors = new LongAdder();
     final LongAdder badSlots = new LongAdder();
+    final LongAdder evacuatedUnits = new LongAdder();
     final LongAdder droppedHints = new LongAdder();
     final LongAdder returnedUnits = new LongAdder();
     final LongAdder returnsForLackOfTime = new LongAdder();
@@ -71,7 +72,8 @@ final class Counters {
                 count("remap.redirected-writes", "Writes redirected to the spare", redirectedWrites),
                 count("remap.new-unreadable-sectors", "Sectors found unreadable", newUnreadableSectors),
                 count("remap.new-lost-sectors", "Sectors whose content was lost", newLostSectors),
-                count("remap.bad-slots", "Slots of the spare found bad", badSlots),
+                count("remap.bad-slots", "Slots of the spares found bad", badSlots),
+                count("remap.evacuated-units", "Units of 4096 bytes moved from a spare to others", evacuatedUnits),
                 count(
                         "remap.forgotten-unreadable-sectors",
                         "Times that an unreadable sector was not remembered, since too many are",

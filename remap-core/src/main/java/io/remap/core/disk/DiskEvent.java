@@ -59,6 +59,12 @@ public record DiskEvent(
         MAIN_READ_ONLY,
         /** Sectors that could not be read took a write, and read back well. */
         HEALED,
+        /** A further spare takes part. */
+        SPARE_ADDED,
+        /** A spare does not take part any more. */
+        SPARE_REMOVED,
+        /** Content that stood on a spare was given up by a person. */
+        SPARE_GIVEN_UP,
         /** Main is not as it was at the last clean stop: it was written without us. */
         MAIN_CHANGED,
         /** What the health module tells. */

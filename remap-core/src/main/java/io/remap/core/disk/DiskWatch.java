@@ -218,7 +218,8 @@ final class DiskWatch implements WatchedDisk {
             boolean lost = cursor.target() == SegmentCursor.Target.LOST;
             if (lost
                     || cursor.target() == SegmentCursor.Target.UNREADABLE_MAIN
-                    || cursor.target() == SegmentCursor.Target.UNREADABLE_SPARE) {
+                    || cursor.target() == SegmentCursor.Target.UNREADABLE_SPARE
+                    || cursor.target() == SegmentCursor.Target.MISSING_SPARE) {
                 found.add(new Damage(
                         new SectorRange(cursor.offsetBytes() / sectorBytes, cursor.lengthBytes() / sectorBytes), lost));
             }

@@ -7,9 +7,10 @@ import io.remap.api.SectorRange;
  *
  * @param range where on the virtual disk
  * @param state where they are
- * @param spareOffsetBytes first byte on the spare, -1 if they are not there
+ * @param spare number of the spare that they are on, -1 if they are on none
+ * @param spareOffsetBytes first byte on that spare, -1 if they are on none, or on one that is not there
  */
-public record MapEntry(SectorRange range, State state, long spareOffsetBytes) {
+public record MapEntry(SectorRange range, State state, int spare, long spareOffsetBytes) {
     /** Where sectors are. */
     public enum State {
         /** On the spare. */
@@ -20,6 +21,8 @@ public record MapEntry(SectorRange range, State state, long spareOffsetBytes) {
         UNREADABLE,
         /** On the spare, but they could not be read the last time. */
         UNREADABLE_ON_SPARE,
+        /** On a spare that is not there. */
+        ON_MISSING_SPARE,
         /** Nowhere: reads fail until they are written. */
         LOST
     }

@@ -39,13 +39,13 @@ final class MapSnapshot {
 
     private final long[] moving;
     private final SlotWatch[] watches;
-    /** By the number of the device. */
+    /** By the number of the device; nothing of those behind the end was ever in doubt. */
     private final Doubt[] inDoubt;
 
     /** What is in doubt of one device. */
     private static final class Doubt {
         private static final Doubt NONE = new Doubt(0, NOTHING_MOVES, false);
-        private static final Doubt[] NOWHERE = {NONE, NONE};
+        private static final Doubt[] NOWHERE = {};
 
         /** Doubts so far: what was read before one that came meanwhile is worth nothing. */
         private final long count;
@@ -110,7 +110,11 @@ final class MapSnapshot {
 
     /** Of these, those of one device. */
     long doubts(int device) {
-        return inDoubt[device].count;
+        return doubtOf(device).count;
+    }
+
+    private Doubt doubtOf(int device) {
+        return device < inDoubt.length ? inDoubt[device] : Doubt.NONE;
     }
 
     /** Whether what was acknowledged may not be there. */
@@ -133,19 +137,24 @@ final class MapSnapshot {
         return false;
     }
 
+    /** Nothing of the device is asked for any more. */
+    MapSnapshot withoutDoubts(int device) {
+        return with(device, new Doubt(doubtOf(device).count, NOTHING_MOVES, false));
+    }
+
     /** These ranges of the device, and no others, are in doubt from now on. */
     MapSnapshot withDoubt(int device, long[] ranges) {
-        return with(device, new Doubt(inDoubt[device].count + 1, ranges, inDoubt[device].refused));
+        return with(device, new Doubt(doubtOf(device).count + 1, ranges, doubtOf(device).refused));
     }
 
     /** What is in doubt of the device cannot be verified for now, or can be again. */
     MapSnapshot withDoubtRefused(int device, boolean refused) {
-        return with(device, new Doubt(inDoubt[device].count, inDoubt[device].ranges, refused));
+        return with(device, new Doubt(doubtOf(device).count, doubtOf(device).ranges, refused));
     }
 
     /** What lies before this unit is as it was acknowledged, as far as the device has it. */
     MapSnapshot withoutDoubtBefore(int device, long unit) {
-        Doubt doubt = inDoubt[device];
+        Doubt doubt = doubtOf(device);
         int from = 0;
         while (from < doubt.ranges.length && doubt.ranges[from + 1] <= unit) {
             from += 2;
@@ -158,7 +167,10 @@ final class MapSnapshot {
     }
 
     private MapSnapshot with(int device, Doubt doubt) {
-        Doubt[] changed = inDoubt.clone();
+        Doubt[] changed = Arrays.copyOf(inDoubt, Math.max(inDoubt.length, device + 1));
+        for (int i = inDoubt.length; i < changed.length; i++) {
+            changed[i] = Doubt.NONE;
+        }
         changed[device] = doubt;
         return new MapSnapshot(table, hints, moving, watches, changed);
     }

@@ -91,6 +91,7 @@ public final class MapSteering {
                 case ZERO -> MapEntry.State.ZERO;
                 case UNREADABLE_MAIN -> MapEntry.State.UNREADABLE;
                 case UNREADABLE_SPARE -> MapEntry.State.UNREADABLE_ON_SPARE;
+                case MISSING_SPARE -> MapEntry.State.ON_MISSING_SPARE;
                 case LOST -> MapEntry.State.LOST;
                 default -> null;
             };
@@ -99,6 +100,7 @@ public final class MapSteering {
                 result.add(new MapEntry(
                         new SectorRange(cursor.offsetBytes() / sectorBytes, cursor.lengthBytes() / sectorBytes),
                         where,
+                        onSpare || where == MapEntry.State.ON_MISSING_SPARE ? cursor.spare() : -1,
                         onSpare ? cursor.deviceOffsetBytes() : -1));
             }
         }

@@ -101,9 +101,9 @@ final class PieceVerification extends Recovery {
     }
 
     @Override
-    void beginAnew(boolean slotsUnflushed) {
+    void beginAnew(Spare unflushed) {
         release(s -> s.withTable(disk.committedTable()));
-        if (slotsUnflushed) {
+        if (unflushed != null) {
             // Its slots are written again when the spare is not in doubt any more, which may take long.
             failed(DiskError.IO, -1);
         } else {

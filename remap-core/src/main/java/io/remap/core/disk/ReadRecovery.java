@@ -29,7 +29,7 @@ final class ReadRecovery extends Recovery {
     private boolean retryWanted;
 
     /** A sector that did not read, and where its truth stands. */
-    private record Sector(long offsetBytes, Target target, long deviceOffsetBytes) {}
+    private record Sector(long offsetBytes, Target target, int spare, long deviceOffsetBytes) {}
 
     ReadRecovery(RequestContext context, long start, long end) {
         super(context.disk, start >> Place.UNIT_SHIFT, SegmentCursor.endUnit(end));
@@ -51,9 +51,11 @@ final class ReadRecovery extends Recovery {
             long offset = cursor.offsetBytes();
             switch (cursor.target()) {
                 case ZERO -> Zeros.fill(payload(offset, cursor.lengthBytes()));
-                case LOST -> noteError(offset);
+                case LOST, MISSING_SPARE -> noteError(offset);
                 case UNREADABLE_MAIN, UNREADABLE_SPARE -> readUnreadable(cursor);
-                default -> readHalving(cursor.target(), offset, cursor.deviceOffsetBytes(), cursor.lengthBytes());
+                default ->
+                    readHalving(
+                            cursor.target(), cursor.spare(), offset, cursor.deviceOffsetBytes(), cursor.lengthBytes());
             }
         }
         passDone();
@@ -66,13 +68,14 @@ final class ReadRecovery extends Recovery {
             if (disk.holdOffs.isHeld(offset >> Place.UNIT_SHIFT)) {
                 noteError(offset);
             } else {
-                readHalving(cursor.target(), offset, cursor.deviceOffsetBytes() + done, sectorBytes);
+                readHalving(cursor.target(), cursor.spare(), offset, cursor.deviceOffsetBytes() + done, sectorBytes);
             }
         }
     }
 
-    private void readHalving(Target target, long offset, long deviceOffset, long length) throws Failure, TryLater {
-        VirtualDisk.Side side = disk.side(target);
+    private void readHalving(Target target, int spare, long offset, long deviceOffset, long length)
+            throws Failure, TryLater {
+        VirtualDisk.Side side = disk.side(target, spare);
         try {
             side.direct().read(deviceOffset, payload(offset, length));
             noteReadable(offset, length);
@@ -80,11 +83,11 @@ final class ReadRecovery extends Recovery {
             boolean blamed = blamesSectors(side, true, e, attempts, offset);
             if (length > sectorBytes) {
                 long half = Math.max(sectorBytes, length / 2 / sectorBytes * sectorBytes);
-                readHalving(target, offset, deviceOffset, half);
-                readHalving(target, offset + half, deviceOffset + half, length - half);
+                readHalving(target, spare, offset, deviceOffset, half);
+                readHalving(target, spare, offset + half, deviceOffset + half, length - half);
             } else {
                 retryWanted |= !blamed;
-                failing.add(new Sector(offset, target, deviceOffset));
+                failing.add(new Sector(offset, target, spare, deviceOffset));
             }
         }
     }
@@ -111,7 +114,7 @@ final class ReadRecovery extends Recovery {
         attempts++;
         try {
             for (Sector sector : again) {
-                readHalving(sector.target, sector.offsetBytes, sector.deviceOffsetBytes, sectorBytes);
+                readHalving(sector.target, sector.spare, sector.offsetBytes, sector.deviceOffsetBytes, sectorBytes);
             }
         } catch (TryLater e) {
             // The pass will run again, and must not forget a sector that it did not come to.
@@ -146,7 +149,7 @@ final class ReadRecovery extends Recovery {
     }
 
     private boolean readsNow(Sector sector) throws Failure, TryLater {
-        VirtualDisk.Side side = disk.side(sector.target);
+        VirtualDisk.Side side = disk.side(sector.target, sector.spare);
         // The tries before count: a policy that had enough of them asks for no more here.
         for (int tries = attempts + 1; ; tries++) {
             try {

@@ -94,12 +94,12 @@ abstract class Recovery {
     /** Something was put in doubt since the range was granted. */
     static final class DoubtMeanwhile extends TryLater {
         private static final long serialVersionUID = 1L;
-        /** What was written to slots could not be made durable. */
-        final boolean slotsUnflushed;
+        /** What was written to slots of this spare could not be made durable; {@code null}: of none. */
+        final transient Spare unflushed;
 
-        DoubtMeanwhile(boolean slotsUnflushed) {
+        DoubtMeanwhile(Spare unflushed) {
             super(0, null);
-            this.slotsUnflushed = slotsUnflushed;
+            this.unflushed = unflushed;
         }
     }
 
@@ -126,7 +126,7 @@ abstract class Recovery {
             MapSnapshot snapshot = disk.state.current();
             doubtsAtGrant = snapshot.doubts();
             if (snapshot.isInDoubt(firstUnit, endUnit) && !settlesDoubt()) {
-                beginAnew(false);
+                beginAnew(null);
             } else {
                 run(this::locked);
             }
@@ -166,29 +166,36 @@ abstract class Recovery {
             }
         }
         if (disk.state.current().doubts() != doubtsAtGrant) {
-            throw new DoubtMeanwhile(false);
+            throw new DoubtMeanwhile(null);
         }
     }
 
     /**
-     * Goes on once everything that stands in slots, as far as it was acknowledged or written by this holder, is durable,
-     * and nothing was in doubt since the range was granted: what was read there counts.
+     * Goes on once everything that stands in slots of these spares, as far as it was acknowledged or written by this
+     * holder, is durable, and nothing was in doubt since the range was granted: what was read there counts.
      *
+     * @param spares by number, one bit each
      * @param otherwise what to do before the recovery begins anew, if that fails
      */
-    final void flushSlots(Stage then, Runnable otherwise) {
-        disk.spareWrites.syncer.flush(
-                error -> disk.environment.scheduler().execute(() -> slotsFlushed(error, then, otherwise)));
+    final void flushSlots(int spares, Stage then, Runnable otherwise) {
+        Spare spare = disk.spares.require(Integer.numberOfTrailingZeros(spares));
+        spare.writes.syncer.flush(error ->
+                disk.environment.scheduler().execute(() -> slotsFlushed(spares, spare, error, then, otherwise)));
     }
 
-    private void slotsFlushed(DeviceException error, Stage then, Runnable otherwise) {
+    private void slotsFlushed(int spares, Spare spare, DeviceException error, Stage then, Runnable otherwise) {
+        int rest = spares & spares - 1;
         if (error != null && TrackedDevice.isOverlap(error)) {
-            disk.environment.scheduler().schedule(() -> flushSlots(then, otherwise), VerifiedSync.OVERLAP_MILLIS);
+            disk.environment
+                    .scheduler()
+                    .schedule(() -> flushSlots(spares, then, otherwise), VerifiedSync.OVERLAP_MILLIS);
         } else if (error != null || disk.state.current().doubts() != doubtsAtGrant) {
             otherwise.run();
             run(() -> {
-                throw new DoubtMeanwhile(error != null);
+                throw new DoubtMeanwhile(error == null ? null : spare);
             });
+        } else if (rest != 0) {
+            flushSlots(rest, then, otherwise);
         } else {
             run(then);
         }
@@ -197,9 +204,9 @@ abstract class Recovery {
     /**
      * Gives the range back and queues for it again once nothing of it is in doubt.
      *
-     * @param slotsUnflushed once nothing of the spare is
+     * @param unflushed once nothing of this spare is; {@code null}: of the range
      */
-    void beginAnew(boolean slotsUnflushed) {
+    void beginAnew(Spare unflushed) {
         if (++restarts > MAX_STAGE_TRIES) {
             giveUp(DiskError.IO, -1);
             return;
@@ -207,8 +214,8 @@ abstract class Recovery {
         release(s -> s.withTable(disk.committedTable()));
         fenced = false;
         watch = null;
-        if (slotsUnflushed) {
-            disk.spareWrites.verification.whenSettled(
+        if (unflushed != null) {
+            unflushed.writes.verification.whenSettled(
                     error -> disk.environment.scheduler().execute(() -> settled(error)));
             return;
         }
@@ -242,7 +249,7 @@ abstract class Recovery {
         try {
             stage.run();
         } catch (DoubtMeanwhile e) {
-            beginAnew(e.slotsUnflushed);
+            beginAnew(e.unflushed);
         } catch (Away e) {
             waitForDevice(e, stage);
         } catch (TryLater e) {

@@ -112,7 +112,7 @@ final class Relocation extends Recovery {
 
     /** Reads from main, in halves where it fails. */
     private void take(long offset, long length) throws Failure, TryLater {
-        VirtualDisk.Side side = disk.side(Target.MAIN);
+        VirtualDisk.Side side = disk.mainSide;
         int sectorBytes = disk.traits().sectorBytes();
         if (succeeds(side, true, offset, () -> side.direct().read(offset, bytes(offset, (int) length)))) {
             plan.cover(offset, length);

@@ -1,5 +1,6 @@
 package io.remap.core.disk;
 
+import io.remap.api.BlockDevice;
 import io.remap.api.DeviceException;
 import io.remap.api.DiskError;
 import io.remap.api.DiskRequest;
@@ -25,7 +26,8 @@ final class RequestContext extends PendingRequest implements WriteRecovery.Clien
     private long end;
     private int inFlight;
     private boolean touchedMain;
-    private boolean touchedSpare;
+    /** By number, one bit each. */
+    private int touchedSpares;
 
     private DeviceException segmentError;
 
@@ -37,14 +39,14 @@ final class RequestContext extends PendingRequest implements WriteRecovery.Clien
     /** Starts the request; the disk counts it as outstanding. */
     void begin() {
         touchedMain = false;
-        touchedSpare = false;
+        touchedSpares = 0;
         open();
         disk.deadlines.begun();
         DiskRequest.Operation wanted = asked;
         if (wanted == DiskRequest.Operation.FLUSH) {
             disk.counters.flushes.increment();
             touchedMain = true;
-            touchedSpare = true;
+            touchedSpares = disk.spares.mask();
             syncAndFinish();
             return;
         }
@@ -67,7 +69,7 @@ final class RequestContext extends PendingRequest implements WriteRecovery.Clien
     /** Reads at once as if the fast path had failed: from the medium, with a verdict. Whole sectors. */
     void beginInRecovery() {
         touchedMain = false;
-        touchedSpare = false;
+        touchedSpares = 0;
         open();
         pieceStart = firstByte;
         pieceEnd = pieceStart + byteCount;
@@ -225,6 +227,7 @@ final class RequestContext extends PendingRequest implements WriteRecovery.Clien
                 }
                 disk.inFlight.exit(inFlight);
                 if (target == SegmentCursor.Target.LOST
+                        || target == SegmentCursor.Target.MISSING_SPARE
                         || disk.holdOffs.isHeld(cursor.offsetBytes() >> Place.UNIT_SHIFT)) {
                     finish(DiskError.IO, cursor.offsetBytes());
                 } else {
@@ -253,12 +256,12 @@ final class RequestContext extends PendingRequest implements WriteRecovery.Clien
         }
         if (asked != DiskRequest.Operation.READ) {
             touchedMain |= !onSpare;
-            touchedSpare |= onSpare;
+            touchedSpares |= onSpare ? 1 << cursor.spare() : 0;
             if (onSpare) {
                 cursor.snapshot().noteSlotWrite(segmentFirstUnit(), segmentEndUnit());
             }
         }
-        device = onSpare ? disk.spare : cursor.target() == SegmentCursor.Target.MAIN ? disk.main : disk.main.direct();
+        device = onSpare ? disk.spares.require(cursor.spare()).device : deviceOfMain();
         offsetBytes = cursor.deviceOffsetBytes();
         lengthBytes = cursor.lengthBytes();
         switch (asked) {
@@ -278,6 +281,11 @@ final class RequestContext extends PendingRequest implements WriteRecovery.Clien
             case TRIM -> operation = Operation.DISCARD;
             default -> throw new IllegalStateException("no transfer: " + asked);
         }
+    }
+
+    /** Where sectors beside others that are not plainly there are, pages have one door only. */
+    private BlockDevice deviceOfMain() {
+        return cursor.target() == SegmentCursor.Target.MAIN ? disk.main : disk.main.direct();
     }
 
     @Override
@@ -338,7 +346,7 @@ final class RequestContext extends PendingRequest implements WriteRecovery.Clien
         next.pieceEnd = pieceEnd;
         next.end = end;
         next.touchedMain = touchedMain;
-        next.touchedSpare = touchedSpare;
+        next.touchedSpares = touchedSpares;
         return next;
     }
 
@@ -383,9 +391,9 @@ final class RequestContext extends PendingRequest implements WriteRecovery.Clien
 
     /** The slow path has written the current piece. */
     @Override
-    public void written(boolean onMain, boolean onSpare) {
+    public void written(boolean onMain, int onSpares) {
         touchedMain |= onMain;
-        touchedSpare |= onSpare;
+        touchedSpares |= onSpares;
         nextPiece();
     }
 
@@ -395,9 +403,9 @@ final class RequestContext extends PendingRequest implements WriteRecovery.Clien
     }
 
     /** Everything the request asked for is on the devices. */
-    void allWritten(boolean onMain, boolean onSpare) {
+    void allWritten(boolean onMain, int onSpares) {
         touchedMain |= onMain;
-        touchedSpare |= onSpare;
+        touchedSpares |= onSpares;
         succeed();
     }
 
@@ -411,7 +419,7 @@ final class RequestContext extends PendingRequest implements WriteRecovery.Clien
 
     /** Syncs what was touched, and ends the request with the answer. */
     private void syncAndFinish() {
-        disk.clientFlush.flush(client, touchedMain, touchedSpare, error -> {
+        disk.clientFlush.flush(client, touchedMain, touchedSpares, error -> {
             if (error != null) {
                 disk.log.flushFailed(error);
             }

@@ -7,7 +7,6 @@ import io.remap.api.Place;
 import io.remap.api.RemapTable;
 import io.remap.api.SectorRange;
 import io.remap.api.spi.MetadataStore.Outcome;
-import io.remap.core.disk.SegmentCursor.Target;
 import java.nio.ByteBuffer;
 import java.util.List;
 import java.util.function.BooleanSupplier;
@@ -169,10 +168,14 @@ final class Return extends Recovery {
         requirePossible();
         Zeros.fill(copy.clear());
         if (Place.hasSlot(old)) {
-            long slot = disk.slotOffset(Place.slot(old));
-            VirtualDisk.Side side = disk.side(Target.SPARE);
+            Spare spare = spare();
+            long slot = spare.offsetOf(Place.slot(old));
             forEachRun((from, length) -> {
-                if (!succeeds(side, true, byteOf(from), () -> disk.spare.read(slot + from, part(copy, from, length)))) {
+                if (!succeeds(
+                        spare.side,
+                        true,
+                        byteOf(from),
+                        () -> spare.device.read(slot + from, part(copy, from, length)))) {
                     throw new Failure(DiskError.IO, byteOf(from), null);
                 }
             });
@@ -180,6 +183,14 @@ final class Return extends Recovery {
         forEachRun((from, length) ->
                 requireOfMain(false, from, () -> disk.main.direct().write(byteOf(from), part(copy, from, length))));
         disk.mainSyncer.flush(error -> goOn(() -> compare(error, then)));
+    }
+
+    private Spare spare() throws Failure {
+        Spare spare = disk.spares.get(Place.spare(old));
+        if (spare == null) {
+            throw new Failure(DiskError.IO, byteOf(0), null);
+        }
+        return spare;
     }
 
     private void goOn(Stage stage) {
@@ -202,7 +213,7 @@ final class Return extends Recovery {
     }
 
     private void requireOfMain(boolean read, int from, Transfer transfer) throws Failure, TryLater {
-        if (!succeeds(disk.side(Target.MAIN), read, byteOf(from), transfer)) {
+        if (!succeeds(disk.mainSide, read, byteOf(from), transfer)) {
             mainRefused = true;
             throw new Failure(DiskError.IO, byteOf(from), null);
         }
@@ -245,7 +256,7 @@ final class Return extends Recovery {
     private void commit() throws Failure {
         requirePossible();
         if (Place.hasSlot(old)) {
-            flushSlots(this::commitFlushed, () -> {});
+            flushSlots(1 << spare().index, this::commitFlushed, () -> {});
         } else {
             commitFlushed();
         }
@@ -265,7 +276,7 @@ final class Return extends Recovery {
                 disk.failback.forget(unit, unit + 1);
                 release(s -> s.withTable(disk.committedTable()).withReadable(unit, 0xff));
                 if (Place.hasSlot(old)) {
-                    disk.slots.free(Place.slot(old));
+                    disk.spares.free(Spares.idOf(old));
                 }
                 listener.ended(End.RETURNED, null);
             }

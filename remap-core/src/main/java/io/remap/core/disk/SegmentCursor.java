@@ -18,14 +18,16 @@ final class SegmentCursor {
         MAIN,
         /** On main, but other sectors of the unit are not: the direct door only, so that pages have one door. */
         MAIN_DIRECT,
-        /** On the spare, at {@link #deviceOffsetBytes()}. */
+        /** On a {@link #spare()}, at {@link #deviceOffsetBytes()}. */
         SPARE,
         /** Nowhere: reads as zeros. */
         ZERO,
         /** On main, but could not be read the last time. */
         UNREADABLE_MAIN,
-        /** On the spare, but could not be read the last time. */
+        /** On a spare, but could not be read the last time. */
         UNREADABLE_SPARE,
+        /** On a spare that is not there. */
+        MISSING_SPARE,
         /** Nowhere: its content is gone until it is written. */
         LOST,
         /** The holder of a range lock is changing the map here: wait. The segment is the whole range. */
@@ -34,7 +36,7 @@ final class SegmentCursor {
 
     private final int sectorShift;
     private final int sectorsPerUnit;
-    private final LongUnaryOperator slotOffset;
+    private final LongUnaryOperator offsetOf;
     private final RemapTable.Cursor entries = new RemapTable.Cursor();
     private final RemapTable.Cursor hints = new RemapTable.Cursor();
 
@@ -50,16 +52,17 @@ final class SegmentCursor {
     private long offsetBytes;
     private long lengthBytes;
     private long deviceOffsetBytes;
+    private int spare;
     private boolean barred;
 
     /**
      * @param sectorBytes logical sector size of the virtual disk
-     * @param slotOffset gives the byte offset of a slot on the spare
+     * @param offsetOf gives, for a {@link Place} with a slot, its byte offset on its spare; -1 if that is not there
      */
-    SegmentCursor(int sectorBytes, LongUnaryOperator slotOffset) {
+    SegmentCursor(int sectorBytes, LongUnaryOperator offsetOf) {
         this.sectorShift = Integer.numberOfTrailingZeros(sectorBytes);
         this.sectorsPerUnit = Place.UNIT_BYTES / sectorBytes;
-        this.slotOffset = slotOffset;
+        this.offsetOf = offsetOf;
     }
 
     /** Begins with a range of whole sectors; a range that meets a moving one is a single MOVING segment. */
@@ -127,17 +130,22 @@ final class SegmentCursor {
             long place = entryCovers(unit) ? Place.advance(entries.place(), unit - entries.firstUnit()) : Place.MAIN;
             long hint = hintCovers(unit) ? hints.place() : Place.MAIN;
             Target here = targetOf(place, hint, 1 << sector);
-            long deviceHere = here == Target.SPARE || here == Target.UNREADABLE_SPARE
-                    ? slotOffset.applyAsLong(Place.slot(place)) + ((long) sector << sectorShift)
-                    : position;
+            long deviceHere = position;
+            if (here == Target.SPARE || here == Target.UNREADABLE_SPARE) {
+                long slotAt = offsetOf.applyAsLong(place);
+                here = slotAt < 0 ? Target.MISSING_SPARE : here;
+                deviceHere = slotAt < 0 ? position : slotAt + ((long) sector << sectorShift);
+            }
             boolean barredHere = MapSnapshot.Hint.barred(hint);
             if (first) {
                 target = here;
                 deviceOffsetBytes = deviceHere;
+                spare = Place.spare(place);
                 barred = barredHere;
                 first = false;
             } else if (here != target
                     || barredHere != barred
+                    || Place.spare(place) != spare
                     || deviceHere != deviceOffsetBytes + (position - offsetBytes)) {
                 break;
             }
@@ -166,6 +174,7 @@ final class SegmentCursor {
             case LOST -> lost;
             case SPARE -> onSlot & ~unreadable;
             case UNREADABLE_SPARE -> onSlot & unreadable;
+            case MISSING_SPARE -> onSlot;
             case UNREADABLE_MAIN -> ~(onSlot | lost) & unreadable;
             case MAIN_DIRECT -> ~(onSlot | lost | unreadable);
             case ZERO -> ~(onSlot | lost);
@@ -222,6 +231,11 @@ final class SegmentCursor {
     /** First byte on the device of the target. */
     long deviceOffsetBytes() {
         return deviceOffsetBytes;
+    }
+
+    /** Number of the spare that it is on; of no meaning for other targets. */
+    int spare() {
+        return spare;
     }
 
     /** Whether the segment must not be written. */

@@ -3,6 +3,7 @@ package io.remap.core.disk;
 import io.remap.api.Place;
 import io.remap.api.RemapTable;
 import io.remap.api.spi.MetadataStore;
+import io.remap.api.spi.SpareSlots;
 import java.util.BitSet;
 
 /**
@@ -21,8 +22,8 @@ final class SlotAllocator {
     private int searchFrom;
 
     /** The allocator of a spare of up to 2^31 - 1 slots (8 TiB); a larger one is used in part. */
-    SlotAllocator(MetadataStore store, int spare) {
-        this.slots = Math.min(store.plan().slots(), Integer.MAX_VALUE);
+    SlotAllocator(MetadataStore store, int spare, SpareSlots places) {
+        this.slots = Math.min(places.count(), Integer.MAX_VALUE);
         this.taken = new BitSet();
         RemapTable.Cursor cursor = new RemapTable.Cursor();
         RemapTable table = store.table();

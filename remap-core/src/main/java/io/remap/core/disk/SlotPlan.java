@@ -29,8 +29,6 @@ final class SlotPlan {
         ByteBuffer bytes(long offsetBytes, int lengthBytes);
     }
 
-    private static final int SPARE = 0;
-
     private final Recovery recovery;
     private final VirtualDisk disk;
     private final Source source;
@@ -38,15 +36,17 @@ final class SlotPlan {
     private final int sectorBytes;
     private final TreeMap<Long, Move> moves = new TreeMap<>();
     private final List<MapChange> changes = new ArrayList<>();
+    /** Here and below slot ids, see {@link Spares}. */
     private final List<Long> newSlots = new ArrayList<>();
+
     private final List<Long> replacedSlots = new ArrayList<>();
     /** Refused a write as the present slot of a unit: bad once another place is durable. */
     private final List<Long> failedSlots = new ArrayList<>();
     /** Refused a write before anything stood there: bad whatever comes. */
     private final List<Long> badSlots = new ArrayList<>();
 
-    /** What stands in slots must be durable before the record. */
-    private boolean hasData;
+    /** What stands in slots of these spares, by number, must be durable before the record. */
+    private int touchedSpares;
 
     /** What shall happen to a unit. */
     private static final class Move {
@@ -56,6 +56,8 @@ final class SlotPlan {
         private int lose;
         /** The present slot takes no writes any more. */
         private boolean slotIsBad;
+        /** What the present slot holds goes to another one, or is covered, or is lost. */
+        private boolean leavesSlot;
         /** Main has no time left for some of its sectors. */
         private boolean lacksTime;
         /** Something else is the reason as well. */
@@ -113,20 +115,25 @@ final class SlotPlan {
         move(unit).slotIsBad = true;
     }
 
+    /** The unit gets another slot, whatever the present one is like; what is in it moves along, if it can be read. */
+    void leaveSlot(long unit) {
+        move(unit).leavesSlot = true;
+    }
+
     private Move move(long unit) {
         return moves.computeIfAbsent(unit, u -> new Move());
     }
 
     /** Forgets everything, for another try of the stage; takes slots back that no record names. */
     void reset() {
-        newSlots.forEach(disk.slots::free);
+        newSlots.forEach(disk.spares::free);
         newSlots.clear();
         badSlots.clear();
         failedSlots.clear();
         replacedSlots.clear();
         changes.clear();
         moves.clear();
-        hasData = false;
+        touchedSpares = 0;
     }
 
     /** Writes the data to slots. Nothing is in force yet. */
@@ -136,17 +143,17 @@ final class SlotPlan {
             for (Map.Entry<Long, Move> entry : moves.entrySet()) {
                 changes.add(MapChange.set(entry.getKey(), 1, writeUnit(entry.getKey(), entry.getValue(), table)));
             }
-            for (long slot : failedSlots) {
-                changes.add(MapChange.badSlot(SPARE, slot, 1));
-            }
-            for (long slot : badSlots) {
-                changes.add(MapChange.badSlot(SPARE, slot, 1));
-            }
+            failedSlots.forEach(this::addBadSlot);
+            badSlots.forEach(this::addBadSlot);
             recovery.requireNoDoubt();
         } catch (Failure | TryLater e) {
             reset();
             throw e;
         }
+    }
+
+    private void addBadSlot(long id) {
+        changes.add(MapChange.badSlot(Spares.spareOf(id), Spares.slotOf(id), 1));
     }
 
     private long writeUnit(long unit, Move move, RemapTable table) throws Failure, TryLater {
@@ -166,14 +173,18 @@ final class SlotPlan {
             replaced(old, move);
             return Place.lost(lost);
         }
-        if (Place.hasSlot(old) && !move.slotIsBad) {
-            if (tryWrite(Place.slot(old), unitBytes, fresh, unit)) {
-                return Place.onSlot(SPARE, Place.slot(old), kept | fresh, lost);
+        if (Place.hasSlot(old) && !move.slotIsBad && !move.leavesSlot) {
+            if (tryWrite(Spares.idOf(old), unitBytes, fresh, unit)) {
+                return onSlot(Spares.idOf(old), fresh, kept | fresh, lost);
             }
             move.slotIsBad = true;
         }
         // Another slot: what the old one still holds of this unit moves along, as far as it can be read.
-        int unreadable = readKept(unitBytes, old, kept, unit);
+        int unreadable = kept == 0 ? 0 : readKept(unitBytes, old, kept, unit);
+        if (unreadable != 0 && move.leavesSlot) {
+            // It stays where it is: perhaps it can be read another time.
+            throw new Failure(DiskError.IO, unit << Place.UNIT_SHIFT, null);
+        }
         kept &= ~unreadable;
         lost |= unreadable;
         disk.counters.newLostSectors.add(Integer.bitCount(unreadable));
@@ -181,12 +192,19 @@ final class SlotPlan {
         if ((kept | fresh) == 0) {
             return Place.lost(lost);
         }
-        return Place.onSlot(SPARE, writeToNewSlot(unitBytes, kept | fresh, unit), kept | fresh, lost);
+        long id = writeToNewSlot(unitBytes, kept | fresh, unit, move.cover != 0);
+        return onSlot(id, kept | fresh, kept | fresh, lost);
     }
 
+    private long onSlot(long id, int writtenMask, int onSlotMask, int lostMask) {
+        touchedSpares |= writtenMask == 0 ? 0 : 1 << Spares.spareOf(id);
+        return Place.onSlot(Spares.spareOf(id), Spares.slotOf(id), onSlotMask, lostMask);
+    }
+
+    /** The slot that the unit had; nobody needs it any more, unless it is bad. */
     private void replaced(long old, Move move) {
         if (Place.hasSlot(old)) {
-            (move.slotIsBad ? failedSlots : replacedSlots).add(Place.slot(old));
+            (move.slotIsBad ? failedSlots : replacedSlots).add(Spares.idOf(old));
         }
     }
 
@@ -204,54 +222,74 @@ final class SlotPlan {
 
     /** Reads sectors of the old slot into the unit; returns those that could not be read. */
     private int readKept(ByteBuffer unitBytes, long old, int kept, long unit) throws Failure, TryLater {
+        Spare spare = disk.spares.get(Place.spare(old));
+        if (spare == null) {
+            throw new Failure(DiskError.IO, unit << Place.UNIT_SHIFT, null);
+        }
+        touchedSpares |= 1 << spare.index;
         int unreadable = 0;
         for (int sector = 0; sector < Place.UNIT_BYTES / sectorBytes; sector++) {
             if ((kept & 1 << sector) == 0) {
                 continue;
             }
             int from = sector * sectorBytes;
-            long at = disk.slotOffset(Place.slot(old)) + from;
+            long at = spare.offsetOf(Place.slot(old)) + from;
             boolean read = recovery.succeeds(
-                    disk.side(SegmentCursor.Target.SPARE),
+                    spare.side,
                     true,
                     (unit << Place.UNIT_SHIFT) + from,
-                    () -> disk.spare.read(
+                    () -> spare.device.read(
                             at, unitBytes.clear().limit(from + sectorBytes).position(from)));
             unreadable |= read ? 0 : 1 << sector;
         }
         return unreadable;
     }
 
-    private long writeToNewSlot(ByteBuffer unitBytes, int mask, long unit) throws Failure, TryLater {
+    private long writeToNewSlot(ByteBuffer unitBytes, int mask, long unit, boolean forced) throws Failure, TryLater {
         while (true) {
-            long slot = disk.slots.allocate();
-            if (slot < 0) {
+            long id = disk.spares.allocate(forced);
+            if (id < 0) {
                 throw new Failure(DiskError.NO_SPACE, unit << Place.UNIT_SHIFT, null);
             }
-            newSlots.add(slot);
-            if (tryWrite(slot, unitBytes, mask, unit)) {
-                return slot;
+            newSlots.add(id);
+            try {
+                if (tryWrite(id, unitBytes, mask, unit)) {
+                    return id;
+                }
+            } catch (Failure | Recovery.Away e) {
+                Spare away = disk.spares.require(Spares.spareOf(id));
+                if (!disk.spares.anotherHasRoom(away)) {
+                    throw e;
+                }
+                away.passOver();
+                newSlots.remove(newSlots.size() - 1);
+                disk.spares.free(id);
+                continue;
             }
             newSlots.remove(newSlots.size() - 1);
-            badSlots.add(slot);
-            disk.slots.markBad(slot);
+            badSlots.add(id);
+            disk.spares.markBad(id);
             disk.counters.badSlots.increment();
         }
     }
 
     /** Writes sectors of a unit to a slot; {@code false} if the slot is to blame. */
-    private boolean tryWrite(long slot, ByteBuffer unitBytes, int mask, long unit) throws Failure, TryLater {
+    private boolean tryWrite(long id, ByteBuffer unitBytes, int mask, long unit) throws Failure, TryLater {
+        Spare spare = disk.spares.get(Spares.spareOf(id));
+        if (spare == null) {
+            throw new Failure(DiskError.IO, unit << Place.UNIT_SHIFT, null);
+        }
+        long slotAt = spare.offsetOf(Spares.slotOf(id));
         for (int run = 0; run < Place.UNIT_BYTES; ) {
             int length = disk.runLength(mask, run);
             int from = run;
-            hasData |= length > 0;
             if (length > 0
                     && !recovery.succeeds(
-                            disk.side(SegmentCursor.Target.SPARE),
+                            spare.side,
                             false,
                             unit << Place.UNIT_SHIFT,
-                            () -> disk.spare.write(
-                                    disk.slotOffset(slot) + from,
+                            () -> spare.device.write(
+                                    slotAt + from,
                                     unitBytes.clear().limit(from + length).position(from)))) {
                 return false;
             }
@@ -265,8 +303,8 @@ final class SlotPlan {
      * replaced are free again; after STORE_FAILED all slots stay taken.
      */
     void commit(Consumer<Outcome> then) {
-        if (hasData) {
-            recovery.flushSlots(() -> commitFlushed(then), this::reset);
+        if (touchedSpares != 0) {
+            recovery.flushSlots(touchedSpares, () -> commitFlushed(then), this::reset);
         } else {
             commitFlushed(then);
         }
@@ -277,9 +315,9 @@ final class SlotPlan {
             switch (outcome) {
                 case DURABLE -> {
                     disk.noteGeneration();
-                    failedSlots.forEach(disk.slots::markBad);
+                    failedSlots.forEach(disk.spares::markBad);
                     disk.counters.badSlots.add(failedSlots.size());
-                    replacedSlots.forEach(disk.slots::free);
+                    replacedSlots.forEach(disk.spares::free);
                 }
                 case NOT_COMMITTED -> reset();
                 case STORE_FAILED -> {

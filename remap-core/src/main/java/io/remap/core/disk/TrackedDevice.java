@@ -62,6 +62,9 @@ public final class TrackedDevice implements BlockDevice {
 
         private final List<WriteAccount> accounts = new CopyOnWriteArrayList<>();
 
+        /** Of other parts of the same disk. */
+        private final List<State> relatives = new CopyOnWriteArrayList<>();
+
         /** Set before the first client. */
         private RecentWrites recent;
 
@@ -261,6 +264,15 @@ public final class TrackedDevice implements BlockDevice {
     /** The device is, or was, not there, as its canary or its errors say: what was in its cache may be lost. */
     void wentAway(DeviceException error) {
         state.accounts.forEach(each -> each.noteEvent(error));
+        for (State relative : state.relatives) {
+            relative.accounts.forEach(each -> each.noteEvent(error));
+        }
+    }
+
+    /** The two are parts of one disk, with one cache: what happens to the one may have happened to the other. */
+    void sharesFateWith(TrackedDevice other) {
+        state.relatives.add(other.state);
+        other.state.relatives.add(state);
     }
 
     /** Flushes if the ledger is full: a device operation like any other on this thread. */

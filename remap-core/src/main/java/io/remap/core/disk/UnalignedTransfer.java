@@ -28,7 +28,7 @@ final class UnalignedTransfer implements WriteRecovery.Client {
     private long alignedEnd;
     private IoBuffer scratch;
     private boolean wroteMain;
-    private boolean wroteSpare;
+    private int wroteSpares;
 
     UnalignedTransfer(RequestContext context) {
         this.context = context;
@@ -45,7 +45,7 @@ final class UnalignedTransfer implements WriteRecovery.Client {
             return;
         }
         if (position == end) {
-            context.allWritten(wroteMain, wroteSpare);
+            context.allWritten(wroteMain, wroteSpares);
             return;
         }
         pieceEnd = Math.min(end, (position & -MAX_PIECE_BYTES) + MAX_PIECE_BYTES);
@@ -115,10 +115,12 @@ final class UnalignedTransfer implements WriteRecovery.Client {
             return;
         }
         boolean unreadable = target == Target.UNREADABLE_MAIN || target == Target.UNREADABLE_SPARE;
-        if (target == Target.LOST || (unreadable && disk.holdOffs.isHeld(offset >> Place.UNIT_SHIFT))) {
+        if (target == Target.LOST
+                || target == Target.MISSING_SPARE
+                || (unreadable && disk.holdOffs.isHeld(offset >> Place.UNIT_SHIFT))) {
             throw new Failure(DiskError.IO, offset, null);
         }
-        VirtualDisk.Side side = disk.side(target);
+        VirtualDisk.Side side = disk.side(target, cursor.spare());
         long at = cursor.deviceOffsetBytes();
         boolean isRead =
                 recovery.succeeds(side, true, offset, () -> side.direct().read(at, scratchBytes(offset, sectorBytes)));
@@ -131,10 +133,10 @@ final class UnalignedTransfer implements WriteRecovery.Client {
     }
 
     @Override
-    public void written(boolean onMain, boolean onSpare) {
+    public void written(boolean onMain, int onSpares) {
         releaseScratch();
         wroteMain |= onMain;
-        wroteSpare |= onSpare;
+        wroteSpares |= onSpares;
         position = pieceEnd;
         next();
     }

@@ -3,7 +3,6 @@ package io.remap.core.disk;
 import io.remap.api.Attribute;
 import io.remap.api.Place;
 import io.remap.api.RemapTable;
-import io.remap.core.disk.SegmentCursor.Target;
 import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.List;
@@ -11,7 +10,7 @@ import java.util.Locale;
 
 /**
  * The unflushed writes of one device of a virtual disk: the ledger of them, who syncs them, and who verifies them; and which
- * units of the virtual disk stand where: on main each at its own offset, on the spare in its slot. The ledger counts in
+ * units of the virtual disk stand where: on main each at its own offset, on a spare in its slot. The ledger counts in
  * units of its device.
  */
 abstract class UnflushedWrites {
@@ -31,20 +30,19 @@ abstract class UnflushedWrites {
     /** For all others. */
     final VerifiedSync sync;
 
-    private final Target target;
+    private final VirtualDisk.Side side;
     private final LedgerFiles files;
 
     private UnflushedWrites(
             VirtualDisk disk,
             int number,
-            Target target,
-            TrackedDevice device,
+            VirtualDisk.Side side,
             Counters.Verified counts,
             VirtualDisk.LedgerLimits limits) {
         this.disk = disk;
         this.number = number;
-        this.target = target;
-        this.device = device;
+        this.side = side;
+        this.device = side.device();
         this.counts = counts;
         // What cannot be read past the page cache cannot be verified.
         this.ledger = disk.traits().readOnly() || !device.direct().traits().direct()
@@ -66,17 +64,21 @@ abstract class UnflushedWrites {
         }
     }
 
-    static UnflushedWrites ofMain(VirtualDisk disk, VirtualDisk.LedgerLimits limits) {
-        return new OfMain(disk, limits);
+    static UnflushedWrites ofMain(VirtualDisk disk, VirtualDisk.Side side, VirtualDisk.LedgerLimits limits) {
+        return new OfMain(disk, side, limits);
     }
 
     /** Those to slots; the device must be for nothing else. */
-    static UnflushedWrites ofSpare(VirtualDisk disk, VirtualDisk.LedgerLimits limits) {
-        return new OfSpare(disk, limits);
+    static UnflushedWrites ofSpare(VirtualDisk disk, Spare spare, VirtualDisk.LedgerLimits limits) {
+        return new OfSpare(disk, spare, limits);
     }
 
     private String ledgerName() {
-        return number == 0 ? "main" : "spare";
+        return switch (number) {
+            case 0 -> "main";
+            case 1 -> "spare";
+            default -> "spare" + (number - 1);
+        };
     }
 
     /** Whatever a killed process left is verified before anybody is served from there. Once, before the first client. */
@@ -154,7 +156,7 @@ abstract class UnflushedWrites {
 
     /** How to tell whether it lives. */
     final VirtualDisk.Side side() {
-        return disk.side(target);
+        return side;
     }
 
     /** The units of the virtual disk that records are about, in order: first, end, first, end, … */
@@ -170,8 +172,8 @@ abstract class UnflushedWrites {
     abstract boolean keepsOrder();
 
     private static final class OfMain extends UnflushedWrites {
-        OfMain(VirtualDisk disk, VirtualDisk.LedgerLimits limits) {
-            super(disk, 0, Target.MAIN, disk.main, disk.counters.verifiedOnMain, limits);
+        OfMain(VirtualDisk disk, VirtualDisk.Side side, VirtualDisk.LedgerLimits limits) {
+            super(disk, 0, side, disk.counters.verifiedOnMain, limits);
         }
 
         @Override
@@ -198,8 +200,11 @@ abstract class UnflushedWrites {
     }
 
     private static final class OfSpare extends UnflushedWrites {
-        OfSpare(VirtualDisk disk, VirtualDisk.LedgerLimits limits) {
-            super(disk, 1, Target.SPARE, disk.spare, disk.counters.verifiedOnSpare, limits);
+        private final Spare spare;
+
+        OfSpare(VirtualDisk disk, Spare spare, VirtualDisk.LedgerLimits limits) {
+            super(disk, 1 + spare.index, spare.side, disk.counters.verifiedOnSpare, limits);
+            this.spare = spare;
         }
 
         /** A slot that no unit has is nobody's: a write that maps it is durable before that. */
@@ -208,7 +213,7 @@ abstract class UnflushedWrites {
             List<long[]> units = new ArrayList<>();
             RemapTable.Cursor cursor = new RemapTable.Cursor();
             for (boolean found = cursor.seek(disk.state.current().table, 0); found; found = cursor.next()) {
-                for (long i = 0; Place.hasSlot(cursor.place()) && i < cursor.lengthUnits(); i++) {
+                for (long i = 0; isHere(cursor.place()) && i < cursor.lengthUnits(); i++) {
                     long unit = cursor.firstUnit() + i;
                     if (index.has(offsetOf(unit, Place.advance(cursor.place(), i)) >> Place.UNIT_SHIFT)) {
                         units.add(new long[] {unit, unit + 1});
@@ -220,12 +225,16 @@ abstract class UnflushedWrites {
 
         @Override
         int maskOf(long place) {
-            return Place.onSlotMask(place);
+            return isHere(place) ? Place.onSlotMask(place) : 0;
+        }
+
+        private boolean isHere(long place) {
+            return Place.hasSlot(place) && Place.spare(place) == spare.index;
         }
 
         @Override
         long offsetOf(long unit, long place) {
-            return disk.slotOffset(Place.slot(place));
+            return spare.offsetOf(Place.slot(place));
         }
 
         @Override

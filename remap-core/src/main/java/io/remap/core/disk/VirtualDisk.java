@@ -16,6 +16,7 @@ import io.remap.api.RemapTable;
 import io.remap.api.spi.FaultPolicy;
 import io.remap.api.spi.IoEngine;
 import io.remap.api.spi.MetadataStore;
+import io.remap.api.spi.SpareSlots;
 import io.remap.api.spi.WatchedDisk;
 import io.remap.core.disk.SegmentCursor.Target;
 import java.nio.ByteBuffer;
@@ -28,11 +29,14 @@ import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.LongToIntFunction;
+import java.util.function.ToLongFunction;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The virtual disk: main, with its bad sectors on the spare. Requests take the fast path of {@link RequestContext}; what
+ * The virtual disk: main, with its bad sectors on the spares. Requests take the fast path of {@link RequestContext}; what
  * fails there goes to {@link ReadRecovery} or {@link WriteRecovery}; {@link MapSteering} takes orders about the map.
  *
  * <p>Invariants:
@@ -56,7 +60,7 @@ public final class VirtualDisk implements Disk {
     private static final long STOPPING = 1L << 62;
 
     final TrackedDevice main;
-    final TrackedDevice spare;
+    final Spares spares = new Spares();
     final FaultPolicy policy;
     final IoEngine engine;
     final BufferPool buffers;
@@ -70,13 +74,9 @@ public final class VirtualDisk implements Disk {
     final HoldOffs holdOffs;
     final Failback failback;
     final Deadlines deadlines;
-    final SlotAllocator slots;
     final Losses losses = new Losses();
     final ClientFlush clientFlush = new ClientFlush(this);
     final UnflushedWrites mainWrites;
-    /** {@code null} without a spare. */
-    final UnflushedWrites spareWrites;
-
     final Syncer mainSyncer;
 
     private final String name;
@@ -86,8 +86,8 @@ public final class VirtualDisk implements Disk {
     /** Main is not what it was: nothing may be written until a person has looked. */
     private volatile boolean refusesWrites;
 
-    private final Side mainSide;
-    private final Side spareSide;
+    final Side mainSide;
+    private final LedgerLimits ledgerLimits;
     private final MapSteering steering = new MapSteering(this);
     private final AtomicLong outstanding = new AtomicLong();
     private BooleanSupplier leaseIsOver = () -> false;
@@ -103,8 +103,8 @@ public final class VirtualDisk implements Disk {
      *
      * @param name under which it is known
      * @param main the failing device
-     * @param spare the healthy one; empty: nothing can be redirected
-     * @param store the open table on the spare; its device must be {@code TrackedDevice.of(spare)}
+     * @param spares the healthy ones that are there; none: nothing can be redirected
+     * @param store the open table on the first spare; its device must be {@code TrackedDevice.of} that one
      * @param policy rules for errors
      * @param engine executes transfers
      * @param buffers memory for recovery
@@ -117,7 +117,7 @@ public final class VirtualDisk implements Disk {
     public record Parts(
             String name,
             BlockDevice main,
-            Optional<BlockDevice> spare,
+            List<SpareDevice> spares,
             Optional<MetadataStore> store,
             FaultPolicy policy,
             IoEngine engine,
@@ -128,7 +128,23 @@ public final class VirtualDisk implements Disk {
             LedgerLimits ledger) {}
 
     /**
-     * The ledgers: that of main, and a smaller one of the spare.
+     * A spare, and where its slots are.
+     *
+     * @param index its number in places
+     * @param device stays the caller's to close, after the disk or after {@link #removeSpare}
+     * @param slots where they lie
+     * @param leaving it gets no more of them
+     */
+    public record SpareDevice(int index, BlockDevice device, SpareSlots slots, boolean leaving) {
+        /** The first spare of a store. */
+        public static SpareDevice first(BlockDevice device, MetadataStore store) {
+            return new SpareDevice(
+                    0, device, store.slots(), store.members().get(0).leaving());
+        }
+    }
+
+    /**
+     * The ledgers: that of main, and a smaller one of each spare.
      *
      * @param bytes memory of that of main, 64 KiB to 1 GiB; each 64 of them stand for 4096 bytes that were written and not
      *     flushed
@@ -155,7 +171,7 @@ public final class VirtualDisk implements Disk {
         }
     }
 
-    /** One of the two devices, and how to tell whether it lives. */
+    /** One of the devices, and how to tell whether it lives. */
     record Side(TrackedDevice device, Canary canary, DropOff dropOff) {
         /** The door that proves something. */
         TrackedDevice direct() {
@@ -166,12 +182,6 @@ public final class VirtualDisk implements Disk {
     private VirtualDisk(Parts parts) {
         this.name = parts.name();
         this.main = TrackedDevice.of(parts.main());
-        // The store has an account of its own there.
-        this.spare = parts.spare()
-                .map(TrackedDevice::of)
-                .map(TrackedDevice::apart)
-                .map(TrackedDevice::direct)
-                .orElse(null);
         this.store = parts.store().orElse(null);
         this.policy = parts.policy();
         this.engine = parts.engine();
@@ -194,21 +204,36 @@ public final class VirtualDisk implements Disk {
         this.state = new MapState(
                 store == null ? MapSnapshot.EMPTY : MapSnapshot.EMPTY.withTable(store.table()),
                 environment.scheduler());
-        this.slots = store == null ? null : new SlotAllocator(store, 0);
-        LedgerLimits limits = parts.ledger();
-        this.mainWrites = UnflushedWrites.ofMain(this, limits);
+        this.ledgerLimits = parts.ledger();
+        this.mainSide = side(main);
+        this.mainWrites = UnflushedWrites.ofMain(this, mainSide, ledgerLimits);
         this.mainSyncer = mainWrites.syncer;
-        this.spareWrites = spare == null ? null : UnflushedWrites.ofSpare(this, limits.ofSpare());
         if (!traits.readOnly()) {
             main.watch(recentWrites);
         }
-        this.mainSide = side(main);
-        this.spareSide = spare == null ? null : side(spare);
+        parts.spares().forEach(this::addSpare);
     }
 
-    private Side side(TrackedDevice device) {
+    Side side(TrackedDevice device) {
         Canary canary = new Canary(device);
         return new Side(device, canary, new DropOff(this, device, canary));
+    }
+
+    /** Slots of it are used from now on; the store has it among its members, and no place names it yet, or it was missing. */
+    public void addSpare(SpareDevice member) {
+        Spare added = new Spare(this, store, member, ledgerLimits.ofSpare());
+        Stream.concat(Stream.of(main), spares.all().stream().map(spare -> spare.device))
+                .filter(other -> isPartOfOneDisk(other, added.device))
+                .forEach(added.device::sharesFateWith);
+        spares.add(added);
+    }
+
+    private static boolean isPartOfOneDisk(TrackedDevice one, TrackedDevice other) {
+        String disk = one.identity().physicalDisk();
+        return one.traits().blockDevice()
+                && other.traits().blockDevice()
+                && !disk.isEmpty()
+                && disk.equals(other.identity().physicalDisk());
     }
 
     private static Environment bounded(Environment whole) {
@@ -218,18 +243,97 @@ public final class VirtualDisk implements Disk {
 
     /** Opens the disk; reads a few places of both devices, writes nothing. */
     public static VirtualDisk open(Parts parts) {
-        if (parts.store().isPresent() && parts.spare().isEmpty()) {
-            throw new IllegalArgumentException("a store without its spare");
+        if (parts.store().isPresent() == parts.spares().isEmpty()) {
+            throw new IllegalArgumentException("a store and its spares go together");
         }
         VirtualDisk disk = new VirtualDisk(parts);
         if (disk.store != null) {
             disk.store.whenTakenOver(disk::refuseAll);
         }
         disk.tookOver = disk.mainWrites.takeOver();
-        if (disk.spareWrites != null) {
-            disk.spareWrites.takeOver();
-        }
+        disk.spares.all().forEach(spare -> spare.writes.takeOver());
         return disk;
+    }
+
+    /** A spare by figures. */
+    public record SpareSummary(
+            int index,
+            String name,
+            boolean present,
+            boolean leaving,
+            long slots,
+            long freeSlots,
+            long badSlots,
+            long usedUnits,
+            Optional<String> doubt) {}
+
+    /** The spares that are there, and those that are named by a place and are not, by number. */
+    public List<SpareSummary> spareSummaries() {
+        long[] used = new long[Place.MAX_SPARE + 1];
+        RemapTable.Cursor cursor = new RemapTable.Cursor();
+        for (boolean found = cursor.seek(state.current().table, 0); found; found = cursor.next()) {
+            used[Place.spare(cursor.place())] += Place.hasSlot(cursor.place()) ? cursor.lengthUnits() : 0;
+        }
+        List<SpareSummary> result = new ArrayList<>();
+        for (int index = 0; index < used.length; index++) {
+            Spare spare = spares.get(index);
+            if (spare != null) {
+                result.add(new SpareSummary(
+                        index,
+                        spare.device.name(),
+                        true,
+                        spare.isLeaving(),
+                        spare.allocator.slots(),
+                        spare.allocator.freeSlots(),
+                        spare.allocator.badSlots(),
+                        used[index],
+                        spare.device.doubt().map(Throwable::getMessage)));
+            } else if (used[index] > 0) {
+                result.add(new SpareSummary(index, "", false, false, 0, 0, 0, used[index], Optional.empty()));
+            }
+        }
+        return result;
+    }
+
+    /** Whether the spare gets no more slots. */
+    public void setLeaving(int spare, boolean leaving) {
+        Spare there = spares.get(spare);
+        if (there != null) {
+            there.setLeaving(leaving);
+        }
+    }
+
+    /** Told once how an evacuation ended: units moved, units left, and {@link DiskError#NONE} if each was tried. */
+    @FunctionalInterface
+    public interface EvacuationListener {
+        void ended(long movedUnits, long leftUnits, DiskError error);
+    }
+
+    /**
+     * Moves what stands on a spare to other ones; it must be leaving. As {@link MapSteering} otherwise.
+     *
+     * @param lose give its content up instead: the sectors are lost
+     */
+    public void evacuate(int spare, boolean lose, EvacuationListener done) {
+        if (!enter()) {
+            done.ended(0, 0, DiskError.SHUTDOWN);
+            return;
+        }
+        Evacuation.begin(this, spare, lose, result -> {
+            done.ended(result.movedUnits(), result.leftUnits(), result.error());
+            leave();
+        });
+    }
+
+    /** The store names the spare no more; its device is the caller's to close then. */
+    public void removeSpare(int index) {
+        Spare spare = spares.get(index);
+        if (spare != null) {
+            spare.writes.verification.stop();
+            spares.remove(spare);
+            state.publish(s -> s.withoutDoubts(spare.writes.number));
+            spare.writes.close();
+        }
     }
 
     @Override
@@ -276,16 +380,28 @@ public final class VirtualDisk implements Disk {
 
     /** Whose doubt keeps requests waiting, as it looks now. */
     Side sideInDoubt() {
-        return spareSide != null && main.doubt().isEmpty() ? spareSide : mainSide;
+        Stream<Side> inDoubt = spares.all().stream()
+                .map(spare -> spare.side)
+                .filter(side -> side.device().doubt().isPresent());
+        return main.doubt().isPresent() ? mainSide : inDoubt.findFirst().orElse(mainSide);
     }
 
     /** The device is back: what was put in doubt meanwhile is verified at once. */
     void verifyNow(TrackedDevice device) {
-        UnflushedWrites writes = device == main ? mainWrites : spareWrites;
+        UnflushedWrites writes = writesTo(device);
         if (writes.ledger != null && device.doubt().isPresent() && device.canBeVerified()) {
             state.publish(s -> s.withDoubtRefused(writes.number, false));
             writes.verification.whenSettled(error -> {});
         }
+    }
+
+    private UnflushedWrites writesTo(TrackedDevice device) {
+        for (Spare spare : spares.all()) {
+            if (spare.device == device) {
+                return spare.writes;
+            }
+        }
+        return mainWrites;
     }
 
     /** Another host may take the pair over from now on, and this one has no say in it any more: nothing is served. */
@@ -422,11 +538,7 @@ public final class VirtualDisk implements Disk {
     // --- what the request path and the recoveries need
 
     SegmentCursor newCursor() {
-        return new SegmentCursor(traits.sectorBytes(), this::slotOffset);
-    }
-
-    long slotOffset(long slot) {
-        return store.slotOffsetBytes(slot);
+        return new SegmentCursor(traits.sectorBytes(), spares::offsetOf);
     }
 
     /** The mask of the sectors of a range that lies within one unit. */
@@ -443,10 +555,11 @@ public final class VirtualDisk implements Disk {
         return sectors * traits.sectorBytes();
     }
 
-    Side side(Target target) {
+    /** @param spare its number, where the target is on one */
+    Side side(Target target, int spare) {
         return switch (target) {
             case MAIN, MAIN_DIRECT, UNREADABLE_MAIN -> mainSide;
-            case SPARE, UNREADABLE_SPARE -> spareSide;
+            case SPARE, UNREADABLE_SPARE -> spares.require(spare).side;
             default -> throw new IllegalArgumentException("no device: " + target);
         };
     }
@@ -487,7 +600,7 @@ public final class VirtualDisk implements Disk {
         if (store != null) {
             long generation = store.generation();
             mainWrites.noteGeneration(generation);
-            spareWrites.noteGeneration(generation);
+            spares.all().forEach(spare -> spare.writes.noteGeneration(generation));
         }
     }
 
@@ -521,7 +634,9 @@ public final class VirtualDisk implements Disk {
 
     /** Why acknowledged writes may be lost, as long as nobody knows: a doubt of main, or of the slots of the spare. */
     public Optional<DeviceException> doubt() {
-        return main.doubt().or(() -> spare == null ? Optional.empty() : spare.doubt());
+        return Stream.concat(Stream.of(main), spares.all().stream().map(spare -> spare.device))
+                .flatMap(device -> device.doubt().stream())
+                .findFirst();
     }
 
     /** How many sectors stand nowhere that were acknowledged and not flushed. */
@@ -539,12 +654,18 @@ public final class VirtualDisk implements Disk {
                 sectors(snapshot.table, place -> Place.isZero(place) ? full & ~Place.lostMask(place) : 0),
                 sectors(snapshot.hints, MapSnapshot.Hint::unreadableMask),
                 sectors(snapshot.table, Place::lostMask),
-                slots == null ? 0 : slots.slots(),
-                slots == null ? 0 : slots.freeSlots(),
-                slots == null ? 0 : slots.badSlots(),
+                slots(SlotAllocator::slots),
+                slots(SlotAllocator::freeSlots),
+                slots(SlotAllocator::badSlots),
                 doubt().map(Throwable::getMessage),
                 describeLedgers(),
                 canRedirect());
+    }
+
+    private long slots(ToLongFunction<SlotAllocator> which) {
+        return spares.all().stream()
+                .mapToLong(spare -> which.applyAsLong(spare.allocator))
+                .sum();
     }
 
     private Optional<String> describeLedgers() {
@@ -553,9 +674,11 @@ public final class VirtualDisk implements Disk {
         }
         long lost = lostUnflushedSectors();
         return Optional.of(mainWrites.verification.describe()
-                + (spareWrites != null && spareWrites.isNotable()
-                        ? "; spare: " + spareWrites.verification.describe()
-                        : "")
+                + spares.all().stream()
+                        .filter(spare -> spare.writes.isNotable())
+                        .map(spare -> "; spare" + (spare.index == 0 ? "" : " " + spare.index) + ": "
+                                + spare.writes.verification.describe())
+                        .collect(Collectors.joining())
                 + (lost == 0 ? "" : ", lost " + lost)
                 + (mainWrites.whyNotLasting().isEmpty()
                         ? ""
@@ -592,12 +715,11 @@ public final class VirtualDisk implements Disk {
         all.add(failback.attribute());
         all.addAll(deadlines.attributes());
         all.add(mainSide.dropOff().attribute("drop-off.held-for-main", "main"));
-        if (spareSide != null) {
-            all.add(spareSide.dropOff().attribute("drop-off.held-for-spare", "the spare"));
-        }
         all.addAll(mainWrites.attributes("ledger.", "main"));
-        if (spareWrites != null) {
-            all.addAll(spareWrites.attributes("ledger.spare-", "slots of the spare"));
+        for (Spare spare : spares.all()) {
+            String which = spare.index == 0 ? "" : spare.index + "-";
+            all.add(spare.side.dropOff().attribute("drop-off.held-for-spare" + (spare.index == 0 ? "" : spare.index), "the spare"));
+            all.addAll(spare.writes.attributes("ledger.spare-" + which, "slots of the spare"));
         }
         all.add(Attribute.readOnly(
                 "remap.extents",
@@ -610,12 +732,12 @@ public final class VirtualDisk implements Disk {
                 "Units of 4096 bytes with an entry",
                 () -> state.current().table.mappedUnits()));
         all.add(Attribute.readOnly(
-                "remap.free-slots", "count", "Free slots of the spare", () -> slots == null ? 0L : slots.freeSlots()));
+                "remap.free-slots", "count", "Free slots of the spares", () -> slots(SlotAllocator::freeSlots)));
         return all;
     }
 
     /**
-     * Takes no more requests, waits for those under way, and flushes both devices.
+     * Takes no more requests, waits for those under way, and flushes all devices.
      *
      * @return whether everything ended in time and is on stable storage
      */
@@ -626,9 +748,7 @@ public final class VirtualDisk implements Disk {
             return false;
         }
         mainWrites.verification.stop();
-        if (spareWrites != null) {
-            spareWrites.verification.stop();
-        }
+        spares.all().forEach(spare -> spare.writes.verification.stop());
         takeNoMore();
         boolean ended;
         try {
@@ -637,22 +757,26 @@ public final class VirtualDisk implements Disk {
             Thread.currentThread().interrupt();
             return false;
         }
-        boolean mainFlushed = flush(main);
-        boolean spareFlushed = spare == null || flush(spare);
+        boolean flushed = flush(main);
+        for (Spare spare : spares.all()) {
+            flushed &= flush(spare.device);
+        }
         if (ended) {
             mainWrites.close();
-            if (spareWrites != null) {
-                spareWrites.close();
-            }
+            spares.all().forEach(spare -> spare.writes.close());
         }
-        return ended && mainFlushed && spareFlushed;
+        return ended && flushed;
     }
 
     /** While the disk still can verify what a flush that fails leaves in doubt; {@code false}: interrupted. */
     private boolean flushBeforeTheEnd(long timeoutMillis) {
         CountDownLatch answered = new CountDownLatch(1);
         if (!traits.readOnly()) {
-            clientFlush.sync(true, spare != null && spareWrites.isNotable(), error -> answered.countDown());
+            int notable = spares.all().stream()
+                    .filter(spare -> spare.writes.isNotable())
+                    .mapToInt(spare -> 1 << spare.index)
+                    .reduce(0, (a, b) -> a | b);
+            clientFlush.sync(true, notable, error -> answered.countDown());
             try {
                 answered.await(timeoutMillis, TimeUnit.MILLISECONDS);
             } catch (InterruptedException e) {

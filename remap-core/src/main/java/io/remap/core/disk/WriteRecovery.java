@@ -4,7 +4,6 @@ import io.remap.api.DeviceException;
 import io.remap.api.DiskError;
 import io.remap.api.Place;
 import io.remap.api.spi.MetadataStore.Outcome;
-import io.remap.core.disk.SegmentCursor.Target;
 import java.nio.ByteBuffer;
 
 /**
@@ -24,12 +23,17 @@ final class WriteRecovery extends Recovery {
     private final Edges edges;
     private long deadlineNanos;
     private boolean wroteMain;
-    private boolean wroteSpare;
+    private int wroteSpares;
     private int commits;
 
     /** Whose write it is; told once, after the range was released. */
     interface Client {
-        void written(boolean onMain, boolean onSpare);
+        /**
+         * All of it is written.
+         *
+         * @param onSpares the spares that have some of it, by number, one bit each
+         */
+        void written(boolean onMain, int onSpares);
 
         void writeFailed(DiskError error, long offsetBytes);
 
@@ -100,7 +104,9 @@ final class WriteRecovery extends Recovery {
             }
             switch (cursor.target()) {
                 case MAIN, MAIN_DIRECT -> writeMain(offset, length);
-                case SPARE, UNREADABLE_SPARE -> writeSpare(offset, cursor.deviceOffsetBytes(), length);
+                case SPARE, UNREADABLE_SPARE ->
+                    writeSpare(disk.spares.require(cursor.spare()), offset, cursor.deviceOffsetBytes(), length);
+                case MISSING_SPARE -> writeElsewhere(offset, length);
                 case UNREADABLE_MAIN -> writeUnreadable(offset, length);
                 case LOST -> plan.cover(offset, length);
                 case ZERO -> {
@@ -165,7 +171,7 @@ final class WriteRecovery extends Recovery {
             plan.coverForLackOfTime(offset, length);
             return;
         }
-        VirtualDisk.Side side = disk.side(Target.MAIN);
+        VirtualDisk.Side side = disk.mainSide;
         if (isOutOfTime(side)) {
             plan.coverForLackOfTime(offset, length);
             return;
@@ -199,18 +205,46 @@ final class WriteRecovery extends Recovery {
     }
 
     /** Unit by unit, since a slot that refuses is replaced alone. */
-    private void writeSpare(long offset, long deviceOffset, long length) throws Failure, TryLater {
-        VirtualDisk.Side side = disk.side(Target.SPARE);
+    private void writeSpare(Spare spare, long offset, long deviceOffset, long length) throws Failure, TryLater {
         for (long at = offset; at < offset + length; ) {
             long next = Math.min(offset + length, (at & -Place.UNIT_BYTES) + Place.UNIT_BYTES);
-            wroteSpare = true;
             long from = at;
-            if (!succeeds(
-                    side, false, at, () -> write(side.direct(), from, deviceOffset + (from - offset), next - from))) {
-                plan.cover(at, next - at);
-                plan.slotFailed(at >> Place.UNIT_SHIFT);
+            if (canLeave(spare, at, next) && spare.isPassedOver()) {
+                writeElsewhere(at, next - at);
+            } else {
+                wroteSpares |= 1 << spare.index;
+                try {
+                    if (!succeeds(
+                            spare.side,
+                            false,
+                            at,
+                            () -> write(spare.device, from, deviceOffset + (from - offset), next - from))) {
+                        plan.cover(at, next - at);
+                        plan.slotFailed(at >> Place.UNIT_SHIFT);
+                    }
+                } catch (Failure | Away e) {
+                    if (!canLeave(spare, at, next)) {
+                        throw e;
+                    }
+                    spare.passOver();
+                    writeElsewhere(at, next - at);
+                }
             }
             at = next;
+        }
+    }
+
+    /** Whether a part of a unit can go to another spare: nothing that is to be kept stands beside it in the slot. */
+    private boolean canLeave(Spare spare, long from, long to) {
+        long place = disk.state.current().table.placeOf(from >> Place.UNIT_SHIFT);
+        return (Place.onSlotMask(place) & ~disk.sectorMask(from, to - from)) == 0 && disk.spares.anotherHasRoom(spare);
+    }
+
+    /** To a slot of another spare, as the one that has the present slots is not there. */
+    private void writeElsewhere(long offset, long length) {
+        plan.cover(offset, length);
+        for (long unit = offset >> Place.UNIT_SHIFT; unit < SegmentCursor.endUnit(offset + length); unit++) {
+            plan.leaveSlot(unit);
         }
     }
 
@@ -263,7 +297,7 @@ final class WriteRecovery extends Recovery {
             disk.holdOffs.succeeded(unit);
         }
         release(s -> writtenUnits(plan.withoutHints(s.withTable(disk.committedTable()))));
-        client.written(wroteMain, wroteSpare);
+        client.written(wroteMain, wroteSpares);
     }
 
     private MapSnapshot writtenUnits(MapSnapshot snapshot) {

@@ -20,6 +20,7 @@ import io.remap.testkit.SimScheduler;
 import io.remap.testkit.SimpleFaultPolicy;
 import io.remap.testkit.TrackingBufferPool;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Optional;
 import java.util.SplittableRandom;
 import java.util.UUID;
@@ -75,7 +76,7 @@ final class DiskRig implements AutoCloseable {
         disk = VirtualDisk.open(new VirtualDisk.Parts(
                 "disk",
                 main,
-                Optional.of(trackedSpare),
+                List.of(VirtualDisk.SpareDevice.first(trackedSpare, store)),
                 Optional.of(store),
                 policy,
                 inline,

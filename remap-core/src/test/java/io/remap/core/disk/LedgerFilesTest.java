@@ -19,6 +19,7 @@ import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Optional;
 import java.util.SplittableRandom;
 import java.util.UUID;
@@ -210,7 +211,7 @@ class LedgerFilesTest {
         return VirtualDisk.open(new VirtualDisk.Parts(
                 "disk",
                 main,
-                Optional.of(spare),
+                List.of(VirtualDisk.SpareDevice.first(spare, store)),
                 Optional.of(store),
                 new SimpleFaultPolicy(),
                 inline,

@@ -65,7 +65,7 @@ class LockAndSlotsTest {
     @Test
     void slotsAreHandedOutOnceAndBadOnesNeverAgain() throws Exception {
         try (DiskRig rig = new DiskRig(8)) {
-            SlotAllocator slots = new SlotAllocator(rig.store, 0);
+            SlotAllocator slots = new SlotAllocator(rig.store, 0, rig.store.slots());
             Set<Long> taken = new HashSet<>();
             for (int i = 0; i < 8; i++) {
                 assertTrue(taken.add(slots.allocate()));

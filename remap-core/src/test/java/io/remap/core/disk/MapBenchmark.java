@@ -44,7 +44,8 @@ public class MapBenchmark {
     @Param({"0", "1000", "1000000"})
     int mappings;
 
-    private final SegmentCursor cursor = new SegmentCursor(SECTOR_BYTES, slot -> slot << Place.UNIT_SHIFT);
+    private final SegmentCursor cursor =
+            new SegmentCursor(SECTOR_BYTES, place -> Place.slot(place) << Place.UNIT_SHIFT);
     private MapSnapshot snapshot;
     private int[] lines;
     private int line;

@@ -77,9 +77,9 @@ class MutantsTest {
                                 List<io.remap.api.MapChange> changes = new ArrayList<>();
                                 unreadable.forEach((unit, mask) -> {
                                     long place = disk.state.current().table.placeOf(unit);
-                                    if (place == Place.MAIN && disk.slots.freeSlots() > 0) {
+                                    if (place == Place.MAIN && disk.spares.require(0).allocator.freeSlots() > 0) {
                                         changes.add(io.remap.api.MapChange.set(
-                                                unit, 1, Place.onSlot(0, disk.slots.allocate(), mask, 0)));
+                                                unit, 1, Place.onSlot(0, disk.spares.require(0).allocator.allocate(), mask, 0)));
                                     }
                                 });
                                 if (changes.isEmpty()) {
@@ -105,7 +105,7 @@ class MutantsTest {
         return new Mutant("a flush forgets the spare")
                 .replace(
                         "RequestContext",
-                        "            touchedMain = true;\n            touchedSpare = true;\n",
+                        "            touchedMain = true;\n            touchedSpares = disk.spares.mask();\n",
                         "            touchedMain = true;\n");
     }
 
@@ -197,7 +197,7 @@ class MutantsTest {
     private static Mutant mappingDoesNotWaitForItsData() {
         return new Mutant("a mapping does not ask whether its data was lost by a flush of somebody else")
                 .foundBy(Lives.WITH_FAILED_FLUSHES_OF_THE_SPARE)
-                .replace("SlotPlan", "        if (hasData) {\n", "        if (hasData && moves == null) {\n");
+                .replace("SlotPlan", "        if (touchedSpares != 0) {\n", "        if (moves == null) {\n");
     }
 
     private static Mutant replyReleasesTheBuffer() {

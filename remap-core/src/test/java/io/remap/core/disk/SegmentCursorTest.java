@@ -15,8 +15,8 @@ class SegmentCursorTest {
     private static final int UNITS = 40;
     private static final long SLOTS_AT = 1 << 20;
 
-    private static long slotOffset(long slot) {
-        return SLOTS_AT + slot * Place.UNIT_BYTES;
+    private static long slotOffset(long place) {
+        return SLOTS_AT + Place.slot(place) * Place.UNIT_BYTES;
     }
 
     /** Each sector by itself, from the definition; the segments must say the same, and be as long as they can. */
@@ -57,7 +57,7 @@ class SegmentCursorTest {
             expected = Target.LOST;
         } else if ((Place.onSlotMask(place) & bit) != 0) {
             expected = unreadable ? Target.UNREADABLE_SPARE : Target.SPARE;
-            device = slotOffset(Place.slot(place)) + offset % Place.UNIT_BYTES;
+            device = slotOffset(place) + offset % Place.UNIT_BYTES;
         } else if (Place.isZero(place)) {
             expected = Target.ZERO;
         } else if (unreadable) {

@@ -10,16 +10,20 @@ import io.remap.api.SectorRange;
 import io.remap.api.Settings;
 import io.remap.api.spi.MetadataProvider;
 import io.remap.api.spi.MetadataStore;
+import io.remap.api.spi.SpareSlots;
+import io.remap.testkit.DevicePart;
 import io.remap.testkit.MemoryMetadata;
 import io.remap.testkit.SimProduct;
 import io.remap.testkit.SimpleFaultPolicy;
 import java.io.IOException;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 
 /** The virtual disk over the metadata double, for the simulation. */
@@ -41,14 +45,18 @@ class SimulatedVirtualDisk implements SimProduct {
         TrackedDevice main = TrackedDevice.of(parts.main());
         // As a service does: what a process before this one wrote.
         main.flush();
-        TrackedDevice spare = TrackedDevice.of(parts.spare());
+        TrackedDevice spare = TrackedDevice.of(new DevicePart(parts.spare(), "first", 0, firstBytes(parts)));
         MetadataStore store = parts.metadata().open(spare, false, parts.environment(), Settings.defaults());
         // As a store on the spare does.
         spare.flush();
+        Optional<DevicePart> second = second(parts);
+        List<VirtualDisk.SpareDevice> spares = new ArrayList<>();
+        spares.add(VirtualDisk.SpareDevice.first(spare, store));
+        second.ifPresent(part -> spares.add(new VirtualDisk.SpareDevice(1, part, slotsOf(part), false)));
         VirtualDisk disk = VirtualDisk.open(new VirtualDisk.Parts(
                 "disk",
                 main,
-                Optional.of(spare),
+                spares,
                 Optional.of(store),
                 new SimpleFaultPolicy(),
                 parts.engine(),
@@ -59,10 +67,42 @@ class SimulatedVirtualDisk implements SimProduct {
                 new VirtualDisk.LedgerLimits(
                         parts.ledgerBytes(), VirtualDisk.LedgerLimits.USUAL.flushDeadlineMillis())));
         disk.holdWhileAway(HOLD_AWAY_MILLIS);
-        return new Started(disk, store);
+        return new Started(
+                disk,
+                store,
+                second.map(part -> part.identity().startBytes()).orElse(0L),
+                new AtomicInteger());
     }
 
-    private record Started(VirtualDisk virtualDisk, MetadataStore store) implements Running {
+    /** Every second life has two spares, each a half of the simulated one: a device with the table, and one of slots. */
+    private static boolean hasTwo(Parts parts) {
+        long slots = (parts.spare().traits().sizeBytes() - MemoryMetadata.METADATA_BYTES) / Place.UNIT_BYTES;
+        return slots >= 4 && slots % 2 == 0;
+    }
+
+    private static long firstBytes(Parts parts) {
+        long bytes = parts.spare().traits().sizeBytes();
+        return hasTwo(parts)
+                ? MemoryMetadata.METADATA_BYTES
+                        + (bytes - MemoryMetadata.METADATA_BYTES) / 2 / Place.UNIT_BYTES * Place.UNIT_BYTES
+                : bytes;
+    }
+
+    private static Optional<DevicePart> second(Parts parts) {
+        long first = firstBytes(parts);
+        return hasTwo(parts)
+                ? Optional.of(new DevicePart(
+                        parts.spare(), "second", first, parts.spare().traits().sizeBytes() - first))
+                : Optional.empty();
+    }
+
+    private static SpareSlots slotsOf(DevicePart part) {
+        return new SpareSlots(0, part.traits().sizeBytes() / Place.UNIT_BYTES, 0, 0, Place.UNIT_BYTES);
+    }
+
+    /** @param secondAt first byte of the second spare, 0 if there is none */
+    private record Started(VirtualDisk virtualDisk, MetadataStore store, long secondAt, AtomicInteger moves)
+            implements Running {
         @Override
         public Disk disk() {
             return virtualDisk;
@@ -70,7 +110,18 @@ class SimulatedVirtualDisk implements SimProduct {
 
         @Override
         public void mapAdd(SectorRange range, boolean unreadableToo, Consumer<DiskError> done) {
-            virtualDisk.map().add(range, unreadableToo, done);
+            int move = moves.getAndIncrement();
+            if (secondAt == 0 || move % 2 != 0) {
+                virtualDisk.map().add(range, unreadableToo, done);
+                return;
+            }
+            // Meanwhile everything of one spare goes to the other.
+            int emptied = move / 2 % 2;
+            virtualDisk.setLeaving(emptied, true);
+            virtualDisk.evacuate(emptied, false, (moved, left, error) -> {
+                virtualDisk.setLeaving(emptied, false);
+                virtualDisk.map().add(range, unreadableToo, done);
+            });
         }
 
         @Override
@@ -112,12 +163,13 @@ class SimulatedVirtualDisk implements SimProduct {
 
         @Override
         public long slotOffsetBytes(long slot) {
-            return store.slotOffsetBytes(slot);
+            long first = store.slots().count();
+            return slot < first ? store.slotOffsetBytes(slot) : secondAt + (slot - first) * Place.UNIT_BYTES;
         }
 
         @Override
         public long slots() {
-            return store.plan().slots();
+            return virtualDisk.summary().slots();
         }
 
         @Override
@@ -138,15 +190,22 @@ class SimulatedVirtualDisk implements SimProduct {
             Set<Long> used = new HashSet<>();
             store.badSlots((spare, first, length) -> {
                 for (long slot = first; slot < first + length; slot++) {
-                    used.add(slot);
+                    used.add(Spares.id(spare, slot));
                 }
             });
             RemapTable.Cursor cursor = new RemapTable.Cursor();
             for (boolean found = cursor.seek(store.table(), 0); found; found = cursor.next()) {
                 for (long i = 0; Place.hasSlot(cursor.place()) && i < cursor.lengthUnits(); i++) {
-                    long slot = Place.slot(cursor.place()) + i;
-                    require(used.add(slot), "slot " + slot + " is used twice, or bad");
-                    require(slot < slots(), "slot " + slot + " is outside the spare");
+                    long place = Place.advance(cursor.place(), i);
+                    require(used.add(Spares.idOf(place)), Place.toString(place) + " is used twice, or bad");
+                    require(
+                            Place.slot(place)
+                                    < virtualDisk
+                                            .spares
+                                            .require(Place.spare(place))
+                                            .allocator
+                                            .slots(),
+                            Place.toString(place) + " is outside the spare");
                 }
             }
             boolean canCount = store.status().state() == io.remap.api.FeatureState.STARTED;

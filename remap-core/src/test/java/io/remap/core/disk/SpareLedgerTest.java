@@ -75,7 +75,7 @@ class SpareLedgerTest {
     }
 
     private LedgerVerification.State state() {
-        return rig.disk.spareWrites.verification.state();
+        return rig.disk.spares.require(0).writes.verification.state();
     }
 
     @Test

@@ -2,6 +2,8 @@ package io.remap.core.disk;
 
 import io.remap.testkit.SimCoverage;
 import io.remap.testkit.SimulationRun;
+import java.util.ArrayList;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 
 /** Lives of virtual disks over the metadata double, each from its seed: see {@link io.remap.testkit.DiskSimulation}. */
@@ -12,7 +14,9 @@ class VirtualDiskSimulationTest {
 
     @Test
     void answersAreAllowedAndErrorsExplained() {
+        List<String> required = new ArrayList<>(SimCoverage.REQUIRED);
+        required.add("remap.evacuated-units");
         new SimulationRun("remap-core", VirtualDiskSimulationTest.class, SimulatedVirtualDisk::new)
-                .run(LEAST_SEEDS, SECONDS, FULL_SEEDS, SimCoverage.REQUIRED);
+                .run(LEAST_SEEDS, SECONDS, FULL_SEEDS, required);
     }
 }

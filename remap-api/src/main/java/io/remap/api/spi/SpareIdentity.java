@@ -1,0 +1,18 @@
+package io.remap.api.spi;
+
+import java.util.UUID;
+
+/**
+ * What a spare that is not the first one of its pair says of itself.
+ *
+ * @param pair whose it is
+ * @param index its number
+ * @param id drawn when it was added; whether it still counts the first spare tells
+ * @param slots where its slots lie
+ */
+public record SpareIdentity(PairIdentity pair, int index, UUID id, SpareSlots slots) {
+    /** Whether it is this member of its pair. */
+    public boolean is(SpareMember member) {
+        return index == member.index() && id.equals(member.id());
+    }
+}

@@ -1,0 +1,245 @@
+package io.remap.cli;
+
+import io.remap.api.ByteSize;
+import io.remap.api.DeviceUri;
+import io.remap.api.Place;
+import io.remap.cli.control.ControlClient;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** Shows and changes the spares of a disk that is served. */
+@Command(
+        name = "spare",
+        header = "Show, add, empty and remove spares of a disk that is served.",
+        description = {
+            "The first spare holds the table of the mappings and slots; further ones hold slots. A sector that needs a slot "
+                    + "gets one of the first spare that has some left, in the order of their numbers.",
+            ""
+        },
+        subcommands = {
+            SpareCommand.ListCommand.class,
+            SpareCommand.AddCommand.class,
+            SpareCommand.EvacuateCommand.class,
+            SpareCommand.KeepCommand.class,
+            SpareCommand.RemoveCommand.class
+        })
+final class SpareCommand extends Verb {
+    /** What stands on a spare is moved with flushes between. */
+    private static final long MOVE_MILLIS = 600_000;
+
+    /** Made by picocli. */
+    SpareCommand() {}
+
+    @Override
+    int run() {
+        spec.commandLine().usage(out());
+        return ExitStatus.USAGE;
+    }
+
+    /** What the subcommands share. */
+    abstract static class OfDisk extends Verb {
+        @Mixin
+        final JsonOption json = new JsonOption();
+
+        /** Calls a command, and shows the spares as they are then. */
+        final Map<?, ?> call(String name, String command, Map<String, Object> arguments) throws Exception {
+            try (ControlClient client = Services.ofThisUser().findOrOnly(name).connect()) {
+                Map<?, ?> answer = (Map<?, ?>) client.call(command, arguments, MOVE_MILLIS);
+                if (json.wanted) {
+                    out().println(JsonOption.document(answer));
+                } else {
+                    print(answer);
+                }
+                return answer;
+            }
+        }
+
+        private void print(Map<?, ?> answer) {
+            terminal().heading("disk " + StatusText.text(answer, "disk"));
+            List<List<String>> rows = new ArrayList<>();
+            rows.add(List.of("SPARE", "DEVICE", "STATE", "ROOM", "USED", "FREE", "BAD"));
+            for (Object each : StatusText.list(answer, "spares")) {
+                Map<?, ?> spare = (Map<?, ?>) each;
+                rows.add(List.of(
+                        StatusText.text(spare, "spare"),
+                        spare.get("device") == null ? "-" : StatusText.text(spare, "device"),
+                        StatusText.text(spare, "state"),
+                        ByteSize.format(StatusText.number(spare, "slots") * Place.UNIT_BYTES),
+                        StatusText.text(spare, "usedSlots"),
+                        StatusText.text(spare, "freeSlots"),
+                        StatusText.text(spare, "badSlots")));
+            }
+            terminal().table(rows);
+        }
+    }
+
+    /** Shows the spares. */
+    @Command(
+            name = "list",
+            header = "Show the spares of a disk, and how many slots are used.",
+            description = {"A slot has 4096 bytes.", "", "Example: remap spare list disk.img", ""})
+    static final class ListCommand extends OfDisk {
+        @Parameters(arity = "0..1", paramLabel = "NAME", description = "Name of the service.")
+        String name;
+
+        /** Made by picocli. */
+        ListCommand() {}
+
+        @Override
+        int run() throws Exception {
+            call(name, "spare.list", Map.of());
+            return ExitStatus.OK;
+        }
+    }
+
+    /** Adds one. */
+    @Command(
+            name = "add",
+            header = "Add a further spare.",
+            description = {
+                "It is formatted, and takes new sectors from then on once those before it are full. The next 'remap serve' "
+                        + "finds it where it is now, or where --spare says. From then on the disk is not served for writing "
+                        + "without it.",
+                "",
+                "Examples:",
+                "  remap spare add disk.img /dev/sdd1",
+                "  remap spare add disk.img more.spare --create 64M",
+                ""
+            })
+    static final class AddCommand extends OfDisk {
+        @Parameters(index = "0", paramLabel = "NAME", description = "Name of the service.")
+        String name;
+
+        @Parameters(index = "1", paramLabel = "SPARE", description = "The device: path or URI.")
+        String spare;
+
+        @Option(
+                names = "--create",
+                paramLabel = "BYTES",
+                description = "Make it, an image file that does not exist yet, with this size (64M, 2G, ...).")
+        String createSize;
+
+        @Option(names = "--force", description = "Its content may go; take a device that looks in use.")
+        boolean force;
+
+        /** Made by picocli. */
+        AddCommand() {}
+
+        @Override
+        int run() throws Exception {
+            Map<String, Object> arguments = new LinkedHashMap<>();
+            arguments.put("spare", absolute(DeviceUri.parse(spare)).toString());
+            arguments.put("force", force);
+            if (createSize != null) {
+                arguments.put("createBytes", ByteSize.parse(createSize));
+            }
+            call(name, "spare.add", arguments);
+            return ExitStatus.OK;
+        }
+
+        /** The server has a working directory of its own. */
+        private static DeviceUri absolute(DeviceUri uri) {
+            return uri.scheme().equals("mem")
+                    ? uri
+                    : new DeviceUri(
+                            uri.scheme(),
+                            Path.of(uri.path()).toAbsolutePath().normalize().toString(),
+                            uri.parameters(),
+                            uri.offsetBytes(),
+                            uri.lengthBytes());
+        }
+    }
+
+    /** What the commands on one spare share. */
+    abstract static class OfSpare extends OfDisk {
+        @Parameters(index = "0", paramLabel = "NAME", description = "Name of the service.")
+        String name;
+
+        @Parameters(index = "1", paramLabel = "SPARE", description = "Its number, as 'remap spare list' shows it.")
+        int spare;
+
+        final Map<String, Object> arguments() {
+            Map<String, Object> arguments = new LinkedHashMap<>();
+            arguments.put("spare", spare);
+            return arguments;
+        }
+    }
+
+    /** Empties one. */
+    @Command(
+            name = "evacuate",
+            header = "Move what stands on a spare to the others.",
+            description = {
+                "It gets nothing new from then on ('remap spare keep' takes that back). Clients go on; what cannot be read "
+                        + "stays where it is, and the command fails then with exit status 1.",
+                "",
+                "Example: remap spare evacuate disk.img 1",
+                ""
+            })
+    static final class EvacuateCommand extends OfSpare {
+        /** Made by picocli. */
+        EvacuateCommand() {}
+
+        @Override
+        int run() throws Exception {
+            Map<?, ?> answer = call(name, "spare.evacuate", arguments());
+            long left = StatusText.number(answer, "leftUnits");
+            if (left > 0) {
+                throw new NotSo("spare " + spare + " is not empty: " + left
+                        + " units of 4096 bytes cannot be read there now; try again, or give them up with 'remap spare"
+                        + " remove --lose'");
+            }
+            return ExitStatus.OK;
+        }
+    }
+
+    /** Takes an evacuation back. */
+    @Command(
+            name = "keep",
+            header = "Use a spare again that was to be emptied.",
+            description = {"Example: remap spare keep disk.img 1", ""})
+    static final class KeepCommand extends OfSpare {
+        /** Made by picocli. */
+        KeepCommand() {}
+
+        @Override
+        int run() throws Exception {
+            call(name, "spare.keep", arguments());
+            return ExitStatus.OK;
+        }
+    }
+
+    /** Removes one. */
+    @Command(
+            name = "remove",
+            header = "Take a further spare out of the pair.",
+            description = {
+                "Refused while sectors stand on it: 'remap spare evacuate' moves them. With --lose they are given up instead, "
+                        + "for a spare that is gone: each answers EIO until it is written.",
+                "",
+                "Example: remap spare remove disk.img 1",
+                ""
+            })
+    static final class RemoveCommand extends OfSpare {
+        @Option(names = "--lose", description = "Give up what stands on it.")
+        boolean lose;
+
+        /** Made by picocli. */
+        RemoveCommand() {}
+
+        @Override
+        int run() throws Exception {
+            Map<String, Object> arguments = arguments();
+            arguments.put("lose", lose);
+            call(name, "spare.remove", arguments);
+            return ExitStatus.OK;
+        }
+    }
+}

@@ -1,0 +1,188 @@
+#!/bin/bash
+# Several spares of one disk: added and emptied while clients write, found again after a kill, refused when one is missing,
+# and a spare that dies takes its own sectors with it and nothing else.
+# shellcheck disable=SC2317 # run_tests calls the tests
+
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+require_tools python3 nbdcopy qemu-io
+
+# small_pair: disk.img of 64 MiB with content, and a.spare, in which about 1,500 units have room.
+small_pair() {
+    head -c 64M /dev/urandom > disk.img
+    cp disk.img wanted.img
+    truncate -s 8M a.spare
+}
+
+# of_spare NUMBER KEY: what 'spare list' says.
+of_spare() {
+    "$remap" spare list disk --json | python3 -c 'import json, sys
+for spare in json.load(sys.stdin)["spares"]:
+    if spare["spare"] == int(sys.argv[1]):
+        print(spare[sys.argv[2]])' "$@"
+}
+
+stop_disk() {
+    assert_status 0 "$remap" stop disk
+    wait_until 15 is_gone "$background_pid" || fail "it does not end"
+}
+
+# same_content: what clients read is what was written.
+same_content() {
+    nbdcopy "$uri" read.img
+    assert_same_content wanted.img read.img
+}
+
+has_same_content() {
+    nbdcopy "$uri" read.img 2> nbdcopy.log && cmp -s wanted.img read.img
+}
+
+# filled: 12 MiB of the disk stand on the spares, of which the first has no room left.
+filled() {
+    assert_status 0 "$remap" map add disk 0+24576
+    assert_equal 0 "$(of_spare 0 freeSlots)" "free slots of the first spare"
+    [ "$(of_spare 1 usedSlots)" -gt 1000 ] || fail "nothing went to the further spare"
+}
+
+test_add_evacuate_remove() {
+    small_pair
+    start_remap disk disk.img --spare a.spare
+    refused "$ENVIRONMENT" "no free slot" "$remap" map add disk 0+24576
+    assert_status 0 "$remap" map remove disk 0+24576
+    assert_status 0 "$remap" spare add disk b.spare --create 16M
+    filled
+    same_content
+    refused "$USAGE" "in use" "$remap" spare remove disk 1
+    refused "$USAGE" "cannot be removed" "$remap" spare remove disk 0
+    refused "$ENVIRONMENT" "no free slot" "$remap" spare evacuate disk 1
+    assert_equal leaving "$(of_spare 1 state)" "a spare that is to be emptied"
+    assert_status 0 "$remap" spare keep disk 1
+    assert_equal active "$(of_spare 1 state)" "a spare that is kept"
+    # A third one, and clients write while the second is emptied.
+    truncate -s 16M c.spare
+    assert_status 0 "$remap" spare add disk c.spare
+    python3 - "$uri" wanted.img > writer.log 2>&1 <<'END' &
+import random, subprocess, sys
+choose = random.Random(5)
+with open(sys.argv[2], "r+b") as wanted:
+    for turn in range(40):
+        offset = 512 * choose.randrange(24576)
+        length = 512 * choose.choice((1, 3, 8, 40))
+        pattern = 1 + turn
+        subprocess.run(["qemu-io", "-f", "raw", "-c", f"write -P {pattern} {offset} {length}", sys.argv[1]], check=True)
+        wanted.seek(offset)
+        wanted.write(bytes([pattern]) * length)
+END
+    local writer=$!
+    assert_status 0 "$remap" spare evacuate disk 1
+    wait "$writer" || fail "$(cat writer.log)"
+    assert_equal 0 "$(of_spare 1 usedSlots)" "slots in use of an emptied spare"
+    same_content
+    assert_status 0 "$remap" spare remove disk 1
+    assert_equal "" "$(of_spare 1 state)" "a spare that was removed"
+    # What was taken out says nothing of a pair any more; its content is still the user's.
+    refused "$WRONG_DEVICE" "not blank" "$remap" spare add disk b.spare
+    assert_status 0 "$remap" spare add disk b.spare --force
+    stop_disk
+    start_remap disk disk.img --spare a.spare
+    same_content
+    stop_disk
+    echo "suite: spares: $((24576 / 8)) units over three spares, one emptied under 40 writes and removed"
+}
+
+test_killed_and_found_again() {
+    small_pair
+    start_remap disk disk.img --spare a.spare
+    assert_status 0 "$remap" spare add disk b.spare --create 16M
+    filled
+    kill_remap "$background_pid"
+    start_remap disk disk.img --spare a.spare
+    same_content
+    stop_disk
+    mv b.spare moved.spare
+    refused "$WRONG_DEVICE" "b.spare, is not there" "$remap" serve disk.img --spare a.spare --name disk
+    refused "$WRONG_DEVICE" "name that one" "$remap" serve disk.img --spare moved.spare --name disk
+    # In any order, and remembered from then on.
+    start_remap disk disk.img --spare moved.spare --spare a.spare
+    same_content
+    stop_disk
+    start_remap disk disk.img --spare a.spare
+    same_content
+    stop_disk
+    # A copy of another time is the same spare by its own word: what stands on it may be old, so a removed one is refused.
+    cp --sparse=always moved.spare old.spare
+    truncate -s 16M c.spare
+    start_remap disk disk.img --spare a.spare
+    assert_status 0 "$remap" spare add disk c.spare
+    assert_status 0 "$remap" spare evacuate disk 1
+    assert_status 0 "$remap" spare remove disk 1
+    stop_disk
+    refused "$WRONG_DEVICE" "taken out of it" "$remap" serve disk.img --spare a.spare --spare old.spare --name disk
+    start_remap disk disk.img --spare a.spare
+    same_content
+    stop_disk
+    echo "suite: spares: found again after kill -9, by the old name and by a new one; a missing, lone or removed one is refused"
+}
+
+test_missing_spare() {
+    small_pair
+    start_remap disk disk.img --spare a.spare
+    assert_status 0 "$remap" spare add disk b.spare --create 16M
+    filled
+    stop_disk
+    mv b.spare away
+    start_remap disk disk.img --spare a.spare --missing-spares
+    assert_equal missing "$(of_spare 1 state)" "a spare that is not there"
+    # Sectors of main and of the first spare are there, those of the missing one answer with errors, and keep their places.
+    qemu-io -r -f raw -c 'read 0 4k' -c 'read 32M 4k' "$uri" > /dev/null || fail "the rest cannot be read"
+    assert_eio qemu-io -r -f raw -c 'read 11M 4k' "$uri"
+    assert_contains "$("$remap" map list disk)" "spare 1, which is not there"
+    # What is written whole goes elsewhere, if there is room; what is written in part cannot.
+    assert_eio qemu-io -f raw -c 'write -P 7 11M 512' "$uri"
+    truncate -s 16M c.spare
+    assert_status 0 "$remap" spare add disk c.spare
+    qemu-io -f raw -c 'write -P 9 11M 8k' -c 'flush' -c 'read -P 9 11M 8k' "$uri" > qemu.log || fail "$(cat qemu.log)"
+    stop_disk
+    mv away b.spare
+    start_remap disk disk.img --spare a.spare
+    qemu-io -r -f raw -c 'read -P 9 11M 8k' "$uri" > qemu.log || fail "$(cat qemu.log)"
+    printf '\x09%.0s' $(seq 8192) | dd of=wanted.img bs=8192 seek=$((11 * 1024 * 1024 / 8192)) conv=notrunc status=none
+    same_content
+    stop_disk
+    # Gone for good.
+    rm b.spare
+    start_remap disk disk.img --spare a.spare --missing-spares
+    assert_status 0 "$remap" spare remove disk 1 --lose
+    assert_eio qemu-io -r -f raw -c 'read 10M 4k' "$uri"
+    qemu-io -f raw -c 'write -P 3 10M 4k' -c 'read -P 3 10M 4k' "$uri" > qemu.log || fail "$(cat qemu.log)"
+    stop_disk
+    start_remap disk disk.img --spare a.spare
+    assert_eio qemu-io -r -f raw -c 'read 8M 4k' "$uri"
+    stop_disk
+    echo "suite: spares: a missing one answers with errors, what is written anew goes elsewhere, given up it is lost"
+}
+
+test_spare_that_dies() {
+    small_pair
+    : > faults
+    truncate -s 16M b.spare c.spare
+    start_remap disk disk.img --spare a.spare
+    assert_status 0 "$remap" spare add disk "sim:$work/b.spare?faults=$work/faults"
+    filled
+    assert_status 0 "$remap" spare add disk c.spare
+    same_content
+    echo gone > faults.new && mv faults.new faults
+    qemu-io -r -f raw -c 'read 0 4k' -c 'read 32M 4k' "$uri" > /dev/null || fail "the rest cannot be read"
+    assert_eio qemu-io -r -f raw -c 'read 11M 4k' "$uri"
+    # New sectors go to the next spare, and so does what stood on the dead one and is written whole.
+    assert_status 0 "$remap" map add disk 65536+64
+    qemu-io -f raw -c 'write -P 9 11M 8k' -c 'read -P 9 11M 8k' "$uri" > qemu.log || fail "$(cat qemu.log)"
+    assert_equal 0 "$(of_spare 1 badSlots)" "slots that were blamed on a spare that is away"
+    # It comes back.
+    : > faults.new && mv faults.new faults
+    printf '\x09%.0s' $(seq 8192) | dd of=wanted.img bs=8192 seek=$((11 * 1024 * 1024 / 8192)) conv=notrunc status=none
+    wait_until 120 has_same_content || fail "what it held is not what was written"
+    stop_disk
+    echo "suite: spares: one that died took only its own sectors, none of its slots was blamed; back, all was there"
+}
+
+run_tests

@@ -1,0 +1,121 @@
+package io.remap.core;
+
+import io.remap.api.DeviceUri;
+import io.remap.api.Refusal;
+import io.remap.api.spi.MetadataStore;
+import io.remap.api.spi.SpareMember;
+import io.remap.api.spi.SpareSlots;
+import io.remap.core.disk.Saved;
+import io.remap.core.disk.TrackedDevice;
+import io.remap.core.disk.VirtualDisk;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The spares of one disk beside the first one: those that are open, and by what names they were found, which is saved so that
+ * the next start finds them by itself.
+ *
+ * <p>Invariant: what is open is a member of the pair by its own word and by that of the first spare. Thread-safe.
+ */
+final class FurtherSpares implements Saved, AutoCloseable {
+    static final String SECTION = "spares";
+
+    private static final Logger LOG = LoggerFactory.getLogger(FurtherSpares.class);
+
+    /**
+     * One that is open.
+     *
+     * @param member as the first spare states it
+     * @param device which is closed with this
+     * @param slots where its slots lie
+     * @param uri by which it was found
+     */
+    record Open(SpareMember member, TrackedDevice device, SpareSlots slots, DeviceUri uri) {
+        VirtualDisk.SpareDevice forDisk() {
+            return new VirtualDisk.SpareDevice(member.index(), device, slots, member.leaving());
+        }
+    }
+
+    private final TreeMap<Integer, Open> byIndex = new TreeMap<>();
+    /** Of members that are not there: where they were found the last time. */
+    private final TreeMap<Integer, DeviceUri> remembered = new TreeMap<>();
+
+    /** Takes one that was opened; it is closed with this. */
+    synchronized void add(Open spare) {
+        byIndex.put(spare.member().index(), spare);
+        remembered.remove(spare.member().index());
+    }
+
+    /** Goes on remembering where one was that is not there. */
+    synchronized void remember(int index, DeviceUri uri) {
+        remembered.put(index, uri);
+    }
+
+    /** Forgets one, and gives it if it was open: it is the caller's to close. */
+    synchronized Optional<Open> remove(int index) {
+        remembered.remove(index);
+        return Optional.ofNullable(byIndex.remove(index));
+    }
+
+    /** By number. */
+    synchronized List<Open> open() {
+        return List.copyOf(byIndex.values());
+    }
+
+    /** All spares of a disk, the first one before the others. */
+    List<VirtualDisk.SpareDevice> forDisk(TrackedDevice first, MetadataStore store) {
+        List<VirtualDisk.SpareDevice> all = new ArrayList<>();
+        all.add(VirtualDisk.SpareDevice.first(first, store));
+        open().forEach(spare -> all.add(spare.forDisk()));
+        return all;
+    }
+
+    @Override
+    public String section() {
+        return SECTION;
+    }
+
+    /** A line for each: number, tab, name. */
+    @Override
+    public synchronized byte[] save() {
+        TreeMap<Integer, DeviceUri> names = new TreeMap<>(remembered);
+        byIndex.forEach((index, spare) -> names.put(index, spare.uri()));
+        StringBuilder text = new StringBuilder();
+        names.forEach(
+                (index, uri) -> text.append(index).append('\t').append(uri).append('\n'));
+        return text.toString().getBytes(StandardCharsets.UTF_8);
+    }
+
+    /** They were looked for before the pair was opened. */
+    @Override
+    public void restore(byte[] saved) {}
+
+    /** Where the members were found the last time, by number; a line that makes no sense is left out. */
+    static Map<Integer, DeviceUri> found(Map<String, byte[]> sections) {
+        Map<Integer, DeviceUri> result = new TreeMap<>();
+        byte[] saved = sections.getOrDefault(SECTION, new byte[0]);
+        for (String line : new String(saved, StandardCharsets.UTF_8).split("\n", -1)) {
+            int tab = line.indexOf('\t');
+            try {
+                if (tab > 0) {
+                    result.put(Integer.parseInt(line.substring(0, tab)), DeviceUri.parse(line.substring(tab + 1)));
+                }
+            } catch (NumberFormatException | Refusal e) {
+                LOG.info("a saved name of a spare makes no sense and is left out: {}", line);
+            }
+        }
+        return result;
+    }
+
+    @Override
+    public synchronized void close() {
+        byIndex.values().forEach(spare -> spare.device().close());
+        byIndex.clear();
+    }
+}

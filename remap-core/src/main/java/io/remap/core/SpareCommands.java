@@ -1,0 +1,281 @@
+package io.remap.core;
+
+import io.remap.api.BlockDevice;
+import io.remap.api.DeviceException;
+import io.remap.api.DeviceUri;
+import io.remap.api.DiskError;
+import io.remap.api.Refusal;
+import io.remap.api.spi.MetadataStore;
+import io.remap.api.spi.SpareMember;
+import io.remap.core.disk.DiskEvent;
+import io.remap.core.disk.VirtualDisk.SpareSummary;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.function.Consumer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The commands on the spares of a disk that is served: list, add, evacuate, keep, remove. One at a time, as each states the
+ * members anew.
+ */
+final class SpareCommands {
+    private static final Logger LOG = LoggerFactory.getLogger(SpareCommands.class);
+
+    private final DiskTable disks;
+
+    SpareCommands(DiskTable disks) {
+        this.disks = disks;
+    }
+
+    private ServedDisk disk(Arguments arguments) throws Refusal {
+        ServedDisk served = disks.disk(arguments.text("disk", ""));
+        store(served);
+        return served;
+    }
+
+    private static MetadataStore store(ServedDisk served) throws Refusal {
+        return served.metadata()
+                .store()
+                .orElseThrow(() ->
+                        new Refusal(Refusal.Kind.USAGE, "disk '" + served.name() + "' is served without a spare"));
+    }
+
+    private static ServedDisk requireWritable(ServedDisk served) throws Refusal {
+        Optional<String> immovable = served.immovable();
+        if (immovable.isPresent()) {
+            throw new Refusal(Refusal.Kind.ENVIRONMENT, immovable.get());
+        }
+        return served;
+    }
+
+    Map<String, Object> list(Arguments arguments) throws Refusal {
+        return list(disk(arguments));
+    }
+
+    private static Map<String, Object> list(ServedDisk served) throws Refusal {
+        List<Map<String, Object>> shown = new ArrayList<>();
+        Map<Integer, SpareSummary> summaries = new LinkedHashMap<>();
+        served.disk().spareSummaries().forEach(summary -> summaries.put(summary.index(), summary));
+        for (SpareMember member : store(served).members()) {
+            SpareSummary summary = summaries.get(member.index());
+            boolean present = summary != null && summary.present();
+            Map<String, Object> one = new LinkedHashMap<>();
+            one.put("spare", member.index());
+            one.put("device", present ? summary.name() : null);
+            one.put("state", state(member, summary));
+            one.put("slots", member.slots());
+            one.put("freeSlots", present ? summary.freeSlots() : 0);
+            one.put("badSlots", present ? summary.badSlots() : 0);
+            one.put("usedSlots", summary == null ? 0 : summary.usedUnits());
+            one.put("holdsTable", member.index() == 0);
+            shown.add(one);
+        }
+        Map<String, Object> answer = new LinkedHashMap<>();
+        answer.put("disk", served.name());
+        answer.put("spares", shown);
+        return answer;
+    }
+
+    private static String state(SpareMember member, SpareSummary summary) {
+        if (summary == null || !summary.present()) {
+            return "missing";
+        }
+        if (summary.doubt().isPresent()) {
+            return "in doubt: " + summary.doubt().get();
+        }
+        return member.leaving() ? "leaving" : "active";
+    }
+
+    synchronized Map<String, Object> add(Arguments arguments) throws Refusal {
+        ServedDisk served = requireWritable(disk(arguments));
+        DeviceUri uri = DeviceUri.parse(arguments.text("spare"));
+        OptionalLong createBytes = arguments.has("createBytes")
+                ? OptionalLong.of(arguments.number("createBytes", 1, Long.MAX_VALUE))
+                : OptionalLong.empty();
+        MetadataStore store = store(served);
+        FurtherSpares.Open added;
+        try {
+            added = served.pairs().addSpare(served.devices(), store, uri, createBytes, arguments.flag("force"));
+        } catch (DeviceException e) {
+            throw new Refusal(Refusal.Kind.DEVICE_FAILED, e.getMessage(), e);
+        }
+        List<SpareMember> members = new ArrayList<>(store.members());
+        members.add(added.member());
+        members.sort((a, b) -> Integer.compare(a.index(), b.index()));
+        try {
+            state(served, members);
+        } catch (Refusal e) {
+            added.device().close();
+            throw e;
+        }
+        served.metadata().further().add(added);
+        served.disk().addSpare(added.forDisk());
+        served.disk()
+                .events()
+                .note(
+                        DiskEvent.Kind.SPARE_ADDED,
+                        "spare " + added.member().index() + ": "
+                                + added.device().name());
+        // The name must be found should this process be killed.
+        served.saveNow();
+        return list(served);
+    }
+
+    /** States the members, durably. */
+    private static void state(ServedDisk served, List<SpareMember> members) throws Refusal {
+        Refusal refused = SpareCommands.<Refusal>await(
+                served, "the members are", done -> store(served).changeMembers(members, done));
+        if (refused != null) {
+            throw refused;
+        }
+    }
+
+    @FunctionalInterface
+    private interface Start<T> {
+        void with(Consumer<T> done) throws Refusal;
+    }
+
+    private static <T> T await(ServedDisk served, String what, Start<T> start) throws Refusal {
+        CompletableFuture<Optional<T>> ended = new CompletableFuture<>();
+        start.with(result -> ended.complete(Optional.ofNullable(result)));
+        try {
+            return ended.get(MapCommands.MOVE_WAIT_MILLIS, TimeUnit.MILLISECONDS)
+                    .orElse(null);
+        } catch (TimeoutException e) {
+            throw new Refusal(
+                    Refusal.Kind.DEVICE_FAILED,
+                    what + " still being changed after " + MapCommands.MOVE_WAIT_MILLIS
+                            + " ms; that goes on, and 'spare" + " list' of '" + served.name() + "' shows how far it is",
+                    e);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new Refusal(Refusal.Kind.DEVICE_FAILED, "interrupted; the change goes on", e);
+        } catch (ExecutionException e) {
+            throw new IllegalStateException("a failure is a result here", e);
+        }
+    }
+
+    private static SpareMember member(ServedDisk served, Arguments arguments) throws Refusal {
+        long index = arguments.number("spare", 0, SpareMember.MAX_MEMBERS - 1L);
+        return store(served).members().stream()
+                .filter(member -> member.index() == index)
+                .findFirst()
+                .orElseThrow(() -> new Refusal(
+                        Refusal.Kind.USAGE,
+                        "disk '" + served.name() + "' has no spare " + index + ": see 'spare list'"));
+    }
+
+    private static void setLeaving(ServedDisk served, SpareMember spare, boolean leaving) throws Refusal {
+        if (spare.leaving() != leaving) {
+            state(
+                    served,
+                    store(served).members().stream()
+                            .map(member -> member.index() == spare.index() ? member.leaving(leaving) : member)
+                            .toList());
+        }
+        served.disk().setLeaving(spare.index(), leaving);
+    }
+
+    synchronized Map<String, Object> keep(Arguments arguments) throws Refusal {
+        ServedDisk served = requireWritable(disk(arguments));
+        setLeaving(served, member(served, arguments), false);
+        return list(served);
+    }
+
+    synchronized Map<String, Object> evacuate(Arguments arguments) throws Refusal {
+        ServedDisk served = requireWritable(disk(arguments));
+        SpareMember spare = member(served, arguments);
+        setLeaving(served, spare, true);
+        Ended ended = empty(served, spare, false);
+        Map<String, Object> answer = list(served);
+        answer.put("movedUnits", ended.moved);
+        answer.put("leftUnits", ended.left);
+        return answer;
+    }
+
+    /** How an evacuation ended. */
+    private record Ended(long moved, long left, DiskError error) {}
+
+    private static Ended empty(ServedDisk served, SpareMember spare, boolean lose) throws Refusal {
+        Ended ended = SpareCommands.<Ended>await(
+                served,
+                "spare " + spare.index() + " is",
+                done -> served.disk()
+                        .evacuate(
+                                spare.index(),
+                                lose,
+                                (moved, left, error) -> done.accept(new Ended(moved, left, error))));
+        if (ended.error == DiskError.NONE) {
+            return ended;
+        }
+        String what = "spare " + spare.index() + " of disk '" + served.name() + "' was not emptied: ";
+        throw switch (ended.error) {
+            case NO_SPACE ->
+                new Refusal(
+                        Refusal.Kind.ENVIRONMENT,
+                        what + "the other spares have no free slot; add one with 'remap spare add'. " + ended.moved
+                                + " units were moved");
+            case SHUTDOWN -> new Refusal(Refusal.Kind.BUSY, what + "the disk is stopping");
+            default ->
+                new Refusal(
+                        Refusal.Kind.DEVICE_FAILED, what + "an error ended it; " + ended.moved + " units were moved");
+        };
+    }
+
+    synchronized Map<String, Object> remove(Arguments arguments) throws Refusal {
+        ServedDisk served = requireWritable(disk(arguments));
+        SpareMember spare = member(served, arguments);
+        if (spare.index() == 0) {
+            throw new Refusal(
+                    Refusal.Kind.USAGE,
+                    "spare 0 holds the table of the mappings and cannot be removed; 'spare evacuate' empties its slots");
+        }
+        boolean lose = arguments.flag("lose");
+        long used = served.disk().spareSummaries().stream()
+                .filter(summary -> summary.index() == spare.index())
+                .mapToLong(SpareSummary::usedUnits)
+                .sum();
+        if (used > 0 && !lose) {
+            throw new Refusal(
+                    Refusal.Kind.USAGE,
+                    "spare " + spare.index() + " is in use: " + used
+                            + " units stand on it. 'remap spare evacuate' moves them"
+                            + " to the others; --lose gives them up");
+        }
+        setLeaving(served, spare, true);
+        if (used > 0) {
+            served.disk()
+                    .events()
+                    .note(DiskEvent.Kind.SPARE_GIVEN_UP, "spare " + spare.index() + ": " + used + " units");
+            empty(served, spare, true);
+        }
+        state(
+                served,
+                store(served).members().stream()
+                        .filter(member -> member.index() != spare.index())
+                        .toList());
+        served.disk().removeSpare(spare.index());
+        served.metadata().further().remove(spare.index()).ifPresent(open -> giveBack(served, open.device()));
+        served.disk().events().note(DiskEvent.Kind.SPARE_REMOVED, "spare " + spare.index());
+        served.saveNow();
+        return list(served);
+    }
+
+    /** It is nobody's spare any more, and says so if it still can. */
+    private static void giveBack(ServedDisk served, BlockDevice device) {
+        try (device) {
+            served.pairs().eraseSpare(device);
+        } catch (Refusal | DeviceException e) {
+            LOG.warn("{}: still says that it is a spare: {}", device.name(), e.getMessage());
+        }
+    }
+}

@@ -1,0 +1,249 @@
+package io.remap.core;
+
+import io.remap.api.BlockDevice;
+import io.remap.api.DeviceException;
+import io.remap.api.DeviceUri;
+import io.remap.api.Environment;
+import io.remap.api.Refusal;
+import io.remap.api.spi.BlockDeviceProvider.OpenOptions;
+import io.remap.api.spi.MetadataProvider;
+import io.remap.api.spi.MetadataStore;
+import io.remap.api.spi.PairIdentity;
+import io.remap.api.spi.SpareContent;
+import io.remap.api.spi.SpareIdentity;
+import io.remap.api.spi.SpareMember;
+import io.remap.api.spi.SpareSlots;
+import io.remap.core.disk.TrackedDevice;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.UUID;
+
+/**
+ * Finds the further spares of a pair, and makes new ones. What the first spare states counts; a device is taken for a member
+ * only if it says the same pair, number and id. Stateless.
+ */
+final class SpareSet {
+    private final MetadataProvider metadata;
+    private final Devices devices;
+    private final Environment environment;
+    private final SpareOpener opener;
+
+    /** Opens a spare of a main, after it is certain that the two share nothing. */
+    @FunctionalInterface
+    interface SpareOpener {
+        BlockDevice open(DeviceUri spare, OptionalLong createBytes) throws Refusal, DeviceException;
+    }
+
+    SpareSet(MetadataProvider metadata, Devices devices, Environment environment, SpareOpener opener) {
+        this.metadata = metadata;
+        this.devices = devices;
+        this.environment = environment;
+        this.opener = opener;
+    }
+
+    /**
+     * Of several named spares the one that holds the table.
+     *
+     * @throws Refusal {@link Refusal.Kind#USAGE} if none or more than one may be it
+     */
+    DeviceUri first(List<DeviceUri> named) throws Refusal, DeviceException {
+        List<DeviceUri> candidates = new ArrayList<>();
+        for (DeviceUri uri : named) {
+            try (BlockDevice look = devices.open(uri, OpenOptions.inspect())) {
+                if (metadata.member(look.direct()).isEmpty()) {
+                    candidates.add(uri);
+                }
+            }
+        }
+        if (candidates.size() != 1) {
+            throw new Refusal(
+                    Refusal.Kind.USAGE,
+                    candidates.isEmpty()
+                            ? "none of the spares named is the first one of a pair, which holds the mappings: name it too"
+                            : "of " + candidates
+                                    + " only one can be the first spare, and the others are no further ones:"
+                                    + " add a new spare to a disk that is served with 'remap spare add'");
+        }
+        return candidates.get(0);
+    }
+
+    /**
+     * Opens the members of a pair beside the first one. Writes to none.
+     *
+     * @param named devices that the user named, the first spare not among them
+     * @param look the table of the first spare
+     * @param missingToo go on without those that are not there: what stands on them answers with errors
+     * @param notices gets a line for each that is missing
+     * @throws Refusal {@link Refusal.Kind#WRONG_DEVICE} if one is missing, or a device is not what it was named for
+     */
+    FurtherSpares openAll(List<DeviceUri> named, MetadataStore look, boolean missingToo, List<String> notices)
+            throws Refusal, DeviceException {
+        FurtherSpares result = new FurtherSpares();
+        try {
+            Map<UUID, SpareMember> wanted = new LinkedHashMap<>();
+            look.members().stream().skip(1).forEach(member -> wanted.put(member.id(), member));
+            for (DeviceUri uri : named) {
+                openNamed(uri, look.pair(), wanted, result);
+            }
+            Map<Integer, DeviceUri> remembered = FurtherSpares.found(look.saved());
+            for (SpareMember member : List.copyOf(wanted.values())) {
+                DeviceUri uri = remembered.get(member.index());
+                Optional<String> why = uri == null
+                        ? Optional.of("where it was is not known")
+                        : tryRemembered(uri, look.pair(), wanted, member, result);
+                if (why.isPresent()) {
+                    noteMissing(member, uri, why.get(), missingToo, result, notices);
+                }
+            }
+            return result;
+        } catch (Refusal | DeviceException | RuntimeException e) {
+            result.close();
+            throw e;
+        }
+    }
+
+    private void openNamed(DeviceUri uri, PairIdentity pair, Map<UUID, SpareMember> wanted, FurtherSpares result)
+            throws Refusal, DeviceException {
+        BlockDevice device = opener.open(uri, OptionalLong.empty());
+        try {
+            SpareIdentity identity = metadata.member(device.direct())
+                    .orElseThrow(() -> new Refusal(
+                            Refusal.Kind.WRONG_DEVICE,
+                            device.name() + " is no further spare of a pair: to make it one of a disk that is served,"
+                                    + " 'remap spare add'"));
+            SpareMember member = wanted.get(identity.id());
+            if (!identity.pair().pairUuid().equals(pair.pairUuid()) || member == null || !identity.is(member)) {
+                throw new Refusal(
+                        Refusal.Kind.WRONG_DEVICE,
+                        device.name() + " is spare " + identity.index() + " of the pair "
+                                + identity.pair().pairUuid()
+                                + (identity.pair().pairUuid().equals(pair.pairUuid())
+                                        ? ", and was taken out of it, or is named twice"
+                                        : ", not of " + pair.pairUuid()));
+            }
+            take(member, device, identity.slots(), uri, wanted, result);
+        } catch (Refusal | DeviceException | RuntimeException e) {
+            device.close();
+            throw e;
+        }
+    }
+
+    private static void take(
+            SpareMember member,
+            BlockDevice device,
+            SpareSlots slots,
+            DeviceUri uri,
+            Map<UUID, SpareMember> wanted,
+            FurtherSpares result)
+            throws Refusal {
+        if (slots.count() != member.slots()) {
+            throw new Refusal(
+                    Refusal.Kind.WRONG_DEVICE,
+                    device.name() + " has " + slots.count() + " slots, and " + member.slots() + " when it was added");
+        }
+        wanted.remove(member.id());
+        result.add(new FurtherSpares.Open(member, TrackedDevice.of(device), slots, absolute(uri)));
+    }
+
+    /** Where it was the last time; gives why it is not there now. */
+    private Optional<String> tryRemembered(
+            DeviceUri uri, PairIdentity pair, Map<UUID, SpareMember> wanted, SpareMember member, FurtherSpares result) {
+        try {
+            BlockDevice device = opener.open(uri, OptionalLong.empty());
+            try {
+                Optional<SpareIdentity> identity = metadata.member(device.direct())
+                        .filter(found -> found.pair().pairUuid().equals(pair.pairUuid()) && found.is(member));
+                if (identity.isEmpty()) {
+                    device.close();
+                    return Optional.of("another device is there");
+                }
+                take(member, device, identity.get().slots(), uri, wanted, result);
+                return Optional.empty();
+            } catch (Refusal | DeviceException | RuntimeException e) {
+                device.close();
+                throw e;
+            }
+        } catch (Refusal | DeviceException e) {
+            return Optional.of(e.getMessage());
+        }
+    }
+
+    private static void noteMissing(
+            SpareMember member,
+            DeviceUri uri,
+            String why,
+            boolean missingToo,
+            FurtherSpares result,
+            List<String> notices)
+            throws Refusal {
+        String which = "spare " + member.index() + (uri == null ? "" : ", the last time " + uri + ",")
+                + " is not there (" + why + ")";
+        if (!missingToo) {
+            throw new Refusal(
+                    Refusal.Kind.WRONG_DEVICE,
+                    which + ": attach it and name it with --spare; or serve without it by --missing-spares, and what"
+                            + " stands on it answers with errors");
+        }
+        if (uri != null) {
+            result.remember(member.index(), uri);
+        }
+        notices.add(which + ": what stands on it answers with errors. If it is gone for good: 'remap spare remove' with"
+                + " --lose");
+    }
+
+    /**
+     * Makes a device a further spare. It counts once the store states it.
+     *
+     * @param force its content may go
+     */
+    FurtherSpares.Open add(DeviceUri uri, OptionalLong createBytes, boolean force, MetadataStore store)
+            throws Refusal, DeviceException {
+        int index = freeIndex(store.members());
+        BlockDevice device = opener.open(uri, createBytes);
+        try {
+            metadata.plan(device.traits().sizeBytes(), device.traits().physicalSectorBytes());
+            SpareContent content = metadata.inspect(device.direct());
+            if (content.kind() != SpareContent.Kind.BLANK && !force) {
+                throw new Refusal(
+                        Refusal.Kind.WRONG_DEVICE,
+                        device.name() + " is not blank: " + PairMatch.describe(content)
+                                + ". To destroy that and make it a spare: --force");
+            }
+            UUID id = new UUID(
+                    environment.random().nextLong(), environment.random().nextLong());
+            SpareSlots slots = metadata.formatMember(device.direct(), store.pair(), index, id, environment);
+            SpareMember member = new SpareMember(index, id, false, slots.count());
+            return new FurtherSpares.Open(member, TrackedDevice.of(device), slots, absolute(uri));
+        } catch (Refusal | DeviceException | RuntimeException e) {
+            device.close();
+            throw e;
+        }
+    }
+
+    private static int freeIndex(List<SpareMember> members) throws Refusal {
+        for (int index = 1; index < SpareMember.MAX_MEMBERS; index++) {
+            int wanted = index;
+            if (members.stream().noneMatch(member -> member.index() == wanted)) {
+                return index;
+            }
+        }
+        throw new Refusal(Refusal.Kind.USAGE, "a pair has at most " + SpareMember.MAX_MEMBERS + " spares");
+    }
+
+    /** The next start may have another working directory. */
+    private static DeviceUri absolute(DeviceUri uri) {
+        return uri.scheme().equals("mem")
+                ? uri
+                : new DeviceUri(
+                        uri.scheme(),
+                        Path.of(uri.path()).toAbsolutePath().normalize().toString(),
+                        uri.parameters(),
+                        uri.offsetBytes(),
+                        uri.lengthBytes());
+    }
+}

@@ -1,0 +1,74 @@
+package io.remap.core.disk;
+
+import io.remap.api.Environment;
+import io.remap.api.spi.MetadataStore;
+import io.remap.api.spi.SpareSlots;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * One spare of a virtual disk: the device, how to tell whether it lives, its slots, and what was written to them and not
+ * flushed. Thread-safe.
+ */
+final class Spare {
+    /** How long a spare that did not answer is passed over where another one has a slot. */
+    private static final long PASSED_OVER_NANOS = TimeUnit.SECONDS.toNanos(10);
+
+    /** Its number in a place. */
+    final int index;
+
+    final TrackedDevice device;
+    final VirtualDisk.Side side;
+    final SlotAllocator allocator;
+    final UnflushedWrites writes;
+    private final SpareSlots slots;
+    private final Environment environment;
+
+    private volatile boolean leaving;
+    private volatile boolean passedOver;
+    private volatile long passedOverUntilNanos;
+
+    /** Reads a few places of it. */
+    Spare(VirtualDisk disk, MetadataStore store, VirtualDisk.SpareDevice member, VirtualDisk.LedgerLimits limits) {
+        this.index = member.index();
+        // The store has an account of its own there.
+        this.device = TrackedDevice.of(member.device()).apart().direct();
+        this.slots = member.slots();
+        this.leaving = member.leaving();
+        this.environment = disk.environment;
+        this.allocator = new SlotAllocator(store, index, slots);
+        this.side = disk.side(device);
+        this.writes = UnflushedWrites.ofSpare(disk, this, limits);
+    }
+
+    /** First byte of a slot on the device. */
+    long offsetOf(long slot) {
+        return slots.offsetBytes(slot);
+    }
+
+    /** Whether it is to be emptied: it gets no more slots. */
+    boolean isLeaving() {
+        return leaving;
+    }
+
+    void setLeaving(boolean isLeaving) {
+        leaving = isLeaving;
+    }
+
+    /** It did not answer: others come first for a while. */
+    void passOver() {
+        passedOverUntilNanos = environment.time().nanoTime() + PASSED_OVER_NANOS;
+        passedOver = true;
+    }
+
+    boolean isPassedOver() {
+        if (passedOver && environment.time().nanoTime() - passedOverUntilNanos >= 0) {
+            passedOver = false;
+        }
+        return passedOver;
+    }
+
+    /** Whether nothing is acknowledged that could be lost with its cache. */
+    boolean isClean() {
+        return device.isClean();
+    }
+}

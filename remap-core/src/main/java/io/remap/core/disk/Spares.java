@@ -1,0 +1,148 @@
+package io.remap.core.disk;
+
+import io.remap.api.Place;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Objects;
+import java.util.function.Consumer;
+
+/**
+ * The spares of a virtual disk by their numbers. A place may name one that is not there: its sectors cannot be reached, and
+ * keep their places.
+ *
+ * <p>A <i>slot id</i> names a slot of any of them: the number of the spare in bits 32 to 39, the slot below.
+ *
+ * <p>Thread-safe: readers see one immutable array; whoever adds or removes one makes another.
+ */
+final class Spares {
+    private volatile Spare[] byIndex = {};
+
+    static long id(int spare, long slot) {
+        return (long) spare << 32 | slot;
+    }
+
+    /** Of the slot of a place that has one. */
+    static long idOf(long place) {
+        return id(Place.spare(place), Place.slot(place));
+    }
+
+    static int spareOf(long id) {
+        return (int) (id >>> 32);
+    }
+
+    static long slotOf(long id) {
+        return id & 0xffff_ffffL;
+    }
+
+    /** The spare of this number, {@code null} if it is not there. */
+    Spare get(int index) {
+        Spare[] all = byIndex;
+        return index < all.length ? all[index] : null;
+    }
+
+    /** One that must be there. */
+    Spare require(int index) {
+        Spare spare = get(index);
+        if (spare == null) {
+            throw new IllegalStateException("there is no spare " + index);
+        }
+        return spare;
+    }
+
+    /** Those that are there, by number. */
+    List<Spare> all() {
+        return Arrays.stream(byIndex).filter(Objects::nonNull).toList();
+    }
+
+    /** Those of a set of numbers, one bit each, that are there. */
+    List<Spare> of(int mask) {
+        return Arrays.stream(byIndex)
+                .filter(spare -> spare != null && (mask >>> spare.index & 1) != 0)
+                .toList();
+    }
+
+    /** The numbers of all that are there, one bit each. */
+    int mask() {
+        int mask = 0;
+        for (Spare spare : byIndex) {
+            mask |= spare == null ? 0 : 1 << spare.index;
+        }
+        return mask;
+    }
+
+    synchronized void add(Spare spare) {
+        if (get(spare.index) != null) {
+            throw new IllegalStateException("there is a spare " + spare.index + " already");
+        }
+        Spare[] changed = Arrays.copyOf(byIndex, Math.max(byIndex.length, spare.index + 1));
+        changed[spare.index] = spare;
+        byIndex = changed;
+    }
+
+    synchronized void remove(Spare spare) {
+        Spare[] changed = byIndex.clone();
+        changed[spare.index] = null;
+        byIndex = changed;
+    }
+
+    /** First byte of the slot of a place on its spare, -1 if that is not there. */
+    long offsetOf(long place) {
+        Spare spare = get(Place.spare(place));
+        return spare == null ? -1 : spare.offsetOf(Place.slot(place));
+    }
+
+    /**
+     * A slot of its own, as an id, or -1 if none is free: of the first spare that answers and is to be kept, otherwise of one
+     * that did not answer just now.
+     *
+     * @param leavingToo rather of one that is to be emptied than of none: for what has no other place to go
+     */
+    long allocate(boolean leavingToo) {
+        long id = allocate(false, false);
+        id = id >= 0 ? id : allocate(false, true);
+        return id >= 0 || !leavingToo ? id : allocate(true, false);
+    }
+
+    private long allocate(boolean leaving, boolean passedOver) {
+        for (Spare spare : byIndex) {
+            if (spare != null && spare.isLeaving() == leaving && spare.isPassedOver() == passedOver) {
+                long slot = spare.allocator.allocate();
+                if (slot >= 0) {
+                    return id(spare.index, slot);
+                }
+            }
+        }
+        return -1;
+    }
+
+    /** Whether a spare other than this one has a free slot, and did not fail to answer just now. */
+    boolean anotherHasRoom(Spare than) {
+        for (Spare spare : byIndex) {
+            if (spare != null
+                    && spare != than
+                    && !spare.isLeaving()
+                    && !spare.isPassedOver()
+                    && spare.allocator.freeSlots() > 0) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** Takes a slot back that no record names; one of a spare that is not there is nobody's. */
+    void free(long id) {
+        ifThere(id, spare -> spare.allocator.free(slotOf(id)));
+    }
+
+    /** A slot that was handed out is bad: it is never handed out again. */
+    void markBad(long id) {
+        ifThere(id, spare -> spare.allocator.markBad(slotOf(id)));
+    }
+
+    private void ifThere(long id, Consumer<Spare> action) {
+        Spare spare = get(spareOf(id));
+        if (spare != null) {
+            action.accept(spare);
+        }
+    }
+}
