@@ -718,7 +718,9 @@ public final class VirtualDisk implements Disk {
         all.addAll(mainWrites.attributes("ledger.", "main"));
         for (Spare spare : spares.all()) {
             String which = spare.index == 0 ? "" : spare.index + "-";
-            all.add(spare.side.dropOff().attribute("drop-off.held-for-spare" + (spare.index == 0 ? "" : spare.index), "the spare"));
+            all.add(spare.side
+                    .dropOff()
+                    .attribute("drop-off.held-for-spare" + (spare.index == 0 ? "" : spare.index), "the spare"));
             all.addAll(spare.writes.attributes("ledger.spare-" + which, "slots of the spare"));
         }
         all.add(Attribute.readOnly(

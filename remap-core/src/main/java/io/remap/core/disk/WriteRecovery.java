@@ -145,7 +145,7 @@ final class WriteRecovery extends Recovery {
     /** Writes a part of a unit to main and reads it back; once only, since what relapses is not to be relied on. */
     private boolean heals(long offset, int length) throws Failure, TryLater {
         long unit = offset >> Place.UNIT_SHIFT;
-        VirtualDisk.Side side = disk.side(Target.MAIN);
+        VirtualDisk.Side side = disk.mainSide;
         if (disk.deadlines.isWriteLateOnMain(unit, unit + 1)
                 || isOutOfTime(side)
                 || !disk.holdOffs.healsFirstTime(unit)) {

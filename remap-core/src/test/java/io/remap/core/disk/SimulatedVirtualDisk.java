@@ -68,10 +68,7 @@ class SimulatedVirtualDisk implements SimProduct {
                         parts.ledgerBytes(), VirtualDisk.LedgerLimits.USUAL.flushDeadlineMillis())));
         disk.holdWhileAway(HOLD_AWAY_MILLIS);
         return new Started(
-                disk,
-                store,
-                second.map(part -> part.identity().startBytes()).orElse(0L),
-                new AtomicInteger());
+                disk, store, second.map(part -> part.identity().startBytes()).orElse(0L), new AtomicInteger());
     }
 
     /** Every second life has two spares, each a half of the simulated one: a device with the table, and one of slots. */
