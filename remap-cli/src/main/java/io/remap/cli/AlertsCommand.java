@@ -72,7 +72,10 @@ final class AlertsCommand extends Verb {
     }
 
     /** Those that are open, then those that are over. */
-    @Command(name = "list", header = "Show the alerts, those that are over last.")
+    @Command(
+            name = "list",
+            header = "Show the alerts, those that are over last.",
+            description = {"Example: remap alerts list disk.img", ""})
     static final class ListCommand extends OfDisk {
         @Parameters(arity = "0..1", paramLabel = "NAME", description = "Name of the service.")
         String name;
@@ -87,7 +90,10 @@ final class AlertsCommand extends Verb {
     }
 
     /** Somebody knows. */
-    @Command(name = "ack", header = "Take note of an alert: it comes up again when it gets worse.")
+    @Command(
+            name = "ack",
+            header = "Take note of an alert: it comes up again when it gets worse.",
+            description = {"Example: remap alerts ack disk.img 3", ""})
     static final class AckCommand extends OfDisk {
         @Parameters(index = "0", paramLabel = "NAME", description = "Name of the service.")
         String name;
@@ -105,7 +111,10 @@ final class AlertsCommand extends Verb {
     }
 
     /** It was dealt with. */
-    @Command(name = "resolve", header = "End an alert: only more than now is one again.")
+    @Command(
+            name = "resolve",
+            header = "End an alert: only more than now is one again.",
+            description = {"Example: remap alerts resolve disk.img 3", ""})
     static final class ResolveCommand extends OfDisk {
         @Parameters(index = "0", paramLabel = "NAME", description = "Name of the service.")
         String name;
@@ -123,7 +132,10 @@ final class AlertsCommand extends Verb {
     }
 
     /** All is known. */
-    @Command(name = "baseline", header = "End all alerts: how the disk is now is known.")
+    @Command(
+            name = "baseline",
+            header = "End all alerts: how the disk is now is known.",
+            description = {"Example: remap alerts baseline disk.img", ""})
     static final class BaselineCommand extends OfDisk {
         @Parameters(arity = "0..1", paramLabel = "NAME", description = "Name of the service.")
         String name;
@@ -138,7 +150,10 @@ final class AlertsCommand extends Verb {
     }
 
     /** Whether anybody would learn of one. */
-    @Command(name = "test", header = "Have the hook run once, to see whether it works.")
+    @Command(
+            name = "test",
+            header = "Have the hook run once, to see whether it works.",
+            description = {"Example: remap alerts test disk.img", ""})
     static final class TestCommand extends OfDisk {
         @Parameters(arity = "0..1", paramLabel = "NAME", description = "Name of the service.")
         String name;

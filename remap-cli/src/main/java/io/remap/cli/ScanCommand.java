@@ -92,7 +92,10 @@ final class ScanCommand extends Verb {
     }
 
     /** Stands still. */
-    @Command(name = "pause", header = "Stop the scan until 'remap scan resume', also over restarts.")
+    @Command(
+            name = "pause",
+            header = "Stop the scan until 'remap scan resume', also over restarts.",
+            description = {"Example: remap scan pause disk.img", ""})
     static final class PauseCommand extends OfDisk {
         /** Made by picocli. */
         PauseCommand() {}
@@ -104,7 +107,10 @@ final class ScanCommand extends Verb {
     }
 
     /** Goes on. */
-    @Command(name = "resume", header = "Go on with a scan that was paused.")
+    @Command(
+            name = "resume",
+            header = "Go on with a scan that was paused.",
+            description = {"Example: remap scan resume disk.img", ""})
     static final class ResumeCommand extends OfDisk {
         /** Made by picocli. */
         ResumeCommand() {}
@@ -116,7 +122,10 @@ final class ScanCommand extends Verb {
     }
 
     /** Ends. */
-    @Command(name = "cancel", header = "End the scan; none begins before 'remap scan start'.")
+    @Command(
+            name = "cancel",
+            header = "End the scan; none begins before 'remap scan start'.",
+            description = {"Example: remap scan cancel disk.img", ""})
     static final class CancelCommand extends OfDisk {
         /** Made by picocli. */
         CancelCommand() {}
@@ -128,7 +137,10 @@ final class ScanCommand extends Verb {
     }
 
     /** How it stands. */
-    @Command(name = "status", header = "Show how the scan stands.")
+    @Command(
+            name = "status",
+            header = "Show how the scan stands.",
+            description = {"Example: remap scan status disk.img", ""})
     static final class StatusCommand extends OfDisk {
         @Option(
                 names = {"-w", "--watch"},
