@@ -108,8 +108,18 @@ test_killed_and_found_again() {
     start_remap disk disk.img --spare a.spare
     same_content
     stop_disk
-    # A copy of another time is the same spare by its own word: what stands on it may be old, so a removed one is refused.
+    # A copy from before the last start, one from while it was served, and one from before the last stop are older ones.
     cp --sparse=always moved.spare old.spare
+    start_remap disk disk.img --spare a.spare
+    cp --sparse=always moved.spare served.spare
+    kill_remap "$background_pid"
+    refused "$WRONG_DEVICE" "as it was before" "$remap" serve disk.img --spare a.spare --spare old.spare --name disk
+    start_remap disk disk.img --spare a.spare
+    stop_disk
+    refused "$WRONG_DEVICE" "as it was before" "$remap" serve disk.img --spare a.spare --spare served.spare --name disk
+    mv moved.spare there && mv served.spare moved.spare
+    refused "$WRONG_DEVICE" "as it was before" "$remap" serve disk.img --spare a.spare --name disk
+    mv there moved.spare
     truncate -s 16M c.spare
     start_remap disk disk.img --spare a.spare
     assert_status 0 "$remap" spare add disk c.spare

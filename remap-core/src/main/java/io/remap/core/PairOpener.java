@@ -24,6 +24,9 @@ interface PairOpener {
             PairDevices devices, MetadataStore store, DeviceUri uri, OptionalLong createBytes, boolean force)
             throws Refusal, DeviceException;
 
+    /** As {@link Pairing#stampSpares}. */
+    void stampSpares(PairDevices devices, PairMetadata open) throws Refusal, DeviceException;
+
     /** As {@link Pairing#eraseSpare}. */
     void eraseSpare(BlockDevice device) throws Refusal, DeviceException;
 
@@ -49,6 +52,11 @@ interface PairOpener {
                     PairDevices devices, MetadataStore store, DeviceUri uri, OptionalLong createBytes, boolean force)
                     throws Refusal, DeviceException {
                 return pairing.addSpare(devices, store, uri, createBytes, force);
+            }
+
+            @Override
+            public void stampSpares(PairDevices devices, PairMetadata open) throws Refusal, DeviceException {
+                pairing.stampSpares(devices, open);
             }
 
             @Override

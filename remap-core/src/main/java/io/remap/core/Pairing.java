@@ -303,6 +303,12 @@ public final class Pairing {
         return set.add(uri, createBytes, force, store);
     }
 
+    /** Tells the further spares from all copies of them that were made before; see {@link SpareSet#stamp}. */
+    void stampSpares(PairDevices pair, PairMetadata open) throws Refusal, DeviceException {
+        MetadataStore store = open.store().orElseThrow();
+        spareSet(pair.spec(), pair.main()).stamp(open.further(), store, store.generation() + 1);
+    }
+
     /** A spare that its pair does not state any more becomes a blank device. */
     void eraseSpare(BlockDevice device) throws Refusal, DeviceException {
         requireMetadata().eraseMember(device.direct());
@@ -405,6 +411,9 @@ public final class Pairing {
         try {
             long unwitnessedStop = takeBackStop(pair, witness);
             store = metadata.open(spare.direct(), pair.spec().readOnly(), environment, settings);
+            if (!pair.spec().readOnly()) {
+                spareSet(pair.spec(), pair.main()).stamp(examined.further, store, store.generation());
+            }
             FeatureStatus left = witnessOf(pair, store);
             if (left.state() == FeatureState.FAILED && fresh) {
                 PairMatch.requireWitness(pair.main(), left, pair.spec().noWitness());

@@ -208,9 +208,22 @@ final class ServedDisk {
         if (autosave != null) {
             if (stoppedInOrder) {
                 disk.events().note(DiskEvent.Kind.STOPPED, "");
+                stampSpares();
                 noteStop(metadata.store().orElseThrow());
             }
             autosave.close();
+        }
+    }
+
+    /** Nobody writes any more: a copy of a further spare that was made before is not taken for it from now on. */
+    private void stampSpares() {
+        if (metadata.further().open().isEmpty()) {
+            return;
+        }
+        try {
+            service.pairs().stampSpares(devices, metadata);
+        } catch (Refusal | DeviceException e) {
+            LOG.warn("disk '{}': older copies of its spares cannot be told: {}", name(), e.getMessage());
         }
     }
 

@@ -22,12 +22,19 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 
 /**
  * Finds the further spares of a pair, and makes new ones. What the first spare states counts; a device is taken for a member
  * only if it says the same pair, number and id. Stateless.
  */
 final class SpareSet {
+    /** A new generation of a large table on a slow spare takes seconds. */
+    private static final long STATE_MILLIS = 120_000;
+
     private final MetadataProvider metadata;
     private final Devices devices;
     private final Environment environment;
@@ -126,6 +133,10 @@ final class SpareSet {
                                         ? ", and was taken out of it, or is named twice"
                                         : ", not of " + pair.pairUuid()));
             }
+            Optional<String> old = isOld(identity, member);
+            if (old.isPresent()) {
+                throw new Refusal(Refusal.Kind.WRONG_DEVICE, device.name() + " " + old.get());
+            }
             take(member, device, identity.slots(), uri, wanted, result);
         } catch (Refusal | DeviceException | RuntimeException e) {
             device.close();
@@ -158,9 +169,12 @@ final class SpareSet {
             try {
                 Optional<SpareIdentity> identity = metadata.member(device.direct())
                         .filter(found -> found.pair().pairUuid().equals(pair.pairUuid()) && found.is(member));
-                if (identity.isEmpty()) {
+                Optional<String> not = identity.isEmpty()
+                        ? Optional.of("another device is there")
+                        : isOld(identity.get(), member).map(why -> device.name() + " " + why);
+                if (not.isPresent()) {
                     device.close();
-                    return Optional.of("another device is there");
+                    return not;
                 }
                 take(member, device, identity.get().slots(), uri, wanted, result);
                 return Optional.empty();
@@ -171,6 +185,18 @@ final class SpareSet {
         } catch (Refusal | DeviceException e) {
             return Optional.of(e.getMessage());
         }
+    }
+
+    /** Why it is not as it was when it was served last. */
+    private static Optional<String> isOld(SpareIdentity identity, SpareMember member) {
+        if (identity.stamp() >= member.seen()) {
+            return Optional.empty();
+        }
+        return Optional.of("is spare " + identity.index() + " as it was before: "
+                + (identity.stamp() < 0
+                        ? "nothing on it says how new it is"
+                        : "it was stamped " + identity.stamp() + ", and last " + member.seen())
+                + "; name the device that was served last");
     }
 
     private static void noteMissing(
@@ -217,11 +243,50 @@ final class SpareSet {
             UUID id = new UUID(
                     environment.random().nextLong(), environment.random().nextLong());
             SpareSlots slots = metadata.formatMember(device.direct(), store.pair(), index, id, environment);
-            SpareMember member = new SpareMember(index, id, false, slots.count());
+            long stamp = store.generation();
+            metadata.stampMember(device.direct(), stamp);
+            SpareMember member = new SpareMember(index, id, false, slots.count(), stamp);
             return new FurtherSpares.Open(member, TrackedDevice.of(device), slots, absolute(uri));
         } catch (Refusal | DeviceException | RuntimeException e) {
             device.close();
             throw e;
+        }
+    }
+
+    /**
+     * Stamps the spares that are open, and has the first one state it: what is older than this is not taken for them any more.
+     * Waits until that is durable.
+     */
+    void stamp(FurtherSpares further, MetadataStore store, long stamp) throws Refusal, DeviceException {
+        List<Integer> stamped = new ArrayList<>();
+        for (FurtherSpares.Open open : further.open()) {
+            metadata.stampMember(open.device().direct(), stamp);
+            stamped.add(open.member().index());
+        }
+        if (stamped.isEmpty()) {
+            return;
+        }
+        CompletableFuture<Optional<Refusal>> ended = new CompletableFuture<>();
+        store.changeMembers(
+                store.members().stream()
+                        .map(member -> stamped.contains(member.index()) ? member.seen(stamp) : member)
+                        .toList(),
+                refusal -> ended.complete(Optional.ofNullable(refusal)));
+        try {
+            Optional<Refusal> refused = ended.get(STATE_MILLIS, TimeUnit.MILLISECONDS);
+            if (refused.isPresent()) {
+                throw refused.get();
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new Refusal(Refusal.Kind.BUSY, "interrupted while the spares of the pair were stated", e);
+        } catch (TimeoutException e) {
+            throw new Refusal(
+                    Refusal.Kind.DEVICE_FAILED,
+                    "the first spare has not stated the spares of the pair in " + STATE_MILLIS + " ms",
+                    e);
+        } catch (ExecutionException e) {
+            throw new IllegalStateException("a failure is a result here", e);
         }
     }
 

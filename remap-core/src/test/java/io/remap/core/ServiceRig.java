@@ -287,6 +287,11 @@ final class ServiceRig implements AutoCloseable {
         }
 
         @Override
+        public void stampSpares(PairDevices pair, PairMetadata open) {
+            throw new UnsupportedOperationException("there are no further spares here");
+        }
+
+        @Override
         public void eraseSpare(BlockDevice device) {
             throw new UnsupportedOperationException("no test removes a spare here");
         }

@@ -59,7 +59,7 @@ record ArenaHeader(
     static final int MEMBER_INDEX_AT = 0;
     static final int MEMBER_STATE_AT = 1;
     static final int MEMBER_SLOTS_AT = 4;
-    static final int MEMBER_GENERATION_AT = 8;
+    static final int MEMBER_SEEN_AT = 8;
     static final int MEMBER_ID_AT = 16;
 
     static final int FIRST_PLACE_ABANDONED = 1;
@@ -95,7 +95,7 @@ record ArenaHeader(
     private void encode(ByteBuffer block, int at, SpareMember member) {
         block.put(at + MEMBER_INDEX_AT, (byte) member.index());
         block.put(at + MEMBER_STATE_AT, member.leaving() ? MEMBER_LEAVING : MEMBER_ACTIVE);
-        block.putLong(at + MEMBER_GENERATION_AT, generation.number());
+        block.putLong(at + MEMBER_SEEN_AT, member.index() == 0 ? generation.number() : member.seen());
         if (member.index() != 0) {
             // Those of the first one are in its superblock.
             block.putInt(at + MEMBER_SLOTS_AT, (int) member.slots());
@@ -118,7 +118,9 @@ record ArenaHeader(
             }
             last = index;
             long slots = index == 0 ? layout.slots() : Integer.toUnsignedLong(block.getInt(at + MEMBER_SLOTS_AT));
-            members.add(new SpareMember(index, Block.uuid(block, at + MEMBER_ID_AT), state == MEMBER_LEAVING, slots));
+            long seen = index == 0 ? 0 : block.getLong(at + MEMBER_SEEN_AT);
+            UUID id = Block.uuid(block, at + MEMBER_ID_AT);
+            members.add(new SpareMember(index, id, state == MEMBER_LEAVING, slots, seen));
         }
         if (members.isEmpty() || members.get(0).index() != 0) {
             throw new Damage("the arena header at byte " + offsetBytes + " names " + count

@@ -110,12 +110,27 @@ public final class LogMetadataProvider implements MetadataProvider {
             if (identities.disagree()) {
                 throw damaged(device, "its superblocks contradict each other: parts of different spares were mixed");
             }
-            blockIo(device, superblock);
+            UUID uuid = superblock.pair().pairUuid();
             return Optional.of(new SpareIdentity(
                     superblock.pair(),
                     superblock.member(),
                     superblock.memberId(),
-                    superblock.layout().spareSlots()));
+                    superblock.layout().spareSlots(),
+                    MemberStamp.read(blockIo(device, superblock), superblock.layout(), uuid)));
+        } catch (Damage e) {
+            throw damaged(device, e.getMessage());
+        }
+    }
+
+    @Override
+    public void stampMember(BlockDevice device, long stamp) throws Refusal, DeviceException {
+        try {
+            Superblock superblock = Identities.read(device).first();
+            if (superblock == null || superblock.version().tooNew() || superblock.member() == 0) {
+                throw new Refusal(Refusal.Kind.WRONG_DEVICE, device.name() + " is no further spare of a pair any more");
+            }
+            UUID uuid = superblock.pair().pairUuid();
+            MemberStamp.write(blockIo(device, superblock), superblock.layout(), uuid, stamp);
         } catch (Damage e) {
             throw damaged(device, e.getMessage());
         }

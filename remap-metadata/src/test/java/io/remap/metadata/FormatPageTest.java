@@ -25,7 +25,8 @@ class FormatPageTest {
             TableBlock.class,
             LogBlock.class,
             SavedArea.class,
-            Entry.class);
+            Entry.class,
+            MemberStamp.class);
 
     private final List<String> lines;
 

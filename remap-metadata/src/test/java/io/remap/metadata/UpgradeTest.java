@@ -94,7 +94,10 @@ class UpgradeTest {
             Superblock.Version current = Superblock.Version.CURRENT;
             CrashDevice incompat = withVersion(new Superblock.Version(1, 9, 0, 0, current.incompat() | 1 << bit));
             long writes = incompat.operations(CrashDevice.Operation.WRITE);
-            if (1 << bit != Superblock.Version.BEGIN_BLOCKS) {
+            if (1 << bit == Superblock.Version.FURTHER_MEMBER) {
+                // A first spare that says to be none is damaged.
+                assertThrows(Refusal.class, () -> Bench.open(incompat));
+            } else if (1 << bit != Superblock.Version.BEGIN_BLOCKS) {
                 for (boolean readOnly : new boolean[] {false, true}) {
                     assertTrue(assertThrows(
                                     Refusal.class, () -> Bench.open(new LogMetadataProvider(), incompat, readOnly, 1))

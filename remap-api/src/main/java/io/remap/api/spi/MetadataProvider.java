@@ -73,6 +73,14 @@ public interface MetadataProvider extends Provider {
         return Optional.empty();
     }
 
+    /**
+     * Writes a number to a further spare, durably, by which it is told from older copies of itself: the first spare states it
+     * then ({@link SpareMember#seen}), and demands as much or more from then on.
+     */
+    default void stampMember(BlockDevice device, long stamp) throws Refusal, DeviceException {
+        throw new Refusal(Refusal.Kind.USAGE, "the metadata module '" + name() + "' knows one spare of a pair only");
+    }
+
     /** Makes a further spare that its pair does not state any more a device without content. Others are left alone. */
     default void eraseMember(BlockDevice device) throws Refusal, DeviceException {}
 

@@ -9,8 +9,9 @@ import java.util.UUID;
  * @param index its number
  * @param id drawn when it was added; whether it still counts the first spare tells
  * @param slots where its slots lie
+ * @param stamp the newest of {@link MetadataProvider#stampMember}, -1 if none can be read
  */
-public record SpareIdentity(PairIdentity pair, int index, UUID id, SpareSlots slots) {
+public record SpareIdentity(PairIdentity pair, int index, UUID id, SpareSlots slots, long stamp) {
     /** Whether it is this member of its pair. */
     public boolean is(SpareMember member) {
         return index == member.index() && id.equals(member.id());

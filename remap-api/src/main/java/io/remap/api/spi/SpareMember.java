@@ -10,8 +10,9 @@ import java.util.UUID;
  * @param id drawn when it was added, so that no other device of the same pair is taken for it; zeros for the first one
  * @param leaving it is to be emptied and removed: it gets no more slots
  * @param slots how many it has
+ * @param seen what was written to it last to tell it from older copies of itself; 0 for the first one
  */
-public record SpareMember(int index, UUID id, boolean leaving, long slots) {
+public record SpareMember(int index, UUID id, boolean leaving, long slots, long seen) {
     /** Most spares of a pair. */
     public static final int MAX_MEMBERS = 32;
 
@@ -26,11 +27,16 @@ public record SpareMember(int index, UUID id, boolean leaving, long slots) {
 
     /** The spare that each pair has. */
     public static SpareMember first(long slots) {
-        return new SpareMember(0, FIRST_ID, false, slots);
+        return new SpareMember(0, FIRST_ID, false, slots, 0);
     }
 
     /** The same, to be emptied or not. */
     public SpareMember leaving(boolean isLeaving) {
-        return new SpareMember(index, id, isLeaving, slots);
+        return new SpareMember(index, id, isLeaving, slots, seen);
+    }
+
+    /** The same, with another stamp. */
+    public SpareMember seen(long stamp) {
+        return new SpareMember(index, id, leaving, slots, stamp);
     }
 }

@@ -1,0 +1,71 @@
+package io.remap.metadata;
+
+import io.remap.api.DeviceException;
+import java.nio.ByteBuffer;
+import java.util.UUID;
+
+/**
+ * The number on a further spare that tells it from older copies of itself, twice, where a first spare has its saved area. It
+ * lies in one sector, so that it cannot tear. See docs/FORMAT.md.
+ */
+final class MemberStamp {
+    static final long MAGIC = Block.magic("REMAPMEM");
+    static final int STAMP_AT = 32;
+    private static final int COPIES = 2;
+    /** Covered by the CRC. */
+    private static final int BYTES = Superblock.MARKER_BYTES;
+
+    private MemberStamp() {}
+
+    private static long offset(BlockIo io, Layout layout, int copy) {
+        return Layout.SAVED_AT + (long) copy * layout.granuleBytes();
+    }
+
+    /** Writes both, one after the other, each durable before the next. */
+    static void write(BlockIo io, Layout layout, UUID pairUuid, long stamp) throws DeviceException {
+        DeviceException bad = null;
+        int written = 0;
+        for (int copy = 0; copy < COPIES; copy++) {
+            long offset = offset(io, layout, copy);
+            ByteBuffer block = io.zeroedBlock(0);
+            block.putLong(Block.MAGIC_AT, MAGIC);
+            Block.putUuid(block, Block.UUID_AT, pairUuid);
+            block.putLong(STAMP_AT, stamp);
+            block.putInt(Block.CRC_AT, Block.sealOf(Block.crcOfBody(block, BYTES), offset));
+            try {
+                io.write(offset);
+                io.flush();
+                written++;
+            } catch (DeviceException e) {
+                if (io.flushFailed() || !e.errorClass().mayBeSector()) {
+                    throw e;
+                }
+                bad = e;
+            }
+        }
+        if (written == 0) {
+            throw bad;
+        }
+    }
+
+    /** The highest that stands there, -1 if none does that can be read. */
+    static long read(BlockIo io, Layout layout, UUID pairUuid) throws DeviceException {
+        long highest = -1;
+        for (int copy = 0; copy < COPIES; copy++) {
+            long offset = offset(io, layout, copy);
+            try {
+                ByteBuffer block = io.read(offset);
+                if (block.getLong(Block.MAGIC_AT) == MAGIC
+                        && Block.uuid(block, Block.UUID_AT).equals(pairUuid)
+                        && block.getInt(Block.CRC_AT) == Block.sealOf(Block.crcOfBody(block, BYTES), offset)) {
+                    highest = Math.max(highest, block.getLong(STAMP_AT));
+                }
+            } catch (DeviceException e) {
+                if (!e.errorClass().mayBeSector()) {
+                    throw e;
+                }
+            }
+        }
+        return highest;
+    }
+}
