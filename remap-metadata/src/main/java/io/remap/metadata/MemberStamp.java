@@ -17,7 +17,7 @@ final class MemberStamp {
 
     private MemberStamp() {}
 
-    private static long offset(BlockIo io, Layout layout, int copy) {
+    private static long offset(Layout layout, int copy) {
         return Layout.SAVED_AT + (long) copy * layout.granuleBytes();
     }
 
@@ -26,7 +26,7 @@ final class MemberStamp {
         DeviceException bad = null;
         int written = 0;
         for (int copy = 0; copy < COPIES; copy++) {
-            long offset = offset(io, layout, copy);
+            long offset = offset(layout, copy);
             ByteBuffer block = io.zeroedBlock(0);
             block.putLong(Block.MAGIC_AT, MAGIC);
             Block.putUuid(block, Block.UUID_AT, pairUuid);
@@ -52,7 +52,7 @@ final class MemberStamp {
     static long read(BlockIo io, Layout layout, UUID pairUuid) throws DeviceException {
         long highest = -1;
         for (int copy = 0; copy < COPIES; copy++) {
-            long offset = offset(io, layout, copy);
+            long offset = offset(layout, copy);
             try {
                 ByteBuffer block = io.read(offset);
                 if (block.getLong(Block.MAGIC_AT) == MAGIC
