@@ -86,6 +86,11 @@ class ServiceCommandsTest {
                         "disk.add",
                         "disk.remove",
                         "plugins",
+                        "spare.add",
+                        "spare.evacuate",
+                        "spare.keep",
+                        "spare.list",
+                        "spare.remove",
                         "stop",
                         "stop.wait")),
                 rig.start().commands().names());
