@@ -4,6 +4,7 @@ import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.List;
+import java.util.stream.Stream;
 
 /**
  * What a disk may answer: for every cell (a small part of a sector) the contents that are allowed, for every sector
@@ -39,6 +40,8 @@ public final class ReferenceMap {
     private final long[] healedAt;
     /** Sectors of writes that failed: the next open may find that such a write has happened. */
     private final BitSet writesFailed = new BitSet();
+    /** Writes that were answered with an error since their time was over: they may happen later. */
+    private final List<Write> overdue = new ArrayList<>();
 
     private long now = 1;
 
@@ -211,6 +214,12 @@ public final class ReferenceMap {
                 Math.max(firstWhole(write.offsetBytes), endWhole(write.offsetBytes + write.lengthBytes)));
     }
 
+    /** As {@link #writeFailed}, since its time was over: it may go on. */
+    public void writeOverdue(Write write) {
+        writeFailed(write);
+        overdue.add(write);
+    }
+
     /**
      * A TRIM was submitted to a main that forgets its cache: what it covers is undefined from now on, since nobody notes any
      * more what stood there before, or what is written there meanwhile.
@@ -334,7 +343,7 @@ public final class ReferenceMap {
         now++;
         for (int sector = (int) firstSector; sector < firstSector + lengthSectors; sector++) {
             long offset = (long) sector * sectorBytes;
-            boolean written = underWay.stream()
+            boolean written = Stream.concat(underWay.stream(), overdue.stream())
                     .anyMatch(w -> w.offsetBytes <= offset && offset + sectorBytes <= w.offsetBytes + w.lengthBytes);
             if (!written) {
                 mustFailSince[sector] = Math.min(mustFailSince[sector], now);
@@ -381,6 +390,7 @@ public final class ReferenceMap {
     public void opened() {
         writesFailed.stream().forEach(sector -> mustFailSince[sector] = NEVER);
         writesFailed.clear();
+        overdue.clear();
     }
 
     /** The process died: writes under way may have happened or not, reads are never answered. */

@@ -257,7 +257,11 @@ final class SimClient {
         if (request.operation == Operation.TRIM && simulation.mainForgets()) {
             simulation.trimmed(write, request.offsetBytes, request.lengthBytes);
         } else {
-            simulation.reference.writeFailed(write);
+            if (overdue) {
+                simulation.reference.writeOverdue(write);
+            } else {
+                simulation.reference.writeFailed(write);
+            }
         }
         long offset = request.offsetBytes;
         long end = offset + request.lengthBytes;

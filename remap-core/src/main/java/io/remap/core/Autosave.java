@@ -22,6 +22,11 @@ import org.slf4j.LoggerFactory;
  * <p>Invariants: one save is under way at a time; after {@link #close} none begins. Thread-safe.
  */
 final class Autosave implements AutoCloseable {
+    /** How long a stop waits for a save that is under way. */
+    private static final long LAST_SAVE_WAIT_MILLIS = 5_000;
+
+    private static final long WAIT_STEP_MILLIS = 100;
+
     private static final Logger LOG = LoggerFactory.getLogger(Autosave.class);
 
     private final String diskName;
@@ -129,6 +134,7 @@ final class Autosave implements AutoCloseable {
 
     private synchronized void ended(Map<String, byte[]> sections, String why, long begunNanos) {
         saving = false;
+        notifyAll();
         if (!why.isEmpty() && !why.equals(failure)) {
             LOG.warn("{}: events and counters could not be saved: {}", diskName, why);
         }
@@ -167,6 +173,7 @@ final class Autosave implements AutoCloseable {
                 timer.cancel();
             }
         }
+        awaitSave();
         Map<String, byte[]> sections = sections();
         synchronized (this) {
             lastWanted = sections;
@@ -174,6 +181,18 @@ final class Autosave implements AutoCloseable {
         save(sections);
         synchronized (this) {
             closed = true;
+        }
+    }
+
+    /** One save at a time: the last one must not be left out for one that is under way. */
+    private synchronized void awaitSave() {
+        long untilNanos = environment.time().nanoTime() + TimeUnit.MILLISECONDS.toNanos(LAST_SAVE_WAIT_MILLIS);
+        try {
+            while (saving && untilNanos - environment.time().nanoTime() > 0) {
+                wait(WAIT_STEP_MILLIS);
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
         }
     }
 

@@ -45,6 +45,8 @@ final class FurtherSpares implements Saved, AutoCloseable {
     private final TreeMap<Integer, Open> byIndex = new TreeMap<>();
     /** Of members that are not there: where they were found the last time. */
     private final TreeMap<Integer, DeviceUri> remembered = new TreeMap<>();
+    /** Taken out, and still open. */
+    private final List<Open> retired = new ArrayList<>();
 
     /** Takes one that was opened; it is closed with this. */
     synchronized void add(Open spare) {
@@ -61,6 +63,11 @@ final class FurtherSpares implements Saved, AutoCloseable {
     synchronized Optional<Open> remove(int index) {
         remembered.remove(index);
         return Optional.ofNullable(byIndex.remove(index));
+    }
+
+    /** As {@link #remove}, for one that is closed with this all the same. */
+    synchronized void retire(int index) {
+        remove(index).ifPresent(retired::add);
     }
 
     /** By number. */
@@ -117,5 +124,7 @@ final class FurtherSpares implements Saved, AutoCloseable {
     public synchronized void close() {
         byIndex.values().forEach(spare -> spare.device().close());
         byIndex.clear();
+        retired.forEach(spare -> spare.device().close());
+        retired.clear();
     }
 }

@@ -387,6 +387,7 @@ public final class Pairing {
                     FeatureStatus.of("witness", FeatureState.ABSENT, "no spare"),
                     0,
                     MainCheck.NONE,
+                    0,
                     new FurtherSpares(),
                     List.of());
         }
@@ -411,6 +412,7 @@ public final class Pairing {
         try {
             long unwitnessedStop = takeBackStop(pair, witness);
             store = metadata.open(spare.direct(), pair.spec().readOnly(), environment, settings);
+            long openedGeneration = store.generation();
             if (!pair.spec().readOnly()) {
                 spareSet(pair.spec(), pair.main()).stamp(examined.further, store, store.generation());
             }
@@ -426,6 +428,7 @@ public final class Pairing {
                     left,
                     unwitnessedStop,
                     examined.mainCheck,
+                    openedGeneration,
                     examined.further,
                     notices);
         } catch (Refusal | DeviceException | RuntimeException e) {

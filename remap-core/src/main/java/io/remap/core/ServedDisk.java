@@ -149,6 +149,7 @@ final class ServedDisk {
                 spec.readOnly() || metadata.readOnly(),
                 service.own().returnPauseMillis(),
                 service.own().ledger().in(ledgerFiles(store))));
+        disk.noteGeneration();
         disk.answerWithin(service.own().deadlineMillis(), service.own().bufferBudgetBytes() / 4);
         disk.holdWhileAway(service.own().holdAwayMillis());
         if (unflushed != null && !disk.tookOver()) {
@@ -258,7 +259,7 @@ final class ServedDisk {
     }
 
     /** Where ledgers are that a killed process has left. */
-    private static LedgerFiles ledgerFiles(Optional<MetadataStore> store) {
+    private LedgerFiles ledgerFiles(Optional<MetadataStore> store) {
         Optional<Path> directory = HostPaths.runDirectory();
         if (store.isEmpty()) {
             return LedgerFiles.none("without a spare nothing says whose it is");
@@ -268,10 +269,7 @@ final class ServedDisk {
         }
         try {
             return LedgerFiles.in(
-                    directory.get(),
-                    store.get().pair().pairUuid(),
-                    HostPaths.bootId(),
-                    store.get().generation());
+                    directory.get(), store.get().pair().pairUuid(), HostPaths.bootId(), metadata.openedGeneration());
         } catch (IOException e) {
             return LedgerFiles.none(e.toString());
         }

@@ -42,11 +42,11 @@ final class SlotReading {
                 ByteBuffer.allocateDirect((CHUNK_UNITS + 1) * Place.UNIT_BYTES).alignedSlice(Place.UNIT_BYTES);
     }
 
-    /** The sectors on the spare, through the direct door of the device. */
+    /** The sectors on the first spare, through the direct door of the device. */
     Result readSlots(BlockDevice spare, MetadataStore store) throws DeviceException {
         RemapTable.Cursor cursor = new RemapTable.Cursor();
         for (boolean found = cursor.seek(table, 0); found; found = cursor.next()) {
-            if (Place.hasSlot(cursor.place())) {
+            if (Place.hasSlot(cursor.place()) && Place.spare(cursor.place()) == 0) {
                 readExtent(spare.direct(), store, cursor);
             }
         }

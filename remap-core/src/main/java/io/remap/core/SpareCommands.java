@@ -119,6 +119,7 @@ final class SpareCommands {
         }
         served.metadata().further().add(added);
         served.disk().addSpare(added.forDisk());
+        served.disk().noteGeneration();
         served.disk()
                 .events()
                 .note(
@@ -137,6 +138,7 @@ final class SpareCommands {
         if (refused != null) {
             throw refused;
         }
+        served.disk().noteGeneration();
     }
 
     @FunctionalInterface
@@ -258,13 +260,25 @@ final class SpareCommands {
                     .note(DiskEvent.Kind.SPARE_GIVEN_UP, "spare " + spare.index() + ": " + used + " units");
             empty(served, spare, true);
         }
-        state(
-                served,
-                store(served).members().stream()
-                        .filter(member -> member.index() != spare.index())
-                        .toList());
+        // Whoever has a slot of it by now finds that its mapping is not made, and takes another one.
+        served.disk().setClosed(spare.index(), true);
+        try {
+            state(
+                    served,
+                    store(served).members().stream()
+                            .filter(member -> member.index() != spare.index())
+                            .toList());
+        } catch (Refusal e) {
+            served.disk().setClosed(spare.index(), false);
+            throw e;
+        }
         served.disk().removeSpare(spare.index());
-        served.metadata().further().remove(spare.index()).ifPresent(open -> giveBack(served, open.device()));
+        if (lose) {
+            // It may hang, and what was asked of it may still be under way: it is closed with the disk.
+            served.metadata().further().retire(spare.index());
+        } else {
+            served.metadata().further().remove(spare.index()).ifPresent(open -> giveBack(served, open.device()));
+        }
         served.disk().events().note(DiskEvent.Kind.SPARE_REMOVED, "spare " + spare.index());
         served.saveNow();
         return list(served);

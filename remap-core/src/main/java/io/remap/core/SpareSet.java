@@ -230,7 +230,8 @@ final class SpareSet {
     FurtherSpares.Open add(DeviceUri uri, OptionalLong createBytes, boolean force, MetadataStore store)
             throws Refusal, DeviceException {
         int index = freeIndex(store.members());
-        BlockDevice device = opener.open(uri, createBytes);
+        // Its account is settled by the flush of the format.
+        TrackedDevice device = TrackedDevice.of(opener.open(uri, createBytes));
         try {
             metadata.plan(device.traits().sizeBytes(), device.traits().physicalSectorBytes());
             SpareContent content = metadata.inspect(device.direct());
@@ -246,7 +247,7 @@ final class SpareSet {
             long stamp = store.generation();
             metadata.stampMember(device.direct(), stamp);
             SpareMember member = new SpareMember(index, id, false, slots.count(), stamp);
-            return new FurtherSpares.Open(member, TrackedDevice.of(device), slots, absolute(uri));
+            return new FurtherSpares.Open(member, device, slots, absolute(uri));
         } catch (Refusal | DeviceException | RuntimeException e) {
             device.close();
             throw e;

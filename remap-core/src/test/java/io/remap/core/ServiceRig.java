@@ -245,6 +245,7 @@ final class ServiceRig implements AutoCloseable {
                         witness,
                         0,
                         MainCheck.NONE,
+                        0,
                         new FurtherSpares(),
                         List.of());
             }
@@ -271,6 +272,7 @@ final class ServiceRig implements AutoCloseable {
                     witness,
                     0,
                     MainCheck.NONE,
+                    0,
                     new FurtherSpares(),
                     List.of("metadata noticed"));
         }

@@ -202,7 +202,9 @@ final class Dump {
         if (Place.hasSlot(place)) {
             piece.put("spare", Place.spare(place));
             piece.put("firstSlot", Place.slot(place));
-            piece.put("slotOffsetBytes", layout.slotOffsetBytes(Place.slot(place)));
+            if (Place.spare(place) == 0) {
+                piece.put("slotOffsetBytes", layout.slotOffsetBytes(Place.slot(place)));
+            }
             piece.put("onSlotMask", Place.onSlotMask(place));
         }
         piece.put("lostMask", Place.lostMask(place));

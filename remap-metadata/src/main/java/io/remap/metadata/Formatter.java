@@ -35,6 +35,11 @@ final class Formatter {
 
         Superblock superblock =
                 Superblock.first(pair, layout, environment.time().wallMillis());
+        publish(io, superblock);
+    }
+
+    /** The last step: whoever finds two finds all that they rely on. */
+    private static void publish(BlockIo io, Superblock superblock) throws DeviceException {
         Identities.write(io, superblock, 2, 3);
         Identities.write(io, superblock, 0, 1);
     }
@@ -47,7 +52,7 @@ final class Formatter {
         Identities.writeMarkers(io, pair.pairUuid(), layout.sizeBytes(), 2, 3);
         Identities.writeMarkers(io, pair.pairUuid(), layout.sizeBytes(), 0, 1);
         clearArenas(io, layout);
-        Superblock superblock = new Superblock(
+        Superblock identity = new Superblock(
                 Superblock.Version.OF_MEMBER,
                 0,
                 pair,
@@ -55,8 +60,7 @@ final class Formatter {
                 environment.time().wallMillis(),
                 index,
                 id);
-        Identities.write(io, superblock, 2, 3);
-        Identities.write(io, superblock, 0, 1);
+        publish(io, identity);
     }
 
     /** Makes a spare that was taken out of its pair a blank device, as far as anybody asks. */

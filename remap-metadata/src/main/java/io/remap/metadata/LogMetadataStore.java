@@ -212,7 +212,9 @@ final class LogMetadataStore implements MetadataStore {
         }
         Outcome refused;
         synchronized (lock) {
-            refused = refusal();
+            refused = changes.stream().anyMatch(change -> namesNoMember(change, log.tables()))
+                    ? Outcome.NOT_COMMITTED
+                    : refusal();
             if (refused == null && !queue.offer(new Commit(changes, listener))) {
                 refused = Outcome.NOT_COMMITTED;
             }
@@ -243,12 +245,18 @@ final class LogMetadataStore implements MetadataStore {
         boolean namesSlot = !set || Place.hasSlot(place);
         boolean outside = set && change.firstUnit() + change.lengthUnits() > units;
         boolean noSuchSector = set && ((Place.onSlotMask(place) | Place.lostMask(place)) & ~sectors) != 0;
-        boolean noSuchSlot =
-                namesSlot && firstSlot + change.lengthUnits() > log.tables().slotsOf(Place.spare(place));
+        long slots = log.tables().slotsOf(Place.spare(place));
+        boolean noSuchSlot = namesSlot && slots > 0 && firstSlot + change.lengthUnits() > slots;
         if (outside || noSuchSector || noSuchSlot) {
             throw new IllegalArgumentException(
                     "no such change of this pair: " + change + " to " + Place.toString(place));
         }
+    }
+
+    /** Whether it names a spare that the pair does not have, or not any more: a race that its caller cannot avoid. */
+    private static boolean namesNoMember(MapChange change, Tables tables) {
+        boolean namesSlot = change.kind() != MapChange.Kind.SET || Place.hasSlot(change.place());
+        return namesSlot && tables.slotsOf(Place.spare(change.place())) == 0;
     }
 
     private void scheduleIfIdle() {
@@ -446,7 +454,11 @@ final class LogMetadataStore implements MetadataStore {
             for (MapChange change : commit.changes()) {
                 with = with.with(change);
             }
-            if (failure == null && with.entries() > layout.entryLimit() && with.entries() > changed.entries()) {
+            boolean full = with.entries() > layout.entryLimit() && with.entries() > changed.entries();
+            // The members may have changed while it waited.
+            Tables present = changed;
+            boolean homeless = commit.changes().stream().anyMatch(change -> namesNoMember(change, present));
+            if (failure == null && (full || homeless)) {
                 tell(commit, Outcome.NOT_COMMITTED);
                 continue;
             }

@@ -109,12 +109,35 @@ class MembersTest {
     @Test
     void whatNoMemberHasIsAMistake() {
         MapChange onNobody = MapChange.set(1, 1, Place.onSlot(3, 0, 0xff, 0));
-        assertThrows(IllegalArgumentException.class, () -> opened.commit(onNobody));
+        assertEquals(Outcome.NOT_COMMITTED, opened.commit(onNobody));
         assertNull(change(firstMember(), further()));
         MapChange behindTheEnd = MapChange.set(1, 2, Place.onSlot(3, SLOTS - 1, 0xff, 0));
         assertThrows(IllegalArgumentException.class, () -> opened.commit(behindTheEnd));
         assertThrows(IllegalArgumentException.class, () -> change(further()));
         assertThrows(IllegalArgumentException.class, () -> change(firstMember(), further(), further()));
+    }
+
+    /** It had a slot before the spare was taken out, and its commit comes behind that. */
+    @Test
+    void aCommitThatWaitedWhileItsMemberWentIsNotMade() throws Exception {
+        assertNull(change(firstMember(), further()));
+        List<Refusal> ended = new ArrayList<>();
+        List<Outcome> outcomes = new ArrayList<>();
+        first.observe((operation, offset, length) -> {
+            // In the middle of the new generation.
+            if (outcomes.isEmpty() && operation == Operation.WRITE) {
+                outcomes.add(null);
+                MapChange late = MapChange.set(1, 1, Place.onSlot(3, 0, 0xff, 0));
+                opened.store().commit(List.of(late), (outcome, table) -> outcomes.add(outcome));
+            }
+        });
+        opened.store().changeMembers(List.of(firstMember()), ended::add);
+        opened.tasks().runAll();
+        first.observe(null);
+        assertNull(ended.get(0));
+        assertEquals(Outcome.NOT_COMMITTED, outcomes.get(1));
+        reopen();
+        assertEquals(Place.MAIN, opened.store().table().placeOf(1));
     }
 
     /** Power cut at every boundary between two operations, with subsets of what was not flushed. */

@@ -70,14 +70,14 @@ class SeededBugsTest {
                 core(
                         "a flush forgets main",
                         "RequestContext",
-                        "            touchedMain = true;\n            touchedSpare = true;\n",
-                        "            touchedSpare = true;\n",
+                        "            touchedMain = true;\n            touchedSpares = disk.spares.mask();\n",
+                        "            touchedSpares = disk.spares.mask();\n",
                         Step.WRITE_A,
                         Step.FLUSH),
                 core(
                         "a flush forgets the spare",
                         "RequestContext",
-                        "            touchedMain = true;\n            touchedSpare = true;\n",
+                        "            touchedMain = true;\n            touchedSpares = disk.spares.mask();\n",
                         "            touchedMain = true;\n",
                         Step.MAIN_BAD,
                         Step.WRITE_A,
@@ -86,14 +86,14 @@ class SeededBugsTest {
                 core(
                         "FUA is forgotten",
                         "RequestContext",
-                        "if (request.fua && request.operation.changesData()) {",
-                        "if (request.fua && offsetBytes < 0) {",
+                        "if (fua && asked.changesData()) {",
+                        "if (fua && offsetBytes < 0) {",
                         Step.WRITE_FUA),
                 core(
                         "a clean stop does not flush main",
                         "VirtualDisk",
-                        "boolean mainFlushed = flush(main);",
-                        "boolean mainFlushed = true;",
+                        "boolean flushed = ended && flush(main);",
+                        "boolean flushed = ended;",
                         Step.WRITE_A,
                         Step.RESTART),
                 core(
@@ -164,8 +164,8 @@ class SeededBugsTest {
         Bug bug = core(
                 "a record does not wait for its data",
                 "SlotPlan",
-                "        if (hasData) {\n",
-                "        if (hasData && moves == null) {\n",
+                "        if (touchedSpares != 0) {\n",
+                "        if (moves == null) {\n",
                 Step.MAIN_BAD,
                 Step.WRITE_A);
         bug.mutant.replace("TrackedDevice", "        long doubts = account.doubts();\n", """
@@ -336,8 +336,8 @@ class SeededBugsTest {
                                 ""),
                 new Mutant("superblocks do not wait for the first generation", "remap-metadata", METADATA)
                         .replace("Formatter", "        checkpoint.write(arena(layout, 0), Tables.empty(layout));\n", "")
-                        .replace("Formatter", "        Identities.write(io, superblock, 0, 1);\n", """
-                                        Identities.write(io, superblock, 0, 1);
+                        .replace("Formatter", "        publish(io, superblock);\n", """
+                                        publish(io, superblock);
                                         checkpoint.write(arena(layout, 0), Tables.empty(layout));
                                 """));
     }

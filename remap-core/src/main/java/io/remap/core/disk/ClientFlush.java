@@ -4,6 +4,7 @@ import io.remap.api.DeviceException;
 import io.remap.api.DiskClient;
 import io.remap.api.Errno;
 import io.remap.api.ErrorClass;
+import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 
 /**
@@ -22,12 +23,14 @@ final class ClientFlush {
      *
      * @param main whether it is about main
      * @param spares the spares that it is about, by number, one bit each
+     * @param isAnswered whether the client has its answer by now: then this one tells it of nothing
      */
-    void flush(DiskClient client, boolean main, int spares, Consumer<DeviceException> then) {
+    void flush(
+            DiskClient client, boolean main, int spares, BooleanSupplier isAnswered, Consumer<DeviceException> then) {
         long toldBefore = client.lossesTold.get();
         sync(main, spares, error -> {
             disk.noteGeneration();
-            boolean owed = disk.losses.tell(client, toldBefore);
+            boolean owed = !isAnswered.getAsBoolean() && disk.losses.tell(client, toldBefore);
             then.accept(error == null && owed ? lost() : error);
         });
     }

@@ -10,6 +10,8 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Sees to it that every request is answered in time, whatever a device does, and knows what is under way that nobody waits
@@ -54,6 +56,8 @@ final class Deadlines {
     /** A quarter of what a connection may have under way. */
     static final int MOST_WAITING_OF_CLIENT = 32;
 
+    private static final Logger LOG = LoggerFactory.getLogger(Deadlines.class);
+
     private static final Late[] NOTHING = {};
 
     private final VirtualDisk disk;
@@ -62,6 +66,11 @@ final class Deadlines {
 
     private final Runnable sweep = this::sweep;
     private final AtomicBoolean armed = new AtomicBoolean();
+
+    /** Since when main is known to have answered its canary. */
+    private volatile long mainAliveNanos;
+
+    private final AtomicBoolean asking = new AtomicBoolean();
 
     // Set before the first request.
     private long answerNanos;
@@ -109,6 +118,7 @@ final class Deadlines {
     Deadlines(VirtualDisk disk, Scheduler scheduler) {
         this.disk = disk;
         this.scheduler = scheduler;
+        this.mainAliveNanos = disk.environment.time().nanoTime();
         answerWithin(USUAL_MILLIS, mostBytes);
     }
 
@@ -153,8 +163,14 @@ final class Deadlines {
     }
 
     private void sweep() {
-        boolean open = lookAtAll();
-        wakeWhoMayGoOn();
+        boolean open = true;
+        try {
+            open = lookAtAll();
+            wakeWhoMayGoOn();
+        } catch (RuntimeException e) {
+            // Whatever it is, the others have their deadlines.
+            LOG.error("{}: a look at the requests under way failed", disk.name(), e);
+        }
         if (open) {
             scheduler.schedule(sweep, SWEEP_MILLIS);
             return;
@@ -282,7 +298,7 @@ final class Deadlines {
         if (write && writes) {
             return toSpare && disk.redirectsWrites() ? Way.TO_SPARE : Way.WAIT;
         }
-        if (isTooMuch()) {
+        if (isTooMuch() && (atPlace > 0 || (onMain && isTooMuchAtMain()))) {
             return Way.REFUSED;
         }
         return !write && atPlace >= MOST_AT_ONE_PLACE ? Way.WAIT : Way.FREE;
@@ -291,6 +307,38 @@ final class Deadlines {
     /** A few large requests over one bad place do not count as a device that hangs. */
     private boolean isTooMuch() {
         return lateBytes > mostBytes && late.length > 2 * MOST_AT_ONE_PLACE;
+    }
+
+    /** Rather main as a whole than one place at which much waits. */
+    private boolean isTooMuchAtMain() {
+        long bytes = 0;
+        for (Late each : late) {
+            bytes += each.onMain ? each.bytes : 0;
+        }
+        return bytes > mostBytes;
+    }
+
+    /**
+     * Whether main has answered somebody who asked after this moment: a device that hangs as a whole is away, and nothing goes
+     * to the spare for that. Asks it, if nobody has; does not wait.
+     */
+    boolean mainAnsweredSince(long nanos) {
+        if (mainAliveNanos - nanos > 0) {
+            return true;
+        }
+        if (asking.compareAndSet(false, true)) {
+            long began = disk.environment.time().nanoTime();
+            disk.environment.scheduler().execute(() -> {
+                try {
+                    if (disk.mainSide.canary().alive()) {
+                        mainAliveNanos = began;
+                    }
+                } finally {
+                    asking.set(false);
+                }
+            });
+        }
+        return false;
     }
 
     /**

@@ -158,7 +158,9 @@ final class DiskWatch implements WatchedDisk {
         request.lengthBytes = length;
         acquire(request, length, () -> {
             if (disk.enter()) {
-                start.accept(new RequestContext(disk, request));
+                RequestContext context = new RequestContext(disk, request);
+                disk.deadlines.watch(context);
+                start.accept(context);
             } else {
                 request.complete(DiskError.SHUTDOWN, -1);
             }

@@ -1,6 +1,7 @@
 package io.remap.core.disk;
 
 import io.remap.api.Attribute;
+import io.remap.api.DeviceException;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -28,6 +29,7 @@ final class DropOff {
     // Guarded by this.
     private List<Held> held = new ArrayList<>();
     private boolean polling;
+    private boolean ended;
 
     /** The last look found it away. */
     private boolean away;
@@ -49,7 +51,8 @@ final class DropOff {
      */
     boolean hold(long untilNanos, Runnable again, Runnable giveUp) {
         synchronized (this) {
-            if (disk.isStopping()
+            if (ended
+                    || disk.isStopping()
                     || held.size() >= MOST_HELD
                     || untilNanos - disk.environment.time().nanoTime() <= 0) {
                 return false;
@@ -64,8 +67,38 @@ final class DropOff {
         return true;
     }
 
+    /** The device does not belong to the disk any more: nobody waits for it. */
+    void end() {
+        List<Held> told;
+        synchronized (this) {
+            ended = true;
+            told = held;
+            held = new ArrayList<>();
+        }
+        for (Held each : told) {
+            disk.environment.scheduler().execute(each.again);
+        }
+    }
+
+    /** Another medium that answers is not the device. */
+    private boolean isBack() {
+        try {
+            if (!canary.alive()) {
+                return false;
+            }
+            device.requireSameMedium();
+            return true;
+        } catch (DeviceException e) {
+            disk.log.deviceFault(e);
+            return false;
+        } catch (IllegalStateException e) {
+            // It was closed by whoever took it out.
+            return false;
+        }
+    }
+
     private void poll() {
-        boolean back = canary.alive();
+        boolean back = isBack();
         List<Runnable> told = new ArrayList<>();
         boolean changed;
         synchronized (this) {

@@ -88,9 +88,17 @@ final class Evacuation {
             return lose;
         }
 
+        @Override
+        boolean mindsDoubts() {
+            return !lose;
+        }
+
         /** Reads of the slots too: they are another unit's next. */
         @Override
-        void locked() {
+        void locked() throws Failure {
+            if (!lose) {
+                requireNothingLate();
+            }
             fence(true, this::fenced);
         }
 
@@ -126,6 +134,10 @@ final class Evacuation {
         private void committed(Outcome outcome) throws Failure {
             switch (outcome) {
                 case DURABLE -> {
+                    if (lose) {
+                        // Of what was acknowledged and not flushed, somebody is still to be told.
+                        disk.losses.found();
+                    }
                     moved += plan.units();
                     disk.counters.evacuatedUnits.add(plan.units());
                     release(s -> plan.withoutHints(s.withTable(disk.committedTable())));

@@ -278,6 +278,7 @@ abstract class PendingRequest extends DeviceIo {
                 && age >= disk.deadlines.redirectNanos()
                 && nowNanos - segmentSeenNanos >= Deadlines.LATE_NANOS
                 && canGoElsewhere()
+                && disk.deadlines.mainAnsweredSince(segmentSeenNanos)
                 && claim(segmentNow)) {
             return goElsewhere(lifeNow);
         }

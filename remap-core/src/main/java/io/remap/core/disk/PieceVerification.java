@@ -216,6 +216,12 @@ final class PieceVerification extends Recovery {
         if (!side.canary().alive()) {
             throw new Failure(DiskError.IO, unit << Place.UNIT_SHIFT, null);
         }
+        try {
+            // Behind the reads: what another medium holds says nothing of what was acknowledged.
+            side.device().requireSameMedium();
+        } catch (DeviceException e) {
+            throw new Failure(DiskError.IO, unit << Place.UNIT_SHIFT, e);
+        }
         // All of them before the first is written: a direct write drops the page.
         int found = 0;
         for (int sector = 0; missing >> sector != 0; sector++) {

@@ -141,6 +141,11 @@ abstract class Recovery {
         return false;
     }
 
+    /** Whether what was put in doubt since the range was granted makes it begin anew. */
+    boolean mindsDoubts() {
+        return true;
+    }
+
     /**
      * Throws if what was read since the range was granted may not be what was acknowledged. In buffered mode that takes a
      * flush: a page that could not be written back answers buffered reads with what direct ones do not find, and only a
@@ -165,7 +170,7 @@ abstract class Recovery {
                 disk.log.flushFailed(e);
             }
         }
-        if (disk.state.current().doubts() != doubtsAtGrant) {
+        if (mindsDoubts() && disk.state.current().doubts() != doubtsAtGrant) {
             throw new DoubtMeanwhile(null);
         }
     }
@@ -178,7 +183,14 @@ abstract class Recovery {
      * @param otherwise what to do before the recovery begins anew, if that fails
      */
     final void flushSlots(int spares, Stage then, Runnable otherwise) {
-        Spare spare = disk.spares.require(Integer.numberOfTrailingZeros(spares));
+        Spare spare = disk.spares.get(Integer.numberOfTrailingZeros(spares));
+        if (spare == null) {
+            otherwise.run();
+            run(() -> {
+                throw new Failure(DiskError.IO, firstUnit << Place.UNIT_SHIFT, null);
+            });
+            return;
+        }
         spare.writes.syncer.flush(error ->
                 disk.environment.scheduler().execute(() -> slotsFlushed(spares, spare, error, then, otherwise)));
     }

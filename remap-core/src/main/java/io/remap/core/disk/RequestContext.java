@@ -71,6 +71,7 @@ final class RequestContext extends PendingRequest implements WriteRecovery.Clien
         touchedMain = false;
         touchedSpares = 0;
         open();
+        disk.deadlines.begun();
         pieceStart = firstByte;
         pieceEnd = pieceStart + byteCount;
         end = pieceEnd;
@@ -419,7 +420,7 @@ final class RequestContext extends PendingRequest implements WriteRecovery.Clien
 
     /** Syncs what was touched, and ends the request with the answer. */
     private void syncAndFinish() {
-        disk.clientFlush.flush(client, touchedMain, touchedSpares, error -> {
+        disk.clientFlush.flush(client, touchedMain, touchedSpares, this::isOverdue, error -> {
             if (error != null) {
                 disk.log.flushFailed(error);
             }

@@ -246,8 +246,9 @@ final class SlotPlan {
     }
 
     private long writeToNewSlot(ByteBuffer unitBytes, int mask, long unit, boolean forced) throws Failure, TryLater {
+        int away = 0;
         while (true) {
-            long id = disk.spares.allocate(forced);
+            long id = disk.spares.allocate(forced, away);
             if (id < 0) {
                 throw new Failure(DiskError.NO_SPACE, unit << Place.UNIT_SHIFT, null);
             }
@@ -257,11 +258,15 @@ final class SlotPlan {
                     return id;
                 }
             } catch (Failure | Recovery.Away e) {
-                Spare away = disk.spares.require(Spares.spareOf(id));
+                // Each is asked once: how long it takes to fail must not decide.
+                away |= 1 << Spares.spareOf(id);
                 if (!disk.spares.anotherHasRoom(away)) {
                     throw e;
                 }
-                away.passOver();
+                Spare spare = disk.spares.get(Spares.spareOf(id));
+                if (spare != null) {
+                    spare.passOver();
+                }
                 newSlots.remove(newSlots.size() - 1);
                 disk.spares.free(id);
                 continue;

@@ -24,6 +24,7 @@ final class Spare {
     private final Environment environment;
 
     private volatile boolean leaving;
+    private volatile boolean closed;
     private volatile boolean passedOver;
     private volatile long passedOverUntilNanos;
 
@@ -52,6 +53,15 @@ final class Spare {
 
     void setLeaving(boolean isLeaving) {
         leaving = isLeaving;
+    }
+
+    /** Whether it is being taken out: it gets no slots whatever happens. */
+    boolean isClosed() {
+        return closed;
+    }
+
+    void setClosed(boolean isClosed) {
+        closed = isClosed;
     }
 
     /** It did not answer: others come first for a while. */

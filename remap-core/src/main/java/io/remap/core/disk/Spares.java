@@ -96,16 +96,21 @@ final class Spares {
      * that did not answer just now.
      *
      * @param leavingToo rather of one that is to be emptied than of none: for what has no other place to go
+     * @param but of none of these, by number, one bit each
      */
-    long allocate(boolean leavingToo) {
-        long id = allocate(false, false);
-        id = id >= 0 ? id : allocate(false, true);
-        return id >= 0 || !leavingToo ? id : allocate(true, false);
+    long allocate(boolean leavingToo, int but) {
+        long id = allocate(false, false, but);
+        id = id >= 0 ? id : allocate(false, true, but);
+        return id >= 0 || !leavingToo ? id : allocate(true, false, but);
     }
 
-    private long allocate(boolean leaving, boolean passedOver) {
+    private long allocate(boolean leaving, boolean passedOver, int but) {
         for (Spare spare : byIndex) {
-            if (spare != null && spare.isLeaving() == leaving && spare.isPassedOver() == passedOver) {
+            if (spare != null
+                    && (but >>> spare.index & 1) == 0
+                    && !spare.isClosed()
+                    && spare.isLeaving() == leaving
+                    && spare.isPassedOver() == passedOver) {
                 long slot = spare.allocator.allocate();
                 if (slot >= 0) {
                     return id(spare.index, slot);
@@ -115,12 +120,13 @@ final class Spares {
         return -1;
     }
 
-    /** Whether a spare other than this one has a free slot, and did not fail to answer just now. */
-    boolean anotherHasRoom(Spare than) {
+    /** Whether a spare other than these, by number, one bit each, has a free slot, and did not fail to answer just now. */
+    boolean anotherHasRoom(int than) {
         for (Spare spare : byIndex) {
             if (spare != null
-                    && spare != than
+                    && (than >>> spare.index & 1) == 0
                     && !spare.isLeaving()
+                    && !spare.isClosed()
                     && !spare.isPassedOver()
                     && spare.allocator.freeSlots() > 0) {
                 return true;

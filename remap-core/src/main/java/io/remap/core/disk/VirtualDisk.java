@@ -295,6 +295,14 @@ public final class VirtualDisk implements Disk {
         return result;
     }
 
+    /** Whether the spare, which is being taken out, gets no slots whatever happens. */
+    public void setClosed(int spare, boolean closed) {
+        Spare there = spares.get(spare);
+        if (there != null) {
+            there.setClosed(closed);
+        }
+    }
+
     /** Whether the spare gets no more slots. */
     public void setLeaving(int spare, boolean leaving) {
         Spare there = spares.get(spare);
@@ -332,6 +340,7 @@ public final class VirtualDisk implements Disk {
             spare.writes.verification.stop();
             spares.remove(spare);
             state.publish(s -> s.withoutDoubts(spare.writes.number));
+            spare.side.dropOff().end();
             spare.writes.close();
         }
     }
@@ -389,19 +398,20 @@ public final class VirtualDisk implements Disk {
     /** The device is back: what was put in doubt meanwhile is verified at once. */
     void verifyNow(TrackedDevice device) {
         UnflushedWrites writes = writesTo(device);
-        if (writes.ledger != null && device.doubt().isPresent() && device.canBeVerified()) {
+        if (writes != null && writes.ledger != null && device.doubt().isPresent() && device.canBeVerified()) {
             state.publish(s -> s.withDoubtRefused(writes.number, false));
             writes.verification.whenSettled(error -> {});
         }
     }
 
+    /** {@code null} for a spare that was taken out. */
     private UnflushedWrites writesTo(TrackedDevice device) {
         for (Spare spare : spares.all()) {
             if (spare.device == device) {
                 return spare.writes;
             }
         }
-        return mainWrites;
+        return device == main ? mainWrites : null;
     }
 
     /** Another host may take the pair over from now on, and this one has no say in it any more: nothing is served. */
@@ -596,7 +606,7 @@ public final class VirtualDisk implements Disk {
     }
 
     /** So that what is in the ledgers is known to be of the last server that had the pair. */
-    void noteGeneration() {
+    public void noteGeneration() {
         if (store != null) {
             long generation = store.generation();
             mainWrites.noteGeneration(generation);
@@ -759,9 +769,10 @@ public final class VirtualDisk implements Disk {
             Thread.currentThread().interrupt();
             return false;
         }
-        boolean flushed = flush(main);
+        // What hangs would hang here as well.
+        boolean flushed = ended && flush(main);
         for (Spare spare : spares.all()) {
-            flushed &= flush(spare.device);
+            flushed = flushed && flush(spare.device);
         }
         if (ended) {
             mainWrites.close();

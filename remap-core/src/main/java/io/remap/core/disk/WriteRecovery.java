@@ -212,13 +212,14 @@ final class WriteRecovery extends Recovery {
             if (canLeave(spare, at, next) && spare.isPassedOver()) {
                 writeElsewhere(at, next - at);
             } else {
-                wroteSpares |= 1 << spare.index;
                 try {
-                    if (!succeeds(
+                    if (succeeds(
                             spare.side,
                             false,
                             at,
                             () -> write(spare.device, from, deviceOffset + (from - offset), next - from))) {
+                        wroteSpares |= 1 << spare.index;
+                    } else {
                         plan.cover(at, next - at);
                         plan.slotFailed(at >> Place.UNIT_SHIFT);
                     }
@@ -237,7 +238,8 @@ final class WriteRecovery extends Recovery {
     /** Whether a part of a unit can go to another spare: nothing that is to be kept stands beside it in the slot. */
     private boolean canLeave(Spare spare, long from, long to) {
         long place = disk.state.current().table.placeOf(from >> Place.UNIT_SHIFT);
-        return (Place.onSlotMask(place) & ~disk.sectorMask(from, to - from)) == 0 && disk.spares.anotherHasRoom(spare);
+        return (Place.onSlotMask(place) & ~disk.sectorMask(from, to - from)) == 0
+                && disk.spares.anotherHasRoom(1 << spare.index);
     }
 
     /** To a slot of another spare, as the one that has the present slots is not there. */
