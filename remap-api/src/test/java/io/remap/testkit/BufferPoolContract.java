@@ -284,9 +284,12 @@ public abstract class BufferPoolContract {
                 return acquired;
             }));
         }
+        int acquired = 0;
         for (Future<Integer> future : running) {
-            assertTrue(future.get(60, TimeUnit.SECONDS) > 100);
+            acquired += future.get(60, TimeUnit.SECONDS);
         }
+        // One of them may find everything taken by others that do not run just then.
+        assertTrue(acquired > 100 * running.size(), acquired + " buffers");
         workers.shutdown();
         assertEquals(0, pool.bytesInUse());
         pool.close();

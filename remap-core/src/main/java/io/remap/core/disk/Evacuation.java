@@ -70,6 +70,11 @@ final class Evacuation {
         return Place.hasSlot(place) && Place.spare(place) == spare;
     }
 
+    private boolean hasUnflushedWrites() {
+        Spare there = disk.spares.get(spare);
+        return there != null && !there.isClean();
+    }
+
     private void goOn(long fromUnit) {
         disk.environment.scheduler().execute(() -> next(fromUnit));
     }
@@ -134,8 +139,8 @@ final class Evacuation {
         private void committed(Outcome outcome) throws Failure {
             switch (outcome) {
                 case DURABLE -> {
-                    if (lose) {
-                        // Of what was acknowledged and not flushed, somebody is still to be told.
+                    if (lose && hasUnflushedWrites()) {
+                        // Whoever flushes what he wrote there must not be told that it is durable.
                         disk.losses.found();
                     }
                     moved += plan.units();
