@@ -88,6 +88,71 @@ print(json.load(sys.stdin)["pairs"][0]["pairUuid"])')
     assert_equal 0 "$status" "exit status after SIGTERM"
 }
 
+# members_of DEVICE…: a line "NUMBER DEVICE STATE" for each further spare of the first pair that is shown.
+members_of() {
+    "$remap" discover --json "$@" > found.json || [ $? = "$NOT_SO" ] || fail "discover fails"
+    python3 -c 'import json
+for member in json.load(open("found.json"))["pairs"][0]["members"]:
+    print(member["number"], member["device"], member["state"])' | sed "s|$PWD/||g"
+}
+
+# with_further: a.img with a.spare, and b.spare, on which its mappings stand.
+with_further() {
+    pair a
+    start_remap pair a.img --spare a.spare
+    assert_status 0 "$remap" spare add pair b.spare --create 16M
+    assert_status 0 "$remap" spare evacuate pair 0
+    assert_status 0 "$remap" spare keep pair 0
+    stop_service pair
+}
+
+test_further_spares_go_with_their_pair() {
+    with_further
+    cp --sparse=always b.spare older.spare
+    start_remap pair a.img --spare a.spare
+    stop_service pair
+    local all="a.img a.spare certain serve a.img --spare a.spare --spare b.spare"
+    assert_equal "$all" "$(pairs_of a.img a.spare b.spare)" "all are named"
+    assert_equal "1 b.spare present" "$(members_of a.img a.spare b.spare)" "a further spare"
+    assert_equal "$all" "$(pairs_of a.img a.spare)" "found where it was the last time"
+    assert_equal "$all" "$(pairs_of a.img older.spare a.spare)" "beside an older copy"
+    rm -f found.json
+    remember ./*.img ./*.spare
+    mv b.spare moved.spare
+    assert_equal "1 None missing" "$(members_of a.img a.spare)" "a missing one"
+    local without="a.img a.spare certain serve a.img --spare a.spare --missing-spares"
+    assert_equal "$without" "$(pairs_of a.img a.spare)" "one is missing"
+    assert_equal "1 older.spare older" "$(members_of a.img a.spare older.spare)" "an older copy"
+    assert_equal "$without" "$(pairs_of a.img a.spare older.spare)" "an older copy is not served"
+    assert_equal "${all/b.spare/moved.spare}" "$(pairs_of a.img moved.spare a.spare)" "by another name"
+    assert_status 0 "$remap" discover a.img a.spare
+    assert_contains "$output" "on which 1 units of 4096 bytes stand"
+    assert_contains "$output" "b.spare"
+    cp --sparse=always moved.spare twin.spare
+    assert_equal "a.img a.spare certain " "$(pairs_of a.img a.spare moved.spare twin.spare)" "one that is there twice"
+    refused "$WRONG_DEVICE" "name the one that was served last" "$remap" assemble a.img a.spare moved.spare twin.spare
+    rm twin.spare
+    assert_status "$NOT_SO" "$remap" discover a.img moved.spare
+    assert_contains "$output" "whose first spare, which holds the mappings, is not among these devices"
+    refused "$WRONG_DEVICE" "--missing-spares" "$remap" assemble a.img a.spare
+    mv moved.spare b.spare && rm -f found.json
+    assert_untouched
+    # Served with what is there; then by its new name.
+    mv b.spare moved.spare
+    assembled one a.img a.spare --missing-spares
+    assert_contains "$("$remap" spare list one)" "missing"
+    stop_service one
+    assembled two a.img moved.spare a.spare
+    assert_contains "$("$remap" spare list two)" "moved.spare"
+    assert_status 0 "$remap" map remove two 8+8
+    assert_status 0 "$remap" spare remove two 1
+    stop_service two
+    assert_status "$NOT_SO" "$remap" discover older.spare
+    assert_status 0 "$remap" discover a.img a.spare older.spare
+    assert_contains "$output" "was taken out of it"
+    echo "suite: discover: further spares by old and new names; missing, older, twice, lone and removed ones are told apart"
+}
+
 test_block_devices_are_found_by_themselves() {
     [ "$(id -u)" = 0 ] || { echo "suite: discover: block devices need root, left out"; return; }
     image main.img

@@ -195,4 +195,70 @@ test_spare_that_dies() {
     echo "suite: spares: one that died took only its own sectors, none of its slots was blamed; back, all was there"
 }
 
+# further_of KEY ARGUMENT…: what a check says of the further spares.
+further_of() {
+    local key=$1
+    shift
+    "$remap" check --json "$@" > check.json || [ $? = "$NOT_SO" ] || fail "the check fails"
+    python3 -c 'import json, sys
+for spare in json.load(open("check.json"))["checks"][0]["further"]:
+    print(spare[sys.argv[1]])' "$key"
+}
+
+test_check_dump_and_repair() {
+    small_pair
+    start_remap disk disk.img --spare a.spare
+    assert_status 0 "$remap" spare add disk b.spare --create 16M
+    filled
+    local used
+    used=$(of_spare 1 usedSlots)
+    assert_status 0 "$remap" check --online disk --level full
+    assert_contains "$output" "b.spare"
+    assert_contains "$output" "$((24576)) sectors were read"
+    stop_disk
+    cp --sparse=always b.spare older.spare
+    start_remap disk disk.img --spare a.spare
+    stop_disk
+    remember ./*.img ./*.spare
+    local level
+    for level in quick standard full; do
+        assert_equal present "$(further_of state a.spare --level "$level")" "a further spare, $level"
+    done
+    assert_equal "$used" "$(further_of usedUnits a.spare)" "units on it"
+    assert_status 0 "$remap" check a.spare --main disk.img --level full
+    assert_contains "$output" "24576 sectors were read"
+    assert_contains "$output" "6 of 6 whole"
+    assert_status 0 "$remap" check b.spare
+    assert_contains "$output" "this is spare 1 of its pair"
+    assert_contains "$("$remap" dump a.spare)" "spare 1, id"
+    "$remap" dump a.spare --json | python3 -c 'import json, sys
+assert [member["spare"] for member in json.load(sys.stdin)["members"]] == [0, 1]' || fail "dump shows other members"
+    assert_contains "$("$remap" dump b.spare)" "stamp"
+    mv b.spare moved.spare
+    assert_equal missing "$(further_of state a.spare --level quick)" "one that is missing"
+    assert_status "$NOT_SO" "$remap" check a.spare --level full
+    assert_contains "$output" "error: spare 1 is not there"
+    assert_contains "$output" "$used units of 4096 bytes stand on it"
+    assert_equal present "$(further_of state a.spare --spare moved.spare)" "one that was moved"
+    assert_equal older "$(further_of state a.spare --spare older.spare)" "an older copy"
+    refused "$WRONG_DEVICE" "no further spare of this pair" "$remap" check a.spare --spare disk.img
+    mv moved.spare b.spare
+    rm -f check.json
+    assert_untouched
+    # A superblock and a stamp are damaged; the first spare is not.
+    dd if=/dev/zero of=b.spare bs=4096 count=1 conv=notrunc status=none
+    dd if=/dev/zero of=b.spare bs=4096 seek=16 count=1 conv=notrunc status=none
+    assert_status "$NOT_SO" "$remap" check a.spare
+    assert_contains "$output" "spare 1: superblock 0"
+    assert_contains "$output" "4 of 6 whole"
+    assert_status "$NOT_SO" "$remap" repair b.spare
+    assert_contains "$output" "would be written anew, from what is whole: the superblocks and stamps"
+    assert_status 0 "$remap" repair b.spare --apply
+    assert_status 0 "$remap" check a.spare --level full
+    start_remap disk disk.img --spare a.spare
+    same_content
+    stop_disk
+    echo "suite: spares: checked offline and served, quick to full, 24576 sectors on two spares; missing, moved and older told"
+}
+
 run_tests

@@ -54,6 +54,17 @@ public final class RemapTable {
         return mappedUnits;
     }
 
+    /** Units with a slot on this spare; reads the whole table. */
+    public long unitsOn(int spare) {
+        long units = 0;
+        Cursor cursor = new Cursor();
+        for (boolean found = cursor.seek(this, 0); found; found = cursor.next()) {
+            boolean there = Place.hasSlot(cursor.place()) && Place.spare(cursor.place()) == spare;
+            units += there ? cursor.lengthUnits() : 0;
+        }
+        return units;
+    }
+
     public boolean isEmpty() {
         return root == null;
     }

@@ -21,6 +21,7 @@ import picocli.CommandLine.Parameters;
             "Looks for mains and spares as 'remap discover' does, and serves the one pair of which it is certain. Refuses "
                     + "where there is none, or more than one: then name the devices, or the pair.",
             "With --likely also a pair that is only likely: main is taken for the one that the spare belongs to.",
+            "All further spares of the pair are served with it. Where one is missing it is refused, without --missing-spares.",
             "",
             "Runs in the foreground as 'remap serve' does.",
             "",
@@ -41,6 +42,12 @@ final class AssembleCommand extends Verb {
 
     @Option(names = "--likely", description = "Also take a pair that is not certain, but likely.")
     boolean likely;
+
+    @Option(
+            names = "--missing-spares",
+            description =
+                    "Also take a pair without further spares that are not there; what stands on them answers with errors.")
+    boolean missingSpares;
 
     @Option(names = "--name", paramLabel = "NAME", description = "As of 'remap serve'.")
     String name;
@@ -66,7 +73,11 @@ final class AssembleCommand extends Verb {
     @Override
     int run() throws Exception {
         Discovery.Pair pair = choose(DiscoverCommand.discover(names));
-        note("serving " + pair.main() + " with the spare " + pair.spare() + ": "
+        String others = pair.members().stream()
+                .map(member ->
+                        ", spare " + member.number() + " " + member.device().orElse(member.state()))
+                .collect(Collectors.joining());
+        note("serving " + pair.main() + " with the spare " + pair.spare() + others + ": "
                 + DiscoverCommand.word(pair.confidence()) + ", pair " + pair.pairUuid());
         String[] arguments = arguments(pair).toArray(String[]::new);
         CommandLine serve = Main.commandLine(arguments);
@@ -82,7 +93,7 @@ final class AssembleCommand extends Verb {
                         pair.confidence() == Confidence.CERTAIN || (likely && pair.confidence() == Confidence.LIKELY))
                 .toList();
         if (good.size() == 1) {
-            return good.get(0);
+            return requireMembers(good.get(0));
         }
         if (good.isEmpty()) {
             throw new Refusal(
@@ -97,6 +108,20 @@ final class AssembleCommand extends Verb {
                                 .map(pair -> pair.main() + " with " + pair.spare() + " (pair " + pair.pairUuid() + ")")
                                 .collect(Collectors.joining("; "))
                         + ": name the devices of one, or --pair UUID");
+    }
+
+    private Discovery.Pair requireMembers(Discovery.Pair pair) throws Refusal {
+        boolean servable = !pair.arguments().isEmpty() && (pair.complete() || missingSpares);
+        if (servable) {
+            return pair;
+        }
+        throw new Refusal(
+                Refusal.Kind.WRONG_DEVICE,
+                pair.main() + " with " + pair.spare() + " lacks a spare: " + String.join("; ", pair.against())
+                        + (pair.arguments().isEmpty()
+                                ? ""
+                                : ". Attach it and name it; or go on without it by --missing-spares, and what stands on it"
+                                        + " answers with errors"));
     }
 
     private String named() {

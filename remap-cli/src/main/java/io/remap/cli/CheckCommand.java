@@ -24,12 +24,15 @@ import picocli.CommandLine.Parameters;
         description = {
             "Shows every copy of the metadata and how it stands, then what is not as it should be, and what to do. A spare "
                     + "that a service of yours has is read by that service.",
+            "Further spares of the pair are checked with the first one, where they were the last time or where --spare says: "
+                    + "one that is missing, or an older copy, is an error while sectors stand on it. Of a further spare alone "
+                    + "only what it says of itself is checked.",
             "",
             "Levels:",
             "  quick     superblocks and headers",
             "  standard  also every block of the table and the log in force, in both copies, and whether what they say "
                     + "can be",
-            "  full      also every sector that stands on the spare, and with --main those beside them on main",
+            "  full      also every sector that stands on a spare, and with --main those beside them on main",
             "",
             "Exit status 0 if all is sound, 1 if something is not as it should be, 6 if a mapping may be missing or the "
                     + "table cannot be read, 5 if it is no spare.",
@@ -46,6 +49,12 @@ final class CheckCommand extends Verb {
 
     @Option(names = "--main", paramLabel = "MAIN", description = "Also check that it belongs to this main.")
     String main;
+
+    @Option(
+            names = "--spare",
+            paramLabel = "FURTHER",
+            description = "A further spare that is not where it was (repeatable).")
+    List<String> further = new ArrayList<>();
 
     @Option(
             names = "--level",
@@ -68,8 +77,8 @@ final class CheckCommand extends Verb {
         if ((spare == null) == (online == null)) {
             throw new Refusal(Refusal.Kind.USAGE, "expected SPARE, or --online NAME; see 'remap check --help'");
         }
-        if (online != null && main != null) {
-            throw new Refusal(Refusal.Kind.USAGE, "--main: a service knows its main; give --online alone");
+        if (online != null && (main != null || !further.isEmpty())) {
+            throw new Refusal(Refusal.Kind.USAGE, "--main, --spare: a service knows its devices; give --online alone");
         }
         List<Map<?, ?>> checks = new ArrayList<>();
         if (online != null) {
@@ -97,8 +106,12 @@ final class CheckCommand extends Verb {
         try (SystemEnvironment system = SystemEnvironment.start()) {
             SpareCare care =
                     new SpareCare(Providers.load(), HostPaths.ofThisUser().stateDirectory(), system.environment());
+            List<DeviceUri> furtherUris = new ArrayList<>();
+            for (String uri : further) {
+                furtherUris.add(DeviceUri.parse(uri));
+            }
             try {
-                return care.check(spareUri, mainUri, level).toMap();
+                return care.check(spareUri, furtherUris, mainUri, level).toMap();
             } catch (Refusal e) {
                 Optional<ServedSpare> served =
                         e.kind() == Refusal.Kind.BUSY ? ServedSpare.find(care, spareUri) : Optional.empty();

@@ -34,6 +34,7 @@ final class CheckText {
         Map<?, ?> report = report(checked);
         terminal.heading(title(checked, report));
         printParts(report);
+        printFurther(checked);
         for (Object finding : StatusText.list(report, "findings")) {
             printFinding((Map<?, ?>) finding);
         }
@@ -68,6 +69,28 @@ final class CheckText {
                     generation == 0 ? "" : Long.toString(generation),
                     StatusText.text(part, "state"),
                     StatusText.text(part, "detail")));
+        }
+        if (rows.size() > 1) {
+            terminal.table(rows);
+        }
+    }
+
+    private void printFurther(Map<?, ?> checked) {
+        List<List<String>> rows =
+                new ArrayList<>(List.of(List.of("SPARE", "DEVICE", "STATE", "SLOTS", "USED", "COPIES")));
+        for (Object each : StatusText.list(checked, "further")) {
+            Map<?, ?> spare = (Map<?, ?>) each;
+            List<?> parts = StatusText.list(spare, "parts");
+            long whole = parts.stream()
+                    .filter(part -> StatusText.text((Map<?, ?>) part, "state").equals("valid"))
+                    .count();
+            rows.add(List.of(
+                    StatusText.text(spare, "spare"),
+                    spare.get("device") == null ? "-" : StatusText.text(spare, "device"),
+                    StatusText.text(spare, "state"),
+                    StatusText.text(spare, "slots"),
+                    spare.get("usedUnits") == null ? "" : StatusText.text(spare, "usedUnits"),
+                    parts.isEmpty() ? "" : whole + " of " + parts.size() + " whole"));
         }
         if (rows.size() > 1) {
             terminal.table(rows);

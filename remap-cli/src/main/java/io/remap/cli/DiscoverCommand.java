@@ -30,6 +30,9 @@ import picocli.CommandLine.Parameters;
             "  possible  only the sizes fit",
             "  not       something shows that the two must not be served together",
             "",
+            "Further spares are shown with their pair: present, missing, older (a copy from before it was served last) or twice. "
+                    + "Those are looked for also where they were the last time.",
+            "",
             "Exit status 0 if a pair was found, 1 if none was.",
             "",
             "Examples:",
@@ -84,8 +87,16 @@ final class DiscoverCommand extends Verb {
             terminal.line("  pair " + pair.pairUuid() + ": " + word(pair.confidence()));
             pair.reasons().forEach(reason -> terminal.line("    + " + reason));
             pair.against().forEach(reason -> terminal.line("    - " + reason));
-            if (!pair.arguments().isEmpty()) {
+            for (Discovery.Member member : pair.members()) {
+                terminal.line("    spare " + member.number() + ": "
+                        + member.device().map(device -> device + ", ").orElse("") + member.state());
+            }
+            if (!pair.arguments().isEmpty() && pair.complete()) {
                 terminal.line("  serve it with   " + command(pair));
+            } else if (!pair.arguments().isEmpty()) {
+                terminal.line(
+                        "  attach what is missing; to serve it without that, and what stands there answers with errors:");
+                terminal.line("                  " + command(pair));
             }
         }
         result.alone().forEach(remark -> terminal.line(remark.device() + " " + remark.what()));

@@ -22,7 +22,8 @@ import picocli.CommandLine.Parameters;
         name = "dump",
         header = "Show all metadata in force on a spare. Writes nothing.",
         description = {
-            "Superblocks, arena headers, the records of the log, every entry of the table, and the bad slots. Units and "
+            "Superblocks, arena headers, the spares of the pair, the records of the log, every entry of the table, and the bad slots; "
+                    + "of a further spare what it says of itself. Units and "
                     + "slots have 4096 bytes; masks name the sectors of a unit, bit 0 the first. With --json each of these "
                     + "is a line of its own.",
             "What a running service has is shown by 'remap map list' and 'remap metadata status'.",
@@ -33,7 +34,8 @@ import picocli.CommandLine.Parameters;
             ""
         })
 final class DumpCommand extends Verb {
-    private static final List<String> KINDS = List.of("superblocks", "headers", "log", "entries", "badSlots");
+    private static final List<String> KINDS =
+            List.of("superblocks", "headers", "members", "log", "entries", "badSlots");
 
     @Parameters(paramLabel = "SPARE", description = "The spare: path or URI.")
     String spare;

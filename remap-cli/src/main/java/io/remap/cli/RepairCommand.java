@@ -27,6 +27,7 @@ import picocli.CommandLine.Parameters;
         description = {
             "Without --apply it says what would be written, and writes nothing. A spare that is served is repaired by its "
                     + "service: 'remap metadata sync'. Where it is not certain what the mappings are, nothing is written.",
+            "Of a further spare superblocks and stamps are written anew; its mappings are on the first one.",
             "",
             "Exit status 0 if all is sound now, 1 if something would be written, 6 if it is not certain what the mappings "
                     + "are.",
@@ -73,7 +74,7 @@ final class RepairCommand extends Verb {
     }
 
     private int repair(SpareCare care, DeviceUri uri) throws Exception {
-        SpareCare.Checked before = care.check(uri, Optional.empty(), SpareCare.Level.STANDARD);
+        SpareCare.Checked before = care.check(uri, List.of(), Optional.empty(), SpareCare.Level.STANDARD);
         MetadataReport report = before.report();
         List<Part> bad = report.parts().stream().filter(Part::isBad).toList();
         if (report.verdict() != Verdict.SOUND && report.verdict() != Verdict.REPAIRABLE) {
@@ -112,17 +113,20 @@ final class RepairCommand extends Verb {
         bad.forEach(part -> rows.add(List.of(part.name(), Long.toString(part.offsetBytes()), part.detail())));
         terminal().table(rows);
         boolean superblocks = bad.stream().anyMatch(part -> part.name().startsWith("superblock"));
-        String what = (superblocks ? "the superblocks that are not whole, and " : "")
-                + "the present table, as a new generation in both arenas";
+        boolean further = report.parts().stream().anyMatch(part -> part.name().startsWith("stamp"));
+        String what = further
+                ? "the superblocks and stamps that are not whole"
+                : (superblocks ? "the superblocks that are not whole, and " : "")
+                        + "the present table, as a new generation in both arenas";
         if (written) {
             terminal().line("written anew: " + what);
             terminal()
                     .line("now: " + (after.report().verdict() == Verdict.SOUND ? "every copy is whole" : "not sound")
-                            + ", generation " + after.report().generation());
+                            + (further ? "" : ", generation " + after.report().generation()));
         } else {
             terminal()
-                    .line("would be written anew, from what is whole of generation " + report.generation() + ": "
-                            + what);
+                    .line("would be written anew, from what is whole"
+                            + (further ? "" : " of generation " + report.generation()) + ": " + what);
             terminal().line("to do it: remap repair " + spare + " --apply");
         }
     }

@@ -12,6 +12,7 @@ import io.remap.api.spi.BlockDeviceProvider.OpenOptions;
 import io.remap.api.spi.MetadataProvider;
 import io.remap.api.spi.MetadataStore;
 import io.remap.api.spi.PairIdentity;
+import io.remap.api.spi.SpareIdentity;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -37,24 +38,39 @@ public final class Discovery {
     }
 
     /**
-     * Two devices that may be a pair.
+     * A main and a first spare that may be a pair, with the further spares that belong to it.
      *
      * @param main as it was named
-     * @param spare as it was named
+     * @param spare as it was named: the first spare, which holds the mappings
+     * @param members the further spares of the pair, by number
+     * @param complete whether all of them are there
      * @param pairUuid of the spare
      * @param confidence how sure it is
      * @param reasons what speaks for it, one sentence each
      * @param against what speaks against it
-     * @param arguments of {@code remap} that serve it; empty with {@link Confidence#NOT}
+     * @param arguments of {@code remap} that serve it, without further spares that are not there; empty with {@link
+     *     Confidence#NOT}, and where a further spare is there twice
      */
     public record Pair(
             String main,
             String spare,
+            List<Member> members,
+            boolean complete,
             String pairUuid,
             Confidence confidence,
             List<String> reasons,
             List<String> against,
             List<String> arguments) {}
+
+    /**
+     * A further spare of a pair.
+     *
+     * @param number its number
+     * @param device where it is; empty if it is missing, or there twice
+     * @param state {@code present}, {@code older}, {@code twice} or {@code missing}
+     * @param detail why it is not present
+     */
+    public record Member(int number, Optional<String> device, String state, String detail) {}
 
     /** A device of which there is something to say, and what. */
     public record Remark(String device, String what) {}
@@ -86,14 +102,29 @@ public final class Discovery {
     private final Environment environment;
 
     private final List<Remark> skipped = new ArrayList<>();
+    /** What the first spares state that could be read. */
+    private final List<MemberSearch> stated = new ArrayList<>();
 
     /** A device that is open. */
-    private record Open(DeviceUri uri, BlockDevice device, Optional<PairIdentity> spareOf, Optional<Witness> witness) {
+    private record Open(
+            DeviceUri uri,
+            BlockDevice device,
+            Optional<PairIdentity> spareOf,
+            Optional<SpareIdentity> member,
+            Optional<Witness> witness) {
+        boolean isFirst() {
+            return spareOf.isPresent() && member.isEmpty();
+        }
+
         /** As short as it is understood. */
         String name() {
-            boolean plain = uri.scheme().equals("file") && uri.parameters().isEmpty() && !uri.isPart();
-            return plain && uri.path().matches("[^:?]+") ? uri.path() : uri.toString();
+            return nameOf(uri);
         }
+    }
+
+    private static String nameOf(DeviceUri uri) {
+        boolean plain = uri.scheme().equals("file") && uri.parameters().isEmpty() && !uri.isPart();
+        return plain && uri.path().matches("[^:?]+") ? uri.path() : uri.toString();
     }
 
     /** Looks at devices of these providers; the witnesses of mains are in this directory. */
@@ -129,8 +160,12 @@ public final class Discovery {
         BlockDevice device = null;
         try {
             device = devices.open(uri, OpenOptions.inspect());
-            Open opened = new Open(uri, device, metadata.pairOnSpare(device.direct()), witnesses.find(device));
-            return Optional.of(opened);
+            return Optional.of(new Open(
+                    uri,
+                    device,
+                    metadata.pairOnSpare(device.direct()),
+                    metadata.member(device.direct()),
+                    witnesses.find(device)));
         } catch (Refusal | DeviceException e) {
             if (device != null) {
                 device.close();
@@ -144,7 +179,7 @@ public final class Discovery {
         List<Pair> pairs = new ArrayList<>();
         List<Remark> alone = new ArrayList<>();
         for (Open spare : open) {
-            if (spare.spareOf.isPresent()) {
+            if (spare.isFirst()) {
                 List<Pair> itsPairs = pairsOf(spare, open, metadata);
                 pairs.addAll(itsPairs);
                 if (itsPairs.isEmpty()) {
@@ -156,10 +191,16 @@ public final class Discovery {
                 }
             }
         }
+        for (Open further : open) {
+            further.member
+                    .filter(identity -> stated.stream().noneMatch(search -> search.states(identity)))
+                    .ifPresent(identity -> alone.add(new Remark(further.name(), lone(identity, open))));
+        }
         for (Open main : open) {
             boolean waits = main.witness
                     .filter(w -> open.stream()
-                            .noneMatch(o -> o.spareOf.filter(w::isOf).isPresent()))
+                            .noneMatch(o ->
+                                    o.isFirst() && o.spareOf.filter(w::isOf).isPresent()))
                     .isPresent();
             if (waits) {
                 alone.add(new Remark(
@@ -172,12 +213,53 @@ public final class Discovery {
         return new Result(pairs, alone, List.copyOf(skipped));
     }
 
+    /** Of a further spare that no first one asks for. */
+    private static String lone(SpareIdentity identity, List<Open> open) {
+        String which =
+                "is spare " + identity.index() + " of pair " + identity.pair().pairUuid();
+        boolean firstIsThere = open.stream()
+                .anyMatch(one -> one.isFirst()
+                        && one.spareOf
+                                .orElseThrow()
+                                .pairUuid()
+                                .equals(identity.pair().pairUuid()));
+        return firstIsThere
+                ? which + ", and was taken out of it: nothing stands on it any more"
+                : which + ", whose first spare, which holds the mappings, is not among these devices";
+    }
+
+    /** The further spares of a pair, those too that are where they were the last time. */
+    private List<MemberSearch.Found> membersOf(MetadataStore look, List<Open> open, MetadataProvider metadata) {
+        MemberSearch search = MemberSearch.of(look);
+        stated.add(search);
+        List<MemberSearch.Candidate> candidates = new ArrayList<>();
+        for (Open one : open) {
+            one.member.ifPresent(identity -> candidates.add(new MemberSearch.Candidate(one.name(), identity)));
+        }
+        for (DeviceUri place : search.placesBeside(candidates)) {
+            lookAt(place, metadata)
+                    .filter(candidate -> search.states(candidate.identity()))
+                    .ifPresent(candidates::add);
+        }
+        return search.among(candidates);
+    }
+
+    /** What cannot be looked at where it was is missing there. */
+    private Optional<MemberSearch.Candidate> lookAt(DeviceUri uri, MetadataProvider metadata) {
+        try (BlockDevice device = devices.open(uri, OpenOptions.inspect())) {
+            return metadata.member(device.direct()).map(identity -> new MemberSearch.Candidate(nameOf(uri), identity));
+        } catch (Refusal | DeviceException e) {
+            return Optional.empty();
+        }
+    }
+
     private List<Pair> pairsOf(Open spare, List<Open> open, MetadataProvider metadata) {
         List<Pair> pairs = new ArrayList<>();
         try (MetadataStore look = metadata.open(spare.device.direct(), true, environment, Settings.defaults())) {
+            List<MemberSearch.Found> members = membersOf(look, open, metadata);
             for (Open main : open) {
                 if (main.spareOf.isEmpty() && !main.device.identity().overlaps(spare.device.identity())) {
-                    judge(main, spare, look).ifPresent(pairs::add);
+                    judge(main, spare, look, members).ifPresent(pairs::add);
                 }
             }
         } catch (Refusal | DeviceException e) {
@@ -187,7 +269,7 @@ public final class Discovery {
     }
 
     /** Empty if there is nothing that would have anybody think of a pair. */
-    private Optional<Pair> judge(Open main, Open spare, MetadataStore look) {
+    private Optional<Pair> judge(Open main, Open spare, MetadataStore look, List<MemberSearch.Found> members) {
         PairIdentity pair = look.pair();
         boolean named = main.witness.filter(w -> w.isOf(pair)).isPresent();
         boolean fits = fits(main.device, pair);
@@ -227,10 +309,40 @@ public final class Discovery {
         } else if (mayServe && !written) {
             confidence = sameName || telling ? Confidence.LIKELY : Confidence.POSSIBLE;
         }
-        List<String> arguments =
-                confidence == Confidence.NOT ? List.of() : arguments(main, spare, look, named, written);
+        members.stream()
+                .filter(member -> member.state() != MemberSearch.State.PRESENT)
+                .forEach(member -> against.add(missing(member, look)));
+        boolean servable = confidence != Confidence.NOT
+                && members.stream().noneMatch(member -> member.state() == MemberSearch.State.TWICE);
+        List<String> arguments = servable ? arguments(main, spare, look, named, written, members) : List.of();
         return Optional.of(new Pair(
-                main.name(), spare.name(), pair.pairUuid().toString(), confidence, reasons, against, arguments));
+                main.name(),
+                spare.name(),
+                members.stream().map(Discovery::shown).toList(),
+                isComplete(members),
+                pair.pairUuid().toString(),
+                confidence,
+                reasons,
+                against,
+                arguments));
+    }
+
+    private static boolean isComplete(List<MemberSearch.Found> members) {
+        return members.stream().allMatch(member -> member.state() == MemberSearch.State.PRESENT);
+    }
+
+    private static Member shown(MemberSearch.Found found) {
+        return new Member(
+                found.stated().index(),
+                found.candidate().map(MemberSearch.Candidate::name),
+                PlainValues.word(found.state()),
+                found.detail());
+    }
+
+    private static String missing(MemberSearch.Found found, MetadataStore look) {
+        long units = look.table().unitsOn(found.stated().index());
+        return "spare " + found.stated().index() + " is not there, on which "
+                + (units == 0 ? "nothing stands" : units + " units of 4096 bytes stand") + " (" + found.detail() + ")";
     }
 
     /** An image file takes any sector size. */
@@ -239,8 +351,23 @@ public final class Discovery {
                 && (!main.traits().blockDevice() || main.traits().logicalSectorBytes() == pair.sectorBytes());
     }
 
-    private static List<String> arguments(Open main, Open spare, MetadataStore look, boolean named, boolean written) {
+    private static List<String> arguments(
+            Open main,
+            Open spare,
+            MetadataStore look,
+            boolean named,
+            boolean written,
+            List<MemberSearch.Found> members) {
         List<String> arguments = new ArrayList<>(List.of("serve", main.name(), "--spare", spare.name()));
+        for (MemberSearch.Found member : members) {
+            if (member.state() == MemberSearch.State.PRESENT) {
+                arguments.addAll(
+                        List.of("--spare", member.candidate().orElseThrow().name()));
+            }
+        }
+        if (!isComplete(members)) {
+            arguments.add("--missing-spares");
+        }
         if (!main.device.traits().blockDevice() && look.pair().sectorBytes() != DeviceTraits.MIN_SECTOR_BYTES) {
             arguments.addAll(
                     List.of("--sector-size", Integer.toString(look.pair().sectorBytes())));

@@ -1,15 +1,17 @@
 package io.remap.core;
 
+import io.remap.api.BlockDevice;
 import io.remap.api.DeviceException;
 import io.remap.api.FeatureStatus;
 import io.remap.api.Refusal;
 import io.remap.api.spi.MetadataCopies;
 import io.remap.api.spi.MetadataReport;
 import io.remap.api.spi.MetadataStore;
-import io.remap.core.SpareCare.Checked;
+import io.remap.api.spi.SpareMember;
 import io.remap.core.SpareCare.Level;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
@@ -69,30 +71,46 @@ final class MetadataCommands {
         ServedDisk disk = disks.disk(arguments.text("disk", ""));
         Level level = level(arguments.text("level", "standard"));
         MetadataReport report = await(disk, listener -> copies(disk).verify(false, listener));
-        String spare = disk.devices().spare().orElseThrow().name();
-        if (level != Level.FULL) {
-            return SpareCare.checked(
-                            spare,
-                            Level.STANDARD,
-                            Optional.of(serviceName),
-                            report,
-                            new ArrayList<>(report.findings()),
-                            0,
-                            0)
-                    .toMap();
-        }
+        MetadataStore store = store(disk);
+        MemberCheck check =
+                new MemberCheck(Optional.of(store.table()), store.pair().sectorBytes());
+        List<MemberCheck.Member> further = further(disk, store);
+        BlockDevice first = disk.devices().spare().orElseThrow();
         try {
-            Checked checked = SpareCare.readSectors(
-                    disk.devices().spare().orElseThrow(),
-                    Optional.of(disk.devices().main()),
-                    store(disk),
-                    report,
-                    new ArrayList<>(report.findings()),
-                    Optional.of(serviceName));
-            return checked.toMap();
+            for (MemberCheck.Member member : further) {
+                check.add(member, disk.pairs()::checkSpare);
+            }
+            if (level == Level.FULL) {
+                SpareCare.readSectors(first, Optional.of(disk.devices().main()), store, further, check);
+            }
         } catch (DeviceException e) {
             throw new Refusal(Refusal.Kind.DEVICE_FAILED, e.getMessage(), e);
         }
+        return SpareCare.finished(
+                        first.name(),
+                        level == Level.FULL ? Level.FULL : Level.STANDARD,
+                        Optional.of(serviceName),
+                        report,
+                        new ArrayList<>(report.findings()),
+                        check)
+                .toMap();
+    }
+
+    /** Those that are served, and those that the disk is served without. */
+    private static List<MemberCheck.Member> further(ServedDisk disk, MetadataStore store) {
+        Map<Integer, FurtherSpares.Open> open = new LinkedHashMap<>();
+        disk.metadata().further().open().forEach(one -> open.put(one.member().index(), one));
+        List<MemberCheck.Member> members = new ArrayList<>();
+        for (SpareMember stated : store.members()) {
+            FurtherSpares.Open one = open.get(stated.index());
+            if (one != null) {
+                members.add(MemberCheck.Member.present(stated, one.device(), one.slots()));
+            } else if (stated.index() != 0) {
+                members.add(MemberCheck.Member.absent(
+                        stated, MemberSearch.State.MISSING, "", "the disk is served without it"));
+            }
+        }
+        return members;
     }
 
     private static Level level(String word) throws Refusal {

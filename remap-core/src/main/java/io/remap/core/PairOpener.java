@@ -5,6 +5,7 @@ import io.remap.api.DeviceException;
 import io.remap.api.DeviceUri;
 import io.remap.api.Refusal;
 import io.remap.api.Settings;
+import io.remap.api.spi.MetadataReport;
 import io.remap.api.spi.MetadataStore;
 import java.util.OptionalLong;
 
@@ -29,6 +30,9 @@ interface PairOpener {
 
     /** As {@link Pairing#eraseSpare}. */
     void eraseSpare(BlockDevice device) throws Refusal, DeviceException;
+
+    /** As {@link Pairing#checkSpare}. */
+    MetadataReport checkSpare(BlockDevice further) throws Refusal, DeviceException;
 
     static PairOpener of(Pairing pairing) {
         return new PairOpener() {
@@ -62,6 +66,11 @@ interface PairOpener {
             @Override
             public void eraseSpare(BlockDevice device) throws Refusal, DeviceException {
                 pairing.eraseSpare(device);
+            }
+
+            @Override
+            public MetadataReport checkSpare(BlockDevice further) throws Refusal, DeviceException {
+                return pairing.checkSpare(further);
             }
         };
     }

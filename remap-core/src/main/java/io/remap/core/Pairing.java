@@ -14,7 +14,9 @@ import io.remap.api.WitnessTag;
 import io.remap.api.spi.BlockDeviceProvider.Door;
 import io.remap.api.spi.BlockDeviceProvider.OpenOptions;
 import io.remap.api.spi.MetadataProvider;
+import io.remap.api.spi.MetadataReport;
 import io.remap.api.spi.MetadataStore;
+import io.remap.api.spi.MetadataTools;
 import io.remap.api.spi.PairIdentity;
 import io.remap.api.spi.SpareContent;
 import io.remap.api.spi.SparePlan;
@@ -312,6 +314,15 @@ public final class Pairing {
     /** A spare that its pair does not state any more becomes a blank device. */
     void eraseSpare(BlockDevice device) throws Refusal, DeviceException {
         requireMetadata().eraseMember(device.direct());
+    }
+
+    /** How the metadata that a further spare has of itself stand. Writes nothing. */
+    MetadataReport checkSpare(BlockDevice further) throws Refusal, DeviceException {
+        MetadataProvider metadata = requireMetadata();
+        return metadata.tools()
+                .orElseThrow(() -> new Refusal(
+                        Refusal.Kind.ENVIRONMENT, "the metadata module '" + metadata.name() + "' offers no check"))
+                .check(further.direct(), MetadataTools.Level.STANDARD);
     }
 
     /**

@@ -5,7 +5,7 @@ import io.remap.api.DeviceException;
 import io.remap.api.Place;
 import io.remap.api.RemapTable;
 import io.remap.api.SectorRange;
-import io.remap.api.spi.MetadataStore;
+import io.remap.api.spi.SpareSlots;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
@@ -42,35 +42,35 @@ final class SlotReading {
                 ByteBuffer.allocateDirect((CHUNK_UNITS + 1) * Place.UNIT_BYTES).alignedSlice(Place.UNIT_BYTES);
     }
 
-    /** The sectors on the first spare, through the direct door of the device. */
-    Result readSlots(BlockDevice spare, MetadataStore store) throws DeviceException {
+    /** The sectors on one spare, through the direct door of the device. */
+    Result readSlots(BlockDevice spare, int number, SpareSlots slots) throws DeviceException {
         RemapTable.Cursor cursor = new RemapTable.Cursor();
         for (boolean found = cursor.seek(table, 0); found; found = cursor.next()) {
-            if (Place.hasSlot(cursor.place()) && Place.spare(cursor.place()) == 0) {
-                readExtent(spare.direct(), store, cursor);
+            if (Place.hasSlot(cursor.place()) && Place.spare(cursor.place()) == number) {
+                readExtent(spare.direct(), slots, cursor);
             }
         }
         return new Result(read, unreadable, List.copyOf(ranges));
     }
 
-    private void readExtent(BlockDevice spare, MetadataStore store, RemapTable.Cursor extent) throws DeviceException {
+    private void readExtent(BlockDevice spare, SpareSlots slots, RemapTable.Cursor extent) throws DeviceException {
         int mask = Place.onSlotMask(extent.place());
         boolean full = mask == Place.fullMask(sectorBytes);
         for (long done = 0; done < extent.lengthUnits(); ) {
             long slot = Place.slot(extent.place()) + done;
-            long offset = store.slotOffsetBytes(slot);
+            long offset = slots.offsetBytes(slot);
             int count = 1;
             while (full
                     && count < CHUNK_UNITS
                     && done + count < extent.lengthUnits()
-                    && store.slotOffsetBytes(slot + count) == offset + (long) count * Place.UNIT_BYTES) {
+                    && slots.offsetBytes(slot + count) == offset + (long) count * Place.UNIT_BYTES) {
                 count++;
             }
             if (full && tryRead(spare, offset, count * Place.UNIT_BYTES)) {
                 read += (long) count * Place.UNIT_BYTES / sectorBytes;
             } else {
                 for (int i = 0; i < count; i++) {
-                    readUnit(spare, store.slotOffsetBytes(slot + i), extent.firstUnit() + done + i, mask);
+                    readUnit(spare, slots.offsetBytes(slot + i), extent.firstUnit() + done + i, mask);
                 }
             }
             done += count;

@@ -6,7 +6,6 @@ import io.remap.api.DeviceTraits;
 import io.remap.api.DeviceUri;
 import io.remap.api.Environment;
 import io.remap.api.Refusal;
-import io.remap.api.SectorRange;
 import io.remap.api.Settings;
 import io.remap.api.spi.BlockDeviceProvider.Door;
 import io.remap.api.spi.BlockDeviceProvider.OpenOptions;
@@ -18,9 +17,13 @@ import io.remap.api.spi.MetadataReport.Verdict;
 import io.remap.api.spi.MetadataStore;
 import io.remap.api.spi.MetadataTools;
 import io.remap.api.spi.PairIdentity;
+import io.remap.api.spi.SpareIdentity;
+import io.remap.api.spi.SpareMember;
+import io.remap.api.spi.SpareOwner;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -42,13 +45,32 @@ public final class SpareCare {
     }
 
     /**
+     * A further spare, as a check found it.
+     *
+     * @param spare its number
+     * @param device where it is; empty if it is missing
+     * @param state {@code present}, {@code older} (a copy from before it was served last), {@code twice} or {@code missing}
+     * @param slots how many it has
+     * @param usedUnits units that stand on it; empty if the table was not read
+     * @param parts what it says of itself, copy by copy; empty if it is not present
+     */
+    public record CheckedSpare(
+            int spare,
+            Optional<String> device,
+            String state,
+            long slots,
+            Optional<Long> usedUnits,
+            List<MetadataReport.Part> parts) {}
+
+    /**
      * What a check found.
      *
      * @param spare the spare, as the user named it
      * @param level how much was read
      * @param service the service that was asked, empty if the spare was read by this process
      * @param report what was found, findings on slots and main included
-     * @param sectorsRead sectors on the spare, and of main beside them, that were read
+     * @param further the further spares of the pair, by number
+     * @param sectorsRead sectors on the spares, and of main beside them, that were read
      * @param sectorsUnreadable those that could not be read
      */
     public record Checked(
@@ -56,6 +78,7 @@ public final class SpareCare {
             Level level,
             Optional<String> service,
             MetadataReport report,
+            List<CheckedSpare> further,
             long sectorsRead,
             long sectorsUnreadable) {
         /** As maps, lists, strings, numbers and booleans, by the names of the components. */
@@ -78,11 +101,14 @@ public final class SpareCare {
     }
 
     /**
-     * Checks a spare, and with {@code main} whether the two belong together. Writes nothing.
+     * Checks a spare with the further spares of its pair, and with {@code main} whether they belong together. Writes nothing.
      *
-     * @throws Refusal {@link Refusal.Kind#BUSY} if it is served, {@link Refusal.Kind#WRONG_DEVICE} if it is no spare
+     * @param further devices of further spares; those that are where they were the last time need not be named
+     * @throws Refusal {@link Refusal.Kind#BUSY} if it is served, {@link Refusal.Kind#WRONG_DEVICE} if it is no spare, or a
+     *     device is no further spare of its pair
      */
-    public Checked check(DeviceUri spare, Optional<DeviceUri> main, Level level) throws Refusal, DeviceException {
+    public Checked check(DeviceUri spare, List<DeviceUri> further, Optional<DeviceUri> main, Level level)
+            throws Refusal, DeviceException {
         try (BlockDevice device = devices.open(spare, exclusive(true))) {
             MetadataReport report = requireTools()
                     .check(
@@ -90,7 +116,7 @@ public final class SpareCare {
                             level == Level.QUICK ? MetadataTools.Level.QUICK : MetadataTools.Level.STANDARD);
             List<Finding> findings = new ArrayList<>(report.findings());
             if (main.isEmpty() || report.pair().isEmpty()) {
-                return full(device, Optional.empty(), report, findings, level);
+                return withSpares(device, further, Optional.empty(), report, findings, level);
             }
             // Only looked at: main may be served without this spare, which is the very thing to find out.
             OpenOptions look = new OpenOptions(
@@ -103,79 +129,181 @@ public final class SpareCare {
                     false);
             try (BlockDevice mainDevice = devices.open(main.get(), look)) {
                 compare(mainDevice, device, report, findings);
-                return full(device, Optional.of(mainDevice), report, findings, level);
+                return withSpares(device, further, Optional.of(mainDevice), report, findings, level);
             }
         }
     }
 
-    private Checked full(
-            BlockDevice spare, Optional<BlockDevice> main, MetadataReport report, List<Finding> findings, Level level)
-            throws Refusal, DeviceException {
-        boolean readable = report.verdict() != Verdict.UNUSABLE;
-        if (level != Level.FULL || !readable) {
-            return checked(spare.name(), level, Optional.empty(), report, findings, 0, 0);
-        }
-        try (MetadataStore store = requireMetadata().open(spare.direct(), true, environment, Settings.defaults())) {
-            return readSectors(spare, main, store, report, findings, Optional.empty());
-        }
-    }
-
-    /** Reads what stands on the spare, and beside it on main; also on devices that are served. */
-    static Checked readSectors(
+    private Checked withSpares(
             BlockDevice spare,
-            Optional<? extends BlockDevice> main,
-            MetadataStore store,
+            List<DeviceUri> further,
+            Optional<BlockDevice> main,
             MetadataReport report,
             List<Finding> findings,
-            Optional<String> service)
-            throws DeviceException {
-        int sectorBytes = store.pair().sectorBytes();
-        SlotReading.Result onSpare = new SlotReading(store.table(), sectorBytes).readSlots(spare, store);
-        for (SectorRange range : onSpare.ranges()) {
-            findings.add(new Finding(
-                    Severity.ERROR,
-                    range + " stand on the spare and cannot be read there",
-                    "restore them from a backup by writing them: the write goes to another slot"));
+            Level level)
+            throws Refusal, DeviceException {
+        boolean readable = report.verdict() != Verdict.UNUSABLE;
+        if (!readable || isFurther(spare)) {
+            return checked(spare.name(), level, Optional.empty(), report, findings, List.of(), 0, 0);
         }
-        SlotReading.Result beside = new SlotReading.Result(0, 0, List.of());
-        if (main.isPresent()) {
-            beside = new SlotReading(store.table(), sectorBytes).readBeside(main.get());
-            for (SectorRange range : beside.ranges()) {
-                findings.add(new Finding(
-                        Severity.WARNING,
-                        range + " stand on main beside sectors that do not, and cannot be read there",
-                        "they answer EIO until they are written; that write goes to the spare"));
+        if (level == Level.QUICK) {
+            SpareOwner owner = requireMetadata().owner(spare.direct()).orElse(null);
+            List<SpareMember> stated = owner == null ? List.of() : owner.members();
+            Map<Integer, DeviceUri> places = FurtherSpares.found(owner == null ? Map.of() : owner.saved());
+            MemberCheck check = new MemberCheck(Optional.empty(), pairOf(report).sectorBytes());
+            try (FoundSpares found = find(new MemberSearch(pairOf(report).pairUuid(), stated, places), further)) {
+                addMembers(found, check);
+            }
+            return finished(spare.name(), level, Optional.empty(), report, findings, check);
+        }
+        try (MetadataStore store = requireMetadata().open(spare.direct(), true, environment, Settings.defaults())) {
+            MemberCheck check =
+                    new MemberCheck(Optional.of(store.table()), store.pair().sectorBytes());
+            try (FoundSpares found = find(MemberSearch.of(store), further)) {
+                addMembers(found, check);
+                if (level == Level.FULL) {
+                    readSectors(spare, main, store, found.members, check);
+                }
+            }
+            return finished(spare.name(), level, Optional.empty(), report, findings, check);
+        }
+    }
+
+    private static PairIdentity pairOf(MetadataReport report) {
+        return report.pair().orElseThrow();
+    }
+
+    private boolean isFurther(BlockDevice spare) throws Refusal, DeviceException {
+        return requireMetadata().member(spare.direct()).isPresent();
+    }
+
+    /** The further spares of a pair; the devices are closed with this. */
+    private record FoundSpares(List<MemberCheck.Member> members, List<BlockDevice> open) implements AutoCloseable {
+        @Override
+        public void close() {
+            open.forEach(BlockDevice::close);
+        }
+    }
+
+    private FoundSpares find(MemberSearch search, List<DeviceUri> named) throws Refusal, DeviceException {
+        List<BlockDevice> open = new ArrayList<>();
+        try {
+            Map<MemberSearch.Candidate, BlockDevice> candidates = new LinkedHashMap<>();
+            for (DeviceUri uri : named) {
+                BlockDevice device = devices.open(uri, exclusive(true));
+                open.add(device);
+                SpareIdentity identity = requireMetadata()
+                        .member(device.direct())
+                        .filter(search::states)
+                        .orElseThrow(() -> new Refusal(
+                                Refusal.Kind.WRONG_DEVICE, device.name() + " is no further spare of this pair"));
+                candidates.put(new MemberSearch.Candidate(device.name(), identity), device);
+            }
+            Map<DeviceUri, String> failed = new LinkedHashMap<>();
+            for (DeviceUri uri : search.placesBeside(List.copyOf(candidates.keySet()))) {
+                openRemembered(uri, search, open, candidates).ifPresent(why -> failed.put(uri, why));
+            }
+            List<MemberCheck.Member> members = new ArrayList<>();
+            for (MemberSearch.Found found : search.among(List.copyOf(candidates.keySet()))) {
+                members.add(member(found, candidates, failed.get(search.placeOf(found.stated()))));
+            }
+            return new FoundSpares(members, open);
+        } catch (Refusal | DeviceException | RuntimeException e) {
+            open.forEach(BlockDevice::close);
+            throw e;
+        }
+    }
+
+    private static MemberCheck.Member member(
+            MemberSearch.Found found, Map<MemberSearch.Candidate, BlockDevice> candidates, String failure) {
+        if (found.state() == MemberSearch.State.PRESENT) {
+            MemberSearch.Candidate candidate = found.candidate().orElseThrow();
+            return MemberCheck.Member.present(
+                    found.stated(),
+                    candidates.get(candidate),
+                    candidate.identity().slots());
+        }
+        return MemberCheck.Member.absent(
+                found.stated(),
+                found.state(),
+                found.candidate().map(MemberSearch.Candidate::name).orElse(""),
+                failure == null ? found.detail() : failure);
+    }
+
+    /** Gives why it cannot be looked at; empty if it could, whatever is there. */
+    private Optional<String> openRemembered(
+            DeviceUri uri,
+            MemberSearch search,
+            List<BlockDevice> open,
+            Map<MemberSearch.Candidate, BlockDevice> candidates) {
+        try {
+            BlockDevice device = devices.open(uri, exclusive(true));
+            open.add(device);
+            Optional<SpareIdentity> identity =
+                    requireMetadata().member(device.direct()).filter(search::states);
+            identity.ifPresent(which -> candidates.put(new MemberSearch.Candidate(device.name(), which), device));
+            return identity.isPresent() ? Optional.empty() : Optional.of("another device is at " + uri);
+        } catch (Refusal | DeviceException e) {
+            return Optional.of(e.getMessage());
+        }
+    }
+
+    private void addMembers(FoundSpares found, MemberCheck check) throws Refusal, DeviceException {
+        MetadataTools tools = requireTools();
+        for (MemberCheck.Member member : found.members) {
+            check.add(member, device -> tools.check(device.direct(), MetadataTools.Level.STANDARD));
+        }
+    }
+
+    /** Reads what stands on the spares, and beside it on main; also on devices that are served. */
+    static void readSectors(
+            BlockDevice first,
+            Optional<? extends BlockDevice> main,
+            MetadataStore store,
+            List<MemberCheck.Member> further,
+            MemberCheck check)
+            throws DeviceException {
+        check.readSectors(first, 0, store.slots());
+        for (MemberCheck.Member member : further) {
+            if (member.device().isPresent()) {
+                check.readSectors(
+                        member.device().get(),
+                        member.stated().index(),
+                        member.slots().orElseThrow());
             }
         }
-        more(onSpare, "spare", findings);
-        more(beside, "main", findings);
-        return checked(
-                spare.name(),
-                Level.FULL,
-                service,
-                report,
-                findings,
-                onSpare.read() + beside.read(),
-                onSpare.unreadable() + beside.unreadable());
-    }
-
-    private static void more(SlotReading.Result result, String where, List<Finding> findings) {
-        long shown =
-                result.ranges().stream().mapToLong(SectorRange::lengthSectors).sum();
-        if (result.unreadable() > shown) {
-            findings.add(new Finding(
-                    Severity.ERROR,
-                    (result.unreadable() - shown) + " more sectors cannot be read on the " + where,
-                    "replace the " + where + ": copy everything off"));
+        if (main.isPresent()) {
+            check.readBeside(main.get());
         }
     }
 
-    static Checked checked(
+    /** All that was found, of the first spare and of the others. */
+    static Checked finished(
             String spare,
             Level level,
             Optional<String> service,
             MetadataReport report,
             List<Finding> findings,
+            MemberCheck check) {
+        findings.addAll(check.findings());
+        return checked(
+                spare,
+                level,
+                service,
+                report,
+                findings,
+                check.spares(),
+                check.sectorsRead(),
+                check.sectorsUnreadable());
+    }
+
+    private static Checked checked(
+            String spare,
+            Level level,
+            Optional<String> service,
+            MetadataReport report,
+            List<Finding> findings,
+            List<CheckedSpare> further,
             long sectorsRead,
             long sectorsUnreadable) {
         findings.sort(Comparator.comparing(Finding::severity));
@@ -188,7 +316,7 @@ public final class SpareCare {
                 report.cleanStop(),
                 report.parts(),
                 findings);
-        return new Checked(spare, level, service, whole, sectorsRead, sectorsUnreadable);
+        return new Checked(spare, level, service, whole, further, sectorsRead, sectorsUnreadable);
     }
 
     private void compare(BlockDevice main, BlockDevice spare, MetadataReport report, List<Finding> findings)
@@ -218,7 +346,7 @@ public final class SpareCare {
                     Severity.ERROR,
                     main.name() + " belongs to " + witness.get().wanted() + ", not to this one",
                     "check that spare; 'remap forget " + main.name() + "' gives up what stands on it"));
-        } else if (report.verdict() != Verdict.UNUSABLE) {
+        } else if (report.verdict() != Verdict.UNUSABLE && !isFurther(spare)) {
             compareLastStop(main, spare, witness.get(), findings);
         }
     }
@@ -257,10 +385,19 @@ public final class SpareCare {
                 throw new Refusal(
                         Refusal.Kind.ENVIRONMENT, device.name() + " is read-only: make it writable to repair it");
             }
-            Ownership.require(requireMetadata(), device.direct(), environment, false);
+            if (!isFurther(device)) {
+                Ownership.require(requireMetadata(), device.direct(), environment, false);
+            }
             MetadataReport report = requireTools().repair(device.direct(), environment);
             return checked(
-                    device.name(), Level.STANDARD, Optional.empty(), report, new ArrayList<>(report.findings()), 0, 0);
+                    device.name(),
+                    Level.STANDARD,
+                    Optional.empty(),
+                    report,
+                    new ArrayList<>(report.findings()),
+                    List.of(),
+                    0,
+                    0);
         }
     }
 

@@ -188,7 +188,7 @@ final class SpareSet {
     }
 
     /** Why it is not as it was when it was served last. */
-    private static Optional<String> isOld(SpareIdentity identity, SpareMember member) {
+    static Optional<String> isOld(SpareIdentity identity, SpareMember member) {
         if (identity.stamp() >= member.seen()) {
             return Optional.empty();
         }

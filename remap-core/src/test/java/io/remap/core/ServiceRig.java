@@ -29,6 +29,7 @@ import io.remap.api.spi.FrontendProvider;
 import io.remap.api.spi.HealthProvider;
 import io.remap.api.spi.IoEngine;
 import io.remap.api.spi.IoEngineProvider;
+import io.remap.api.spi.MetadataReport;
 import io.remap.api.spi.MetadataStore;
 import io.remap.api.spi.PairIdentity;
 import io.remap.api.spi.Provider;
@@ -290,6 +291,11 @@ final class ServiceRig implements AutoCloseable {
 
         @Override
         public void stampSpares(PairDevices pair, PairMetadata open) {
+            throw new UnsupportedOperationException("there are no further spares here");
+        }
+
+        @Override
+        public MetadataReport checkSpare(BlockDevice further) {
             throw new UnsupportedOperationException("there are no further spares here");
         }
 

@@ -40,7 +40,7 @@ class SlotReadingTest {
     }
 
     private SlotReading.Result slots() throws Exception {
-        return new SlotReading(table, SECTOR).readSlots(spare, store());
+        return new SlotReading(table, SECTOR).readSlots(spare, 0, store().slots());
     }
 
     @Test

@@ -7,6 +7,7 @@ import io.remap.api.Place;
 import io.remap.api.Refusal;
 import io.remap.api.RemapTable;
 import io.remap.api.spi.MetadataTools.DumpSink;
+import io.remap.api.spi.SpareMember;
 import java.nio.ByteBuffer;
 import java.util.LinkedHashMap;
 import java.util.Locale;
@@ -26,12 +27,17 @@ final class Dump {
 
     void write() throws Damage, Refusal, DeviceException {
         Identities identities = Identities.read(device);
+        if (identities.first() != null && identities.first().member() != 0) {
+            further(identities);
+            return;
+        }
         Superblock superblock = LogMetadataProvider.identify(device, identities, true);
         layout = superblock.layout();
         BlockIo io = LogMetadataProvider.blockIo(device, superblock);
         Recovery.Found found = Recovery.recover(io, superblock);
         superblocks(identities);
         headers(io, superblock.pair().pairUuid());
+        members(found);
         log(io, found);
         entries(found.tables().map());
         found.tables().visitBad((spare, first, length) -> {
@@ -41,6 +47,37 @@ final class Dump {
             piece.put("slots", length);
             sink.piece("badSlots", piece);
         });
+    }
+
+    /** A further spare has no table: what it says of itself. */
+    private void further(Identities identities) throws Damage, Refusal, DeviceException {
+        Superblock superblock = identities.first();
+        if (superblock.version().tooNew()) {
+            throw new Refusal(Refusal.Kind.DAMAGED, device.name() + ": " + Inspection.tooNew(superblock));
+        }
+        superblocks(identities);
+        BlockIo io = LogMetadataProvider.blockIo(device, superblock);
+        Map<String, Object> piece = new LinkedHashMap<>();
+        piece.put("spare", superblock.member());
+        piece.put("id", superblock.memberId().toString());
+        piece.put("slots", superblock.layout().slots());
+        piece.put(
+                "stamp",
+                MemberStamp.read(io, superblock.layout(), superblock.pair().pairUuid()));
+        sink.piece("members", piece);
+    }
+
+    /** The spares of the pair, as the generation in force states them. */
+    private void members(Recovery.Found found) {
+        for (SpareMember member : found.tables().members()) {
+            Map<String, Object> piece = new LinkedHashMap<>();
+            piece.put("spare", member.index());
+            piece.put("id", member.id().toString());
+            piece.put("state", member.leaving() ? "leaving" : "active");
+            piece.put("slots", member.slots());
+            piece.put("stamp", member.seen());
+            sink.piece("members", piece);
+        }
     }
 
     private void superblocks(Identities identities) {
@@ -64,6 +101,7 @@ final class Dump {
         piece.put("readOnlyCompatFeatures", version.roCompat());
         piece.put("incompatFeatures", version.incompat());
         piece.put("pairUuid", superblock.pair().pairUuid().toString());
+        piece.put("member", superblock.member());
         piece.put("mainSizeBytes", superblock.pair().mainSizeBytes());
         piece.put("sectorBytes", superblock.pair().sectorBytes());
         piece.put("mainStableId", superblock.pair().mainStableId());

@@ -8,12 +8,23 @@ import io.remap.api.spi.MetadataReport;
 import io.remap.api.spi.MetadataReport.Finding;
 import io.remap.api.spi.MetadataReport.Verdict;
 import io.remap.api.spi.MetadataTools;
+import java.util.Optional;
 
 /** Sees and mends a spare that nobody serves. Stateless. */
 final class LogMetadataTools implements MetadataTools {
     @Override
     public MetadataReport check(BlockDevice spare, Level level) throws Refusal, DeviceException {
-        return Examination.of(spare, level);
+        Optional<MemberExamination> further = further(spare);
+        return further.isPresent() ? further.get().report() : Examination.of(spare, level);
+    }
+
+    private static Optional<MemberExamination> further(BlockDevice spare) throws Refusal, DeviceException {
+        try {
+            return MemberExamination.of(spare, Identities.read(spare));
+        } catch (Damage e) {
+            // Whose it is cannot be told; the examination of a first spare says why.
+            return Optional.empty();
+        }
     }
 
     @Override
@@ -28,6 +39,11 @@ final class LogMetadataTools implements MetadataTools {
                     Refusal.Kind.DAMAGED,
                     spare.name() + " is not repaired, as it is not certain what its mappings are: " + gravest.what()
                             + "; " + gravest.hint());
+        }
+        Optional<MemberExamination> further = further(spare);
+        if (further.isPresent()) {
+            further.get().repair();
+            return check(spare, Level.STANDARD);
         }
         try {
             Identities identities = Identities.read(spare);

@@ -1,7 +1,11 @@
 package io.remap.metadata;
 
 import io.remap.api.DeviceException;
+import io.remap.api.spi.MetadataReport.Part;
+import io.remap.api.spi.MetadataReport.State;
 import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.UUID;
 
 /**
@@ -52,14 +56,8 @@ final class MemberStamp {
     static long read(BlockIo io, Layout layout, UUID pairUuid) throws DeviceException {
         long highest = -1;
         for (int copy = 0; copy < COPIES; copy++) {
-            long offset = offset(layout, copy);
             try {
-                ByteBuffer block = io.read(offset);
-                if (block.getLong(Block.MAGIC_AT) == MAGIC
-                        && Block.uuid(block, Block.UUID_AT).equals(pairUuid)
-                        && block.getInt(Block.CRC_AT) == Block.sealOf(Block.crcOfBody(block, BYTES), offset)) {
-                    highest = Math.max(highest, block.getLong(STAMP_AT));
-                }
+                highest = Math.max(highest, read(io, layout, pairUuid, copy));
             } catch (DeviceException e) {
                 if (!e.errorClass().mayBeSector()) {
                     throw e;
@@ -67,5 +65,37 @@ final class MemberStamp {
             }
         }
         return highest;
+    }
+
+    /** That of one copy, -1 if no whole one stands there. */
+    private static long read(BlockIo io, Layout layout, UUID pairUuid, int copy) throws DeviceException {
+        long offset = offset(layout, copy);
+        ByteBuffer block = io.read(offset);
+        boolean whole = block.getLong(Block.MAGIC_AT) == MAGIC
+                && Block.uuid(block, Block.UUID_AT).equals(pairUuid)
+                && block.getInt(Block.CRC_AT) == Block.sealOf(Block.crcOfBody(block, BYTES), offset);
+        return whole ? block.getLong(STAMP_AT) : -1;
+    }
+
+    /** How both copies stand. One that is behind the other is not whole: a power cut came between. */
+    static List<Part> parts(BlockIo io, Layout layout, UUID pairUuid) throws DeviceException {
+        long highest = read(io, layout, pairUuid);
+        List<Part> parts = new ArrayList<>();
+        for (int copy = 0; copy < COPIES; copy++) {
+            State state = State.DAMAGED;
+            String detail = "no whole stamp of this pair";
+            try {
+                long stamp = read(io, layout, pairUuid, copy);
+                boolean current = stamp >= 0 && stamp == highest;
+                state = current ? State.VALID : State.DAMAGED;
+                detail = current ? "stamp " + stamp : stamp < 0 ? detail : "stamp " + stamp + ", expected " + highest;
+            } catch (DeviceException e) {
+                CopyCheck.refuseDeviceError(e);
+                state = State.UNREADABLE;
+                detail = e.getMessage();
+            }
+            parts.add(new Part("stamp " + copy, offset(layout, copy), 0, state, true, detail));
+        }
+        return parts;
     }
 }

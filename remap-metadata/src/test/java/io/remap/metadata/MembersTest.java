@@ -9,7 +9,12 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.remap.api.MapChange;
 import io.remap.api.Place;
 import io.remap.api.Refusal;
+import io.remap.api.spi.MetadataReport;
+import io.remap.api.spi.MetadataReport.Part;
+import io.remap.api.spi.MetadataReport.Severity;
+import io.remap.api.spi.MetadataReport.Verdict;
 import io.remap.api.spi.MetadataStore.Outcome;
+import io.remap.api.spi.MetadataTools;
 import io.remap.api.spi.SpareIdentity;
 import io.remap.api.spi.SpareMember;
 import io.remap.api.spi.SpareSlots;
@@ -18,8 +23,10 @@ import io.remap.testkit.CrashDevice;
 import io.remap.testkit.CrashDevice.Operation;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.UUID;
@@ -194,8 +201,6 @@ class MembersTest {
         Refusal refusal = assertThrows(Refusal.class, () -> Bench.open(provider, device, false, 1));
         assertEquals(Refusal.Kind.WRONG_DEVICE, refusal.kind());
         assertTrue(refusal.getMessage().contains("spare 3"), refusal.getMessage());
-        assertThrows(
-                Refusal.class, () -> new LogMetadataTools().check(device, io.remap.api.spi.MetadataTools.Level.QUICK));
         provider.eraseMember(device);
         assertEquals(Optional.empty(), provider.member(device));
     }
@@ -225,6 +230,37 @@ class MembersTest {
         } catch (Refusal | io.remap.api.DeviceException e) {
             throw new AssertionError(e);
         }
+    }
+
+    @Test
+    void aFurtherSpareIsCheckedShownAndRepaired() throws Exception {
+        LogMetadataTools tools = new LogMetadataTools();
+        CrashDevice device = further(11);
+        MetadataReport sound = tools.check(device, MetadataTools.Level.STANDARD);
+        assertEquals(Verdict.SOUND, sound.verdict());
+        assertEquals(Identities.COUNT + 2, sound.parts().size());
+        assertTrue(sound.findings().stream().allMatch(finding -> finding.severity() == Severity.NOTE));
+        device.write(0, ByteBuffer.allocate(Block.BYTES));
+        device.write(Layout.SAVED_AT, ByteBuffer.allocate(Block.BYTES));
+        MetadataReport damaged = tools.check(device, MetadataTools.Level.STANDARD);
+        assertEquals(Verdict.REPAIRABLE, damaged.verdict());
+        assertEquals(
+                List.of("superblock 0", "stamp 0"),
+                damaged.parts().stream().filter(Part::isBad).map(Part::name).toList());
+        assertEquals(
+                Verdict.SOUND,
+                tools.repair(device, Bench.environment(new Bench.Tasks(), 5)).verdict());
+        assertEquals(11, stampOf(device));
+        Map<String, Map<String, Object>> shown = new HashMap<>();
+        tools.dump(device, (kind, values) -> shown.put(kind, values));
+        assertEquals(Set.of("superblocks", "members"), shown.keySet());
+        assertEquals(11L, shown.get("members").get("stamp"));
+        // Nothing tells how new it is: that is not mended.
+        device.write(Layout.SAVED_AT, ByteBuffer.allocate(2 * Block.BYTES));
+        assertEquals(
+                Verdict.REPAIRABLE,
+                tools.repair(device, Bench.environment(new Bench.Tasks(), 5)).verdict());
+        assertEquals(-1, stampOf(device));
     }
 
     @Test

@@ -28,15 +28,15 @@ public interface MetadataTools {
         /**
          * One piece.
          *
-         * @param kind {@code superblocks}, {@code headers}, {@code log}, {@code entries} or {@code badSlots}; those of a
-         *     kind come one after the other, the kinds in this order
+         * @param kind {@code superblocks}, {@code headers}, {@code members}, {@code log}, {@code entries} or {@code badSlots};
+         *     those of a kind come one after the other, the kinds in this order
          * @param values strings, numbers and booleans by name; valid during the call
          */
         void piece(String kind, Map<String, Object> values);
     }
 
     /**
-     * Reads what the level asks for, and says what is damaged. Writes nothing.
+     * Reads what the level asks for (of a further spare always all that it says of itself), and says what is damaged. Writes nothing.
      *
      * @throws Refusal {@link Refusal.Kind#WRONG_DEVICE} if it is no spare, {@link Refusal.Kind#DAMAGED} if it is one of a
      *     newer format
@@ -45,7 +45,7 @@ public interface MetadataTools {
 
     /**
      * Writes what is damaged anew, from the copies that are whole: missing superblocks, and the present table as a new
-     * generation in both arenas. Whether the last stop was in order stays recorded as it was.
+     * generation in both arenas; of a further spare its superblocks and stamps. Whether the last stop was in order stays recorded as it was.
      *
      * @return a check of what stands there now
      * @throws Refusal {@link Refusal.Kind#DAMAGED}, before anything was written, if it is not certain what the mappings are
@@ -53,7 +53,7 @@ public interface MetadataTools {
     MetadataReport repair(BlockDevice spare, Environment environment) throws Refusal, DeviceException;
 
     /**
-     * Shows all that is in force: superblocks, headers, the records of the log, and the entries that they and the table
+     * Shows all that is in force: superblocks, headers, the spares of the pair, the records of the log, and the entries that they and the table
      * result in. Writes nothing.
      *
      * @throws Refusal {@link Refusal.Kind#DAMAGED} if the table cannot be read, {@link Refusal.Kind#WRONG_DEVICE} if it is

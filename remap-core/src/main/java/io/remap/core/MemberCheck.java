@@ -1,0 +1,176 @@
+package io.remap.core;
+
+import io.remap.api.BlockDevice;
+import io.remap.api.DeviceException;
+import io.remap.api.Refusal;
+import io.remap.api.RemapTable;
+import io.remap.api.SectorRange;
+import io.remap.api.spi.MetadataReport;
+import io.remap.api.spi.MetadataReport.Finding;
+import io.remap.api.spi.MetadataReport.Part;
+import io.remap.api.spi.MetadataReport.Severity;
+import io.remap.api.spi.SpareMember;
+import io.remap.api.spi.SpareSlots;
+import io.remap.core.SpareCare.CheckedSpare;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * What a check finds of the spares of a pair beside the first one, and of the sectors that stand on any. Collects, and writes
+ * nothing. Used once, by one thread.
+ */
+final class MemberCheck {
+    /**
+     * A further spare that is stated.
+     *
+     * @param stated as the first one states it
+     * @param state {@code present}, {@code older}, {@code twice} or {@code missing}
+     * @param name the device; empty if it is missing
+     * @param detail why it is not present
+     * @param device with {@code present}: it is the caller's to close
+     * @param slots with {@code present}: where its slots lie
+     */
+    record Member(
+            SpareMember stated,
+            String state,
+            String name,
+            String detail,
+            Optional<BlockDevice> device,
+            Optional<SpareSlots> slots) {
+        static Member present(SpareMember stated, BlockDevice device, SpareSlots slots) {
+            return new Member(
+                    stated,
+                    PlainValues.word(MemberSearch.State.PRESENT),
+                    device.name(),
+                    "",
+                    Optional.of(device),
+                    Optional.of(slots));
+        }
+
+        static Member absent(SpareMember stated, MemberSearch.State state, String name, String detail) {
+            return new Member(stated, PlainValues.word(state), name, detail, Optional.empty(), Optional.empty());
+        }
+    }
+
+    /** Reads what a further spare says of itself. */
+    @FunctionalInterface
+    interface OwnMetadata {
+        MetadataReport check(BlockDevice spare) throws Refusal, DeviceException;
+    }
+
+    private final Optional<RemapTable> table;
+    private final int sectorBytes;
+    private final List<Finding> findings = new ArrayList<>();
+    private final List<CheckedSpare> spares = new ArrayList<>();
+    private long sectorsRead;
+    private long sectorsUnreadable;
+
+    /** @param table what stands where; empty if it was not read */
+    MemberCheck(Optional<RemapTable> table, int sectorBytes) {
+        this.table = table;
+        this.sectorBytes = sectorBytes;
+    }
+
+    List<Finding> findings() {
+        return findings;
+    }
+
+    List<CheckedSpare> spares() {
+        return spares;
+    }
+
+    long sectorsRead() {
+        return sectorsRead;
+    }
+
+    long sectorsUnreadable() {
+        return sectorsUnreadable;
+    }
+
+    /** Says how a further spare stands. */
+    void add(Member member, OwnMetadata own) throws DeviceException {
+        int number = member.stated.index();
+        Optional<Long> used = table.map(entries -> entries.unitsOn(number));
+        List<Part> parts = List.of();
+        if (member.device.isPresent()) {
+            parts = parts(member.device.get(), number, own);
+        } else {
+            addMissing(member, used);
+        }
+        spares.add(new CheckedSpare(
+                number,
+                member.name.isEmpty() ? Optional.empty() : Optional.of(member.name),
+                member.state,
+                member.stated.slots(),
+                used,
+                parts));
+    }
+
+    private void addMissing(Member member, Optional<Long> used) {
+        boolean inUse = used.isEmpty() || used.get() > 0;
+        String means = used.map(units -> units == 0
+                        ? "nothing stands on it, but the pair is not served for writing without it or --missing-spares"
+                        : units + " units of 4096 bytes stand on it, which answer with errors until it is back")
+                .orElse("what stands on it answers with errors until it is back");
+        findings.add(new Finding(
+                inUse ? Severity.ERROR : Severity.WARNING,
+                "spare " + member.stated.index() + " is not there (" + member.detail + "): " + means,
+                "attach it, and name it with --spare; if it is gone for good: 'remap serve' with --missing-spares, then"
+                        + " 'remap spare remove' with --lose"));
+    }
+
+    private List<Part> parts(BlockDevice device, int number, OwnMetadata own) throws DeviceException {
+        try {
+            MetadataReport report = own.check(device);
+            for (Finding finding : report.findings()) {
+                if (finding.severity() != Severity.NOTE) {
+                    findings.add(
+                            new Finding(finding.severity(), "spare " + number + ": " + finding.what(), finding.hint()));
+                }
+            }
+            return report.parts();
+        } catch (Refusal e) {
+            findings.add(new Finding(Severity.ERROR, "spare " + number + ": " + e.getMessage(), ""));
+            return List.of();
+        }
+    }
+
+    /** Reads every sector that stands on a spare. */
+    void readSectors(BlockDevice spare, int number, SpareSlots slots) throws DeviceException {
+        SlotReading.Result result = new SlotReading(table.orElseThrow(), sectorBytes).readSlots(spare, number, slots);
+        String where = number == 0 ? "the spare" : "spare " + number;
+        addRanges(
+                result,
+                Severity.ERROR,
+                " stand on " + where + " and cannot be read there",
+                "restore them from a backup by writing them: the write goes to another slot",
+                where);
+    }
+
+    /** Reads what main has beside sectors that stand on a spare. */
+    void readBeside(BlockDevice main) throws DeviceException {
+        addRanges(
+                new SlotReading(table.orElseThrow(), sectorBytes).readBeside(main),
+                Severity.WARNING,
+                " stand on main beside sectors that do not, and cannot be read there",
+                "they answer EIO until they are written; that write goes to the spare",
+                "main");
+    }
+
+    private void addRanges(SlotReading.Result result, Severity severity, String what, String hint, String where) {
+        long shown = 0;
+        for (SectorRange range : result.ranges()) {
+            findings.add(new Finding(severity, range + what, hint));
+            shown += range.lengthSectors();
+        }
+        if (result.unreadable() > shown) {
+            findings.add(new Finding(
+                    Severity.ERROR,
+                    (result.unreadable() - shown) + " more sectors cannot be read on " + where,
+                    "replace " + where + ": copy everything off"));
+        }
+        sectorsRead += result.read();
+        sectorsUnreadable += result.unreadable();
+    }
+}
