@@ -1,6 +1,8 @@
 package io.remap.api;
 
 import java.util.concurrent.Executor;
+import java.util.concurrent.locks.Lock;
+import java.util.concurrent.locks.ReentrantLock;
 
 /**
  * Runs what must not run in the caller: recovery, commits, timers. Passed in everywhere, so that a simulator decides
@@ -20,6 +22,14 @@ public interface Scheduler extends Executor {
      * @return cancels the task if it has not started
      */
     Cancellable schedule(Runnable task, long delayMillis);
+
+    /**
+     * A lock for tasks that do one thing after the other with a device, so that who waits for it waits for the device. Only
+     * {@code lock} and {@code unlock} are to be used.
+     */
+    default Lock newLock() {
+        return new ReentrantLock();
+    }
 
     /** Cancels a scheduled task. */
     interface Cancellable {

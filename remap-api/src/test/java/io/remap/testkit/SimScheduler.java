@@ -10,6 +10,8 @@ import java.util.Deque;
 import java.util.List;
 import java.util.PriorityQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.Lock;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
 import java.util.random.RandomGenerator;
@@ -23,8 +25,8 @@ import java.util.random.RandomGenerator;
  * it drives nothing else does anything. {@link #crash} is the end of the process: whatever was under way stops where it
  * stands and leaves no trace but on the devices.
  *
- * <p>Invariants: exactly one thread has the baton; {@code ready} and {@code timers} hold every task and every stopped
- * thread exactly once.
+ * <p>Invariants: exactly one thread has the baton; {@code ready}, {@code timers} and {@code lockedOut} hold every task and
+ * every stopped thread exactly once.
  */
 public final class SimScheduler implements Scheduler, TimeSource, AutoCloseable {
     /** More steps than this without an end is a livelock. */
@@ -51,6 +53,9 @@ public final class SimScheduler implements Scheduler, TimeSource, AutoCloseable 
     private boolean crashing;
     private boolean closing;
     private Throwable failure;
+
+    /** Threads that wait for a lock. */
+    private final List<Worker> lockedOut = new ArrayList<>();
 
     /** Something that can go on: a task that has not started, or the thread of one that stopped. */
     private record Step(Runnable task, Worker stopped) {}
@@ -177,6 +182,62 @@ public final class SimScheduler implements Scheduler, TimeSource, AutoCloseable 
         }
     }
 
+    @Override
+    public Lock newLock() {
+        return new TaskLock();
+    }
+
+    /** Who waits for it has given the baton away. The driver lets others run until it is free. */
+    private final class TaskLock implements Lock {
+        private final Deque<Worker> waiting = new ArrayDeque<>();
+        private boolean held;
+
+        @Override
+        public void lock() {
+            Worker self = self();
+            while (held) {
+                if (self == null) {
+                    runUntil(() -> !held);
+                } else {
+                    waiting.add(self);
+                    lockedOut.add(self);
+                    passFrom(self);
+                }
+            }
+            held = true;
+        }
+
+        @Override
+        public void unlock() {
+            held = false;
+            Worker next = waiting.poll();
+            // After a crash the next one has ended, too.
+            if (lockedOut.remove(next)) {
+                ready.add(new Step(null, next));
+            }
+        }
+
+        @Override
+        public void lockInterruptibly() {
+            throw new UnsupportedOperationException();
+        }
+
+        @Override
+        public boolean tryLock() {
+            throw new UnsupportedOperationException();
+        }
+
+        @Override
+        public boolean tryLock(long time, TimeUnit unit) {
+            throw new UnsupportedOperationException();
+        }
+
+        @Override
+        public Condition newCondition() {
+            throw new UnsupportedOperationException();
+        }
+    }
+
     private Worker self() {
         if (Thread.currentThread() instanceof WorkerThread thread && thread.owner == this) {
             if (crashing) {
@@ -300,6 +361,8 @@ public final class SimScheduler implements Scheduler, TimeSource, AutoCloseable 
         List<Worker> stopped = new ArrayList<>();
         ready.forEach(step -> stopped.add(step.stopped));
         timers.forEach(timer -> stopped.add(timer.step.stopped));
+        stopped.addAll(lockedOut);
+        lockedOut.clear();
         ready.clear();
         timers.clear();
         for (Worker worker : stopped) {

@@ -2,6 +2,7 @@ package io.remap.core.disk;
 
 import io.remap.api.Scheduler;
 import java.util.ArrayDeque;
+import java.util.concurrent.locks.Lock;
 
 /**
  * The threads of one disk: a part of those of the service. What a disk runs there may wait for a device that does not
@@ -89,6 +90,11 @@ final class BoundedScheduler implements Scheduler {
             }
             timer.cancel();
         };
+    }
+
+    @Override
+    public Lock newLock() {
+        return below.newLock();
     }
 
     /** Tasks that wait for a place; for the status and tests. */

@@ -42,6 +42,8 @@ final class ReadRecovery extends Recovery {
     @Override
     void locked() throws Failure, TryLater {
         failing.clear();
+        // Begun anew it has all its tries: what fails now may not have failed before.
+        attempts = 1;
         retryWanted = false;
         firstErrorOffset = Long.MAX_VALUE;
         readableMasks.clear();
@@ -142,10 +144,7 @@ final class ReadRecovery extends Recovery {
                 unreadableSectors.add(sector.offsetBytes);
             }
         }
-        requireNoDoubt();
-        unreadableSectors.forEach(this::noteError);
-        unreadable.keySet().forEach(disk.holdOffs::failed);
-        finish(unreadable);
+        finish(unreadable, unreadableSectors);
     }
 
     private boolean readsNow(Sector sector) throws Failure, TryLater {
@@ -164,11 +163,13 @@ final class ReadRecovery extends Recovery {
     }
 
     private void finish() throws TryLater {
-        finish(Map.of());
+        finish(Map.of(), List.of());
     }
 
-    private void finish(Map<Long, Integer> unreadable) throws TryLater {
+    private void finish(Map<Long, Integer> unreadable, List<Long> unreadableSectors) throws TryLater {
         requireNoDoubt();
+        unreadableSectors.forEach(this::noteError);
+        unreadable.keySet().forEach(disk.holdOffs::failed);
         release(s -> {
             MapSnapshot changed = s;
             for (Map.Entry<Long, Integer> unit : readableMasks.entrySet()) {

@@ -163,9 +163,6 @@ abstract class Recovery {
             try {
                 disk.main.flush();
             } catch (DeviceException e) {
-                if (TrackedDevice.isOverlap(e)) {
-                    throw new TryLater(VerifiedSync.OVERLAP_MILLIS, e);
-                }
                 // A doubt, as is seen below.
                 disk.log.flushFailed(e);
             }
@@ -197,11 +194,7 @@ abstract class Recovery {
 
     private void slotsFlushed(int spares, Spare spare, DeviceException error, Stage then, Runnable otherwise) {
         int rest = spares & spares - 1;
-        if (error != null && TrackedDevice.isOverlap(error)) {
-            disk.environment
-                    .scheduler()
-                    .schedule(() -> flushSlots(spares, then, otherwise), VerifiedSync.OVERLAP_MILLIS);
-        } else if (error != null || disk.state.current().doubts() != doubtsAtGrant) {
+        if (error != null || disk.state.current().doubts() != doubtsAtGrant) {
             otherwise.run();
             run(() -> {
                 throw new DoubtMeanwhile(error == null ? null : spare);
@@ -265,8 +258,7 @@ abstract class Recovery {
         } catch (Away e) {
             waitForDevice(e, stage);
         } catch (TryLater e) {
-            boolean waitsForSync = e.getCause() instanceof DeviceException d && TrackedDevice.isOverlap(d);
-            if (waitsForSync || ++stageTries < MAX_STAGE_TRIES) {
+            if (++stageTries < MAX_STAGE_TRIES) {
                 disk.environment.scheduler().schedule(() -> run(stage), e.delayMillis);
             } else {
                 giveUp(DiskError.IO, -1);

@@ -33,6 +33,7 @@ final class Spare {
         this.index = member.index();
         // The store has an account of its own there.
         this.device = TrackedDevice.of(member.device()).apart().direct();
+        this.device.syncUnder(disk.environment.scheduler().newLock());
         this.slots = member.slots();
         this.leaving = member.leaving();
         this.environment = disk.environment;

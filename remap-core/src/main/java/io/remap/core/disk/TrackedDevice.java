@@ -15,6 +15,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.locks.Lock;
 
 /**
  * A device of which we know whether acknowledged writes may still be in its volatile cache, and that never turns a failed
@@ -38,12 +39,6 @@ import java.util.concurrent.CopyOnWriteArrayList;
  * <p>The direct door shares the state of its device.
  */
 public final class TrackedDevice implements BlockDevice {
-    /** The operation of an error that says that another flush was under way. */
-    private static final String OVERLAPPING_FLUSH = "flush beside another one";
-
-    /** Flushes made one after the other since each ran beside another one. */
-    private static final int MAX_OVERLAPS = 8;
-
     private final BlockDevice device;
     private final State state;
     private final WriteAccount account;
@@ -54,12 +49,7 @@ public final class TrackedDevice implements BlockDevice {
 
     /** What all writers share. */
     private static final class State {
-        /** Syncs at the device, or failed and not told of. */
-        private final List<Object> syncs = new ArrayList<>();
-
-        /** Errors of a write may come with a flush, by way of the page cache. */
-        private final boolean buffered;
-
+        private final SharedSync sync;
         private final List<WriteAccount> accounts = new CopyOnWriteArrayList<>();
 
         /** Of other parts of the same disk. */
@@ -68,8 +58,8 @@ public final class TrackedDevice implements BlockDevice {
         /** Set before the first client. */
         private RecentWrites recent;
 
-        private State(boolean buffered, WriteAccount first) {
-            this.buffered = buffered;
+        private State(BlockDevice device, WriteAccount first) {
+            sync = new SharedSync(device);
             accounts.add(first);
         }
     }
@@ -159,7 +149,7 @@ public final class TrackedDevice implements BlockDevice {
             return tracked;
         }
         WriteAccount first = new WriteAccount(!device.traits().readOnly());
-        return new TrackedDevice(device, new State(!device.traits().direct(), first), first);
+        return new TrackedDevice(device, new State(device, first), first);
     }
 
     /** The same device for another writer: what puts the writes of one in doubt concerns the other only if it has some. */
@@ -176,6 +166,11 @@ public final class TrackedDevice implements BlockDevice {
      */
     void keep(Ledger ledger, Runnable inDoubt) {
         account.keep(ledger, inDoubt);
+    }
+
+    /** Syncs wait for each other by this, before the first client. */
+    void syncUnder(Lock turn) {
+        state.sync.useLock(turn);
     }
 
     /** What a killed process left in the ledger is in doubt. */
@@ -412,19 +407,6 @@ public final class TrackedDevice implements BlockDevice {
 
     @Override
     public void flush() throws DeviceException {
-        for (int tries = 1; ; tries++) {
-            try {
-                flushOnce();
-                return;
-            } catch (DeviceException e) {
-                if (!isOverlap(e) || tries == MAX_OVERLAPS) {
-                    throw e;
-                }
-            }
-        }
-    }
-
-    private void flushOnce() throws DeviceException {
         long doubts = account.doubts();
         DeviceException doubt = account.doubt();
         if (doubt != null) {
@@ -456,27 +438,9 @@ public final class TrackedDevice implements BlockDevice {
                 others.add(each.covered());
             }
         }
-        syncDevice();
-        requireNoOverlap();
+        state.sync.sync(this::syncFailed);
         others.forEach(WriteAccount.Covered::flushed);
         return account.settle(own, doubtsBefore, settles);
-    }
-
-    private void syncDevice() throws DeviceException {
-        Object self = new Object();
-        synchronized (state.syncs) {
-            state.syncs.add(self);
-        }
-        try {
-            device.flush();
-        } catch (DeviceException e) {
-            syncFailed(e);
-            throw e;
-        } finally {
-            synchronized (state.syncs) {
-                state.syncs.remove(self);
-            }
-        }
     }
 
     private void syncFailed(DeviceException error) {
@@ -485,26 +449,6 @@ public final class TrackedDevice implements BlockDevice {
             // Whoever flushes is told the same until it is settled, also without writes of its own.
             account.latch(error);
         }
-    }
-
-    /**
-     * The kernel tells of a failed write-back once, to one of two syncs that overlap: the other one proves nothing before
-     * both have ended.
-     */
-    private void requireNoOverlap() throws DeviceException {
-        if (state.buffered) {
-            synchronized (state.syncs) {
-                if (!state.syncs.isEmpty()) {
-                    throw new DeviceException(
-                            name(), OVERLAPPING_FLUSH, 0, 0, Errno.NONE, ErrorClass.HOST, "it proves nothing", null);
-                }
-            }
-        }
-    }
-
-    /** Whether a flush failed only since another one was under way: nothing is in doubt, and it can be made again. */
-    static boolean isOverlap(DeviceException error) {
-        return error.operation().equals(OVERLAPPING_FLUSH);
     }
 
     private DeviceException stillInDoubt(DeviceException first) {

@@ -16,9 +16,6 @@ import java.util.function.Consumer;
  * once. Thread-safe.
  */
 final class VerifiedSync {
-    /** How soon a sync is made again that overlapped with one of a recovery. */
-    static final long OVERLAP_MILLIS = 1;
-
     private final VirtualDisk disk;
     private final TrackedDevice device;
     private final Syncer syncer;
@@ -41,9 +38,7 @@ final class VerifiedSync {
     /** Reports, on any thread, how it ended: {@code null} for success. */
     void sync(Consumer<DeviceException> then) {
         syncer.flush(error -> {
-            if (error != null && TrackedDevice.isOverlap(error)) {
-                disk.environment.scheduler().schedule(() -> sync(then), OVERLAP_MILLIS);
-            } else if (error == null || !device.canBeVerified()) {
+            if (error == null || !device.canBeVerified()) {
                 then.accept(error);
             } else {
                 new Waiting(then).waitFor(error);

@@ -187,6 +187,7 @@ public final class VirtualDisk implements Disk {
         this.engine = parts.engine();
         this.buffers = parts.buffers();
         this.environment = bounded(parts.environment());
+        this.main.syncUnder(environment.scheduler().newLock());
         this.deadlines = new Deadlines(this, parts.environment().scheduler());
         var mainTraits = main.traits();
         this.events = new EventLog(environment.time()::wallMillis);

@@ -73,7 +73,7 @@ class MutantsTest {
 
     private static Mutant readErrorMapsToBlankSlot() {
         return new Mutant("a read error maps to a blank slot")
-                .replace("ReadRecovery", "        finish(unreadable);\n", """
+                .replace("ReadRecovery", "        finish(unreadable, unreadableSectors);\n", """
                                 List<io.remap.api.MapChange> changes = new ArrayList<>();
                                 unreadable.forEach((unit, mask) -> {
                                     long place = disk.state.current().table.placeOf(unit);
@@ -83,9 +83,10 @@ class MutantsTest {
                                     }
                                 });
                                 if (changes.isEmpty()) {
-                                    finish(unreadable);
+                                    finish(unreadable, unreadableSectors);
                                     return;
                                 }
+                                unreadableSectors.forEach(this::noteError);
                                 disk.commit(changes, outcome -> {
                                     release(s -> s.withTable(disk.committedTable()));
                                     context.finish(DiskError.IO, firstErrorOffset);
@@ -161,10 +162,13 @@ class MutantsTest {
     private static Mutant flushIsRetriedIntoSuccess() {
         return new Mutant("a failed flush is retried into success")
                 .foundBy(Lives.WITH_FAILED_FLUSHES)
-                .replace(
-                        "TrackedDevice",
-                        "            syncFailed(e);\n            throw e;\n",
-                        "            device.flush();\n");
+                .replace("SharedSync", """
+                                    notice.syncFailed(e);
+                                    answered = number;
+                                    failed = number;
+                                    failure = e;
+                                    throw e;
+                        """, "            device.flush();\n");
     }
 
     private static Mutant verificationForgetsTheSync() {
@@ -172,8 +176,8 @@ class MutantsTest {
                 .foundBy(Lives.WITH_FAILED_FLUSHES)
                 .replace(
                         "TrackedDevice",
-                        "        syncDevice();\n        require",
-                        "        if (!settles) syncDevice();\n        require");
+                        "        state.sync.sync(this::syncFailed);\n",
+                        "        if (!settles) state.sync.sync(this::syncFailed);\n");
     }
 
     private static Mutant verificationIsNotFenced() {
