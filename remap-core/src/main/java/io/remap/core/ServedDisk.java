@@ -25,7 +25,9 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
+import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -134,7 +136,7 @@ final class ServedDisk {
 
     private void startMapping() throws Refusal {
         Optional<MetadataStore> store = metadata.store();
-        Refusal unflushed = flushMain();
+        Refusal unflushed = flushDevices();
         stack.push("autosave", this::closeAutosave);
         disk = VirtualDisk.open(new VirtualDisk.Parts(
                 name(),
@@ -276,16 +278,27 @@ final class ServedDisk {
     }
 
     /**
-     * What a process before this one wrote is durable before the first client sees it; the store has seen to the spare.
+     * What a process before this one wrote is durable before the first client sees it; the store has seen to the spare that
+     * it stands on.
      *
      * @return why that is not so, and nobody may be served unless the ledger of that process tells what was lost
      */
-    private Refusal flushMain() {
-        if (devices.main().traits().readOnly() || spec.readOnly()) {
+    private Refusal flushDevices() {
+        if (spec.readOnly()) {
             return null;
         }
+        Stream<TrackedDevice> further = metadata.further().open().stream().map(FurtherSpares.Open::device);
+        return Stream.concat(Stream.of(devices.main()), further)
+                .filter(device -> !device.traits().readOnly())
+                .map(ServedDisk::flush)
+                .filter(Objects::nonNull)
+                .findFirst()
+                .orElse(null);
+    }
+
+    private static Refusal flush(TrackedDevice device) {
         try {
-            devices.main().flush();
+            device.flush();
             return null;
         } catch (DeviceException e) {
             return new Refusal(

@@ -52,7 +52,11 @@ class SimulatedVirtualDisk implements SimProduct {
         Optional<DevicePart> second = second(parts);
         List<VirtualDisk.SpareDevice> spares = new ArrayList<>();
         spares.add(VirtualDisk.SpareDevice.first(spare, store));
-        second.ifPresent(part -> spares.add(new VirtualDisk.SpareDevice(1, part, slotsOf(part), false)));
+        if (second.isPresent()) {
+            TrackedDevice further = TrackedDevice.of(second.get());
+            further.flush();
+            spares.add(new VirtualDisk.SpareDevice(1, further, slotsOf(second.get()), false));
+        }
         VirtualDisk disk = VirtualDisk.open(new VirtualDisk.Parts(
                 "disk",
                 main,
