@@ -22,6 +22,7 @@ final class WriteRecovery extends Recovery {
     private final SlotPlan plan;
     private final Edges edges;
     private long deadlineNanos;
+    private boolean readsEdges;
     private boolean wroteMain;
     private int wroteSpares;
     private int commits;
@@ -91,7 +92,9 @@ final class WriteRecovery extends Recovery {
         requireNoDoubt();
         deadlineNanos = disk.environment.time().nanoTime() + disk.deadlines.redirectNanos();
         if (edges != null) {
+            readsEdges = true;
             edges.read(this);
+            readsEdges = false;
             requireNoDoubt();
         }
         SegmentCursor cursor = disk.newCursor();
@@ -199,7 +202,9 @@ final class WriteRecovery extends Recovery {
 
     @Override
     boolean isOutOfTime(VirtualDisk.Side side) {
+        // An edge has no other place to be read from.
         return side.device() == disk.main
+                && !readsEdges
                 && disk.environment.time().nanoTime() - deadlineNanos > 0
                 && disk.redirectsWrites();
     }
