@@ -640,9 +640,14 @@ public final class DiskSimulation implements AutoCloseable {
         return hit >= 0 && (long) hit * SimPlan.UNIT_BYTES < end;
     }
 
-    /** Whether a write of the range may need a mapping that cannot be made. */
+    /** Whether a write of the range may need a mapping that cannot be made, or one before it did. */
     boolean redirectMayFail(long offset, long end) {
-        return storeMayRefuse && touches(offset, end);
+        return storeMayRefuse && mayBeRedirected(offset, end);
+    }
+
+    /** Whether a write of the range may have needed a mapping: with what hangs any may, for lack of time. */
+    boolean mayBeRedirected(long offset, long end) {
+        return plan.hangs || touches(offset, end);
     }
 
     /** Whether one of the edges of an unaligned write may be unreadable. */

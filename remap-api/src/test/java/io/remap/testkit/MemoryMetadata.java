@@ -189,6 +189,9 @@ public final class MemoryMetadata implements MetadataProvider {
         private final boolean cleanBefore;
         private boolean working;
         private String failure;
+        /** Begun and not ended. */
+        private int saves;
+
         private boolean unclean;
         private boolean cleanStopRecorded;
         private Runnable whenTakenOver = () -> {};
@@ -347,6 +350,9 @@ public final class MemoryMetadata implements MetadataProvider {
 
         @Override
         public void save(Map<String, byte[]> sections, SaveListener listener) {
+            synchronized (this) {
+                saves++;
+            }
             environment.scheduler().execute(() -> {
                 String why;
                 synchronized (this) {
@@ -356,6 +362,10 @@ public final class MemoryMetadata implements MetadataProvider {
                     tables.saved = Map.copyOf(sections);
                 }
                 listener.ended(why);
+                synchronized (this) {
+                    saves--;
+                    notifyAll();
+                }
             });
         }
 
@@ -385,9 +395,10 @@ public final class MemoryMetadata implements MetadataProvider {
         @Override
         public synchronized void close() {
             try {
-                for (long waited = 0; working; waited++) {
+                for (long waited = 0; working || saves > 0; waited++) {
                     if (waited == CLOSE_WAIT_MILLIS) {
-                        throw new IllegalStateException("commits did not end; a simulation must let them end first");
+                        throw new IllegalStateException(
+                                "commits and saves did not end; a simulation must let them end first");
                     }
                     wait(1);
                 }

@@ -272,7 +272,7 @@ final class SimClient {
                                 || (!aligned && simulation.edgeMayFail(write, offset, end))));
         if (request.error == DiskError.NO_SPACE) {
             simulation.coverage.count("spare full");
-            allowed = simulation.plan.tightSpare() && simulation.touches(offset, end);
+            allowed = simulation.plan.tightSpare() && simulation.mayBeRedirected(offset, end);
         }
         boolean known = request.error == DiskError.IO || request.error == DiskError.NO_SPACE;
         simulation.require(

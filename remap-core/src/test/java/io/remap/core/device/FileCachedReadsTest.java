@@ -189,11 +189,13 @@ class FileCachedReadsTest {
             device.direct().write(PAGE, buffer(PAGE).put(content, PAGE, PAGE).flip());
             target.position(SECTOR).limit(SECTOR + PAGE);
             assertFalse(cached.holds(PAGE));
-            assertFalse(cached.tryRead(PAGE, target), "not in memory");
-            assertEquals(SECTOR, target.position());
-            assertEquals(SECTOR + PAGE, target.limit());
-            target.clear();
-            assertFalse(cached.tryRead(0, target), "the second half is not in memory");
+            // The kernel reads ahead for whoever tries in vain, and may have it by the next look.
+            if (!cached.tryRead(PAGE, target)) {
+                assertEquals(SECTOR, target.position());
+                assertEquals(SECTOR + PAGE, target.limit());
+            } else {
+                assertArrayEquals(content(PAGE, PAGE), Arrays.copyOfRange(bytes(target), SECTOR, SECTOR + PAGE));
+            }
             // Both: the direct write may have dropped more than its page, as far as a folio reached.
             device.read(0, buffer(2 * PAGE));
             assertTrue(cached.holds(0) && cached.holds(PAGE + 1) && cached.holds(2 * PAGE - 1));
