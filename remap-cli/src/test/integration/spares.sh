@@ -261,4 +261,43 @@ assert [member["spare"] for member in json.load(sys.stdin)["members"]] == [0, 1]
     echo "suite: spares: checked offline and served, quick to full, 24576 sectors on two spares; missing, moved and older told"
 }
 
+test_priority_and_standby() {
+    small_pair
+    start_remap disk disk.img --spare a.spare
+    assert_status 0 "$remap" spare add disk b.spare --create 16M --priority 10
+    assert_status 0 "$remap" map add disk 0+64
+    assert_equal 8 "$(of_spare 1 usedSlots)" "the higher priority comes first"
+    assert_status 0 "$remap" spare set disk 0 --priority 20
+    assert_status 0 "$remap" map add disk 64+64
+    assert_equal 8 "$(of_spare 0 usedSlots)" "the priority was changed"
+    refused "$USAGE" "0 to 100" "$remap" spare set disk 0 --priority 101
+    refused "$USAGE" "nothing to set" "$remap" spare set disk 0
+    assert_status 0 "$remap" spare add disk c.spare --create 16M --standby
+    assert_equal standby "$(of_spare 2 state)" "one that stands by"
+    stop_disk
+    assert_contains "$("$remap" dump a.spare)" "state standby"
+    start_remap disk disk.img --spare a.spare
+    assert_equal "20 10 standby" "$(of_spare 0 priority) $(of_spare 1 priority) $(of_spare 2 state)" "kept over a restart"
+    local room=$(($(of_spare 0 freeSlots) + $(of_spare 1 freeSlots)))
+    assert_status 0 "$remap" map add disk "128+$((8 * room))"
+    assert_equal "standby 0" "$(of_spare 2 state) $(of_spare 2 usedSlots)" "one that stands by while there is room"
+    assert_status 0 "$remap" map add disk "$((128 + 8 * room))+64"
+    assert_equal "active 8" "$(of_spare 2 state) $(of_spare 2 usedSlots)" "one that took over"
+    assert_contains "$("$remap" events disk)" "spare 2: spare 0 is full, spare 1 is full"
+    same_content
+    kill_remap "$background_pid"
+    # Of equal ones as they are named.
+    start_remap disk disk.img --spare a.spare --spare c.spare --spare b.spare
+    assert_equal active "$(of_spare 2 state)" "who took over does so for good"
+    assert_status 0 "$remap" spare set disk 1 --priority 0
+    assert_status 0 "$remap" map remove disk 0+128
+    assert_status 0 "$remap" spare set disk 0 --priority 0
+    assert_status 0 "$remap" spare set disk 0 --standby
+    assert_status 0 "$remap" map add disk 0+64
+    assert_equal 16 "$(of_spare 2 usedSlots)" "of equal ones as --spare names them"
+    same_content
+    stop_disk
+    echo "suite: spares: priorities, the order of --spare, and one that stood by and took over when $room slots were used"
+}
+
 run_tests

@@ -3,6 +3,7 @@ package io.remap.cli;
 import io.remap.api.ByteSize;
 import io.remap.api.DeviceUri;
 import io.remap.api.Place;
+import io.remap.api.Refusal;
 import io.remap.cli.control.ControlClient;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -17,15 +18,18 @@ import picocli.CommandLine.Parameters;
 /** Shows and changes the spares of a disk that is served. */
 @Command(
         name = "spare",
-        header = "Show, add, empty and remove spares of a disk that is served.",
+        header = "Show, add, choose, empty and remove spares of a disk that is served.",
         description = {
             "The first spare holds the table of the mappings and slots; further ones hold slots. A sector that needs a slot "
-                    + "gets one of the first spare that has some left, in the order of their numbers.",
+                    + "gets one of the spare of the highest priority that answers and has some left; of equal ones in the "
+                    + "order of the --spare options of 'remap serve', then by number. A spare that stands by gets none before "
+                    + "all others are full, missing or to be emptied; then it takes over, and does so for good.",
             ""
         },
         subcommands = {
             SpareCommand.ListCommand.class,
             SpareCommand.AddCommand.class,
+            SpareCommand.SetCommand.class,
             SpareCommand.EvacuateCommand.class,
             SpareCommand.KeepCommand.class,
             SpareCommand.RemoveCommand.class
@@ -64,13 +68,14 @@ final class SpareCommand extends Verb {
         private void print(Map<?, ?> answer) {
             terminal().heading("disk " + StatusText.text(answer, "disk"));
             List<List<String>> rows = new ArrayList<>();
-            rows.add(List.of("SPARE", "DEVICE", "STATE", "ROOM", "USED", "FREE", "BAD"));
+            rows.add(List.of("SPARE", "DEVICE", "STATE", "PRIORITY", "ROOM", "USED", "FREE", "BAD"));
             for (Object each : StatusText.list(answer, "spares")) {
                 Map<?, ?> spare = (Map<?, ?>) each;
                 rows.add(List.of(
                         StatusText.text(spare, "spare"),
                         spare.get("device") == null ? "-" : StatusText.text(spare, "device"),
                         StatusText.text(spare, "state"),
+                        StatusText.text(spare, "priority"),
                         ByteSize.format(StatusText.number(spare, "slots") * Place.UNIT_BYTES),
                         StatusText.text(spare, "usedSlots"),
                         StatusText.text(spare, "freeSlots"),
@@ -104,13 +109,14 @@ final class SpareCommand extends Verb {
             name = "add",
             header = "Add a further spare.",
             description = {
-                "It is formatted, and takes new sectors from then on once those before it are full. The next 'remap serve' "
-                        + "finds it where it is now, or where --spare says. From then on the disk is not served for writing "
+                "It is formatted, and takes new sectors from then on: at once if its priority is the highest, otherwise once the "
+                        + "others are full. The next 'remap serve' finds it where it is now, or where --spare says. From then on the disk is not served for writing "
                         + "without it.",
                 "",
                 "Examples:",
                 "  remap spare add disk.img /dev/sdd1",
                 "  remap spare add disk.img more.spare --create 64M",
+                "  remap spare add disk.img /dev/sde1 --standby",
                 ""
             })
     static final class AddCommand extends OfDisk {
@@ -126,6 +132,12 @@ final class SpareCommand extends Verb {
                 description = "Make it, an image file that does not exist yet, with this size (64M, 2G, ...).")
         String createSize;
 
+        @Option(names = "--priority", paramLabel = "N", description = "0 (as nobody chooses) to 100, the highest.")
+        int priority;
+
+        @Option(names = "--standby", description = "Use it only once no other one has room.")
+        boolean standby;
+
         @Option(names = "--force", description = "Its content may go; take a device that looks in use.")
         boolean force;
 
@@ -137,6 +149,8 @@ final class SpareCommand extends Verb {
             Map<String, Object> arguments = new LinkedHashMap<>();
             arguments.put("spare", absolute(DeviceUri.parse(spare)).toString());
             arguments.put("force", force);
+            arguments.put("priority", priority);
+            arguments.put("standby", standby);
             if (createSize != null) {
                 arguments.put("createBytes", ByteSize.parse(createSize));
             }
@@ -169,6 +183,48 @@ final class SpareCommand extends Verb {
             Map<String, Object> arguments = new LinkedHashMap<>();
             arguments.put("spare", spare);
             return arguments;
+        }
+    }
+
+    /** Changes what one is for. */
+    @Command(
+            name = "set",
+            header = "Choose the priority of a spare, or have it stand by.",
+            description = {
+                "New sectors go to the highest priority; what stands on a spare stays there. Kept on the first spare.",
+                "",
+                "Examples:",
+                "  remap spare set disk.img 1 --priority 10",
+                "  remap spare set disk.img 2 --standby",
+                ""
+            })
+    static final class SetCommand extends OfSpare {
+        @Option(names = "--priority", paramLabel = "N", description = "0 to 100, the highest.")
+        Integer priority;
+
+        @Option(
+                names = "--standby",
+                negatable = true,
+                description = "Use it only once no other one has room, or always.")
+        Boolean standby;
+
+        /** Made by picocli. */
+        SetCommand() {}
+
+        @Override
+        int run() throws Exception {
+            if (priority == null && standby == null) {
+                throw new Refusal(Refusal.Kind.USAGE, "nothing to set: give --priority N, --standby or --no-standby");
+            }
+            Map<String, Object> arguments = arguments();
+            if (priority != null) {
+                arguments.put("priority", priority);
+            }
+            if (standby != null) {
+                arguments.put("standby", standby);
+            }
+            call(name, "spare.set", arguments);
+            return ExitStatus.OK;
         }
     }
 

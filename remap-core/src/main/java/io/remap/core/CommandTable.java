@@ -50,7 +50,8 @@ final class CommandTable implements ControlCommands {
         put("metadata.sync", List.of("disk"), metadata::sync);
         SpareCommands spares = new SpareCommands(service.disks);
         put("spare.list", List.of("disk"), spares::list);
-        put("spare.add", List.of("disk", "spare", "createBytes", "force"), spares::add);
+        put("spare.add", List.of("disk", "spare", "createBytes", "force", "priority", "standby"), spares::add);
+        put("spare.set", List.of("disk", "spare", "priority", "standby"), spares::set);
         put("spare.evacuate", List.of("disk", "spare"), spares::evacuate);
         put("spare.keep", List.of("disk", "spare"), spares::keep);
         put("spare.remove", List.of("disk", "spare", "lose"), spares::remove);

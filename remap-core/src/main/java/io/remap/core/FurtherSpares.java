@@ -35,10 +35,11 @@ final class FurtherSpares implements Saved, AutoCloseable {
      * @param device which is closed with this
      * @param slots where its slots lie
      * @param uri by which it was found
+     * @param order as in {@link VirtualDisk.SpareDevice}
      */
-    record Open(SpareMember member, TrackedDevice device, SpareSlots slots, DeviceUri uri) {
+    record Open(SpareMember member, TrackedDevice device, SpareSlots slots, DeviceUri uri, int order) {
         VirtualDisk.SpareDevice forDisk() {
-            return new VirtualDisk.SpareDevice(member.index(), device, slots, member.leaving());
+            return new VirtualDisk.SpareDevice(member, device, slots, order);
         }
     }
 
@@ -76,9 +77,9 @@ final class FurtherSpares implements Saved, AutoCloseable {
     }
 
     /** All spares of a disk, the first one before the others. */
-    List<VirtualDisk.SpareDevice> forDisk(TrackedDevice first, MetadataStore store) {
+    List<VirtualDisk.SpareDevice> forDisk(TrackedDevice first, MetadataStore store, int orderOfFirst) {
         List<VirtualDisk.SpareDevice> all = new ArrayList<>();
-        all.add(VirtualDisk.SpareDevice.first(first, store));
+        all.add(VirtualDisk.SpareDevice.first(first, store, orderOfFirst));
         open().forEach(spare -> all.add(spare.forDisk()));
         return all;
     }

@@ -2,6 +2,7 @@ package io.remap.core;
 
 import io.remap.api.DeviceUri;
 import io.remap.core.disk.TrackedDevice;
+import io.remap.core.disk.VirtualDisk;
 import java.util.List;
 import java.util.Optional;
 
@@ -24,6 +25,16 @@ record PairDevices(
     PairDevices {
         namedFurther = List.copyOf(namedFurther);
         notices = List.copyOf(notices);
+    }
+
+    /** Place of the first spare in the order in which the user named the spares. */
+    int orderOfFirst() {
+        for (int i = 0; i < spec.spares().size(); i++) {
+            if (!namedFurther.contains(spec.spares().get(i))) {
+                return i;
+            }
+        }
+        return VirtualDisk.SpareDevice.UNORDERED;
     }
 
     @Override

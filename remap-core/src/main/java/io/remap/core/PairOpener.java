@@ -7,6 +7,7 @@ import io.remap.api.Refusal;
 import io.remap.api.Settings;
 import io.remap.api.spi.MetadataReport;
 import io.remap.api.spi.MetadataStore;
+import io.remap.api.spi.SpareMember;
 import java.util.OptionalLong;
 
 /** Where a disk gets its devices and its table from; in a running service that is {@link Pairing}. */
@@ -22,7 +23,12 @@ interface PairOpener {
 
     /** As {@link Pairing#addSpare}. */
     FurtherSpares.Open addSpare(
-            PairDevices devices, MetadataStore store, DeviceUri uri, OptionalLong createBytes, boolean force)
+            PairDevices devices,
+            MetadataStore store,
+            DeviceUri uri,
+            OptionalLong createBytes,
+            boolean force,
+            SpareMember.Use use)
             throws Refusal, DeviceException;
 
     /** As {@link Pairing#stampSpares}. */
@@ -53,9 +59,14 @@ interface PairOpener {
 
             @Override
             public FurtherSpares.Open addSpare(
-                    PairDevices devices, MetadataStore store, DeviceUri uri, OptionalLong createBytes, boolean force)
+                    PairDevices devices,
+                    MetadataStore store,
+                    DeviceUri uri,
+                    OptionalLong createBytes,
+                    boolean force,
+                    SpareMember.Use use)
                     throws Refusal, DeviceException {
-                return pairing.addSpare(devices, store, uri, createBytes, force);
+                return pairing.addSpare(devices, store, uri, createBytes, force, use);
             }
 
             @Override

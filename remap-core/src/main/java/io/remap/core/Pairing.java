@@ -19,6 +19,7 @@ import io.remap.api.spi.MetadataStore;
 import io.remap.api.spi.MetadataTools;
 import io.remap.api.spi.PairIdentity;
 import io.remap.api.spi.SpareContent;
+import io.remap.api.spi.SpareMember;
 import io.remap.api.spi.SparePlan;
 import io.remap.core.disk.TrackedDevice;
 import java.io.IOException;
@@ -293,16 +294,22 @@ public final class Pairing {
      * Makes a device a further spare of a pair that is served. It counts once the store states it.
      *
      * @param force its content may go, and it may look in use
+     * @param use what it is for
      */
     FurtherSpares.Open addSpare(
-            PairDevices pair, MetadataStore store, DeviceUri uri, OptionalLong createBytes, boolean force)
+            PairDevices pair,
+            MetadataStore store,
+            DeviceUri uri,
+            OptionalLong createBytes,
+            boolean force,
+            SpareMember.Use use)
             throws Refusal, DeviceException {
         SpareSet set = new SpareSet(
                 requireMetadata(),
                 devices,
                 environment,
                 (spare, bytes) -> openSpare(pair.spec().main(), pair.main(), spare, bytes, false, force));
-        return set.add(uri, createBytes, force, store);
+        return set.add(uri, createBytes, force, use, store);
     }
 
     /** Tells the further spares from all copies of them that were made before; see {@link SpareSet#stamp}. */
@@ -486,7 +493,12 @@ public final class Pairing {
                         + check.difference().get() + (pair.spec().readOnly() ? "" : "; accepted"));
             }
             FurtherSpares further = spareSet(pair.spec(), pair.main())
-                    .openAll(pair.namedFurther(), look, pair.spec().missingSpares(), notices);
+                    .openAll(
+                            pair.namedFurther(),
+                            pair.spec().spares(),
+                            look,
+                            pair.spec().missingSpares(),
+                            notices);
             return new Examined(changed && !pair.spec().readOnly() ? MainCheck.NONE : check, further);
         }
     }

@@ -51,6 +51,7 @@ final class ServedDisk {
     private PairMetadata metadata;
     private VirtualDisk disk;
     private Lifetime lifetime;
+    private MemberChanges memberChanges;
     private Autosave autosave;
     private StopNote stopNote;
     private MainComparison comparison;
@@ -141,7 +142,7 @@ final class ServedDisk {
         disk = VirtualDisk.open(new VirtualDisk.Parts(
                 name(),
                 devices.main(),
-                store.map(s -> metadata.further().forDisk(devices.spare().orElseThrow(), s))
+                store.map(s -> metadata.further().forDisk(devices.spare().orElseThrow(), s, devices.orderOfFirst()))
                         .orElse(List.of()),
                 store,
                 service.policy(),
@@ -152,6 +153,7 @@ final class ServedDisk {
                 service.own().returnPauseMillis(),
                 service.own().ledger().in(ledgerFiles(store))));
         disk.noteGeneration();
+        store.ifPresent(this::startMemberChanges);
         disk.answerWithin(service.own().deadlineMillis(), service.own().bufferBudgetBytes() / 4);
         disk.holdWhileAway(service.own().holdAwayMillis());
         if (unflushed != null && !disk.tookOver()) {
@@ -165,6 +167,20 @@ final class ServedDisk {
         }
         stack.push("comparison of main", comparison::close);
         comparison.start(this::saveFindings);
+    }
+
+    private void startMemberChanges(MetadataStore store) {
+        memberChanges = new MemberChanges(store, disk::noteGeneration);
+        disk.whenStandbyTakesOver(index ->
+                memberChanges.change(MemberChanges.of(index, member -> member.standby(false)), refusal -> {
+                    if (refusal != null) {
+                        LOG.warn(
+                                "disk '{}': spare {} stands by again after the next start: {}",
+                                name(),
+                                index,
+                                refusal.getMessage());
+                    }
+                }));
     }
 
     private void startAutosave(MetadataStore store) {
@@ -407,6 +423,11 @@ final class ServedDisk {
 
     PairMetadata metadata() {
         return metadata;
+    }
+
+    /** Only of a disk that has a store. */
+    MemberChanges memberChanges() {
+        return memberChanges;
     }
 
     /** Why no sector can be moved to the spare or back, empty if it can. */

@@ -10,6 +10,7 @@ import io.remap.api.spi.SpareMember;
 import io.remap.core.disk.DiskEvent;
 import io.remap.core.disk.VirtualDisk.SpareSummary;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -20,12 +21,12 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.function.Consumer;
+import java.util.function.UnaryOperator;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The commands on the spares of a disk that is served: list, add, evacuate, keep, remove. One at a time, as each states the
- * members anew.
+ * The commands on the spares of a disk that is served: list, add, set, evacuate, keep, remove. One at a time.
  */
 final class SpareCommands {
     private static final Logger LOG = LoggerFactory.getLogger(SpareCommands.class);
@@ -72,6 +73,7 @@ final class SpareCommands {
             one.put("spare", member.index());
             one.put("device", present ? summary.name() : null);
             one.put("state", state(member, summary));
+            one.put("priority", (present ? summary.use() : member.use()).priority());
             one.put("slots", member.slots());
             one.put("freeSlots", present ? summary.freeSlots() : 0);
             one.put("badSlots", present ? summary.badSlots() : 0);
@@ -92,7 +94,8 @@ final class SpareCommands {
         if (summary.doubt().isPresent()) {
             return "in doubt: " + summary.doubt().get();
         }
-        return member.leaving() ? "leaving" : "active";
+        SpareMember.Use use = summary.use();
+        return use.leaving() ? "leaving" : use.standby() ? "standby" : "active";
     }
 
     synchronized Map<String, Object> add(Arguments arguments) throws Refusal {
@@ -104,15 +107,19 @@ final class SpareCommands {
         MetadataStore store = store(served);
         FurtherSpares.Open added;
         try {
-            added = served.pairs().addSpare(served.devices(), store, uri, createBytes, arguments.flag("force"));
+            SpareMember.Use use = new SpareMember.Use(false, arguments.flag("standby"), (int)
+                    arguments.number("priority", 0, SpareMember.MAX_PRIORITY, 0));
+            added = served.pairs().addSpare(served.devices(), store, uri, createBytes, arguments.flag("force"), use);
         } catch (DeviceException e) {
             throw new Refusal(Refusal.Kind.DEVICE_FAILED, e.getMessage(), e);
         }
-        List<SpareMember> members = new ArrayList<>(store.members());
-        members.add(added.member());
-        members.sort((a, b) -> Integer.compare(a.index(), b.index()));
         try {
-            state(served, members);
+            state(served, present -> {
+                List<SpareMember> members = new ArrayList<>(present);
+                members.add(added.member());
+                members.sort(Comparator.comparingInt(SpareMember::index));
+                return members;
+            });
         } catch (Refusal e) {
             added.device().close();
             throw e;
@@ -132,13 +139,12 @@ final class SpareCommands {
     }
 
     /** States the members, durably. */
-    private static void state(ServedDisk served, List<SpareMember> members) throws Refusal {
+    private static void state(ServedDisk served, UnaryOperator<List<SpareMember>> how) throws Refusal {
         Refusal refused = SpareCommands.<Refusal>await(
-                served, "the members are", done -> store(served).changeMembers(members, done));
+                served, "the members are", done -> served.memberChanges().change(how, done));
         if (refused != null) {
             throw refused;
         }
-        served.disk().noteGeneration();
     }
 
     @FunctionalInterface
@@ -176,27 +182,41 @@ final class SpareCommands {
                         "disk '" + served.name() + "' has no spare " + index + ": see 'spare list'"));
     }
 
-    private static void setLeaving(ServedDisk served, SpareMember spare, boolean leaving) throws Refusal {
-        if (spare.leaving() != leaving) {
-            state(
-                    served,
-                    store(served).members().stream()
-                            .map(member -> member.index() == spare.index() ? member.leaving(leaving) : member)
-                            .toList());
+    /** What the spare is for from now on, durably. */
+    private static void setUse(ServedDisk served, SpareMember spare, UnaryOperator<SpareMember> how) throws Refusal {
+        state(served, MemberChanges.of(spare.index(), how));
+        for (SpareMember now : store(served).members()) {
+            if (now.index() == spare.index()) {
+                served.disk().setUse(now.index(), now.use());
+            }
         }
-        served.disk().setLeaving(spare.index(), leaving);
+    }
+
+    synchronized Map<String, Object> set(Arguments arguments) throws Refusal {
+        ServedDisk served = requireWritable(disk(arguments));
+        SpareMember spare = member(served, arguments);
+        if (!arguments.has("priority") && !arguments.has("standby")) {
+            throw new Refusal(Refusal.Kind.USAGE, "spare.set: nothing to set; 'priority' or 'standby' is missing");
+        }
+        int priority = (int) arguments.number(
+                "priority", 0, SpareMember.MAX_PRIORITY, spare.use().priority());
+        boolean standby = arguments.has("standby")
+                ? arguments.flag("standby")
+                : spare.use().standby();
+        setUse(served, spare, member -> member.priority(priority).standby(standby));
+        return list(served);
     }
 
     synchronized Map<String, Object> keep(Arguments arguments) throws Refusal {
         ServedDisk served = requireWritable(disk(arguments));
-        setLeaving(served, member(served, arguments), false);
+        setUse(served, member(served, arguments), member -> member.leaving(false));
         return list(served);
     }
 
     synchronized Map<String, Object> evacuate(Arguments arguments) throws Refusal {
         ServedDisk served = requireWritable(disk(arguments));
         SpareMember spare = member(served, arguments);
-        setLeaving(served, spare, true);
+        setUse(served, spare, member -> member.leaving(true));
         Ended ended = empty(served, spare, false);
         Map<String, Object> answer = list(served);
         answer.put("movedUnits", ended.moved);
@@ -253,7 +273,7 @@ final class SpareCommands {
                             + " units stand on it. 'remap spare evacuate' moves them"
                             + " to the others; --lose gives them up");
         }
-        setLeaving(served, spare, true);
+        setUse(served, spare, member -> member.leaving(true));
         if (used > 0) {
             served.disk()
                     .events()
@@ -265,7 +285,7 @@ final class SpareCommands {
         try {
             state(
                     served,
-                    store(served).members().stream()
+                    members -> members.stream()
                             .filter(member -> member.index() != spare.index())
                             .toList());
         } catch (Refusal e) {

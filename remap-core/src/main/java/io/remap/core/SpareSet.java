@@ -14,6 +14,7 @@ import io.remap.api.spi.SpareIdentity;
 import io.remap.api.spi.SpareMember;
 import io.remap.api.spi.SpareSlots;
 import io.remap.core.disk.TrackedDevice;
+import io.remap.core.disk.VirtualDisk;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -83,19 +84,21 @@ final class SpareSet {
      * Opens the members of a pair beside the first one. Writes to none.
      *
      * @param named devices that the user named, the first spare not among them
+     * @param order all that he named: of equal priority who comes first there gets the next sector
      * @param look the table of the first spare
      * @param missingToo go on without those that are not there: what stands on them answers with errors
      * @param notices gets a line for each that is missing
      * @throws Refusal {@link Refusal.Kind#WRONG_DEVICE} if one is missing, or a device is not what it was named for
      */
-    FurtherSpares openAll(List<DeviceUri> named, MetadataStore look, boolean missingToo, List<String> notices)
+    FurtherSpares openAll(
+            List<DeviceUri> named, List<DeviceUri> order, MetadataStore look, boolean missingToo, List<String> notices)
             throws Refusal, DeviceException {
         FurtherSpares result = new FurtherSpares();
         try {
             Map<UUID, SpareMember> wanted = new LinkedHashMap<>();
             look.members().stream().skip(1).forEach(member -> wanted.put(member.id(), member));
             for (DeviceUri uri : named) {
-                openNamed(uri, look.pair(), wanted, result);
+                openNamed(uri, order.indexOf(uri), look.pair(), wanted, result);
             }
             Map<Integer, DeviceUri> remembered = FurtherSpares.found(look.saved());
             for (SpareMember member : List.copyOf(wanted.values())) {
@@ -114,7 +117,8 @@ final class SpareSet {
         }
     }
 
-    private void openNamed(DeviceUri uri, PairIdentity pair, Map<UUID, SpareMember> wanted, FurtherSpares result)
+    private void openNamed(
+            DeviceUri uri, int order, PairIdentity pair, Map<UUID, SpareMember> wanted, FurtherSpares result)
             throws Refusal, DeviceException {
         BlockDevice device = opener.open(uri, OptionalLong.empty());
         try {
@@ -137,7 +141,7 @@ final class SpareSet {
             if (old.isPresent()) {
                 throw new Refusal(Refusal.Kind.WRONG_DEVICE, device.name() + " " + old.get());
             }
-            take(member, device, identity.slots(), uri, wanted, result);
+            take(member, device, identity.slots(), uri, order, wanted, result);
         } catch (Refusal | DeviceException | RuntimeException e) {
             device.close();
             throw e;
@@ -149,6 +153,7 @@ final class SpareSet {
             BlockDevice device,
             SpareSlots slots,
             DeviceUri uri,
+            int order,
             Map<UUID, SpareMember> wanted,
             FurtherSpares result)
             throws Refusal {
@@ -158,7 +163,7 @@ final class SpareSet {
                     device.name() + " has " + slots.count() + " slots, and " + member.slots() + " when it was added");
         }
         wanted.remove(member.id());
-        result.add(new FurtherSpares.Open(member, TrackedDevice.of(device), slots, absolute(uri)));
+        result.add(new FurtherSpares.Open(member, TrackedDevice.of(device), slots, absolute(uri), order));
     }
 
     /** Where it was the last time; gives why it is not there now. */
@@ -176,7 +181,7 @@ final class SpareSet {
                     device.close();
                     return not;
                 }
-                take(member, device, identity.get().slots(), uri, wanted, result);
+                take(member, device, identity.get().slots(), uri, VirtualDisk.SpareDevice.UNORDERED, wanted, result);
                 return Optional.empty();
             } catch (Refusal | DeviceException | RuntimeException e) {
                 device.close();
@@ -226,8 +231,10 @@ final class SpareSet {
      * Makes a device a further spare. It counts once the store states it.
      *
      * @param force its content may go
+     * @param use what it is for
      */
-    FurtherSpares.Open add(DeviceUri uri, OptionalLong createBytes, boolean force, MetadataStore store)
+    FurtherSpares.Open add(
+            DeviceUri uri, OptionalLong createBytes, boolean force, SpareMember.Use use, MetadataStore store)
             throws Refusal, DeviceException {
         int index = freeIndex(store.members());
         // Its account is settled by the flush of the format.
@@ -246,8 +253,8 @@ final class SpareSet {
             SpareSlots slots = metadata.formatMember(device.direct(), store.pair(), index, id, environment);
             long stamp = store.generation();
             metadata.stampMember(device.direct(), stamp);
-            SpareMember member = new SpareMember(index, id, false, slots.count(), stamp);
-            return new FurtherSpares.Open(member, device, slots, absolute(uri));
+            SpareMember member = new SpareMember(index, id, use, slots.count(), stamp);
+            return new FurtherSpares.Open(member, device, slots, absolute(uri), VirtualDisk.SpareDevice.UNORDERED);
         } catch (Refusal | DeviceException | RuntimeException e) {
             device.close();
             throw e;

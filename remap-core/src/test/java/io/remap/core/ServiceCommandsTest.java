@@ -91,6 +91,7 @@ class ServiceCommandsTest {
                         "spare.keep",
                         "spare.list",
                         "spare.remove",
+                        "spare.set",
                         "stop",
                         "stop.wait")),
                 rig.start().commands().names());

@@ -33,6 +33,7 @@ import io.remap.api.spi.MetadataReport;
 import io.remap.api.spi.MetadataStore;
 import io.remap.api.spi.PairIdentity;
 import io.remap.api.spi.Provider;
+import io.remap.api.spi.SpareMember;
 import io.remap.api.spi.Transport;
 import io.remap.api.spi.TransportProvider;
 import io.remap.api.spi.WatchedDisk;
@@ -285,7 +286,12 @@ final class ServiceRig implements AutoCloseable {
 
         @Override
         public FurtherSpares.Open addSpare(
-                PairDevices pair, MetadataStore store, DeviceUri uri, OptionalLong createBytes, boolean force) {
+                PairDevices pair,
+                MetadataStore store,
+                DeviceUri uri,
+                OptionalLong createBytes,
+                boolean force,
+                SpareMember.Use use) {
             throw new UnsupportedOperationException("no test adds a spare here");
         }
 

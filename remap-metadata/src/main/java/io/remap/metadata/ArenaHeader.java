@@ -58,6 +58,8 @@ record ArenaHeader(
     static final int MEMBER_BYTES = 32;
     static final int MEMBER_INDEX_AT = 0;
     static final int MEMBER_STATE_AT = 1;
+    static final int MEMBER_FLAGS_AT = 2;
+    static final int MEMBER_PRIORITY_AT = 3;
     static final int MEMBER_SLOTS_AT = 4;
     static final int MEMBER_SEEN_AT = 8;
     static final int MEMBER_ID_AT = 16;
@@ -65,6 +67,7 @@ record ArenaHeader(
     static final int FIRST_PLACE_ABANDONED = 1;
     static final byte MEMBER_ACTIVE = 1;
     static final byte MEMBER_LEAVING = 2;
+    static final int MEMBER_STANDBY = 1;
 
     /** Writes this into a zeroed block. */
     void encode(ByteBuffer block, int arena, int copy, int place, long offsetBytes) {
@@ -95,6 +98,8 @@ record ArenaHeader(
     private void encode(ByteBuffer block, int at, SpareMember member) {
         block.put(at + MEMBER_INDEX_AT, (byte) member.index());
         block.put(at + MEMBER_STATE_AT, member.leaving() ? MEMBER_LEAVING : MEMBER_ACTIVE);
+        block.put(at + MEMBER_FLAGS_AT, (byte) (member.use().standby() ? MEMBER_STANDBY : 0));
+        block.put(at + MEMBER_PRIORITY_AT, (byte) member.use().priority());
         block.putLong(at + MEMBER_SEEN_AT, member.index() == 0 ? generation.number() : member.seen());
         if (member.index() != 0) {
             // Those of the first one are in its superblock.
@@ -120,13 +125,21 @@ record ArenaHeader(
             long slots = index == 0 ? layout.slots() : Integer.toUnsignedLong(block.getInt(at + MEMBER_SLOTS_AT));
             long seen = index == 0 ? 0 : block.getLong(at + MEMBER_SEEN_AT);
             UUID id = Block.uuid(block, at + MEMBER_ID_AT);
-            members.add(new SpareMember(index, id, state == MEMBER_LEAVING, slots, seen));
+            members.add(new SpareMember(index, id, use(block, at), slots, seen));
         }
         if (members.isEmpty() || members.get(0).index() != 0) {
             throw new Damage("the arena header at byte " + offsetBytes + " names " + count
                     + " spares, and not the first one among them");
         }
         return members;
+    }
+
+    /** A preference, so that a value that only a newer program knows does no harm. */
+    private static SpareMember.Use use(ByteBuffer block, int at) {
+        return new SpareMember.Use(
+                block.get(at + MEMBER_STATE_AT) == MEMBER_LEAVING,
+                (block.get(at + MEMBER_FLAGS_AT) & MEMBER_STANDBY) != 0,
+                Math.min(Byte.toUnsignedInt(block.get(at + MEMBER_PRIORITY_AT)), SpareMember.MAX_PRIORITY));
     }
 
     /** Reads the header of a pair, or gives {@code null} if none of it stands there whole. */

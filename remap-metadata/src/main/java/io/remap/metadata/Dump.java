@@ -73,7 +73,8 @@ final class Dump {
             Map<String, Object> piece = new LinkedHashMap<>();
             piece.put("spare", member.index());
             piece.put("id", member.id().toString());
-            piece.put("state", member.leaving() ? "leaving" : "active");
+            piece.put("state", member.leaving() ? "leaving" : member.use().standby() ? "standby" : "active");
+            piece.put("priority", member.use().priority());
             piece.put("slots", member.slots());
             piece.put("stamp", member.seen());
             sink.piece("members", piece);

@@ -56,7 +56,7 @@ class MembersTest {
     }
 
     private static SpareMember further() {
-        return new SpareMember(3, ID, false, SLOTS, 11);
+        return new SpareMember(3, ID, SpareMember.Use.PLAIN, SLOTS, 11);
     }
 
     /** Gives why not, {@code null} if it is durable. */
@@ -94,6 +94,23 @@ class MembersTest {
             opened.store().badSlots((spare, slot, length) -> bad.add(spare + ":" + slot + "+" + length));
             assertEquals(Set.of("3:7+2", "0:9+1"), bad);
         }
+    }
+
+    @Test
+    void whatASpareIsForIsFoundAgainAndIsNothingInAnOlderHeader() throws Exception {
+        SpareMember first = firstMember().priority(7).standby(true);
+        SpareMember second =
+                further().priority(SpareMember.MAX_PRIORITY).leaving(true).standby(true);
+        assertNull(change(first, second));
+        reopen();
+        assertEquals(List.of(first, second), opened.store().members());
+        assertNull(change(first.priority(0).standby(false), second.standby(false)));
+        reopen();
+        assertEquals(SpareMember.Use.PLAIN, firstMember().use());
+        assertEquals(
+                new SpareMember.Use(true, false, 100),
+                opened.store().members().get(1).use());
+        assertThrows(IllegalArgumentException.class, () -> further().priority(101));
     }
 
     @Test

@@ -63,6 +63,8 @@ public record DiskEvent(
         SPARE_ADDED,
         /** A spare does not take part any more. */
         SPARE_REMOVED,
+        /** A spare that stood by is used, since no other one has room. */
+        SPARE_TOOK_OVER,
         /** Content that stood on a spare was given up by a person. */
         SPARE_GIVEN_UP,
         /** Main is not as it was at the last clean stop: it was written without us. */

@@ -2,6 +2,7 @@ package io.remap.core.disk;
 
 import io.remap.api.Environment;
 import io.remap.api.spi.MetadataStore;
+import io.remap.api.spi.SpareMember;
 import io.remap.api.spi.SpareSlots;
 import java.util.concurrent.TimeUnit;
 
@@ -23,19 +24,23 @@ final class Spare {
     private final SpareSlots slots;
     private final Environment environment;
 
-    private volatile boolean leaving;
+    /** Its place in the order in which the user named the spares, for those of equal priority. */
+    final int order;
+
+    private volatile SpareMember.Use use;
     private volatile boolean closed;
     private volatile boolean passedOver;
     private volatile long passedOverUntilNanos;
 
     /** Reads a few places of it. */
     Spare(VirtualDisk disk, MetadataStore store, VirtualDisk.SpareDevice member, VirtualDisk.LedgerLimits limits) {
-        this.index = member.index();
+        this.index = member.stated().index();
         // The store has an account of its own there.
         this.device = TrackedDevice.of(member.device()).apart().direct();
         this.device.syncUnder(disk.environment.scheduler().newLock());
         this.slots = member.slots();
-        this.leaving = member.leaving();
+        this.use = member.stated().use();
+        this.order = member.order();
         this.environment = disk.environment;
         this.allocator = new SlotAllocator(store, index, slots);
         this.side = disk.side(device);
@@ -49,11 +54,15 @@ final class Spare {
 
     /** Whether it is to be emptied: it gets no more slots. */
     boolean isLeaving() {
-        return leaving;
+        return use.leaving();
     }
 
-    void setLeaving(boolean isLeaving) {
-        leaving = isLeaving;
+    SpareMember.Use use() {
+        return use;
+    }
+
+    void setUse(SpareMember.Use newUse) {
+        use = newUse;
     }
 
     /** Whether it is being taken out: it gets no slots whatever happens. */

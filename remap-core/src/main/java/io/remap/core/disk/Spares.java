@@ -1,7 +1,9 @@
 package io.remap.core.disk;
 
 import io.remap.api.Place;
+import io.remap.api.spi.SpareMember;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Objects;
 import java.util.function.Consumer;
@@ -16,6 +18,10 @@ import java.util.function.Consumer;
  */
 final class Spares {
     private volatile Spare[] byIndex = {};
+    /** Those that are there, in the order in which they are asked for slots. */
+    private volatile List<Spare> byRank = List.of();
+    /** Told of one that stood by and is used from now on. Must not block. */
+    private volatile Consumer<Spare> whenTookOver = spare -> {};
 
     static long id(int spare, long slot) {
         return (long) spare << 32 | slot;
@@ -77,12 +83,31 @@ final class Spares {
         Spare[] changed = Arrays.copyOf(byIndex, Math.max(byIndex.length, spare.index + 1));
         changed[spare.index] = spare;
         byIndex = changed;
+        rank();
+    }
+
+    private void rank() {
+        byRank = all().stream()
+                .sorted(Comparator.comparingInt((Spare spare) -> -spare.use().priority())
+                        .thenComparingInt(spare -> spare.order)
+                        .thenComparingInt(spare -> spare.index))
+                .toList();
+    }
+
+    synchronized void setUse(Spare spare, SpareMember.Use use) {
+        spare.setUse(use);
+        rank();
+    }
+
+    void whenTookOver(Consumer<Spare> told) {
+        whenTookOver = told;
     }
 
     synchronized void remove(Spare spare) {
         Spare[] changed = byIndex.clone();
         changed[spare.index] = null;
         byIndex = changed;
+        rank();
     }
 
     /** First byte of the slot of a place on its spare, -1 if that is not there. */
@@ -92,32 +117,49 @@ final class Spares {
     }
 
     /**
-     * A slot of its own, as an id, or -1 if none is free: of the first spare that answers and is to be kept, otherwise of one
-     * that did not answer just now.
+     * A slot of its own, as an id, or -1 if none is free: of the first spare by rank that answers and is to be kept; then of
+     * one that stood by, which does so no longer; then of one that did not answer just now.
      *
      * @param leavingToo rather of one that is to be emptied than of none: for what has no other place to go
      * @param but of none of these, by number, one bit each
      */
     long allocate(boolean leavingToo, int but) {
-        long id = allocate(false, false, but);
-        id = id >= 0 ? id : allocate(false, true, but);
-        return id >= 0 || !leavingToo ? id : allocate(true, false, but);
+        long id = allocate(false, false, false, but);
+        id = id >= 0 ? id : allocate(false, true, false, but);
+        id = id >= 0 ? id : allocate(false, false, true, but);
+        id = id >= 0 ? id : allocate(false, true, true, but);
+        return id >= 0 || !leavingToo ? id : allocate(true, false, false, but);
     }
 
-    private long allocate(boolean leaving, boolean passedOver, int but) {
-        for (Spare spare : byIndex) {
-            if (spare != null
-                    && (but >>> spare.index & 1) == 0
+    private long allocate(boolean leaving, boolean standby, boolean passedOver, int but) {
+        for (Spare spare : byRank) {
+            SpareMember.Use use = spare.use();
+            if ((but >>> spare.index & 1) == 0
                     && !spare.isClosed()
-                    && spare.isLeaving() == leaving
+                    && use.leaving() == leaving
+                    && (use.standby() == standby || leaving)
                     && spare.isPassedOver() == passedOver) {
                 long slot = spare.allocator.allocate();
                 if (slot >= 0) {
+                    if (standby) {
+                        takeOver(spare);
+                    }
                     return id(spare.index, slot);
                 }
             }
         }
         return -1;
+    }
+
+    private void takeOver(Spare spare) {
+        synchronized (this) {
+            SpareMember.Use use = spare.use();
+            if (!use.standby()) {
+                return;
+            }
+            setUse(spare, new SpareMember.Use(use.leaving(), false, use.priority()));
+        }
+        whenTookOver.accept(spare);
     }
 
     /** Whether a spare other than these, by number, one bit each, has a free slot, and did not fail to answer just now. */

@@ -16,6 +16,7 @@ import io.remap.api.RemapTable;
 import io.remap.api.spi.FaultPolicy;
 import io.remap.api.spi.IoEngine;
 import io.remap.api.spi.MetadataStore;
+import io.remap.api.spi.SpareMember;
 import io.remap.api.spi.SpareSlots;
 import io.remap.api.spi.WatchedDisk;
 import io.remap.core.disk.SegmentCursor.Target;
@@ -23,11 +24,13 @@ import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.StringJoiner;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
+import java.util.function.IntConsumer;
 import java.util.function.LongToIntFunction;
 import java.util.function.ToLongFunction;
 import java.util.stream.Collectors;
@@ -130,16 +133,23 @@ public final class VirtualDisk implements Disk {
     /**
      * A spare, and where its slots are.
      *
-     * @param index its number in places
+     * @param stated as the store states it
      * @param device stays the caller's to close, after the disk or after {@link #removeSpare}
      * @param slots where they lie
-     * @param leaving it gets no more of them
+     * @param order of spares of equal priority the lowest comes first; {@link #UNORDERED} if nobody chose
      */
-    public record SpareDevice(int index, BlockDevice device, SpareSlots slots, boolean leaving) {
+    public record SpareDevice(SpareMember stated, BlockDevice device, SpareSlots slots, int order) {
+        /** Behind all that the user named; among these the number decides. */
+        public static final int UNORDERED = Integer.MAX_VALUE;
+
         /** The first spare of a store. */
         public static SpareDevice first(BlockDevice device, MetadataStore store) {
-            return new SpareDevice(
-                    0, device, store.slots(), store.members().get(0).leaving());
+            return first(device, store, UNORDERED);
+        }
+
+        /** The first spare of a store, in an order. */
+        public static SpareDevice first(BlockDevice device, MetadataStore store, int order) {
+            return new SpareDevice(store.members().get(0), device, store.slots(), order);
         }
     }
 
@@ -261,7 +271,7 @@ public final class VirtualDisk implements Disk {
             int index,
             String name,
             boolean present,
-            boolean leaving,
+            SpareMember.Use use,
             long slots,
             long freeSlots,
             long badSlots,
@@ -283,14 +293,15 @@ public final class VirtualDisk implements Disk {
                         index,
                         spare.device.name(),
                         true,
-                        spare.isLeaving(),
+                        spare.use(),
                         spare.allocator.slots(),
                         spare.allocator.freeSlots(),
                         spare.allocator.badSlots(),
                         used[index],
                         spare.device.doubt().map(Throwable::getMessage)));
             } else if (used[index] > 0) {
-                result.add(new SpareSummary(index, "", false, false, 0, 0, 0, used[index], Optional.empty()));
+                result.add(new SpareSummary(
+                        index, "", false, SpareMember.Use.PLAIN, 0, 0, 0, used[index], Optional.empty()));
             }
         }
         return result;
@@ -304,12 +315,40 @@ public final class VirtualDisk implements Disk {
         }
     }
 
-    /** Whether the spare gets no more slots. */
-    public void setLeaving(int spare, boolean leaving) {
+    /** What the spare is for from now on. */
+    public void setUse(int spare, SpareMember.Use use) {
         Spare there = spares.get(spare);
         if (there != null) {
-            there.setLeaving(leaving);
+            spares.setUse(there, use);
         }
+    }
+
+    /** Has the callback run with the number of a spare that stood by and is used from now on. It must not block. */
+    public void whenStandbyTakesOver(IntConsumer told) {
+        spares.whenTookOver(spare -> {
+            events.note(DiskEvent.Kind.SPARE_TOOK_OVER, whyTookOver(spare));
+            told.accept(spare.index);
+        });
+    }
+
+    private String whyTookOver(Spare standby) {
+        StringJoiner why = new StringJoiner(", ", "spare " + standby.index + ": ", "");
+        for (SpareMember stated : store.members()) {
+            Spare spare = spares.get(stated.index());
+            if (stated.index() == standby.index || (spare != null && spare.use().standby())) {
+                continue;
+            }
+            String how = "is full";
+            if (spare == null) {
+                how = "is missing";
+            } else if (spare.isLeaving()) {
+                how = "is to be emptied";
+            } else if (spare.allocator.freeSlots() > 0) {
+                how = "does not answer";
+            }
+            why.add("spare " + stated.index() + " " + how);
+        }
+        return why.toString();
     }
 
     /** Told once how an evacuation ended: units moved, units left, and {@link DiskError#NONE} if each was tried. */

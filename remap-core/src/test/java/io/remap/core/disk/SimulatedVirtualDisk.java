@@ -10,6 +10,7 @@ import io.remap.api.SectorRange;
 import io.remap.api.Settings;
 import io.remap.api.spi.MetadataProvider;
 import io.remap.api.spi.MetadataStore;
+import io.remap.api.spi.SpareMember;
 import io.remap.api.spi.SpareSlots;
 import io.remap.testkit.DevicePart;
 import io.remap.testkit.MemoryMetadata;
@@ -23,6 +24,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.UUID;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 
@@ -55,7 +57,12 @@ class SimulatedVirtualDisk implements SimProduct {
         if (second.isPresent()) {
             TrackedDevice further = TrackedDevice.of(second.get());
             further.flush();
-            spares.add(new VirtualDisk.SpareDevice(1, further, slotsOf(second.get()), false));
+            SpareSlots slots = slotsOf(second.get());
+            spares.add(new VirtualDisk.SpareDevice(
+                    new SpareMember(1, new UUID(0, 1), SpareMember.Use.PLAIN, slots.count(), 0),
+                    further,
+                    slots,
+                    VirtualDisk.SpareDevice.UNORDERED));
         }
         VirtualDisk disk = VirtualDisk.open(new VirtualDisk.Parts(
                 "disk",
@@ -118,9 +125,9 @@ class SimulatedVirtualDisk implements SimProduct {
             }
             // Meanwhile everything of one spare goes to the other.
             int emptied = move / 2 % 2;
-            virtualDisk.setLeaving(emptied, true);
+            virtualDisk.setUse(emptied, new SpareMember.Use(true, false, 0));
             virtualDisk.evacuate(emptied, false, (moved, left, error) -> {
-                virtualDisk.setLeaving(emptied, false);
+                virtualDisk.setUse(emptied, SpareMember.Use.PLAIN);
                 virtualDisk.map().add(range, unreadableToo, done);
             });
         }
