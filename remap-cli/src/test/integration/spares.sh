@@ -300,4 +300,37 @@ test_priority_and_standby() {
     echo "suite: spares: priorities, the order of --spare, and one that stood by and took over when $room slots were used"
 }
 
+test_grow() {
+    small_pair
+    start_remap disk disk.img --spare a.spare
+    assert_status 0 "$remap" spare add disk b.spare --create 8M
+    assert_status 0 "$remap" map add disk 0+8192
+    local first further
+    first=$(of_spare 0 slots) further=$(of_spare 1 slots)
+    refused "$BUSY" "is served" "$remap" spare grow a.spare
+    stop_disk
+    assert_status "$NOT_SO" "$remap" spare grow a.spare
+    assert_contains "$output" "no more room than it uses"
+    # By less than a half, and by more than twice.
+    truncate -s 11M a.spare
+    truncate -s 40M b.spare
+    assert_status 0 "$remap" spare grow a.spare
+    assert_status 0 "$remap" spare grow b.spare
+    assert_contains "$output" "the next 'remap serve' uses it"
+    assert_status 0 "$remap" check a.spare --level full
+    start_remap disk disk.img --spare a.spare
+    assert_equal "$((first + 768)) $((further + 8192))" "$(of_spare 0 slots) $(of_spare 1 slots)" "slots"
+    same_content
+    assert_status 0 "$remap" map add disk "0+$((8 * 8000))"
+    kill_remap "$background_pid"
+    start_remap disk disk.img --spare a.spare
+    same_content
+    [ "$(of_spare 1 usedSlots)" -gt "$further" ] || fail "the new room is not used"
+    stop_disk
+    assert_status 0 "$remap" check a.spare --level full
+    truncate -s 30M b.spare
+    refused "$WRONG_DEVICE" "truncated" "$remap" serve disk.img --spare a.spare --name disk
+    echo "suite: spares: two grown, first and further, $((768 + 8192)) more slots in use, content as written"
+}
+
 run_tests

@@ -238,7 +238,7 @@ public final class MemoryMetadata implements MetadataProvider {
 
         @Override
         public SpareSlots slots() {
-            return new SpareSlots(METADATA_BYTES, plan.slots(), METADATA_BYTES, 0, Place.UNIT_BYTES);
+            return SpareSlots.of(METADATA_BYTES, plan.slots(), Place.UNIT_BYTES);
         }
 
         @Override

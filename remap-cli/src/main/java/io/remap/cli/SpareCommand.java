@@ -1,15 +1,22 @@
 package io.remap.cli;
 
 import io.remap.api.ByteSize;
+import io.remap.api.DeviceException;
 import io.remap.api.DeviceUri;
 import io.remap.api.Place;
 import io.remap.api.Refusal;
+import io.remap.api.spi.MetadataTools;
 import io.remap.cli.control.ControlClient;
+import io.remap.core.HostPaths;
+import io.remap.core.Providers;
+import io.remap.core.SpareCare;
+import io.remap.core.SystemEnvironment;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -18,7 +25,7 @@ import picocli.CommandLine.Parameters;
 /** Shows and changes the spares of a disk that is served. */
 @Command(
         name = "spare",
-        header = "Show, add, choose, empty and remove spares of a disk that is served.",
+        header = "Show, add, choose, empty, remove and grow spares of a disk that is served.",
         description = {
             "The first spare holds the table of the mappings and slots; further ones hold slots. A sector that needs a slot "
                     + "gets one of the spare of the highest priority that answers and has some left; of equal ones in the "
@@ -32,7 +39,8 @@ import picocli.CommandLine.Parameters;
             SpareCommand.SetCommand.class,
             SpareCommand.EvacuateCommand.class,
             SpareCommand.KeepCommand.class,
-            SpareCommand.RemoveCommand.class
+            SpareCommand.RemoveCommand.class,
+            SpareCommand.GrowCommand.class
         })
 final class SpareCommand extends Verb {
     /** What stands on a spare is moved with flushes between. */
@@ -269,6 +277,80 @@ final class SpareCommand extends Verb {
         int run() throws Exception {
             call(name, "spare.keep", arguments());
             return ExitStatus.OK;
+        }
+    }
+
+    /** Uses room that one has got. */
+    @Command(
+            name = "grow",
+            header = "Use the room that a spare has got since it was formatted.",
+            description = {
+                "For a file or volume that was made larger, the first spare or a further one, of a disk that is not served. What "
+                        + "stands on it stays where it is. There is no way back: it is refused by earlier versions from then on, "
+                        + "and must not become smaller again.",
+                "The table of the mappings, on the first spare, does not grow: neighbouring sectors share an entry, and "
+                        + "'remap dump' and 'remap status' tell how many there are.",
+                "",
+                "Example: truncate -s 1G disk.img.spare && remap spare grow disk.img.spare",
+                ""
+            })
+    static final class GrowCommand extends Verb {
+        @Parameters(paramLabel = "SPARE", description = "The spare: path or URI.")
+        String spare;
+
+        @Mixin
+        final JsonOption json = new JsonOption();
+
+        /** Made by picocli. */
+        GrowCommand() {}
+
+        @Override
+        int run() throws Exception {
+            DeviceUri uri = DeviceUri.parse(spare);
+            try (SystemEnvironment system = SystemEnvironment.start()) {
+                SpareCare care =
+                        new SpareCare(Providers.load(), HostPaths.ofThisUser().stateDirectory(), system.environment());
+                MetadataTools.Grown grown = grow(care, uri);
+                if (json.wanted) {
+                    Map<String, Object> document = new LinkedHashMap<>();
+                    document.put("spare", spare);
+                    document.put("slotsBefore", grown.before());
+                    document.put("slots", grown.now());
+                    document.put("mappingLimit", grown.mappingLimit());
+                    out().println(JsonOption.document(document));
+                } else if (grown.now() > grown.before()) {
+                    terminal()
+                            .line(spare + " has room for " + ByteSize.format(grown.now() * Place.UNIT_BYTES)
+                                    + " of sectors now, and had for "
+                                    + ByteSize.format(grown.before() * Place.UNIT_BYTES)
+                                    + (grown.mappingLimit() > 0
+                                            ? "; its table still holds " + grown.mappingLimit() + " mappings"
+                                            : "; the next 'remap serve' uses it"));
+                }
+                if (grown.now() == grown.before()) {
+                    throw new NotSo(spare + " has no more room than it uses: make the file or volume larger first");
+                }
+            }
+            return ExitStatus.OK;
+        }
+
+        private MetadataTools.Grown grow(SpareCare care, DeviceUri uri) throws Refusal, DeviceException {
+            try {
+                return care.grow(uri);
+            } catch (Refusal e) {
+                Optional<ServedSpare> served =
+                        e.kind() == Refusal.Kind.BUSY ? ServedSpare.find(care, uri) : Optional.empty();
+                if (served.isEmpty()) {
+                    throw e;
+                }
+                String name = served.get().service().name();
+                throw new Refusal(
+                        Refusal.Kind.BUSY,
+                        spare + " is served: 'remap stop " + name
+                                + "', grow it, then serve it again; or, without a stop," + " 'remap spare add " + name
+                                + "' with a further spare",
+                        e);
+            }
         }
     }
 

@@ -401,6 +401,24 @@ public final class SpareCare {
         }
     }
 
+    /**
+     * Makes slots of the room that a spare has got since it was formatted, first or further.
+     *
+     * @throws Refusal as {@link #repair}
+     */
+    public MetadataTools.Grown grow(DeviceUri spare) throws Refusal, DeviceException {
+        try (BlockDevice device = devices.open(spare, exclusive(false))) {
+            if (device.traits().readOnly()) {
+                throw new Refusal(
+                        Refusal.Kind.ENVIRONMENT, device.name() + " is read-only: make it writable to grow it");
+            }
+            if (!isFurther(device)) {
+                Ownership.require(requireMetadata(), device.direct(), environment, false);
+            }
+            return requireTools().grow(device.direct());
+        }
+    }
+
     /** Which device this is, without disturbing who has it: by it a service that serves it is found. */
     public String stableId(DeviceUri uri) throws Refusal, DeviceException {
         try (BlockDevice device = devices.open(uri, OpenOptions.inspect())) {

@@ -72,7 +72,7 @@ final class SpareCommands {
             Map<String, Object> one = new LinkedHashMap<>();
             one.put("spare", member.index());
             one.put("device", present ? summary.name() : null);
-            one.put("state", state(member, summary));
+            one.put("state", state(summary));
             one.put("priority", (present ? summary.use() : member.use()).priority());
             one.put("slots", member.slots());
             one.put("freeSlots", present ? summary.freeSlots() : 0);
@@ -87,7 +87,7 @@ final class SpareCommands {
         return answer;
     }
 
-    private static String state(SpareMember member, SpareSummary summary) {
+    private static String state(SpareSummary summary) {
         if (summary == null || !summary.present()) {
             return "missing";
         }

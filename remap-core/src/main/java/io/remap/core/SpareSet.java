@@ -17,6 +17,7 @@ import io.remap.core.disk.TrackedDevice;
 import io.remap.core.disk.VirtualDisk;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -157,10 +158,11 @@ final class SpareSet {
             Map<UUID, SpareMember> wanted,
             FurtherSpares result)
             throws Refusal {
-        if (slots.count() != member.slots()) {
+        if (slots.count() < member.slots()) {
             throw new Refusal(
                     Refusal.Kind.WRONG_DEVICE,
-                    device.name() + " has " + slots.count() + " slots, and " + member.slots() + " when it was added");
+                    device.name() + " has " + slots.count() + " slots, and had " + member.slots()
+                            + " when it was served last");
         }
         wanted.remove(member.id());
         result.add(new FurtherSpares.Open(member, TrackedDevice.of(device), slots, absolute(uri), order));
@@ -263,13 +265,13 @@ final class SpareSet {
 
     /**
      * Stamps the spares that are open, and has the first one state it: what is older than this is not taken for them any more.
-     * Waits until that is durable.
+     * Of those that have grown the new slots are stated with it. Waits until that is durable.
      */
     void stamp(FurtherSpares further, MetadataStore store, long stamp) throws Refusal, DeviceException {
-        List<Integer> stamped = new ArrayList<>();
+        Map<Integer, Long> stamped = new HashMap<>();
         for (FurtherSpares.Open open : further.open()) {
             metadata.stampMember(open.device().direct(), stamp);
-            stamped.add(open.member().index());
+            stamped.put(open.member().index(), open.slots().count());
         }
         if (stamped.isEmpty()) {
             return;
@@ -277,7 +279,9 @@ final class SpareSet {
         CompletableFuture<Optional<Refusal>> ended = new CompletableFuture<>();
         store.changeMembers(
                 store.members().stream()
-                        .map(member -> stamped.contains(member.index()) ? member.seen(stamp) : member)
+                        .map(member -> stamped.containsKey(member.index())
+                                ? member.seen(stamp).slots(stamped.get(member.index()))
+                                : member)
                         .toList(),
                 refusal -> ended.complete(Optional.ofNullable(refusal)));
         try {

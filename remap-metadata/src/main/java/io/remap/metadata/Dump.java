@@ -124,6 +124,8 @@ final class Dump {
         piece.put("frontSlots", layout.frontSlots());
         piece.put("backSlotsOffsetBytes", layout.backSlotsOffset());
         piece.put("backSlots", layout.backSlots());
+        piece.put("grownSlotsOffsetBytes", layout.grownSlotsOffset());
+        piece.put("grownSlots", layout.grownSlots());
     }
 
     private void headers(BlockIo io, UUID pair) throws DeviceException {

@@ -16,6 +16,8 @@ import java.util.UUID;
  */
 final class Identities {
     static final int COUNT = 4;
+    /** The first ones stand where they are whatever size the device has. */
+    private static final int FIXED_PLACES = 2;
     /** Fewer whole superblocks do not prove that a format came to its end. */
     static final int QUORUM = 2;
 
@@ -59,7 +61,7 @@ final class Identities {
     static Identities read(BlockDevice device) throws Damage, DeviceException {
         long size = device.traits().sizeBytes();
         Identities here = readAt(device, size);
-        Superblock first = here.first();
+        Superblock first = here.fixed();
         if (first == null || first.layout() == null || first.layout().sizeBytes() == Layout.alignDown(size)) {
             return here;
         }
@@ -118,9 +120,22 @@ final class Identities {
         return whole == null ? null : whole.superblock;
     }
 
+    /**
+     * As {@link #first}, but one of the two places that every size has in common counts before the others: where a device has
+     * grown, anything may stand at those of its new size.
+     */
+    private Superblock fixed() {
+        Found whole = newest(found.subList(0, FIXED_PLACES));
+        return whole == null ? first() : whole.superblock;
+    }
+
     private Found firstWhole() {
+        return newest(found);
+    }
+
+    private static Found newest(List<Found> among) {
         Found newest = null;
-        for (Found one : found) {
+        for (Found one : among) {
             if (one.state == State.WHOLE && (newest == null || one.superblock.epoch() > newest.superblock.epoch())) {
                 newest = one;
             }
@@ -190,6 +205,13 @@ final class Identities {
         if (whole.superblock.version().isOlder()) {
             Superblock.upgrade(body);
         }
+        return body;
+    }
+
+    /** What all four places should hold of the same spare with more slots. */
+    ByteBuffer grown(Layout layout) {
+        ByteBuffer body = Block.withoutCrc(firstWhole().body);
+        Superblock.grow(body, layout);
         return body;
     }
 

@@ -30,6 +30,8 @@ import io.remap.api.spi.SpareSlots;
  * @param frontSlots their number
  * @param backSlotsOffset first byte of the slots in the back half
  * @param backSlots their number
+ * @param grownSlotsOffset first byte of the slots behind the end that it was formatted with
+ * @param grownSlots their number, 0 if it has not grown
  */
 record Layout(
         long sizeBytes,
@@ -41,7 +43,9 @@ record Layout(
         long frontSlotsOffset,
         long frontSlots,
         long backSlotsOffset,
-        long backSlots) {
+        long backSlots,
+        long grownSlotsOffset,
+        long grownSlots) {
     /** Room for one superblock, and the alignment of all four: they are found before the granule is known. */
     static final int IDENTITY_BYTES = 64 << 10;
 
@@ -62,6 +66,8 @@ record Layout(
     static final int MIN_RESERVE_BLOCKS = 8;
     static final int MAX_RESERVE_BLOCKS = 512;
     static final int HEADER_PLACES = 2;
+    /** Far behind the last slot that a place can name: no sum of offsets overflows. */
+    private static final long MAX_GROWN_BYTES = 1L << 60;
 
     /** Where the arena copies begin. */
     record ArenaOffsets(long a0, long a1, long b0, long b1) {
@@ -128,7 +134,42 @@ record Layout(
         }
         ArenaOffsets arenas = new ArenaOffsets(front, back, front + arenaBytes, back + arenaBytes);
         return new Layout(
-                size, granuleBytes, arenas, table, log, reserve, frontSlotsAt, frontSlots, backSlotsAt, backSlots);
+                size,
+                granuleBytes,
+                arenas,
+                table,
+                log,
+                reserve,
+                frontSlotsAt,
+                frontSlots,
+                backSlotsAt,
+                backSlots,
+                0,
+                0);
+    }
+
+    /** The same on a device of this size: what lies behind the former end becomes slots, and nothing moves. */
+    Layout grownTo(long deviceBytes) {
+        long most = Place.MAX_SLOT - frontSlots - backSlots;
+        long room = Math.max(0, (alignDown(deviceBytes) - sizeBytes) / granuleBytes);
+        return new Layout(
+                sizeBytes,
+                granuleBytes,
+                arenaOffsets,
+                tableBlocks,
+                logBlocks,
+                reserveBlocks,
+                frontSlotsOffset,
+                frontSlots,
+                backSlotsOffset,
+                backSlots,
+                sizeBytes,
+                Math.max(grownSlots, Math.min(room, most)));
+    }
+
+    /** End of all that it uses. */
+    long endBytes() {
+        return grownSlots == 0 ? sizeBytes : grownSlotsOffset + grownSlots * granuleBytes;
     }
 
     /** Where superblock 0 to 3 stands on a spare of this size. */
@@ -166,13 +207,14 @@ record Layout(
                         identityOffset(2, sizeBytes) + IDENTITY_BYTES, arenaOffsets.a1, 1, arenaBytes, arenaOffsets.b1)
                 && inOrder(arenaOffsets.b1, arenaOffsets.b1, 1, arenaBytes, backSlotsOffset)
                 && inOrder(backSlotsOffset, backSlotsOffset, backSlots, granuleBytes, identityOffset(3, sizeBytes))
-                && frontSlots + backSlots <= Place.MAX_SLOT;
+                && (grownSlots == 0 || inOrder(sizeBytes, grownSlotsOffset, grownSlots, granuleBytes, MAX_GROWN_BYTES))
+                && frontSlots + backSlots + grownSlots <= Place.MAX_SLOT;
         if (!sane) {
             throw new Damage("the superblock describes an impossible layout: " + this);
         }
-        if (sizeBytes > deviceBytes) {
-            throw new Damage("the spare had " + sizeBytes + " bytes when it was formatted and has " + deviceBytes
-                    + " now: it was truncated, or this is a part of it");
+        if (endBytes() > deviceBytes) {
+            throw new Damage("the spare had " + endBytes() + " bytes when it was formatted or grown, and has "
+                    + deviceBytes + " now: it was truncated, or this is a part of it");
         }
     }
 
@@ -185,7 +227,7 @@ record Layout(
     }
 
     long slots() {
-        return frontSlots + backSlots;
+        return frontSlots + backSlots + grownSlots;
     }
 
     long slotOffsetBytes(long slot) {
@@ -193,7 +235,8 @@ record Layout(
     }
 
     SpareSlots spareSlots() {
-        return new SpareSlots(frontSlotsOffset, frontSlots, backSlotsOffset, backSlots, granuleBytes);
+        return new SpareSlots(
+                frontSlotsOffset, frontSlots, backSlotsOffset, backSlots, grownSlotsOffset, grownSlots, granuleBytes);
     }
 
     /** Most entries of the table, bad slots included. */

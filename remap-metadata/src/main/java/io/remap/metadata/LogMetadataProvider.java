@@ -28,7 +28,7 @@ public final class LogMetadataProvider implements MetadataProvider {
             "; serve it with --read-only to copy what is certain, then make a new pair";
 
     /** As a format does it: whoever finds the first two new ones finds all that they rely on. */
-    private static final int[] WRITING_ORDER = {2, 3, 0, 1};
+    static final int[] WRITING_ORDER = {2, 3, 0, 1};
 
     private final int fixedLogBlocks;
 
@@ -125,10 +125,13 @@ public final class LogMetadataProvider implements MetadataProvider {
     @Override
     public void stampMember(BlockDevice device, long stamp) throws Refusal, DeviceException {
         try {
-            Superblock superblock = Identities.read(device).first();
+            Identities identities = Identities.read(device);
+            Superblock superblock = identities.first();
             if (superblock == null || superblock.version().tooNew() || superblock.member() == 0) {
                 throw new Refusal(Refusal.Kind.WRONG_DEVICE, device.name() + " is no further spare of a pair any more");
             }
+            // As the opening of a first spare does it: after a growth that was interrupted, too.
+            complete(blockIo(device, superblock), identities);
             UUID uuid = superblock.pair().pairUuid();
             MemberStamp.write(blockIo(device, superblock), superblock.layout(), uuid, stamp);
         } catch (Damage e) {

@@ -74,6 +74,15 @@ final class LogMetadataTools implements MetadataTools {
     }
 
     @Override
+    public Grown grow(BlockDevice spare) throws Refusal, DeviceException {
+        try {
+            return Growth.of(spare);
+        } catch (Damage e) {
+            throw new Refusal(Refusal.Kind.DAMAGED, spare.name() + ": " + e.getMessage(), e);
+        }
+    }
+
+    @Override
     public void dump(BlockDevice spare, DumpSink sink) throws Refusal, DeviceException {
         try {
             new Dump(spare, sink).write();

@@ -62,6 +62,8 @@ record Superblock(
     static final int MAIN_FINGERPRINT_AT = 216;
     static final int MAIN_FINGERPRINT_BYTES = 32;
     static final int MEMBER_ID_AT = 248;
+    static final int GROWN_SLOTS_OFFSET_AT = 264;
+    static final int GROWN_SLOTS_AT = 272;
     static final int MAIN_ID_AT = 512;
     static final int MAX_MAIN_ID_BYTES = 3072;
 
@@ -73,7 +75,10 @@ record Superblock(
         /** An incompatible feature: this is not the first spare of its pair, and has no table. */
         static final int FURTHER_MEMBER = 2;
 
-        private static final int KNOWN_INCOMPAT = BEGIN_BLOCKS | FURTHER_MEMBER;
+        /** An incompatible feature: there are slots behind the end that the spare was formatted with. */
+        static final int GROWN = 4;
+
+        private static final int KNOWN_INCOMPAT = BEGIN_BLOCKS | FURTHER_MEMBER | GROWN;
 
         static final Version CURRENT = new Version(MAJOR, MINOR, 0, 0, BEGIN_BLOCKS);
         static final Version OF_MEMBER = new Version(MAJOR, MINOR, 0, 0, BEGIN_BLOCKS | FURTHER_MEMBER);
@@ -133,6 +138,8 @@ record Superblock(
         block.putLong(FRONT_SLOTS_AT, layout.frontSlots());
         block.putLong(BACK_SLOTS_OFFSET_AT, layout.backSlotsOffset());
         block.putLong(BACK_SLOTS_AT, layout.backSlots());
+        block.putLong(GROWN_SLOTS_OFFSET_AT, layout.grownSlotsOffset());
+        block.putLong(GROWN_SLOTS_AT, layout.grownSlots());
         block.putLong(MAIN_SIZE_AT, pair.mainSizeBytes());
         block.putInt(MAIN_SECTOR_AT, pair.sectorBytes());
         byte[] id = pair.mainStableId().getBytes(StandardCharsets.UTF_8);
@@ -176,6 +183,7 @@ record Superblock(
         byte[] id = new byte[idLength];
         block.get(MAIN_ID_AT, id);
         PairIdentity pair = new PairIdentity(uuid, mainBytes, sectorBytes, new String(id, StandardCharsets.UTF_8));
+        boolean grown = (version.incompat() & Version.GROWN) != 0;
         Layout layout = new Layout(
                 block.getLong(SIZE_AT),
                 block.getInt(GRANULE_AT),
@@ -190,7 +198,9 @@ record Superblock(
                 block.getLong(FRONT_SLOTS_OFFSET_AT),
                 block.getLong(FRONT_SLOTS_AT),
                 block.getLong(BACK_SLOTS_OFFSET_AT),
-                block.getLong(BACK_SLOTS_AT));
+                block.getLong(BACK_SLOTS_AT),
+                grown ? block.getLong(GROWN_SLOTS_OFFSET_AT) : 0,
+                grown ? block.getLong(GROWN_SLOTS_AT) : 0);
         int member = block.getInt(MEMBER_AT);
         if (member < 0
                 || member >= SpareMember.MAX_MEMBERS
@@ -212,6 +222,14 @@ record Superblock(
         block.putShort(MINOR_AT, (short) Math.max(MINOR, Short.toUnsignedInt(block.getShort(MINOR_AT))));
         block.putInt(INCOMPAT_AT, block.getInt(INCOMPAT_AT) | Version.CURRENT.incompat);
         block.putLong(EPOCH_AT, block.getLong(EPOCH_AT) + 1);
+    }
+
+    /** Makes a block, without its CRC, that of the same spare with more slots; what this program does not know of stays. */
+    static void grow(ByteBuffer block, Layout grown) {
+        block.putInt(INCOMPAT_AT, block.getInt(INCOMPAT_AT) | Version.GROWN);
+        block.putLong(EPOCH_AT, block.getLong(EPOCH_AT) + 1);
+        block.putLong(GROWN_SLOTS_OFFSET_AT, grown.grownSlotsOffset());
+        block.putLong(GROWN_SLOTS_AT, grown.grownSlots());
     }
 
     /** Fills a zeroed block with the marker of a format under way. */

@@ -53,6 +53,25 @@ public interface MetadataTools {
     MetadataReport repair(BlockDevice spare, Environment environment) throws Refusal, DeviceException;
 
     /**
+     * How many slots a spare has.
+     *
+     * @param before it was grown
+     * @param now what it has now; as many as before if there was no more room
+     * @param mappingLimit most entries of the table; 0 of a further spare
+     */
+    record Grown(long before, long now, long mappingLimit) {}
+
+    /**
+     * Makes slots of the room that a spare has behind the end that it was formatted with, as one transaction: a crash at any
+     * moment leaves it with the former or the new slots, and what stands on it where it is. A further spare has more once it is
+     * stated, which the next opening for writing does.
+     *
+     * @throws Refusal {@link Refusal.Kind#WRONG_DEVICE} if it is no spare, {@link Refusal.Kind#DAMAGED} if it has to be
+     *     repaired or upgraded first
+     */
+    Grown grow(BlockDevice spare) throws Refusal, DeviceException;
+
+    /**
      * Shows all that is in force: superblocks, headers, the spares of the pair, the records of the log, and the entries that they and the table
      * result in. Writes nothing.
      *

@@ -74,6 +74,11 @@ public record SpareMember(int index, UUID id, Use use, long slots, long seen) {
         return new SpareMember(index, id, newUse, slots, seen);
     }
 
+    /** The same, of another size. */
+    public SpareMember slots(long newSlots) {
+        return new SpareMember(index, id, use, newSlots, seen);
+    }
+
     /** The same, with another stamp. */
     public SpareMember seen(long stamp) {
         return new SpareMember(index, id, use, slots, stamp);

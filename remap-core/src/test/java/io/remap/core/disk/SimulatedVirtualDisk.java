@@ -105,7 +105,7 @@ class SimulatedVirtualDisk implements SimProduct {
     }
 
     private static SpareSlots slotsOf(DevicePart part) {
-        return new SpareSlots(0, part.traits().sizeBytes() / Place.UNIT_BYTES, 0, 0, Place.UNIT_BYTES);
+        return SpareSlots.of(0, part.traits().sizeBytes() / Place.UNIT_BYTES, Place.UNIT_BYTES);
     }
 
     /** @param secondAt first byte of the second spare, 0 if there is none */

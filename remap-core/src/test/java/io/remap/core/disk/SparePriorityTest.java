@@ -37,7 +37,7 @@ class SparePriorityTest {
 
     private void add(int index, Use use, int order) {
         MemoryDevice device = new MemoryDevice("spare " + index, SLOTS * Place.UNIT_BYTES, DiskRig.SECTOR);
-        SpareSlots slots = new SpareSlots(0, SLOTS, 0, 0, Place.UNIT_BYTES);
+        SpareSlots slots = SpareSlots.of(0, SLOTS, Place.UNIT_BYTES);
         SpareMember stated = new SpareMember(index, new UUID(0, index), use, SLOTS, 0);
         rig.disk.addSpare(new SpareDevice(stated, device, slots, order));
     }
