@@ -47,45 +47,4 @@ test_fast() {
     hang_on fast
 }
 
-run_tests calls the tests
-
-. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-/usr/bin/python3 -c 'import nbd' 2> /dev/null || skip_suite "needs python3-libnbd"
-
-STUCK_MILLIS=30000
-DEADLINE_MILLIS=20000
-LOAD_SECONDS=${REMAP_STUCK_SECONDS:-22}
-SEED=${REMAP_SEED:-5}
-
-# hangs TRANSPORT SECTOR,SECTOR,...
-hangs() {
-    local sector
-    for sector in ${2//,/ }; do
-        echo "$((sector * 512)) 512 slow $STUCK_MILLIS"
-    done > faults
-    truncate -s 64M spare.img
-    start_remap disk "sim:main.img?size=64M&faults=faults" --spare "$work/spare.img" --transport "$1" \
-        --set request-deadline-millis="$DEADLINE_MILLIS" --set drain-timeout-millis=500 --set save-timeout-millis=5000
-    /usr/bin/python3 "$integration/stuck_client.py" "$uri" "$2" "$LOAD_SECONDS" "$DEADLINE_MILLIS" "$SEED" > client.log 2>&1 \
-        || fail "$(cat client.log)"
-    echo "suite: $1, $(tr ',' '\n' <<< "$2" | wc -l) of the sectors hang: $(cat client.log)"
-    [ "$("$remap" attributes disk get disk.disk.deadline.overdue)" -gt 0 ] || fail "no request was overdue"
-}
-
-test_plain_one() {
-    hangs plain 5000
-}
-
-test_plain_eight() {
-    hangs plain 5000,15000,25000,35000,45000,55000,65000,75000
-}
-
-test_fast_one() {
-    hangs fast 5000
-}
-
-test_fast_eight() {
-    hangs fast 5000,15000,25000,35000,45000,55000,65000,75000
-}
-
 run_tests

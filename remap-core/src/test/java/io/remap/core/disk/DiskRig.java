@@ -1,9 +1,11 @@
 package io.remap.core.disk;
 
+import io.remap.api.BlockDevice;
 import io.remap.api.DeviceIo;
 import io.remap.api.DiskError;
 import io.remap.api.DiskRequest;
 import io.remap.api.DiskRequest.Operation;
+import io.remap.api.Environment;
 import io.remap.api.IoBuffer;
 import io.remap.api.Place;
 import io.remap.api.Refusal;
@@ -19,6 +21,7 @@ import io.remap.testkit.MemoryMetadata;
 import io.remap.testkit.SimScheduler;
 import io.remap.testkit.SimpleFaultPolicy;
 import io.remap.testkit.TrackingBufferPool;
+import java.io.IOException;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
@@ -34,6 +37,7 @@ final class DiskRig implements AutoCloseable {
     static final long RETURN_PAUSE_MILLIS = 60_000;
 
     final SimScheduler scheduler = new SimScheduler(new SplittableRandom(1));
+    private final Environment environment = scheduler.environment(new SplittableRandom(4));
     final MemoryDevice mainMedium = new MemoryDevice("main", UNITS * Place.UNIT_BYTES, SECTOR);
     final MemoryDevice spareMedium;
     final FaultyDevice main;
@@ -60,10 +64,37 @@ final class DiskRig implements AutoCloseable {
         byte[] old = new byte[UNITS * Place.UNIT_BYTES];
         Arrays.fill(old, OLD);
         mainMedium.poke(0, old);
-        var environment = scheduler.environment(new SplittableRandom(4));
-        metadata.format(spare, new PairIdentity(new UUID(1, 2), old.length, SECTOR, "main"), environment);
         TrackedDevice trackedSpare = TrackedDevice.of(spare);
-        store = metadata.open(trackedSpare, false, environment, Settings.defaults());
+        store = openStore(trackedSpare, old.length);
+        disk = openDisk(main, trackedSpare, policy);
+    }
+
+    /** Devices of the test's own. */
+    interface Devices {
+        BlockDevice main(SimScheduler scheduler) throws IOException;
+
+        /** {@link MemoryMetadata#METADATA_BYTES} longer than its slots. */
+        BlockDevice spare(SimScheduler scheduler) throws IOException;
+    }
+
+    /** Over other devices than the doubles, which are not there. */
+    DiskRig(Devices devices, FaultPolicy policy) throws IOException {
+        main = null;
+        spare = null;
+        spareMedium = null;
+        BlockDevice ownMain = devices.main(scheduler);
+        TrackedDevice trackedSpare = TrackedDevice.of(devices.spare(scheduler));
+        store = openStore(trackedSpare, ownMain.traits().sizeBytes());
+        disk = openDisk(ownMain, trackedSpare, policy);
+    }
+
+    private MetadataStore openStore(TrackedDevice trackedSpare, long sizeBytes) throws Refusal {
+        metadata.format(trackedSpare, new PairIdentity(new UUID(1, 2), sizeBytes, SECTOR, "main"), environment);
+        return metadata.open(trackedSpare, false, environment, Settings.defaults());
+    }
+
+    private VirtualDisk openDisk(BlockDevice mainDevice, TrackedDevice trackedSpare, FaultPolicy policy)
+            throws Refusal {
         IoEngine inline = new IoEngine() {
             @Override
             public void submit(DeviceIo io) {
@@ -73,9 +104,9 @@ final class DiskRig implements AutoCloseable {
             @Override
             public void close() {}
         };
-        disk = VirtualDisk.open(new VirtualDisk.Parts(
+        return VirtualDisk.open(new VirtualDisk.Parts(
                 "disk",
-                main,
+                mainDevice,
                 List.of(VirtualDisk.SpareDevice.first(trackedSpare, store)),
                 Optional.of(store),
                 policy,
