@@ -30,7 +30,7 @@ import org.slf4j.LoggerFactory;
  *
  * <p>Whoever waits has no thread, and is answered at its own deadline. At most {@link #MOST_WAITING} requests wait, and {@link
  * #MOST_WAITING_OF_CLIENT} of one client; what comes beyond, and while what hangs holds more than a quarter of the memory, is
- * answered with an error at once.
+ * answered with an error at once. So is what needs a sync while {@link #MOST_SYNCS} that were answered wait for one.
  *
  * <p>Invariants: a request is known here before it is answered for being late, until its last transfer has ended; the sweep
  * runs on threads that no device can hold up.
@@ -55,6 +55,9 @@ final class Deadlines {
 
     /** A quarter of what a connection may have under way. */
     static final int MOST_WAITING_OF_CLIENT = 32;
+
+    /** Flushes and FUA writes that wait for a sync that hangs and were answered; the next ones are so at once. */
+    static final int MOST_SYNCS = 64;
 
     private static final Logger LOG = LoggerFactory.getLogger(Deadlines.class);
 
@@ -90,14 +93,17 @@ final class Deadlines {
     private final List<Waiting> waiting = new ArrayList<>();
 
     private volatile long lateBytes;
+    private volatile int lateSyncs;
 
     /**
      * Something that hangs at a device.
      *
      * @param onMain it is one transfer to main, and nothing else
+     * @param sync it waits for a sync, and has no transfer anywhere
      * @param bytes memory that it holds
      */
-    private record Late(PendingRequest of, long firstUnit, long endUnit, boolean write, boolean onMain, int bytes) {
+    private record Late(
+            PendingRequest of, long firstUnit, long endUnit, boolean write, boolean onMain, boolean sync, int bytes) {
         boolean overlaps(long first, long end) {
             return firstUnit < end && first < endUnit;
         }
@@ -227,17 +233,20 @@ final class Deadlines {
         Late[] more = Arrays.copyOf(late, late.length + 1);
         more[late.length] = lateOf(request, onMain, bytes);
         lateBytes += bytes;
+        lateSyncs += more[late.length].sync ? 1 : 0;
         late = more;
     }
 
     private static Late lateOf(PendingRequest request, boolean onMain, int bytes) {
-        boolean ranged = request.asked != DiskRequest.Operation.FLUSH;
+        boolean sync = request.isSyncing();
+        boolean ranged = !sync && request.asked != DiskRequest.Operation.FLUSH;
         return new Late(
                 request,
                 ranged ? request.firstByte >> Place.UNIT_SHIFT : 0,
                 ranged ? SegmentCursor.endUnit(request.firstByte + request.byteCount) : 0,
                 ranged && request.changes(),
                 onMain,
+                sync,
                 bytes);
     }
 
@@ -250,6 +259,7 @@ final class Deadlines {
             for (Late each : before) {
                 if (each.of == request) {
                     lateBytes -= each.bytes;
+                    lateSyncs -= each.sync ? 1 : 0;
                 } else {
                     fewer[count++] = each;
                 }
@@ -257,6 +267,11 @@ final class Deadlines {
             late = count == 0 ? NOTHING : fewer;
         }
         wakeWhoMayGoOn();
+    }
+
+    /** Whether so many wait for a sync that hangs that no more may. */
+    boolean refusesSyncs() {
+        return lateSyncs >= MOST_SYNCS;
     }
 
     /** Whether a write hangs whose transfer is to main, alone, and may reach these units of it at any time. */

@@ -78,6 +78,12 @@ abstract class PendingRequest extends DeviceIo {
     ByteBuffer prefix;
     private IoBuffer buffer;
 
+    /** All its transfers have ended, for good: it waits for a sync, and then it ends. */
+    private volatile boolean syncing;
+
+    /** What is under way for it when it is overdue needs the buffer. */
+    private boolean keepsBuffer;
+
     /** The payload: the view of the buffer, or one of its own where another transfer may be using that. */
     private ByteBuffer view;
 
@@ -113,6 +119,9 @@ abstract class PendingRequest extends DeviceIo {
         view = buffer == null ? null : buffer.data();
         request.pages = null;
         pages = null;
+        if (syncing) {
+            syncing = false;
+        }
         life = (life & ~LIFE_MASK) + (NEXT_LIFE | OPEN);
     }
 
@@ -141,6 +150,15 @@ abstract class PendingRequest extends DeviceIo {
 
     final boolean changes() {
         return asked != DiskRequest.Operation.READ;
+    }
+
+    /** From here on it only waits for a sync. */
+    final void beginsSync() {
+        syncing = true;
+    }
+
+    final boolean isSyncing() {
+        return syncing;
     }
 
     /** Whether the client has its answer, as the deadline was over; what is left to do is to end. */
@@ -181,7 +199,7 @@ abstract class PendingRequest extends DeviceIo {
     private void lastTransferEnded() {
         releasePages();
         disk.deadlines.ended(this);
-        if (buffer != null) {
+        if (keepsBuffer) {
             buffer.release();
         }
         disk.requestEnded();
@@ -326,11 +344,12 @@ abstract class PendingRequest extends DeviceIo {
     private void detach(long lifeNow, boolean claimed) {
         request.diskContext = null;
         disk.holdOpen();
-        if (buffer != null) {
+        keepsBuffer = buffer != null && !syncing;
+        if (keepsBuffer) {
             buffer.retain();
         }
         boolean onMain = claimed && disk.isMain(device);
-        disk.deadlines.begins(this, claimed && onMain, buffer == null ? 0 : buffer.lengthBytes());
+        disk.deadlines.begins(this, claimed && onMain, keepsBuffer ? buffer.lengthBytes() : 0);
         if (claimed && (changes() ? onMain : device.traits().direct())) {
             markInTable();
         }

@@ -420,6 +420,12 @@ final class RequestContext extends PendingRequest implements WriteRecovery.Clien
 
     /** Syncs what was touched, and ends the request with the answer. */
     private void syncAndFinish() {
+        if (disk.deadlines.refusesSyncs()) {
+            disk.counters.refusedRequests.increment();
+            finish(DiskError.IO, -1);
+            return;
+        }
+        beginsSync();
         disk.clientFlush.flush(client, touchedMain, touchedSpares, this::isOverdue, error -> {
             if (error != null) {
                 disk.log.flushFailed(error);

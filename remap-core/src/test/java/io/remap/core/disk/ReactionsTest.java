@@ -17,6 +17,7 @@ import io.remap.core.sim.SimDisks;
 import io.remap.testkit.MemoryMetadata;
 import io.remap.testkit.SimScheduler;
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Map;
@@ -47,7 +48,7 @@ class ReactionsTest {
     private DiskRig rig;
 
     /** How an answer came. */
-    private record Answer(DiskError error, long errorOffsetBytes, byte[] bytes, double seconds) {
+    private record Answer(DiskError error, long errorOffsetBytes, ByteBuffer data, double seconds) {
         boolean isGood() {
             return error == DiskError.NONE;
         }
@@ -149,8 +150,11 @@ class ReactionsTest {
                 buffer.data().clear().get(bytes);
                 buffer.release();
             }
-            answer[0] =
-                    new Answer(ended.error, ended.errorOffsetBytes, bytes, (rig.scheduler.nanoTime() - begun) / 1e9);
+            answer[0] = new Answer(
+                    ended.error,
+                    ended.errorOffsetBytes,
+                    ByteBuffer.wrap(bytes),
+                    (rig.scheduler.nanoTime() - begun) / 1e9);
         });
         request.operation = operation;
         request.offsetBytes = sector * SECTOR;
@@ -182,7 +186,7 @@ class ReactionsTest {
     private void assertReads(int value, long sector, int count) {
         Answer answer = read(sector, count);
         assertEquals(DiskError.NONE, answer.error, () -> "sector " + sector);
-        assertArrayEquals(bytes(count, value), answer.bytes, () -> "sector " + sector);
+        assertArrayEquals(bytes(count, value), answer.data.array(), () -> "sector " + sector);
     }
 
     private void assertReadFails(long sector) {
