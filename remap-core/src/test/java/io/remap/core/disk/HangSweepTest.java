@@ -150,7 +150,6 @@ class HangSweepTest {
         private FaultyDevice spare;
         private HangingDevice mainDoor;
         private HangingDevice spareDoor;
-        private int asked;
         private int failed;
         private boolean neighboursMayWait;
 
@@ -221,7 +220,6 @@ class HangSweepTest {
                 boolean fua,
                 Consumer<DiskRequest> then) {
             long begun = rig.scheduler.nanoTime();
-            asked++;
             String name = operation + " of " + length + " bytes at " + offset + ", begun at " + begun / 1e9;
             unanswered.add(name);
             DiskRequest request = new DiskRequest(ended -> {
