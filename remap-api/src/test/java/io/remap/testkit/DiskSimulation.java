@@ -95,10 +95,15 @@ public final class DiskSimulation implements AutoCloseable {
 
     /** @param traced keeps a record of what happened, for {@link #trace()} */
     public DiskSimulation(long seed, SimProduct product, SimCoverage coverage, boolean traced) {
+        this(seed, product, coverage, traced, false);
+    }
+
+    /** @param devicesOnly devices fail as a whole, and no sector does */
+    DiskSimulation(long seed, SimProduct product, SimCoverage coverage, boolean traced, boolean devicesOnly) {
         SplittableRandom seeds = new SplittableRandom(seed);
         this.product = product;
         this.coverage = coverage;
-        this.plan = new SimPlan(seeds.split()); // As plan(seed) does.
+        this.plan = new SimPlan(seeds.split(), devicesOnly); // As plan(seed) does.
         this.random = seeds.split();
         this.scheduler = new SimScheduler(seeds.split());
         this.engine = new SimEngine(scheduler, seeds.split());
@@ -122,7 +127,7 @@ public final class DiskSimulation implements AutoCloseable {
 
     /** What the life of a seed will be. */
     static SimPlan plan(long seed) {
-        return new SimPlan(new SplittableRandom(seed).split());
+        return new SimPlan(new SplittableRandom(seed).split(), false);
     }
 
     int cellBytes() {
@@ -242,6 +247,10 @@ public final class DiskSimulation implements AutoCloseable {
             faultOnSpare();
         } else if (dice == 3 && plan.vanishing) {
             vanishOrComeBack();
+        } else if (dice == 4 && plan.devicesOnly && !main.isGone()) {
+            linkReset();
+        } else if (dice == 5 && plan.devicesOnly) {
+            errorsInARow();
         } else if (dice < 6 && plan.moves && movesUnderWay < 2) {
             move();
         } else if (dice == 6 && plan.hostErrors && scheduler.nanoTime() > nextHostErrorNanos) {
@@ -334,6 +343,33 @@ public final class DiskSimulation implements AutoCloseable {
         spare.fault(first, count, kind);
         spareHasFaults |= !plan.spareTransients;
         trace(() -> kind + " slot " + slot + ", sectors " + first + "+" + count + " of the spare");
+    }
+
+    /** Everything at main fails for a while, and nothing is wrong with it. */
+    private void linkReset() {
+        int errno = random.nextBoolean() ? Errno.EIO : Errno.ETIMEDOUT;
+        long millis = 100 + random.nextInt(random.nextBoolean() ? 2_000 : 60_000);
+        troubles++;
+        coverage.count("link resets");
+        trace(() -> "the link of main is reset, for " + millis + " ms");
+        main.vanish(errno);
+        scheduler.schedule(
+                () -> {
+                    troubles++;
+                    main.comeBack();
+                },
+                millis);
+    }
+
+    /** So many transfers fail, wherever they go. */
+    private void errorsInARow() {
+        int errno =
+                List.of(Errno.EIO, Errno.ENODEV, Errno.ENOLINK, Errno.ETIMEDOUT).get(random.nextInt(4));
+        int count = 1 + random.nextInt(random.nextBoolean() ? 4 : 60);
+        troubles++;
+        coverage.count("errors in a row");
+        trace(() -> "the next " + count + " transfers to main fail");
+        main.failTransfers(count, errno);
     }
 
     private void vanishOrComeBack() {
@@ -535,6 +571,11 @@ public final class DiskSimulation implements AutoCloseable {
         countUpTo("spare faults", onSpare);
         countUpTo("device gone", main.goneHits() + spare.goneHits());
         countUpTo("buffers refused", buffers.refusals());
+        if (plan.devicesOnly) {
+            // A verification that does not find what was acknowledged says so, and a write of that goes to the spare.
+            coverage.add("boots with a loss", mainHasLost ? 1 : 0);
+            coverage.add("boots without a mapping", running.counters().get("remap.redirected-writes") == 0 ? 1 : 0);
+        }
         require(
                 plan.mainFaults
                         || plan.moves
@@ -592,7 +633,10 @@ public final class DiskSimulation implements AutoCloseable {
 
     /** Changes whenever something happens to a device that says nothing of sectors. */
     long troubles() {
-        return troubles + running.cutConnections() + (pages == null ? 0 : pages.failedWriteBacks());
+        return troubles
+                + running.cutConnections()
+                + (pages == null ? 0 : pages.failedWriteBacks())
+                + (plan.devicesOnly ? main.transferErrors() : 0);
     }
 
     boolean answersByWire() {

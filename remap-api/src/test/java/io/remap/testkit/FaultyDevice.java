@@ -74,6 +74,7 @@ public final class FaultyDevice implements BlockDevice {
     private Runnable whenFlushFails = () -> {};
     private int hostErrno;
     private int hostErrors;
+    private long transferErrors;
     private long slowNanos;
     private long stuckNanos;
     private int hanging;
@@ -165,6 +166,11 @@ public final class FaultyDevice implements BlockDevice {
     public void failTransfers(int count, int errno) {
         hostErrors = count;
         hostErrno = errno;
+    }
+
+    /** How often a transfer failed as {@link #failTransfers} wants it. */
+    public long transferErrors() {
+        return transferErrors;
     }
 
     /** How often a TRANSIENT sector fails at most, from the next {@link #fault} on. */
@@ -306,6 +312,7 @@ public final class FaultyDevice implements BlockDevice {
         checkThere(operation, offsetBytes, length);
         if (hostErrors > 0) {
             hostErrors--;
+            transferErrors++;
             throw error(operation, offsetBytes, length, hostErrno);
         }
     }

@@ -108,7 +108,20 @@ final class SimClient {
                 : kind < 78
                         ? Operation.READ
                         : kind < 84 ? Operation.WRITE_ZEROES : kind < 88 ? Operation.TRIM : Operation.FLUSH;
-        submit(operation, offset, length, random.nextInt(6) == 0);
+        boolean fua = random.nextInt(6) == 0;
+        if (plan.devicesOnly && operation.changesData()) {
+            changeOwnPart(operation, offset, length, granule, fua);
+        } else {
+            submit(operation, offset, length, fua);
+        }
+    }
+
+    /** Each client writes to a part that is its own: of writes that overlap a verification may find the wrong one. */
+    private void changeOwnPart(Operation operation, long offset, long length, int granule, boolean fua) {
+        SimPlan plan = simulation.plan;
+        long part = (long) plan.units / plan.clients * SimPlan.UNIT_BYTES;
+        long fitting = Math.min(length, part);
+        submit(operation, number * part + offset % (part - fitting + granule), fitting, fua);
     }
 
     private void submit(Operation operation, long offset, long length, boolean fua) {

@@ -45,23 +45,28 @@ final class SimPlan {
     final long hangNanos;
     final long returnPauseMillis;
 
-    SimPlan(RandomGenerator random) {
+    /** Devices fail as a whole, and no sector ever does: nothing may be moved for that. */
+    final boolean devicesOnly;
+
+    SimPlan(RandomGenerator random, boolean devicesOnly) {
+        this.devicesOnly = devicesOnly;
         sectorBytes = random.nextInt(4) == 0 ? 4096 : 512;
         units = 12 + random.nextInt(52);
         clients = 1 + random.nextInt(8);
         operationsPerBoot = 25 + random.nextInt(50);
         boots = 1 + random.nextInt(4);
-        mainFaults = random.nextInt(5) != 0;
-        moves = random.nextInt(3) == 0;
-        vanishing = random.nextInt(5) == 0;
+        mainFaults = random.nextInt(5) != 0 && !devicesOnly;
+        moves = random.nextInt(3) == 0 && !devicesOnly;
+        vanishing = random.nextInt(5) == 0 || devicesOnly;
         spareFaults = mainFaults && random.nextInt(4) == 0;
-        spareTransients = !spareFaults && random.nextInt(4) == 0;
+        spareTransients = !spareFaults && random.nextInt(4) == 0 && !devicesOnly;
         storeTrouble = random.nextInt(6) == 0;
         slow = mainFaults && random.nextInt(7) == 0;
         hostErrors = random.nextInt(8) == 0;
         flushErrors = random.nextInt(4) == 0;
-        losesCache = random.nextInt(3) != 0;
-        buffered = random.nextInt(4) == 0;
+        // What a device or a page cache has forgotten goes to the spare when it is written again, rightly.
+        losesCache = random.nextInt(3) != 0 && !devicesOnly;
+        buffered = random.nextInt(4) == 0 && !devicesOnly;
         ledgerBytes = random.nextInt(3) == 0 ? 4 << 10 : 1 << 20;
         powerCuts = random.nextInt(3) == 0;
         littleMemory = random.nextInt(6) == 0;
@@ -98,6 +103,7 @@ final class SimPlan {
         add(words, spareFaults, "faults on the spare");
         add(words, spareTransients, "transient faults on the spare");
         add(words, vanishing, "devices vanish");
+        add(words, devicesOnly, "whole devices fail and nothing else");
         add(words, moves, "moves");
         add(words, storeTrouble, "store trouble");
         add(words, slow, "slow sectors, brought back after " + returnPauseMillis + " ms");

@@ -15,6 +15,7 @@ public final class SimulationRun {
     private final Class<?> test;
     private final Supplier<SimProduct> product;
     private final SimCoverage coverage = new SimCoverage();
+    private boolean devicesOnly;
 
     /**
      * @param module where the test is, for the command that replays a seed
@@ -25,6 +26,12 @@ public final class SimulationRun {
         this.module = module;
         this.test = test;
         this.product = product;
+    }
+
+    /** In these lives devices fail as a whole, and no sector ever does: nothing may be redirected. */
+    public SimulationRun ofDeviceFaults() {
+        devicesOnly = true;
+        return this;
     }
 
     /**
@@ -101,7 +108,7 @@ public final class SimulationRun {
     }
 
     private Optional<AssertionError> failureOf(long seed, boolean traced) {
-        try (DiskSimulation simulation = new DiskSimulation(seed, product.get(), coverage, traced)) {
+        try (DiskSimulation simulation = new DiskSimulation(seed, product.get(), coverage, traced, devicesOnly)) {
             try {
                 simulation.run();
                 return Optional.empty();
