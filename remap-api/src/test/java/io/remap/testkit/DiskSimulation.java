@@ -348,7 +348,7 @@ public final class DiskSimulation implements AutoCloseable {
     /** Everything at main fails for a while, and nothing is wrong with it. */
     private void linkReset() {
         int errno = random.nextBoolean() ? Errno.EIO : Errno.ETIMEDOUT;
-        long millis = 100 + random.nextInt(random.nextBoolean() ? 2_000 : 60_000);
+        long millis = 100L + random.nextInt(random.nextBoolean() ? 2_000 : 60_000);
         troubles++;
         coverage.count("link resets");
         trace(() -> "the link of main is reset, for " + millis + " ms");
