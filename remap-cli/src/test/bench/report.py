@@ -127,6 +127,23 @@ def mib(count):
     return "unknown" if count is None else "%.1f MiB" % (count / 2**20)
 
 
+def scrub(result):
+    lines = heading(result) + [
+        "Rounds: %d, each of %g s; load average at the begin: %.2f." % (
+            result["options"]["rounds"], result["options"]["seconds"], result["load_begin"]), "",
+        "| transport | job | with a scrub, against without | lowest and highest round | IOPS without | p99.9 µs without, with "
+        "| scrub MiB/s |",
+        "|---|---|--:|--:|--:|--:|--:|"]
+    for transport, entry in result["transports"].items():
+        for job, sides in entry["rows"].items():
+            each = ratios(sides["scrub"], sides["without"])
+            lines.append("| %s | %s | %.3f | %.3f to %.3f | %.0f | %.0f, %.0f | %.1f |" % (
+                transport, job, statistics.median(each), min(each), max(each), median(sides["without"], "iops"),
+                median(sides["without"], "p99.9_us"), median(sides["scrub"], "p99.9_us"),
+                median(sides["scrub"], "scrub_mib") / result["options"]["seconds"]))
+    return lines + ["Not measured: %s: %s" % each for each in result["left_out"].items()]
+
+
 def connections(result):
     lines = heading(result) + ["%d connections, each job for %g s." % (result["connections"], result["seconds"]), "",
                                "| server | job | IOPS | MB/s | peak memory MiB |", "|---|---|--:|--:|--:|"]
@@ -270,6 +287,10 @@ def other_goals(results):
                                    False, " MiB"))
         lines.append(goal_line("a start with that table takes longer by, " + transport, statistics.median(
             ready["extents"]) - statistics.median(ready["empty"]), 1, None, False, " s"))
+    for transport, entry in results.get("scrub", {"transports": {}})["transports"].items():
+        for job, sides in entry["rows"].items():
+            lines.append(goal_line("clients while a scrub runs, %s, %s, against without" % (transport, job),
+                                   ratio(sides["scrub"], sides["without"]), 0.95, None, True, "×"))
     for name, rows in results.get("connections", {"servers": {}})["servers"].items():
         if name == FAST:
             lines.append(goal_line("%d connections at full load, peak memory" % results["connections"]["connections"],
@@ -285,7 +306,8 @@ def other_goals(results):
 
 # ---- The page --------------------------------------------------------------------------------------------------------
 
-PARTS = {"nbd": peers, "extents": extents, "connections": connections, "steady": steady, "engine": engine, "jmh": jmh}
+PARTS = {"nbd": peers, "extents": extents, "scrub": scrub, "connections": connections, "steady": steady, "engine": engine,
+         "jmh": jmh}
 
 
 def replace_part(page, name, lines):
