@@ -18,9 +18,11 @@ import picocli.CommandLine.Parameters;
         name = "events",
         header = "Show what happened to a disk.",
         description = {
-            "The newest events, oldest of them first: starts and stops, unreadable sectors, redirected writes, errors of "
-                    + "a device. What repeats within seconds on sectors that touch is one event with a count. Events "
-                    + "are kept on the spare: those of the last minute before a crash may be missing.",
+            "The newest events, oldest of them first: starts and stops, what became of sectors (watched, weak, unreadable, "
+                    + "readable again, healed, redirected, relocated, returned, lost), errors of a device; with the last "
+                    + "error that led to it, and how often that was tried. What repeats within seconds on sectors that "
+                    + "touch is one event with a count. Events are kept on the spare: those of the last minute before a "
+                    + "crash may be missing.",
             "",
             "Example: remap events disk.img",
             ""
@@ -83,8 +85,21 @@ final class EventsCommand extends Verb {
                     event.get("sectors") instanceof Map<?, ?> range
                             ? StatusText.number(range, "firstSector") + "+" + StatusText.number(range, "lengthSectors")
                             : "",
-                    StatusText.text(event, "detail")));
+                    detail(event)));
         }
         terminal().table(rows);
+    }
+
+    private static String detail(Map<?, ?> event) {
+        String detail = StatusText.text(event, "detail");
+        if (!(event.get("cause") instanceof Map<?, ?> cause)
+                || StatusText.text(event, "kind").equals("device-fault")) {
+            return detail;
+        }
+        String error = StatusText.text(cause, "error");
+        String text = StatusText.text(cause, "operation") + ": "
+                + (error.isEmpty() ? "failed" : error + " (" + StatusText.text(cause, "errno") + ")") + ", "
+                + StatusText.text(cause, "attempts") + " tries";
+        return detail.isEmpty() ? text : text + "; " + detail;
     }
 }

@@ -190,7 +190,14 @@ final class ServedDisk {
         autosave = new Autosave(
                 name(),
                 store,
-                List.of(disk.events(), lifetime, stopNote, mainMemory, metadata.further(), healthMemory),
+                List.of(
+                        disk.events(),
+                        lifetime,
+                        stopNote,
+                        mainMemory,
+                        metadata.further(),
+                        healthMemory,
+                        disk.watchedUnits()),
                 service.environment(),
                 service.own().autosavePauseMillis(),
                 lease());

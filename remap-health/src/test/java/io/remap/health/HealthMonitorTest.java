@@ -130,8 +130,8 @@ class HealthMonitorTest {
         SplittableRandom random = new SplittableRandom(seed);
         burst(disk.bad, 10_000, random);
         burst(disk.slow, 1_000, random);
-        chosen.put("scan.moves-per-hour", "100000");
-        chosen.put("scan.moves-per-day", "100000");
+        chosen.put("weak.moves-per-hour", "100000");
+        chosen.put("weak.moves-per-day", "100000");
         start();
         Map<?, ?> last = runPass();
         assertEquals(disk.bad, disk.known, "unreadable units found, seed " + seed);
@@ -159,7 +159,7 @@ class HealthMonitorTest {
         for (long unit = 0; unit < 40; unit++) {
             disk.flaky.add(unit * 1000);
         }
-        chosen.put("scan.moves-per-hour", "10");
+        chosen.put("weak.moves-per-hour", "10");
         start();
         call("maintenance", Map.of("seconds", 3600));
         call("scan.start", Map.of("restart", true));
@@ -170,6 +170,40 @@ class HealthMonitorTest {
         assertEquals(10, disk.moved.size(), "moved in the first hour after it");
         runFor(300 * MINUTE);
         assertEquals(40, disk.moved.size(), "moved in the end");
+    }
+
+    @Test
+    void whatClientsFindWeakSharesTheBudgetWithTheScan() throws Exception {
+        disk.flaky.addAll(List.of(1000L, 2000L));
+        chosen.put("weak.moves-per-hour", "3");
+        start();
+        call("maintenance", Map.of("seconds", 3000));
+        for (long unit = 70_000; unit < 70_004; unit++) {
+            disk.recovered(unit, 1);
+            disk.recovered(unit, 2);
+        }
+        runFor(49 * MINUTE);
+        assertEquals(0, disk.moved.size(), "moved in maintenance");
+        call("scan.start", Map.of("restart", true));
+        runFor(45 * MINUTE);
+        assertEquals(3, disk.moved.size(), "moved in the first hour");
+        runFor(120 * MINUTE);
+        assertEquals(6, disk.moved.size(), "moved in the end: " + disk.moved);
+        assertTrue(
+                ((Number) call("health").get("weakUnits")).longValue() >= 6,
+                call("health").toString());
+    }
+
+    @Test
+    void nothingIsMovedIfThePolicyHasItSo() throws Exception {
+        disk.movesWeak = false;
+        disk.flaky.add(1000L);
+        start();
+        disk.recovered(5, 3);
+        call("scan.start", Map.of("restart", true));
+        runFor(300 * MINUTE);
+        assertEquals(0, disk.moved.size());
+        assertEquals(2, call("scan.status").get("weakWaiting"));
     }
 
     @Test

@@ -11,7 +11,9 @@ import io.remap.api.spi.WatchedDisk;
 import io.remap.testkit.SimScheduler;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.NavigableSet;
 import java.util.TreeSet;
 import java.util.function.Consumer;
@@ -20,6 +22,7 @@ import java.util.function.Consumer;
 public final class WatchedDiskDouble implements WatchedDisk {
     public static final int SECTOR = 512;
     private static final int UNIT_SECTORS = Place.UNIT_BYTES / SECTOR;
+    private static final int ERROR_THRESHOLD = 3;
     private static final long READ_NANOS = 7_000_000;
     private static final long SLOW_NANOS = 2_000_000_000L;
 
@@ -41,6 +44,8 @@ public final class WatchedDiskDouble implements WatchedDisk {
     public final List<Long> readNanos = new ArrayList<>();
     public final List<String> notes = new ArrayList<>();
 
+    private final Map<Long, Integer> errors = new HashMap<>();
+    public boolean movesWeak = true;
     public int goneErrno;
     public long outstanding;
     public long requests;
@@ -71,6 +76,15 @@ public final class WatchedDiskDouble implements WatchedDisk {
     public void clientMeets(long unit) {
         known.add(unit);
         listener.met(Trouble.UNREADABLE, new SectorRange(unit * UNIT_SECTORS, UNIT_SECTORS));
+    }
+
+    /** A client, or a verdict, meets a unit that reads after errors. */
+    public void recovered(long unit, int failedReads) {
+        SectorRange where = new SectorRange(unit * UNIT_SECTORS, UNIT_SECTORS);
+        listener.met(Trouble.RECOVERED, where);
+        if (errors.merge(unit, failedReads, Integer::sum) >= ERROR_THRESHOLD) {
+            listener.met(Trouble.WEAK, where);
+        }
     }
 
     @Override
@@ -129,7 +143,7 @@ public final class WatchedDiskDouble implements WatchedDisk {
     }
 
     @Override
-    public void judge(SectorRange range, Consumer<Judgement> done) {
+    public void judge(SectorRange range, int failedReads, Consumer<Judgement> done) {
         judgements++;
         time.execute(() -> {
             Judgement judgement = Judgement.READABLE;
@@ -139,9 +153,16 @@ public final class WatchedDiskDouble implements WatchedDisk {
                 known.addAll(in(bad, range));
                 judgement = Judgement.UNREADABLE;
                 listener.met(Trouble.UNREADABLE, range);
+            } else if (failedReads > 0) {
+                recovered(firstUnit(range), failedReads);
             }
             done.accept(judgement);
         });
+    }
+
+    @Override
+    public boolean movesWeak() {
+        return movesWeak;
     }
 
     @Override

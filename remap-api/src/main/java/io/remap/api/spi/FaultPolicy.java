@@ -41,6 +41,21 @@ public interface FaultPolicy {
         return false;
     }
 
+    /** Whether sectors that are weak, and can be read, may go to the spare before they fail. */
+    default boolean movesWeak() {
+        return redirectsWrites();
+    }
+
+    /** How many errors of a unit that was read in the end make it weak; 1 or more. */
+    default int errorThreshold() {
+        return 3;
+    }
+
+    /** After how long without an error their number counts half, in milliseconds. */
+    default long watchDecayMillis() {
+        return 1_209_600_000;
+    }
+
     /** How many units of 4096 bytes may have an entry in the map before none is added without being asked for. */
     default long maxRemappedUnits() {
         return Long.MAX_VALUE;

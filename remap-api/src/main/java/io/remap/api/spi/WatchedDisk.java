@@ -76,12 +76,18 @@ public interface WatchedDisk {
      * Has the disk read sectors from the medium with all its retries, and decide about them as for a client.
      *
      * @param range at most {@link #MAX_READ_BYTES}
+     * @param failedReads how many probes of the first unit of the range have failed: if it is readable after all, they count
+     *     as errors that were recovered ({@link Trouble#RECOVERED})
      * @param done told once, by a thread of the scheduler
      */
-    void judge(SectorRange range, Consumer<Judgement> done);
+    void judge(SectorRange range, int failedReads, Consumer<Judgement> done);
+
+    /** Whether weak sectors are to be moved at all. It is for the policy to say, not for health. */
+    boolean movesWeak();
 
     /**
-     * Has the disk move sectors that stand on main to the spare with their content.
+     * Has the disk move weak sectors that stand on main to the spare with their content. When, and how many, is for health
+     * to say.
      *
      * @param done told once, by a thread of the scheduler; {@link DiskError#READ_ONLY}: it takes no moves; another error:
      *     some could not be read, or no mapping could be made
@@ -151,6 +157,10 @@ public interface WatchedDisk {
     enum Trouble {
         /** Sectors turned out to be unreadable; also by {@link #judge}. */
         UNREADABLE,
+        /** A unit was read after errors; also by {@link #judge}. */
+        RECOVERED,
+        /** A unit reads, but had too many errors for that to be relied on: it should be moved. Told again with each error. */
+        WEAK,
         /** A write that failed went to the spare. */
         REDIRECTED,
         /** An error of a device as a whole. */

@@ -18,6 +18,7 @@ final class Counters {
     final LongAdder parkedRequests = new LongAdder();
     final LongAdder failedRequests = new LongAdder();
     final LongAdder readRecoveries = new LongAdder();
+    final LongAdder recoveredReads = new LongAdder();
     final LongAdder writeRecoveries = new LongAdder();
     final LongAdder redirectedWrites = new LongAdder();
     final LongAdder newUnreadableSectors = new LongAdder();
@@ -68,6 +69,7 @@ final class Counters {
                 count("io.parked", "Times that a request waited for a range that was being moved", parkedRequests),
                 count("io.failed", "Requests answered with an error", failedRequests),
                 count("recovery.reads", "READs that went through recovery", readRecoveries),
+                count("recovery.recovered-reads", "Units that were read after errors", recoveredReads),
                 count("recovery.writes", "Writes that went through recovery", writeRecoveries),
                 count("remap.redirected-writes", "Writes redirected to the spare", redirectedWrites),
                 count("remap.new-unreadable-sectors", "Sectors found unreadable", newUnreadableSectors),

@@ -1,5 +1,7 @@
 package io.remap.core.disk;
 
+import io.remap.api.DeviceException;
+import io.remap.api.Errno;
 import io.remap.api.SectorRange;
 import java.util.Optional;
 
@@ -12,7 +14,8 @@ import java.util.Optional;
  * @param count how often
  * @param kind what
  * @param sectors where on the virtual disk, if it has a place
- * @param detail for people: device, operation, error
+ * @param cause the error of a device that led to it, if one did; the last of several
+ * @param detail for people: device, reason
  */
 public record DiskEvent(
         long number,
@@ -21,9 +24,28 @@ public record DiskEvent(
         long count,
         Kind kind,
         Optional<SectorRange> sectors,
+        Optional<Cause> cause,
         String detail) {
     /** Most characters of {@link #detail}. */
     static final int MAX_DETAIL_CHARS = 200;
+
+    /**
+     * An error of a device.
+     *
+     * @param operation read, write, flush
+     * @param errno its number, 0 where the platform did not tell it
+     * @param error its name
+     * @param attempts how often it was tried by then
+     */
+    public record Cause(String operation, int errno, String error, int attempts) {
+        static Cause of(DeviceException error, int attempts) {
+            return of(error.operation(), error.errno(), attempts);
+        }
+
+        static Cause of(String operation, int errno, int attempts) {
+            return new Cause(operation, errno, errno == Errno.NONE ? "" : Errno.name(errno), attempts);
+        }
+    }
 
     /** What happened. */
     public enum Kind {
@@ -33,10 +55,24 @@ public record DiskEvent(
         STARTED_AFTER_CRASH,
         /** The disk was stopped in order. */
         STOPPED,
+        /** Sectors read well after errors: their unit is watched. */
+        WATCHED,
+        /** As WATCHED, for the time that makes it weak: it is moved, if the policy has that. */
+        WEAK,
         /** Sectors turned out to be unreadable. */
         UNREADABLE,
+        /** Sectors that were unreadable can be read again. */
+        READABLE_AGAIN,
         /** A write that failed was redirected to the spare. */
         REDIRECTED,
+        /** Sectors that can be read begin to move to the spare. */
+        RELOCATING,
+        /** They are on the spare. */
+        RELOCATED,
+        /** Units of the spare are back on main. */
+        RETURNED,
+        /** The content of sectors is gone until they are written. */
+        LOST,
         /** Main refuses sectors again that should come back to it. */
         RETURN_REFUSED,
         /** Sectors stay on the spare, as they could not be brought back. */
@@ -73,7 +109,8 @@ public record DiskEvent(
         HEALTH
     }
 
-    DiskEvent again(long nowMillis, Optional<SectorRange> where, String what) {
-        return new DiskEvent(number, firstMillis, nowMillis, count + 1, kind, where, what);
+    DiskEvent again(long nowMillis, Optional<SectorRange> where, Optional<Cause> why, String what) {
+        return new DiskEvent(
+                number, firstMillis, nowMillis, count + 1, kind, where, why.isPresent() ? why : cause, what);
     }
 }

@@ -23,15 +23,17 @@ final class DiskLog {
 
     private final String name;
     private final int sectorBytes;
+    private final long sizeBytes;
     private final Counters counters;
     private final EventLog events;
     private final AtomicBoolean toldOfForgotten = new AtomicBoolean();
     private volatile TroubleListener listener;
 
     /** @param events gets all of it, as what repeats only counts there */
-    DiskLog(String name, int sectorBytes, Counters counters, EventLog events) {
+    DiskLog(String name, int sectorBytes, long sizeBytes, Counters counters, EventLog events) {
         this.name = name;
         this.sectorBytes = sectorBytes;
+        this.sizeBytes = sizeBytes;
         this.counters = counters;
         this.events = events;
     }
@@ -60,12 +62,17 @@ final class DiskLog {
     }
 
     private Optional<SectorRange> unit(long unit) {
-        return sectors(unit << Place.UNIT_SHIFT, Place.UNIT_BYTES);
+        long first = unit << Place.UNIT_SHIFT;
+        return sectors(first, Math.min(Place.UNIT_BYTES, sizeBytes - first));
+    }
+
+    private static Optional<DiskEvent.Cause> causeOf(DeviceException error) {
+        return Optional.of(DiskEvent.Cause.of(error, 1));
     }
 
     void deviceFault(DeviceException error) {
         counters.deviceFaults.increment();
-        events.note(DiskEvent.Kind.DEVICE_FAULT, error.getMessage());
+        events.note(DiskEvent.Kind.DEVICE_FAULT, Optional.empty(), causeOf(error), error.getMessage());
         tell(Trouble.DEVICE_FAULT, null);
         if (worthLogging(counters.deviceFaults.sum())) {
             LOG.warn("{}: {}; blamed on the device, nothing was remapped", name, error.getMessage());
@@ -78,6 +85,7 @@ final class DiskLog {
         events.note(
                 DiskEvent.Kind.OVERDUE,
                 placed ? sectors(firstByte, Math.max(sectorBytes, byteCount)) : Optional.empty(),
+                Optional.empty(),
                 operation.toString());
         if (worthLogging(counters.overdueRequests.sum())) {
             LOG.warn(
@@ -89,7 +97,7 @@ final class DiskLog {
     }
 
     void flushFailed(DeviceException error) {
-        events.note(DiskEvent.Kind.FLUSH_FAILED, error.getMessage());
+        events.note(DiskEvent.Kind.FLUSH_FAILED, Optional.empty(), causeOf(error), error.getMessage());
         tell(Trouble.FLUSH_FAILED, null);
         if (worthLogging(counters.failedRequests.sum())) {
             LOG.error("{}: {}; acknowledged writes may be lost", name, error.getMessage());
@@ -118,12 +126,17 @@ final class DiskLog {
         }
     }
 
-    void unreadable(Map<Long, Integer> unitMasks) {
+    /** From the first to the last sector of a mask. */
+    private Optional<SectorRange> sectorsOf(long unit, int mask) {
+        int first = Integer.numberOfTrailingZeros(mask);
+        int count = Integer.SIZE - Integer.numberOfLeadingZeros(mask) - first;
+        return sectors((unit << Place.UNIT_SHIFT) + (long) first * sectorBytes, (long) count * sectorBytes);
+    }
+
+    void unreadable(Map<Long, Integer> unitMasks, Optional<DiskEvent.Cause> cause) {
         unitMasks.forEach((unit, mask) -> {
-            int first = Integer.numberOfTrailingZeros(mask);
-            long from = (unit << Place.UNIT_SHIFT) + (long) first * sectorBytes;
-            Optional<SectorRange> where = sectors(from, (long) Integer.bitCount(mask >>> first) * sectorBytes);
-            events.note(DiskEvent.Kind.UNREADABLE, where, "");
+            Optional<SectorRange> where = sectorsOf(unit, mask);
+            events.note(DiskEvent.Kind.UNREADABLE, where, cause, "");
             tell(Trouble.UNREADABLE, where.orElseThrow());
         });
         if (!unitMasks.isEmpty() && worthLogging(counters.newUnreadableSectors.sum())) {
@@ -131,14 +144,69 @@ final class DiskLog {
         }
     }
 
+    /**
+     * A unit of main was read after errors.
+     *
+     * @param weak whether that was once too often
+     */
+    void recovered(long unit, Optional<DiskEvent.Cause> cause, int errors, boolean weak) {
+        Optional<SectorRange> where = unit(unit);
+        counters.recoveredReads.increment();
+        events.note(
+                weak ? DiskEvent.Kind.WEAK : DiskEvent.Kind.WATCHED,
+                where,
+                cause,
+                "read in the end; errors: " + errors);
+        tell(Trouble.RECOVERED, where.orElseThrow());
+        if (weak) {
+            tell(Trouble.WEAK, where.orElseThrow());
+        }
+        if (worthLogging(counters.recoveredReads.sum())) {
+            LOG.warn("{}: unit {} was read after an error, the {}. that counts", name, unit, errors);
+        }
+    }
+
+    /** Sectors that had a hint were read; it is weak if that is to be moved. */
+    void readableAgain(long unit, int mask, boolean weak) {
+        events.note(DiskEvent.Kind.READABLE_AGAIN, sectorsOf(unit, mask), Optional.empty(), "");
+        if (weak) {
+            tell(Trouble.WEAK, unit(unit).orElseThrow());
+        }
+    }
+
     /** {@code units} of the range of a write. */
-    void redirected(int units, long firstByte, long endByte) {
+    void redirected(int units, long firstByte, long endByte, Optional<DiskEvent.Cause> cause, String why) {
         Optional<SectorRange> where = sectors(firstByte, endByte - firstByte);
-        events.note(DiskEvent.Kind.REDIRECTED, where, units + " units of 4096 bytes");
+        events.note(DiskEvent.Kind.REDIRECTED, where, cause, units + " units of 4096 bytes: " + why);
         tell(Trouble.REDIRECTED, where.orElseThrow());
         if (worthLogging(counters.redirectedWrites.sum())) {
             LOG.warn("{}: redirected a failing write of {} units at byte {} to the spare", name, units, firstByte);
         }
+    }
+
+    void relocating(SectorRange range, String why) {
+        events.note(DiskEvent.Kind.RELOCATING, Optional.of(range), Optional.empty(), why);
+    }
+
+    void relocated(int units, long firstByte, long endByte) {
+        events.note(
+                DiskEvent.Kind.RELOCATED,
+                sectors(firstByte, endByte - firstByte),
+                Optional.empty(),
+                units + " units of 4096 bytes");
+    }
+
+    void returned(long unit) {
+        events.note(DiskEvent.Kind.RETURNED, unit(unit), Optional.empty(), "");
+    }
+
+    /** By the map, durably. */
+    void gone(long unit, int mask) {
+        events.note(
+                DiskEvent.Kind.LOST,
+                sectorsOf(unit, mask),
+                Optional.empty(),
+                "no place holds what was acknowledged last; EIO until they are written");
     }
 
     /** For sectors that were not remembered as unreadable. */
@@ -153,14 +221,14 @@ final class DiskLog {
     }
 
     void returnRefused(long unit) {
-        events.note(DiskEvent.Kind.RETURN_REFUSED, unit(unit), "");
+        events.note(DiskEvent.Kind.RETURN_REFUSED, unit(unit), Optional.empty(), "");
         if (worthLogging(counters.refusedReturns.sum())) {
             LOG.warn("{}: main refuses unit {} again: it stays on the spare", name, unit);
         }
     }
 
     void returnAbandoned(long unit, int tries) {
-        events.note(DiskEvent.Kind.RETURN_ABANDONED, unit(unit), tries + " tries");
+        events.note(DiskEvent.Kind.RETURN_ABANDONED, unit(unit), Optional.empty(), tries + " tries");
         if (worthLogging(counters.abandonedReturns.sum())) {
             LOG.warn(
                     "{}: unit {} could not be brought back to main in {} tries and stays on the spare; 'map remove' tries again",
@@ -193,7 +261,7 @@ final class DiskLog {
     }
 
     void mainIsReadOnly(DeviceException error) {
-        events.note(DiskEvent.Kind.MAIN_READ_ONLY, error.getMessage());
+        events.note(DiskEvent.Kind.MAIN_READ_ONLY, Optional.empty(), causeOf(error), error.getMessage());
         LOG.error(
                 "{}: {}: main is write-protected; every write is refused from now on, reads go on",
                 name,
@@ -214,8 +282,13 @@ final class DiskLog {
         }
     }
 
+    /** Takes part in what is watched from now on. */
     void healed(long unit) {
-        events.note(DiskEvent.Kind.HEALED, unit(unit), "");
+        events.note(
+                DiskEvent.Kind.HEALED,
+                unit(unit),
+                Optional.empty(),
+                "written in place, synced, and read back; watched");
     }
 
     void mainChanged(String how) {

@@ -120,8 +120,8 @@ final class DiskWatch implements WatchedDisk {
     }
 
     @Override
-    public void judge(SectorRange range, Consumer<Judgement> done) {
-        transfer(range, RequestContext::beginInRecovery, request -> {
+    public void judge(SectorRange range, int failedReads, Consumer<Judgement> done) {
+        transfer(range, context -> context.beginInRecovery(failedReads), request -> {
             if (request.error == DiskError.NONE) {
                 done.accept(Judgement.READABLE);
             } else {
@@ -178,13 +178,17 @@ final class DiskWatch implements WatchedDisk {
     }
 
     @Override
+    public boolean movesWeak() {
+        return disk.policy.movesWeak();
+    }
+
+    @Override
     public void relocate(SectorRange range, Consumer<DiskError> done) {
-        if (!disk.policy.redirectsWrites()) {
-            // Whoever wants nothing to go to the spare by itself wants no weak sectors there either.
+        if (!movesWeak()) {
             disk.environment.scheduler().execute(() -> done.accept(DiskError.READ_ONLY));
             return;
         }
-        disk.map().add(range, false, error -> disk.environment.scheduler().execute(() -> done.accept(error)));
+        disk.map().addWeak(range, error -> disk.environment.scheduler().execute(() -> done.accept(error)));
     }
 
     @Override

@@ -4,6 +4,7 @@ import io.remap.api.SectorRange;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Optional;
@@ -25,7 +26,11 @@ public final class EventLog implements Saved {
     /** How many of the last events are looked at for one to join. */
     private static final int JOIN_DEPTH = 4;
 
-    private static final int FIELDS = 8;
+    /** Of a line; the detail is the last, and has no tabs in it. */
+    private static final int FIELDS = 11;
+
+    /** Before events had causes. */
+    private static final int OLD_FIELDS = 8;
 
     private final LongSupplier wallMillis;
     private final ArrayDeque<DiskEvent> events = new ArrayDeque<>();
@@ -38,18 +43,24 @@ public final class EventLog implements Saved {
 
     /** Notes an event that has no place. */
     public void note(DiskEvent.Kind kind, String detail) {
-        note(kind, Optional.empty(), detail);
+        note(kind, Optional.empty(), Optional.empty(), detail);
     }
 
-    synchronized void note(DiskEvent.Kind kind, Optional<SectorRange> sectors, String detail) {
+    synchronized void note(
+            DiskEvent.Kind kind, Optional<SectorRange> sectors, Optional<DiskEvent.Cause> cause, String detail) {
         long now = wallMillis.getAsLong();
         String text = oneLine(detail);
-        if (!join(now, kind, sectors, text)) {
-            add(new DiskEvent(lastNumber + 1, now, now, 1, kind, sectors, text));
+        if (!join(now, kind, sectors, cause, text)) {
+            add(new DiskEvent(lastNumber + 1, now, now, 1, kind, sectors, cause, text));
         }
     }
 
-    private boolean join(long now, DiskEvent.Kind kind, Optional<SectorRange> sectors, String detail) {
+    private boolean join(
+            long now,
+            DiskEvent.Kind kind,
+            Optional<SectorRange> sectors,
+            Optional<DiskEvent.Cause> cause,
+            String detail) {
         List<DiskEvent> younger = new ArrayList<>(JOIN_DEPTH);
         boolean joined = false;
         while (!joined && younger.size() < JOIN_DEPTH && !events.isEmpty()) {
@@ -58,7 +69,7 @@ public final class EventLog implements Saved {
                     && now - last.lastMillis() <= JOIN_MILLIS
                     && last.sectors().isPresent() == sectors.isPresent()
                     && (sectors.isEmpty() || touch(last.sectors().get(), sectors.get()));
-            younger.add(joined ? last.again(now, together(last.sectors(), sectors), detail) : last);
+            younger.add(joined ? last.again(now, together(last.sectors(), sectors), cause, detail) : last);
         }
         for (int i = younger.size() - 1; i >= 0; i--) {
             events.addLast(younger.get(i));
@@ -124,6 +135,10 @@ public final class EventLog implements Saved {
                     .append('\t');
             text.append(event.sectors().map(SectorRange::lengthSectors).orElse(0L))
                     .append('\t');
+            text.append(event.cause().map(DiskEvent.Cause::operation).orElse(""))
+                    .append('\t');
+            text.append(event.cause().map(DiskEvent.Cause::errno).orElse(0)).append('\t');
+            text.append(event.cause().map(DiskEvent.Cause::attempts).orElse(0)).append('\t');
             text.append(event.detail()).append('\n');
         }
         return text.toString().getBytes(StandardCharsets.UTF_8);
@@ -133,24 +148,30 @@ public final class EventLog implements Saved {
     public synchronized void restore(byte[] saved) {
         for (String line : new String(saved, StandardCharsets.UTF_8).split("\n", -1)) {
             String[] fields = line.split("\t", FIELDS);
-            if (fields.length == FIELDS) {
-                DiskEvent event = parse(fields);
-                if (event.number() > lastNumber) {
-                    add(event);
-                }
+            if (fields.length == FIELDS || fields.length == OLD_FIELDS) {
+                parse(fields).filter(event -> event.number() > lastNumber).ifPresent(this::add);
             }
         }
     }
 
-    private static DiskEvent parse(String[] fields) {
+    /** Nothing for a kind that a later version knows. */
+    private static Optional<DiskEvent> parse(String[] fields) {
+        Optional<DiskEvent.Kind> kind = Arrays.stream(DiskEvent.Kind.values())
+                .filter(known -> known.name().equals(fields[4]))
+                .findFirst();
         long first = Long.parseLong(fields[5]);
-        return new DiskEvent(
+        boolean hasCause = fields.length == FIELDS && !fields[7].isEmpty();
+        return kind.map(known -> new DiskEvent(
                 Long.parseLong(fields[0]),
                 Long.parseLong(fields[1]),
                 Long.parseLong(fields[2]),
                 Long.parseLong(fields[3]),
-                DiskEvent.Kind.valueOf(fields[4]),
+                known,
                 first < 0 ? Optional.empty() : Optional.of(new SectorRange(first, Long.parseLong(fields[6]))),
-                oneLine(fields[7]));
+                hasCause
+                        ? Optional.of(DiskEvent.Cause.of(
+                                oneLine(fields[7]), Integer.parseInt(fields[8]), Integer.parseInt(fields[9])))
+                        : Optional.empty(),
+                oneLine(fields[fields.length - 1])));
     }
 }

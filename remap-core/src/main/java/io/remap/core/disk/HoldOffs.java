@@ -2,7 +2,6 @@ package io.remap.core.disk;
 
 import io.remap.api.TimeSource;
 import io.remap.api.spi.FaultPolicy;
-import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 
@@ -20,9 +19,6 @@ final class HoldOffs {
     private record HoldOff(int failures, long untilNanos) {}
 
     private final ConcurrentHashMap<Long, HoldOff> units = new ConcurrentHashMap<>();
-
-    /** Units that main got another chance for; as many at most. */
-    private final Set<Long> healed = ConcurrentHashMap.newKeySet();
 
     private final TimeSource time;
     private final FaultPolicy policy;
@@ -47,11 +43,6 @@ final class HoldOffs {
             int failures = before == null ? 1 : before.failures + 1;
             return new HoldOff(failures, now + TimeUnit.MILLISECONDS.toNanos(policy.holdOffMillis(failures)));
         });
-    }
-
-    /** Whether the unit was not healed before in this run; it counts as healed from now on. */
-    boolean healsFirstTime(long unit) {
-        return healed.size() < MAX_UNITS && healed.add(unit);
     }
 
     void succeeded(long unit) {

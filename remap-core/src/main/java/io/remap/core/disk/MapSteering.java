@@ -35,7 +35,15 @@ public final class MapSteering {
      * @param unreadableToo sectors that cannot be read become lost; otherwise they end the move
      */
     public void add(SectorRange range, boolean unreadableToo, MoveListener done) {
-        steer(range, done, told -> Relocation.move(disk, range, unreadableToo, told));
+        steer(range, done, told -> Relocation.move(disk, range, unreadableToo, "somebody asked for it", told));
+    }
+
+    /** As {@link #add}, for sectors that can still be read, and nobody asked for. */
+    void addWeak(SectorRange range, Consumer<DiskError> done) {
+        steer(
+                range,
+                (error, place) -> done.accept(error),
+                told -> Relocation.move(disk, range, false, "it is weak", told));
     }
 
     /** As the other, for those who do not ask where it failed. */

@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /**
  * A read that failed: finds the sectors to blame by halving, tries them again, and serves the rest. A read error never
@@ -23,6 +24,10 @@ final class ReadRecovery extends Recovery {
     private final long end;
     private final int sectorBytes;
     private final Map<Long, Integer> readableMasks = new HashMap<>();
+
+    /** Units of main whose reads failed, and how often before this recovery: watched if they read in the end. */
+    private final Map<Long, Integer> troubled = new HashMap<>();
+
     private List<Sector> failing = new ArrayList<>();
     private long firstErrorOffset = Long.MAX_VALUE;
     private int attempts = 1;
@@ -37,6 +42,10 @@ final class ReadRecovery extends Recovery {
         this.start = start;
         this.end = end;
         this.sectorBytes = disk.traits().sectorBytes();
+        int failedReads = context.takeFailedReads();
+        if (failedReads > 0) {
+            troubled.put(context.failedUnit(), failedReads);
+        }
     }
 
     @Override
@@ -82,7 +91,8 @@ final class ReadRecovery extends Recovery {
             side.direct().read(deviceOffset, payload(offset, length));
             noteReadable(offset, length);
         } catch (DeviceException e) {
-            boolean blamed = blamesSectors(side, true, e, attempts, offset);
+            boolean blamed = blames(side, e, attempts, offset);
+            noteTrouble(target, offset, length);
             if (length > sectorBytes) {
                 long half = Math.max(sectorBytes, length / 2 / sectorBytes * sectorBytes);
                 readHalving(target, spare, offset, deviceOffset, half);
@@ -94,6 +104,25 @@ final class ReadRecovery extends Recovery {
         }
     }
 
+    /** As {@link #blamesSectors}; a device that makes trouble says nothing of units. */
+    private boolean blames(VirtualDisk.Side side, DeviceException error, int tries, long offset)
+            throws Failure, TryLater {
+        try {
+            return blamesSectors(side, true, error, tries, offset);
+        } catch (Failure | TryLater e) {
+            troubled.clear();
+            throw e;
+        }
+    }
+
+    private void noteTrouble(Target target, long offset, long length) {
+        long unit = offset >> Place.UNIT_SHIFT;
+        boolean onMain = target != Target.SPARE && target != Target.UNREADABLE_SPARE;
+        if (onMain && SegmentCursor.endUnit(offset + length) == unit + 1) {
+            troubled.putIfAbsent(unit, 1);
+        }
+    }
+
     private void passDone() throws Failure, TryLater {
         if (failing.isEmpty()) {
             finish();
@@ -101,7 +130,10 @@ final class ReadRecovery extends Recovery {
             disk.environment.scheduler().schedule(() -> run(this::retryPass), disk.policy.retryDelayMillis(attempts));
         } else if (disk.deadlines.isWriteLate(firstUnit, endUnit)) {
             // No verdict before it has come back, which would keep the whole range from everybody.
-            failing.forEach(sector -> noteError(sector.offsetBytes));
+            failing.forEach(sector -> {
+                noteError(sector.offsetBytes);
+                troubled.remove(sector.offsetBytes >> Place.UNIT_SHIFT);
+            });
             finish();
         } else {
             fence(mustWaitForReads(), this::decide);
@@ -155,7 +187,7 @@ final class ReadRecovery extends Recovery {
                 side.direct().read(sector.deviceOffsetBytes, payload(sector.offsetBytes, sectorBytes));
                 return true;
             } catch (DeviceException e) {
-                if (blamesSectors(side, true, e, tries, sector.offsetBytes)) {
+                if (blames(side, e, tries, sector.offsetBytes)) {
                     return false;
                 }
             }
@@ -180,12 +212,36 @@ final class ReadRecovery extends Recovery {
             }
             return changed;
         });
-        disk.log.unreadable(unreadable);
+        disk.log.unreadable(unreadable, suspicion());
+        watchWhatReads(unreadable);
         if (firstErrorOffset == Long.MAX_VALUE) {
             context.pieceRead();
         } else {
             context.finish(DiskError.IO, firstErrorOffset);
         }
+    }
+
+    /** What was read although it failed, or had failed before. */
+    private void watchWhatReads(Map<Long, Integer> unreadable) {
+        boolean counts = !troubled.isEmpty()
+                && (suspicion().isPresent() || disk.mainSide.canary().alive());
+        if (counts) {
+            troubled.forEach((unit, failedReads) -> {
+                if (!unreadable.containsKey(unit) && !readableMasks.containsKey(unit)) {
+                    boolean weak = disk.watchList.recovered(unit, failedReads);
+                    disk.log.recovered(unit, cause(failedReads), disk.watchList.errors(unit), weak);
+                }
+            });
+        }
+        readableMasks.forEach((unit, mask) -> {
+            boolean onMain = !Place.hasSlot(disk.state.current().table.placeOf(unit));
+            disk.log.readableAgain(unit, mask, onMain && disk.watchList.readableAgain(unit));
+        });
+    }
+
+    private Optional<DiskEvent.Cause> cause(int failedReads) {
+        DeviceException first = context.failedRead();
+        return suspicion().or(() -> Optional.ofNullable(first).map(error -> DiskEvent.Cause.of(error, failedReads)));
     }
 
     private MapSnapshot withUnreadable(MapSnapshot snapshot, long unit, int mask) {

@@ -6,6 +6,7 @@ import io.remap.api.ErrorClass;
 import io.remap.api.Place;
 import io.remap.api.spi.FaultPolicy.Verdict;
 import java.util.HashSet;
+import java.util.Optional;
 import java.util.Set;
 import java.util.function.UnaryOperator;
 import org.slf4j.Logger;
@@ -47,6 +48,9 @@ abstract class Recovery {
     private final Set<TrackedDevice> provenAlive = new HashSet<>();
 
     private long doubtsAtGrant;
+
+    /** The last error of main after which sectors were suspected, and how often that was tried by then; for people. */
+    private DiskEvent.Cause suspicion;
 
     Recovery(VirtualDisk disk, long firstUnit, long endUnit) {
         this.disk = disk;
@@ -393,6 +397,11 @@ abstract class Recovery {
         }
     }
 
+    /** Why sectors of main are in its hands, if an error says so. */
+    final Optional<DiskEvent.Cause> suspicion() {
+        return Optional.ofNullable(suspicion);
+    }
+
     private static boolean isAway(ErrorClass errorClass) {
         return errorClass == ErrorClass.GONE || errorClass == ErrorClass.LINK || errorClass == ErrorClass.SLOW;
     }
@@ -428,6 +437,9 @@ abstract class Recovery {
                 && !provenAlive.contains(side.device())) {
             // The device may have been away at the transfer, and back for its canary: once more, now that it lives.
             verdict = Verdict.RETRY;
+        }
+        if (alive && side.device() == disk.main) {
+            suspicion = DiskEvent.Cause.of(error, tries);
         }
         if (alive) {
             provenAlive.add(side.device());

@@ -39,9 +39,11 @@ final class Relocation extends Recovery {
     /**
      * Moves a range.
      *
+     * @param why for people
      * @param done told once: {@code null}, or how it ended; what was moved before that stays moved
      */
-    static void move(VirtualDisk disk, SectorRange range, boolean loseUnreadable, Consumer<Failure> done) {
+    static void move(VirtualDisk disk, SectorRange range, boolean loseUnreadable, String why, Consumer<Failure> done) {
+        disk.log.relocating(range, why);
         long sectorBytes = disk.traits().sectorBytes();
         movePiece(disk, range.firstSector() * sectorBytes, range.endSector() * sectorBytes, loseUnreadable, done);
     }
@@ -140,6 +142,10 @@ final class Relocation extends Recovery {
 
     private void succeed() {
         disk.failback.forget(firstUnit, endUnit);
+        if (!plan.isEmpty()) {
+            disk.log.relocated(plan.units(), start, end);
+            plan.forEachUnit((unit, forLackOfTime) -> disk.watchList.moved(unit));
+        }
         release(s -> plan.withoutHints(s.withTable(disk.committedTable())));
         done.accept(null);
     }

@@ -31,6 +31,11 @@ final class RequestContext extends PendingRequest implements WriteRecovery.Clien
 
     private DeviceException segmentError;
 
+    /** Reads of one unit that failed before the recovery that is under way, and the last error. */
+    private int failedReads;
+
+    private DeviceException failedRead;
+
     RequestContext(VirtualDisk disk, DiskRequest request) {
         super(disk, request);
         this.cursor = disk.newCursor();
@@ -66,8 +71,14 @@ final class RequestContext extends PendingRequest implements WriteRecovery.Clien
         }
     }
 
-    /** Reads at once as if the fast path had failed: from the medium, with a verdict. Whole sectors. */
-    void beginInRecovery() {
+    /**
+     * Reads at once as if the fast path had failed: from the medium, with a verdict. Whole sectors.
+     *
+     * @param failed how many reads of the range have failed
+     */
+    void beginInRecovery(int failed) {
+        failedReads = failed;
+        failedRead = null;
         touchedMain = false;
         touchedSpares = 0;
         open();
@@ -374,10 +385,38 @@ final class RequestContext extends PendingRequest implements WriteRecovery.Clien
 
     private void recover() {
         if (asked == DiskRequest.Operation.READ) {
+            noteFailedRead();
             disk.recoverRead(this, pieceStart, pieceEnd);
         } else {
             disk.recoverWrite(this, pieceStart, pieceEnd);
         }
+    }
+
+    /** A longer transfer, or one to the spare, says nothing of a unit of main. */
+    private void noteFailedRead() {
+        boolean inOneUnit = segmentEndUnit() - segmentFirstUnit() == 1 && isOnMain();
+        boolean counts =
+                inOneUnit && segmentError != null && segmentError.errorClass().mayBeSector();
+        failedReads = counts ? 1 : 0;
+        failedRead = counts ? segmentError : null;
+        segmentError = null;
+    }
+
+    /** How many reads of a unit of main failed before its recovery began; that they did is told once. */
+    int takeFailedReads() {
+        int taken = failedReads;
+        failedReads = 0;
+        return taken;
+    }
+
+    /** The last of them, {@code null} if it is not known. */
+    DeviceException failedRead() {
+        return failedRead;
+    }
+
+    /** Where they failed; of a client's read the segment, otherwise the piece. */
+    long failedUnit() {
+        return (failedRead == null ? pieceStart : cursor.offsetBytes()) >> Place.UNIT_SHIFT;
     }
 
     @Override

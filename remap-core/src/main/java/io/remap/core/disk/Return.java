@@ -273,6 +273,7 @@ final class Return extends Recovery {
             case DURABLE -> {
                 disk.holdOffs.succeeded(unit);
                 disk.counters.returnedUnits.increment();
+                disk.log.returned(unit);
                 disk.failback.forget(unit, unit + 1);
                 release(s -> s.withTable(disk.committedTable()).withReadable(unit, 0xff));
                 if (Place.hasSlot(old)) {

@@ -36,6 +36,7 @@ final class SlotPlan {
     private final int sectorBytes;
     private final TreeMap<Long, Move> moves = new TreeMap<>();
     private final List<MapChange> changes = new ArrayList<>();
+    private final Map<Long, Integer> newlyLost = new TreeMap<>();
     /** Here and below slot ids, see {@link Spares}. */
     private final List<Long> newSlots = new ArrayList<>();
 
@@ -132,6 +133,7 @@ final class SlotPlan {
         failedSlots.clear();
         replacedSlots.clear();
         changes.clear();
+        newlyLost.clear();
         moves.clear();
         touchedSpares = 0;
     }
@@ -141,7 +143,10 @@ final class SlotPlan {
         try {
             RemapTable table = disk.state.current().table;
             for (Map.Entry<Long, Move> entry : moves.entrySet()) {
-                changes.add(MapChange.set(entry.getKey(), 1, writeUnit(entry.getKey(), entry.getValue(), table)));
+                long unit = entry.getKey();
+                long place = writeUnit(unit, entry.getValue(), table);
+                changes.add(MapChange.set(unit, 1, place));
+                noteLost(unit, Place.lostMask(place) & ~Place.lostMask(table.placeOf(unit)));
             }
             failedSlots.forEach(this::addBadSlot);
             badSlots.forEach(this::addBadSlot);
@@ -149,6 +154,12 @@ final class SlotPlan {
         } catch (Failure | TryLater e) {
             reset();
             throw e;
+        }
+    }
+
+    private void noteLost(long unit, int sectors) {
+        if (sectors != 0) {
+            newlyLost.put(unit, sectors);
         }
     }
 
@@ -323,6 +334,7 @@ final class SlotPlan {
                     failedSlots.forEach(disk.spares::markBad);
                     disk.counters.badSlots.add(failedSlots.size());
                     replacedSlots.forEach(disk.spares::free);
+                    newlyLost.forEach(disk.log::gone);
                 }
                 case NOT_COMMITTED -> reset();
                 case STORE_FAILED -> {

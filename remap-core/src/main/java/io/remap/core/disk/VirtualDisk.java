@@ -75,6 +75,7 @@ public final class VirtualDisk implements Disk {
     final InFlightTable inFlight;
     final RangeLock locks;
     final HoldOffs holdOffs;
+    final WatchList watchList;
     final Failback failback;
     final Deadlines deadlines;
     final Losses losses = new Losses();
@@ -201,7 +202,7 @@ public final class VirtualDisk implements Disk {
         this.deadlines = new Deadlines(this, parts.environment().scheduler());
         var mainTraits = main.traits();
         this.events = new EventLog(environment.time()::wallMillis);
-        this.log = new DiskLog(name, mainTraits.logicalSectorBytes(), counters, events);
+        this.log = new DiskLog(name, mainTraits.logicalSectorBytes(), mainTraits.sizeBytes(), counters, events);
         this.traits = new DiskTraits(
                 mainTraits.sizeBytes(),
                 mainTraits.logicalSectorBytes(),
@@ -211,6 +212,7 @@ public final class VirtualDisk implements Disk {
         this.inFlight = new InFlightTable(environment.scheduler());
         this.locks = new RangeLock(environment.scheduler());
         this.holdOffs = new HoldOffs(environment.time(), policy);
+        this.watchList = new WatchList(environment.time()::wallMillis, policy);
         this.failback = new Failback(this, parts.returnPauseMillis());
         this.state = new MapState(
                 store == null ? MapSnapshot.EMPTY : MapSnapshot.EMPTY.withTable(store.table()),
@@ -744,6 +746,11 @@ public final class VirtualDisk implements Disk {
         return count;
     }
 
+    /** What it knows of units that read again after errors, for the next start. */
+    public Saved watchedUnits() {
+        return watchList;
+    }
+
     /** What happened to it. */
     public EventLog events() {
         return events;
@@ -763,6 +770,9 @@ public final class VirtualDisk implements Disk {
     public List<Attribute> attributes() {
         List<Attribute> all = new ArrayList<>(counters.attributes());
         all.add(failback.attribute());
+        all.add(Attribute.readOnly(
+                "watch.units", "count", "Units of main that read again after errors, or were healed", () ->
+                        (long) watchList.size()));
         all.addAll(deadlines.attributes());
         all.add(mainSide.dropOff().attribute("drop-off.held-for-main", "main"));
         all.addAll(mainWrites.attributes("ledger.", "main"));

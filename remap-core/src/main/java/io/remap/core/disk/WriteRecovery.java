@@ -5,6 +5,11 @@ import io.remap.api.DiskError;
 import io.remap.api.Place;
 import io.remap.api.spi.MetadataStore.Outcome;
 import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Set;
 
 /**
  * A write that failed, or that needs a change of the map. The whole piece counts as undefined, and is written again under
@@ -21,6 +26,13 @@ final class WriteRecovery extends Recovery {
     private final boolean zeros;
     private final SlotPlan plan;
     private final Edges edges;
+
+    /** Units that main gets another chance for, over all tries of this write. */
+    private final Set<Long> healing = new HashSet<>();
+
+    /** Parts of them that main took, still to be read back. */
+    private final List<Part> unproven = new ArrayList<>();
+
     private long deadlineNanos;
     private boolean readsEdges;
     private boolean wroteMain;
@@ -41,6 +53,9 @@ final class WriteRecovery extends Recovery {
         /** Whether nobody waits for it any more. */
         boolean isOver();
     }
+
+    /** A part of a unit. */
+    private record Part(long offset, int length) {}
 
     /** Fills in the sectors that a write covers only in part. */
     @FunctionalInterface
@@ -88,6 +103,7 @@ final class WriteRecovery extends Recovery {
 
     private void fenced() throws Failure, TryLater {
         plan.reset();
+        unproven.clear();
         requireWanted();
         requireNoDoubt();
         deadlineNanos = disk.environment.time().nanoTime() + disk.deadlines.redirectNanos();
@@ -120,6 +136,18 @@ final class WriteRecovery extends Recovery {
                 case MOVING -> throw new IllegalStateException("another holder moves units of this range");
             }
         }
+        if (unproven.isEmpty()) {
+            planned();
+        } else {
+            syncHealed();
+        }
+    }
+
+    private void syncHealed() {
+        disk.mainSyncer.flush(error -> disk.environment.scheduler().execute(() -> run(() -> proveHealed(error))));
+    }
+
+    private void planned() throws Failure, TryLater {
         if (plan.isEmpty()) {
             succeed();
         } else {
@@ -138,31 +166,64 @@ final class WriteRecovery extends Recovery {
         }
         for (long at = offset; at < offset + length; ) {
             long next = Math.min(offset + length, (at & -Place.UNIT_BYTES) + Place.UNIT_BYTES);
-            if (!disk.policy.healsUnreadable() || !heals(at, (int) (next - at))) {
+            if (disk.policy.healsUnreadable() && takes(at, (int) (next - at))) {
+                unproven.add(new Part(at, (int) (next - at)));
+            } else {
                 plan.cover(at, next - at);
             }
             at = next;
         }
     }
 
-    /** Writes a part of a unit to main and reads it back; once only, since what relapses is not to be relied on. */
-    private boolean heals(long offset, int length) throws Failure, TryLater {
+    /** Writes a part of a unit to main, if it may have another chance: once only, since what relapses is not to be relied on. */
+    private boolean takes(long offset, int length) throws Failure, TryLater {
         long unit = offset >> Place.UNIT_SHIFT;
         VirtualDisk.Side side = disk.mainSide;
         if (disk.deadlines.isWriteLateOnMain(unit, unit + 1)
                 || isOutOfTime(side)
-                || !disk.holdOffs.healsFirstTime(unit)) {
+                || !(healing.contains(unit) || disk.watchList.mayHeal(unit))) {
             return false;
         }
+        healing.add(unit);
         wroteMain = true;
-        ByteBuffer readBack = disk.unitBuffer().limit(length).slice();
-        boolean good = succeeds(side, false, offset, () -> write(side.direct(), offset, offset, length))
-                && succeeds(side, true, offset, () -> side.direct().read(offset, readBack.clear()))
-                && readBack.flip().equals(source.bytes(offset, length));
-        if (good) {
-            disk.log.healed(unit);
+        return succeeds(side, false, offset, () -> write(side.direct(), offset, offset, length));
+    }
+
+    /** Main was synced: what it took is read from the medium, and goes to the spare where it is not there. */
+    private void proveHealed(DeviceException error) throws Failure, TryLater {
+        if (error != null && TrackedDevice.isOverlap(error)) {
+            disk.environment.scheduler().schedule(this::syncHealed, VerifiedSync.OVERLAP_MILLIS);
+            return;
         }
-        return good;
+        if (error != null) {
+            disk.log.flushFailed(error);
+            requireNoDoubt();
+            throw new Failure(DiskError.IO, start, error);
+        }
+        VirtualDisk.Side side = disk.mainSide;
+        for (Iterator<Part> parts = unproven.iterator(); parts.hasNext(); ) {
+            Part part = parts.next();
+            ByteBuffer readBack = disk.unitBuffer().limit(part.length).slice();
+            boolean good = succeeds(side, true, part.offset, () -> side.direct().read(part.offset, readBack.clear()))
+                    && readBack.flip().equals(source.bytes(part.offset, part.length));
+            if (!good) {
+                parts.remove();
+                plan.cover(part.offset, part.length);
+            }
+        }
+        requireNoDoubt();
+        planned();
+    }
+
+    /** A unit that main took again is watched: that it could not be read counts as an error. */
+    private void watchHealed() {
+        unproven.stream()
+                .map(part -> part.offset >> Place.UNIT_SHIFT)
+                .distinct()
+                .forEach(unit -> {
+                    disk.watchList.recovered(unit, 1);
+                    disk.log.healed(unit);
+                });
     }
 
     private void writeMain(long offset, long length) throws Failure, TryLater {
@@ -281,7 +342,8 @@ final class WriteRecovery extends Recovery {
         switch (outcome) {
             case DURABLE -> {
                 disk.counters.redirectedWrites.increment();
-                disk.log.redirected(plan.units(), start, end);
+                disk.log.redirected(plan.units(), start, end, suspicion(), whyRedirected());
+                plan.forEachUnit((unit, forLackOfTime) -> disk.watchList.moved(unit));
                 disk.failback.redirected(plan);
                 succeed();
             }
@@ -298,7 +360,16 @@ final class WriteRecovery extends Recovery {
         }
     }
 
+    private String whyRedirected() {
+        boolean[] lacksTime = {false};
+        plan.forEachUnit((unit, forLackOfTime) -> lacksTime[0] |= forLackOfTime);
+        return lacksTime[0]
+                ? "main did not answer in time"
+                : suspicion().isPresent() ? "main refused it" : "unreadable, or its slot failed, before";
+    }
+
     private void succeed() {
+        watchHealed();
         // Everything in the range was written anew: what was unreadable is readable.
         for (long unit = firstUnit; unit < endUnit; unit++) {
             disk.holdOffs.succeeded(unit);

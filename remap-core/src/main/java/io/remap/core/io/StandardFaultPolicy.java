@@ -15,15 +15,25 @@ final class StandardFaultPolicy implements FaultPolicy {
     private final long holdOffMillis;
     private final long maxHoldOffMillis;
     private final Redirection redirection;
+    private final Watching watching;
+
+    /**
+     * When a unit that reads is weak.
+     *
+     * @param errorThreshold errors that make it so
+     * @param decayMillis after which their number halves
+     */
+    record Watching(int errorThreshold, long decayMillis) {}
 
     /**
      * What goes to the spare by itself.
      *
      * @param writes whether a write that main refuses does
+     * @param weak whether sectors that are weak do
      * @param heals whether main gets another chance at sectors that could not be read
      * @param maxUnits with an entry in the map
      */
-    record Redirection(boolean writes, boolean heals, long maxUnits) {}
+    record Redirection(boolean writes, boolean weak, boolean heals, long maxUnits) {}
 
     /** The values of the settings, already checked. */
     StandardFaultPolicy(
@@ -33,7 +43,8 @@ final class StandardFaultPolicy implements FaultPolicy {
             int hostAttempts,
             long holdOffMillis,
             long maxHoldOffMillis,
-            Redirection redirection) {
+            Redirection redirection,
+            Watching watching) {
         this.backoffMillis = backoffMillis.clone();
         this.readAttempts = readAttempts;
         this.writeAttempts = writeAttempts;
@@ -41,11 +52,27 @@ final class StandardFaultPolicy implements FaultPolicy {
         this.holdOffMillis = holdOffMillis;
         this.maxHoldOffMillis = maxHoldOffMillis;
         this.redirection = redirection;
+        this.watching = watching;
     }
 
     @Override
     public boolean redirectsWrites() {
         return redirection.writes();
+    }
+
+    @Override
+    public boolean movesWeak() {
+        return redirection.weak();
+    }
+
+    @Override
+    public int errorThreshold() {
+        return watching.errorThreshold();
+    }
+
+    @Override
+    public long watchDecayMillis() {
+        return watching.decayMillis();
     }
 
     @Override

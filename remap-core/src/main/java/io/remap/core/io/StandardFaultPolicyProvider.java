@@ -6,6 +6,7 @@ import io.remap.api.Settings;
 import io.remap.api.spi.FaultPolicy;
 import io.remap.api.spi.FaultPolicyProvider;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 
 /** The rules for errors that hold unless another policy is chosen. */
 public final class StandardFaultPolicyProvider implements FaultPolicyProvider {
@@ -31,8 +32,16 @@ public final class StandardFaultPolicyProvider implements FaultPolicyProvider {
 
     static final Setting AUTO_REMAP = new Setting(
             "auto-remap",
-            "writes",
-            "What goes to the spare without being asked for: writes (those that main refuses) or off (nothing: they answer EIO).");
+            "writes+weak",
+            "What goes to the spare without being asked for: writes+weak (writes that main refuses, and sectors that are weak while"
+                    + " they can be read), writes (those only) or off (nothing: such writes answer EIO).");
+    static final Setting ERROR_THRESHOLD = new Setting(
+            "error-threshold",
+            "3",
+            "How many errors of a unit of 4096 bytes that was read in the end make it weak; 1 to 1000. A write that fails needs"
+                    + " one.");
+    static final Setting WATCH_DECAY = new Setting(
+            "watch-decay-hours", "336", "After how long without an error the errors of a unit count half; 1 to 87600.");
     static final Setting UNREADABLE_WRITES = new Setting(
             "unreadable-writes",
             "relocate",
@@ -48,6 +57,8 @@ public final class StandardFaultPolicyProvider implements FaultPolicyProvider {
     private static final int MAX_ATTEMPTS = 100;
     private static final int MAX_BACKOFF_STEPS = 16;
     private static final long MAX_BACKOFF_MILLIS = 60_000;
+    private static final int MAX_ERRORS = 1000;
+    private static final long MAX_DECAY_HOURS = 87_600;
     private static final long DAY_MILLIS = 86_400_000;
 
     @Override
@@ -70,6 +81,8 @@ public final class StandardFaultPolicyProvider implements FaultPolicyProvider {
                 HOLD_OFF,
                 HOLD_OFF_MAX,
                 AUTO_REMAP,
+                ERROR_THRESHOLD,
+                WATCH_DECAY,
                 UNREADABLE_WRITES,
                 MAX_REMAPPED);
     }
@@ -83,25 +96,31 @@ public final class StandardFaultPolicyProvider implements FaultPolicyProvider {
                 (int) settings.number(HOST_ATTEMPTS, 1, MAX_ATTEMPTS),
                 settings.number(HOLD_OFF, 0, DAY_MILLIS),
                 settings.number(HOLD_OFF_MAX, 0, 365 * DAY_MILLIS),
-                redirection(settings));
+                redirection(settings),
+                new StandardFaultPolicy.Watching(
+                        (int) settings.number(ERROR_THRESHOLD, 1, MAX_ERRORS),
+                        TimeUnit.HOURS.toMillis(settings.number(WATCH_DECAY, 1, MAX_DECAY_HOURS))));
     }
 
     private static StandardFaultPolicy.Redirection redirection(Settings settings) throws Refusal {
         long most = settings.number(MAX_REMAPPED, 0, MAX_UNITS);
+        String moves = oneOf(settings, AUTO_REMAP, "off", "writes", "writes+weak");
         return new StandardFaultPolicy.Redirection(
-                isFirst(settings, AUTO_REMAP, "writes", "off"),
-                !isFirst(settings, UNREADABLE_WRITES, "relocate", "heal"),
+                !moves.equals("off"),
+                moves.equals("writes+weak"),
+                oneOf(settings, UNREADABLE_WRITES, "relocate", "heal").equals("heal"),
                 most == 0 ? Long.MAX_VALUE : most);
     }
 
-    private static boolean isFirst(Settings settings, Setting setting, String first, String second) throws Refusal {
+    private static String oneOf(Settings settings, Setting setting, String... words) throws Refusal {
         String text = settings.text(setting);
-        if (text.equals(first) || text.equals(second)) {
-            return text.equals(first);
+        if (!List.of(words).contains(text)) {
+            throw new Refusal(
+                    Refusal.Kind.USAGE,
+                    "setting " + setting.name() + ": expected " + String.join(" or ", words) + ", found '" + text
+                            + "'");
         }
-        throw new Refusal(
-                Refusal.Kind.USAGE,
-                "setting " + setting.name() + ": expected " + first + " or " + second + ", found '" + text + "'");
+        return text;
     }
 
     private static long[] backoff(Settings settings) throws Refusal {

@@ -48,7 +48,7 @@ class DiskWatchTest {
 
     private Judgement judge(SectorRange range) {
         Judgement[] outcome = {null};
-        rig.scheduler.execute(() -> watched.judge(range, judgement -> outcome[0] = judgement));
+        rig.scheduler.execute(() -> watched.judge(range, 0, judgement -> outcome[0] = judgement));
         rig.scheduler.runUntilIdle();
         return outcome[0];
     }
@@ -95,9 +95,19 @@ class DiskWatchTest {
     @Test
     void aSectorThatReadsAfterAllIsReadable() {
         assertEquals(Judgement.READABLE, judge(SECOND_UNIT));
+        assertEquals(List.of(), met);
         rig.main.fault(9, 1, Fault.TRANSIENT);
         assertEquals(Judgement.READABLE, judge(SECOND_UNIT));
-        assertEquals(List.of(), met);
+        assertEquals(List.of("RECOVERED sectors 8+8"), met);
+    }
+
+    @Test
+    void probesThatFailedCountIfTheSectorReadsAfterAll() {
+        Judgement[] outcome = {null};
+        rig.scheduler.execute(() -> watched.judge(SECOND_UNIT, 3, judgement -> outcome[0] = judgement));
+        rig.scheduler.runUntilIdle();
+        assertEquals(Judgement.READABLE, outcome[0]);
+        assertEquals(List.of("RECOVERED sectors 8+8", "WEAK sectors 8+8"), met);
     }
 
     @Test

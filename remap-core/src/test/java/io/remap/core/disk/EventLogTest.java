@@ -3,6 +3,7 @@ package io.remap.core.disk;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.remap.api.Errno;
 import io.remap.api.SectorRange;
 import io.remap.core.disk.DiskEvent.Kind;
 import java.nio.charset.StandardCharsets;
@@ -11,11 +12,13 @@ import java.util.Optional;
 import org.junit.jupiter.api.Test;
 
 class EventLogTest {
+    private static final Optional<DiskEvent.Cause> CAUSE = Optional.of(DiskEvent.Cause.of("read", Errno.EIO, 3));
+
     private long now = 1_000_000;
     private final EventLog log = new EventLog(() -> now);
 
     private void unreadable(long first, long length) {
-        log.note(Kind.UNREADABLE, Optional.of(new SectorRange(first, length)), "");
+        log.note(Kind.UNREADABLE, Optional.of(new SectorRange(first, length)), CAUSE, "");
     }
 
     private List<DiskEvent> all() {
@@ -74,6 +77,19 @@ class EventLogTest {
         next.note(Kind.STARTED, "");
         assertEquals(3L * EventLog.MAX_EVENTS + 2, next.newest(0, 1).get(0).number());
         assertTrue(log.save().length < 400_000, "fits the saved area: " + log.save().length);
+    }
+
+    @Test
+    void readsWhatAnEarlierVersionWroteAndLeavesOutWhatALaterOneDid() {
+        log.restore(("1\t10\t20\t3\tUNREADABLE\t100\t8\tsome detail\n"
+                        + "2\t10\t20\t3\tOF_TOMORROW\t100\t8\tread\t5\t3\twhat\n"
+                        + "3\t10\t20\t3\tUNREADABLE\t100\t8\tread\t5\t3\tother detail\n")
+                .getBytes(StandardCharsets.UTF_8));
+        assertEquals(2, all().size());
+        assertEquals("some detail", all().get(0).detail());
+        assertEquals(Optional.empty(), all().get(0).cause());
+        assertEquals("other detail", all().get(1).detail());
+        assertEquals(CAUSE, all().get(1).cause());
     }
 
     @Test

@@ -2,6 +2,7 @@ package io.remap.core.disk;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -15,6 +16,7 @@ import io.remap.core.io.StandardFaultPolicyProvider;
 import io.remap.testkit.FaultyDevice.Fault;
 import java.util.Arrays;
 import java.util.Map;
+import java.util.SplittableRandom;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -86,6 +88,37 @@ class RedirectionPolicyTest {
         assertEquals(DiskError.NONE, rig.write(UNIT, UNIT, 0x33));
         assertEquals(1, rig.disk.summary().mappedSectors(), "what relapses goes to the spare");
         assertArrayEquals(bytes(UNIT, 0x33), rig.read(UNIT, UNIT));
+    }
+
+    @Test
+    void whatWasHealedIsSyncedWatchedAndNotHealedAgainAfterARestart() throws Refusal {
+        start(Map.of("unreadable-writes", "heal"));
+        rig.main.fault(8, 1, Fault.UNREADABLE);
+        assertNull(rig.read(UNIT, UNIT));
+        assertEquals(DiskError.NONE, rig.write(UNIT, UNIT, 0x22));
+        rig.mainMedium.powerCut(new SplittableRandom(7));
+        assertArrayEquals(bytes(UNIT, 0x22), rig.mainMedium.peek(UNIT, UNIT), "it was synced before it counted");
+        assertEquals(1, rig.disk.watchList.errors(1));
+        byte[] kept = rig.disk.watchedUnits().save();
+        rig.close();
+
+        start(Map.of("unreadable-writes", "heal"));
+        rig.disk.watchedUnits().restore(kept);
+        rig.main.fault(8, 1, Fault.UNREADABLE);
+        assertNull(rig.read(UNIT, UNIT));
+        assertEquals(DiskError.NONE, rig.write(UNIT, UNIT, 0x33));
+        assertEquals(1, rig.disk.summary().mappedSectors(), "what relapses goes to the spare");
+        assertArrayEquals(bytes(UNIT, 0x33), rig.read(UNIT, UNIT));
+    }
+
+    @Test
+    void whatCannotBeSyncedIsNotHealed() throws Refusal {
+        start(Map.of("unreadable-writes", "heal"));
+        rig.main.fault(8, 1, Fault.UNREADABLE);
+        assertNull(rig.read(UNIT, UNIT));
+        rig.main.failFlushes(1_000, Errno.EIO);
+        assertEquals(DiskError.IO, rig.write(UNIT, UNIT, 0x22));
+        assertFalse(happened(DiskEvent.Kind.HEALED));
     }
 
     @Test

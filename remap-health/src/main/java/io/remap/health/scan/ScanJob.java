@@ -40,8 +40,9 @@ final class ScanJob {
      * One read.
      *
      * @param timesSlow how often its sectors were slow before
+     * @param failed how many reads failed of which it is a part
      */
-    record Probe(SectorRange range, int timesSlow) {}
+    record Probe(SectorRange range, int timesSlow, int failed) {}
 
     private final Kind kind;
     private final long segment;
@@ -63,14 +64,14 @@ final class ScanJob {
         this.kind = kind;
         this.segment = segment;
         this.dueNanos = dueNanos;
-        ranges.forEach(range -> open.add(new Probe(range, 0)));
+        ranges.forEach(range -> open.add(new Probe(range, 0, 0)));
     }
 
     /** Something slow, in pieces. */
     static ScanJob again(Suspects.Suspect suspect, long nowNanos, int sectorBytes) {
         ScanJob job = new ScanJob(Kind.AGAIN, -1, List.of(), nowNanos);
         for (SectorRange piece : pieces(suspect.range(), sectorBytes)) {
-            job.open.add(new Probe(piece, suspect.times()));
+            job.open.add(new Probe(piece, suspect.times(), 0));
         }
         return job;
     }
@@ -79,7 +80,9 @@ final class ScanJob {
     boolean keepOnly(Function<SectorRange, List<SectorRange>> probeable) {
         List<Probe> kept = new ArrayList<>();
         for (Probe probe : open) {
-            probeable.apply(probe.range()).forEach(part -> kept.add(new Probe(part, probe.timesSlow())));
+            probeable
+                    .apply(probe.range())
+                    .forEach(part -> kept.add(new Probe(part, probe.timesSlow(), probe.failed())));
         }
         open.clear();
         open.addAll(kept);
@@ -141,7 +144,7 @@ final class ScanJob {
         }
         List<SectorRange> pieces = pieces(failed.range(), sectorBytes);
         for (int i = pieces.size() - 1; i >= 0; i--) {
-            open.addFirst(new Probe(pieces.get(i), failed.timesSlow()));
+            open.addFirst(new Probe(pieces.get(i), failed.timesSlow(), failed.failed() + 1));
         }
         return true;
     }

@@ -17,7 +17,6 @@ import java.util.concurrent.TimeUnit;
  * @param startDelayNanos how long after the start the first pass begins or goes on
  * @param localDelayNanos how long after an error its surroundings are read
  * @param recheckNanos how long after it was slow a range is read again
- * @param relocateWeak whether weak sectors are moved while they can still be read
  * @param movesPerHour most units moved in an hour
  * @param movesPerDay most units moved in a day
  * @param saveMillis how often the place of the scan is given to be saved
@@ -31,7 +30,6 @@ public record ScanSettings(
         long startDelayNanos,
         long localDelayNanos,
         long recheckNanos,
-        boolean relocateWeak,
         int movesPerHour,
         int movesPerDay,
         long saveMillis) {
@@ -73,16 +71,14 @@ public record ScanSettings(
             "60",
             "How long after it was slow a range is read again, when the drive has it in its cache no more; 0 to "
                     + MAX_SECONDS + ".");
-    private static final Setting RELOCATE_WEAK = new Setting(
-            "scan.relocate-weak", "on", "Whether weak sectors are moved to the spare while they can still be read.");
     private static final Setting PER_HOUR = new Setting(
-            "scan.moves-per-hour",
+            "weak.moves-per-hour",
             "256",
-            "Most units of 4096 bytes that are moved as weak in an hour; 0 to " + MAX_MOVES + ".");
+            "Most units of 4096 bytes that are moved as weak in an hour, whoever found them; 0 to " + MAX_MOVES + ".");
     private static final Setting PER_DAY = new Setting(
-            "scan.moves-per-day",
+            "weak.moves-per-day",
             "2048",
-            "Most units of 4096 bytes that are moved as weak in a day; 0 to " + MAX_MOVES + ".");
+            "Most units of 4096 bytes that are moved as weak in a day, whoever found them; 0 to " + MAX_MOVES + ".");
     private static final Setting SAVE = new Setting(
             "scan.save-seconds",
             "60",
@@ -90,18 +86,7 @@ public record ScanSettings(
 
     /** All of them. */
     public static final List<Setting> ALL = List.of(
-            ENABLED,
-            PASS_DAYS,
-            SLOW,
-            IDLE,
-            BUSY_WAIT,
-            START_DELAY,
-            LOCAL_DELAY,
-            RECHECK,
-            RELOCATE_WEAK,
-            PER_HOUR,
-            PER_DAY,
-            SAVE);
+            ENABLED, PASS_DAYS, SLOW, IDLE, BUSY_WAIT, START_DELAY, LOCAL_DELAY, RECHECK, PER_HOUR, PER_DAY, SAVE);
 
     /** Reads them; refuses what does not fit. */
     public static ScanSettings read(Settings chosen) throws Refusal {
@@ -114,7 +99,6 @@ public record ScanSettings(
                 TimeUnit.SECONDS.toNanos(chosen.number(START_DELAY, 0, MAX_SECONDS)),
                 TimeUnit.SECONDS.toNanos(chosen.number(LOCAL_DELAY, 0, 60)),
                 TimeUnit.SECONDS.toNanos(chosen.number(RECHECK, 0, MAX_SECONDS)),
-                chosen.flag(RELOCATE_WEAK),
                 (int) chosen.number(PER_HOUR, 0, MAX_MOVES),
                 (int) chosen.number(PER_DAY, 0, MAX_MOVES),
                 TimeUnit.SECONDS.toMillis(chosen.number(SAVE, 1, MAX_SECONDS)));

@@ -259,7 +259,7 @@ public final class Scanner implements AutoCloseable {
         if (progress.state == ScanProgress.State.RUNNING && !waitsForItsEnd) {
             next = Math.min(next, plan.dueNanos());
         }
-        if (weak.waiting() > 0 && movesWanted.getAsBoolean() && settings.relocateWeak()) {
+        if (weak.waiting() > 0 && movesWanted.getAsBoolean() && disk.movesWeak()) {
             long budget = now + TimeUnit.MILLISECONDS.toNanos(weak.waitMillis(wallMillis()));
             next = Math.min(next, Math.max(budget, movesAgainNanos));
         }
@@ -302,7 +302,7 @@ public final class Scanner implements AutoCloseable {
             suspend(error.getMessage());
             return;
         } else if (!job.narrow(probe, order.sectorBytes())) {
-            judge(probe.range());
+            judge(probe.range(), probe.failed() + 1);
             return;
         }
         if (job.isTooLong()) {
@@ -319,16 +319,12 @@ public final class Scanner implements AutoCloseable {
         }
         if (tookNanos > settings.slowNanos()) {
             if (probe.timesSlow() > 0 && ScanJob.isUnit(probe.range(), order.sectorBytes())) {
-                foundWeak(Finding.SLOW, probe.range());
+                count(Finding.SLOW, probe.range());
+                weak.add(probe.range());
             } else {
                 suspects.add(probe.range(), probe.timesSlow() + 1, now());
             }
         }
-    }
-
-    private void foundWeak(Finding why, SectorRange range) {
-        count(why, range);
-        weak.add(range);
     }
 
     private void count(Finding finding, SectorRange range) {
@@ -337,22 +333,24 @@ public final class Scanner implements AutoCloseable {
 
     // --- verdicts and moves
 
-    private void judge(SectorRange range) {
+    /** What reads after all is told of by the disk, and what is weak by now as well. */
+    private void judge(SectorRange range, int failedReads) {
         busy = true;
-        environment.scheduler().execute(() -> disk.judge(range, judgement -> judged(range, judgement)));
+        environment
+                .scheduler()
+                .execute(() -> disk.judge(range, failedReads, judgement -> judged(range, failedReads, judgement)));
     }
 
-    private synchronized void judged(SectorRange range, Judgement judgement) {
+    private synchronized void judged(SectorRange range, int failedReads, Judgement judgement) {
         busy = false;
         if (closed) {
             return;
         }
         switch (judgement) {
-            case READABLE -> foundWeak(Finding.RECOVERED, range);
-            case UNREADABLE -> suspendMillis = 0;
+            case READABLE, UNREADABLE -> suspendMillis = 0;
             case UNDECIDED -> {
                 if (job != null && ++job.undecided <= MAX_UNDECIDED) {
-                    job.putBack(new Probe(range, 0));
+                    job.putBack(new Probe(range, 0, failedReads - 1));
                 } else {
                     progress.leftOutBytes += range.lengthSectors() * order.sectorBytes();
                 }
@@ -365,7 +363,7 @@ public final class Scanner implements AutoCloseable {
 
     /** Begins the move of a weak sector, if one may be moved now. */
     private boolean move(long now) {
-        if (!settings.relocateWeak() || !movesWanted.getAsBoolean() || movesAgainNanos - now > 0) {
+        if (!disk.movesWeak() || !movesWanted.getAsBoolean() || movesAgainNanos - now > 0) {
             return false;
         }
         Optional<SectorRange> range = weak.take(wallMillis());
@@ -386,7 +384,7 @@ public final class Scanner implements AutoCloseable {
             count(Finding.RELOCATED, range);
         } else if (error == DiskError.IO && disk.figures().redirects()) {
             // It reads no more, or not for the disk: the disk says which.
-            judge(range);
+            judge(range, 1);
             return;
         } else {
             weak.add(range);
@@ -436,6 +434,12 @@ public final class Scanner implements AutoCloseable {
         switch (what) {
             case UNREADABLE -> count(Finding.UNREADABLE, sectors);
             case REDIRECTED -> count(Finding.REDIRECTED, sectors);
+            case RECOVERED -> count(Finding.RECOVERED, sectors);
+            case WEAK -> {
+                weak.add(sectors);
+                wake();
+                return;
+            }
             default -> {
                 return;
             }
