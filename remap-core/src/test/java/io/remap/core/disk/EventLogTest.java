@@ -81,10 +81,11 @@ class EventLogTest {
 
     @Test
     void readsWhatAnEarlierVersionWroteAndLeavesOutWhatALaterOneDid() {
-        log.restore(("1\t10\t20\t3\tUNREADABLE\t100\t8\tsome detail\n"
-                        + "2\t10\t20\t3\tOF_TOMORROW\t100\t8\tread\t5\t3\twhat\n"
-                        + "3\t10\t20\t3\tUNREADABLE\t100\t8\tread\t5\t3\tother detail\n")
-                .getBytes(StandardCharsets.UTF_8));
+        List<String> lines = List.of(
+                "1\t10\t20\t3\tUNREADABLE\t100\t8\tsome detail",
+                "2\t10\t20\t3\tOF_TOMORROW\t100\t8\tread\t5\t3\twhat",
+                "3\t10\t20\t3\tUNREADABLE\t100\t8\tread\t5\t3\tother detail");
+        log.restore(String.join("\n", lines).getBytes(StandardCharsets.UTF_8));
         assertEquals(2, all().size());
         assertEquals("some detail", all().get(0).detail());
         assertEquals(Optional.empty(), all().get(0).cause());
