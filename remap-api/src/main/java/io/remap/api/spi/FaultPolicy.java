@@ -56,6 +56,16 @@ public interface FaultPolicy {
         return 1_209_600_000;
     }
 
+    /** How many times a second all canaries of a device that is down are asked, at most; 2 or more. */
+    default int canaryRoundsPerSecond() {
+        return 10;
+    }
+
+    /** In how many regions of 128 MiB errors within a minute are a reason to ask all canaries; 2 or more. */
+    default int spreadRegions() {
+        return 8;
+    }
+
     /** How many units of 4096 bytes may have an entry in the map before none is added without being asked for. */
     default long maxRemappedUnits() {
         return Long.MAX_VALUE;

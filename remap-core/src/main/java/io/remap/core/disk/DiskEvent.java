@@ -81,6 +81,8 @@ public record DiskEvent(
         DEVICE_FAULT,
         /** A request was answered with an error since its deadline was over. */
         OVERDUE,
+        /** Errors of main are many, or far apart: what its canaries say. */
+        ERRORS_SPREAD,
         /** A device is away; requests wait for it. */
         DEVICE_AWAY,
         /** It is back. */

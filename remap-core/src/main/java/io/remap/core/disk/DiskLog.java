@@ -291,6 +291,15 @@ final class DiskLog {
                 "written in place, synced, and read back; watched");
     }
 
+    void errorsSpread(String why, int goodPlaces) {
+        String what = why + "; of " + Canary.places() + " places all over main " + goodPlaces + " read: "
+                + (goodPlaces == 0
+                        ? "it is away"
+                        : "many bad sectors, or a bad cable; SMART attribute 199 counts errors of the cable");
+        events.note(DiskEvent.Kind.ERRORS_SPREAD, what);
+        LOG.error("{}: {}", name, what);
+    }
+
     void mainChanged(String how) {
         events.note(DiskEvent.Kind.MAIN_CHANGED, how);
         LOG.error("{}: {}; every write is refused from now on", name, how);

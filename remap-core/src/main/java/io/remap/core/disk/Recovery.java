@@ -52,6 +52,9 @@ abstract class Recovery {
     /** The last error of main after which sectors were suspected, and how often that was tried by then; for people. */
     private DiskEvent.Cause suspicion;
 
+    /** Whether it was noted as a failure of main. */
+    private boolean conspicuous;
+
     Recovery(VirtualDisk disk, long firstUnit, long endUnit) {
         this.disk = disk;
         this.firstUnit = firstUnit;
@@ -397,6 +400,12 @@ abstract class Recovery {
         }
     }
 
+    private Verdict verdict(boolean read, DeviceException error, int tries, boolean alive) {
+        return read
+                ? disk.policy.readFailed(error.errorClass(), tries, alive)
+                : disk.policy.writeFailed(error.errorClass(), tries, alive);
+    }
+
     /** Why sectors of main are in its hands, if an error says so. */
     final Optional<DiskEvent.Cause> suspicion() {
         return Optional.ofNullable(suspicion);
@@ -419,12 +428,15 @@ abstract class Recovery {
     final boolean blamesSectors(VirtualDisk.Side side, boolean read, DeviceException error, int attempts, long offset)
             throws Failure, TryLater {
         boolean mayBeSector = error.errorClass().mayBeSector();
-        boolean alive = mayBeSector && side.canary().alive();
         // An error of the host repeats the stage, an error of a sector the transfer: each has its own count.
         int tries = mayBeSector ? attempts : stageTries + 1;
-        Verdict verdict = read
-                ? disk.policy.readFailed(error.errorClass(), tries, alive)
-                : disk.policy.writeFailed(error.errorClass(), tries, alive);
+        // Nobody is blamed before two more tries: then it need not be asked behind this very error.
+        boolean wasAlive = mayBeSector
+                && verdict(read, error, tries, true) == Verdict.RETRY
+                && verdict(read, error, tries + 1, true) == Verdict.RETRY
+                && side.canary().wasAliveLately();
+        boolean alive = mayBeSector && (wasAlive || side.canary().alive());
+        Verdict verdict = verdict(read, error, tries, alive);
         if (verdict == Verdict.RETRY && tries >= MAX_TRIES) {
             verdict = Verdict.BLAME_SECTORS;
         }
@@ -441,7 +453,11 @@ abstract class Recovery {
         if (alive && side.device() == disk.main) {
             suspicion = DiskEvent.Cause.of(error, tries);
         }
-        if (alive) {
+        if (side.device() == disk.main && mayBeSector && !conspicuous) {
+            conspicuous = true;
+            disk.noteFailure(offset, error);
+        }
+        if (alive && !wasAlive) {
             provenAlive.add(side.device());
         } else {
             provenAlive.remove(side.device());

@@ -76,6 +76,7 @@ public final class VirtualDisk implements Disk {
     final RangeLock locks;
     final HoldOffs holdOffs;
     final WatchList watchList;
+    private final ErrorSpread errorSpread;
     final Failback failback;
     final Deadlines deadlines;
     final Losses losses = new Losses();
@@ -213,6 +214,7 @@ public final class VirtualDisk implements Disk {
         this.locks = new RangeLock(environment.scheduler());
         this.holdOffs = new HoldOffs(environment.time(), policy);
         this.watchList = new WatchList(environment.time()::wallMillis, policy);
+        this.errorSpread = new ErrorSpread(policy.spreadRegions());
         this.failback = new Failback(this, parts.returnPauseMillis());
         this.state = new MapState(
                 store == null ? MapSnapshot.EMPTY : MapSnapshot.EMPTY.withTable(store.table()),
@@ -228,7 +230,7 @@ public final class VirtualDisk implements Disk {
     }
 
     Side side(TrackedDevice device) {
-        Canary canary = new Canary(device);
+        Canary canary = new Canary(device, environment.time(), policy.canaryRoundsPerSecond());
         return new Side(device, canary, new DropOff(this, device, canary));
     }
 
@@ -632,6 +634,31 @@ public final class VirtualDisk implements Disk {
         new UnalignedTransfer(context).next();
     }
 
+    /** A request has met an error of main that may be a sector's; where that is conspicuous, all canaries are asked. */
+    void noteFailure(long offsetBytes, DeviceException error) {
+        long requests = counters.reads.sum() + counters.writes.sum();
+        String why =
+                errorSpread.failed(offsetBytes, requests, environment.time().nanoTime());
+        if (!why.isEmpty()) {
+            environment.scheduler().execute(() -> askAllCanaries(why, error));
+        }
+    }
+
+    private void askAllCanaries(String why, DeviceException error) {
+        if (!enter()) {
+            return;
+        }
+        try {
+            int good = mainSide.canary().census();
+            if (good == 0) {
+                main.wentAway(error);
+            }
+            log.errorsSpread(why, good);
+        } finally {
+            leave();
+        }
+    }
+
     /** Whether mappings can be made durable now. */
     boolean canRedirect() {
         return store != null && !traits.readOnly() && store.status().state() == FeatureState.STARTED;
@@ -774,6 +801,8 @@ public final class VirtualDisk implements Disk {
                 "watch.units", "count", "Units of main that read again after errors, or were healed", () ->
                         (long) watchList.size()));
         all.addAll(deadlines.attributes());
+        all.add(Attribute.readOnly(
+                "canary.reads", "count", "Reads of main that asked whether it lives", mainSide.canary()::reads));
         all.add(mainSide.dropOff().attribute("drop-off.held-for-main", "main"));
         all.addAll(mainWrites.attributes("ledger.", "main"));
         for (Spare spare : spares.all()) {

@@ -16,6 +16,7 @@ final class StandardFaultPolicy implements FaultPolicy {
     private final long maxHoldOffMillis;
     private final Redirection redirection;
     private final Watching watching;
+    private final Asking asking;
 
     /**
      * When a unit that reads is weak.
@@ -24,6 +25,14 @@ final class StandardFaultPolicy implements FaultPolicy {
      * @param decayMillis after which their number halves
      */
     record Watching(int errorThreshold, long decayMillis) {}
+
+    /**
+     * When canaries are asked.
+     *
+     * @param roundsPerSecond of a device that is down, at most
+     * @param regions with errors that have all of them asked
+     */
+    record Asking(int roundsPerSecond, int regions) {}
 
     /**
      * What goes to the spare by itself.
@@ -44,7 +53,8 @@ final class StandardFaultPolicy implements FaultPolicy {
             long holdOffMillis,
             long maxHoldOffMillis,
             Redirection redirection,
-            Watching watching) {
+            Watching watching,
+            Asking asking) {
         this.backoffMillis = backoffMillis.clone();
         this.readAttempts = readAttempts;
         this.writeAttempts = writeAttempts;
@@ -53,6 +63,7 @@ final class StandardFaultPolicy implements FaultPolicy {
         this.maxHoldOffMillis = maxHoldOffMillis;
         this.redirection = redirection;
         this.watching = watching;
+        this.asking = asking;
     }
 
     @Override
@@ -73,6 +84,16 @@ final class StandardFaultPolicy implements FaultPolicy {
     @Override
     public long watchDecayMillis() {
         return watching.decayMillis();
+    }
+
+    @Override
+    public int canaryRoundsPerSecond() {
+        return asking.roundsPerSecond();
+    }
+
+    @Override
+    public int spreadRegions() {
+        return asking.regions();
     }
 
     @Override

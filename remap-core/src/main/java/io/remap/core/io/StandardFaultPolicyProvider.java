@@ -42,6 +42,14 @@ public final class StandardFaultPolicyProvider implements FaultPolicyProvider {
                     + " one.");
     static final Setting WATCH_DECAY = new Setting(
             "watch-decay-hours", "336", "After how long without an error the errors of a unit count half; 1 to 87600.");
+    static final Setting CANARY_ROUNDS = new Setting(
+            "canary-rounds-per-second",
+            "10",
+            "How many times a second all canaries of a device that is down are asked, at most; between that one is. 2 to 1000.");
+    static final Setting SPREAD_REGIONS = new Setting(
+            "spread-regions",
+            "8",
+            "In how many regions of 128 MiB errors within a minute have all canaries asked and told of; 2 to 1024.");
     static final Setting UNREADABLE_WRITES = new Setting(
             "unreadable-writes",
             "relocate",
@@ -57,6 +65,7 @@ public final class StandardFaultPolicyProvider implements FaultPolicyProvider {
     private static final int MAX_ATTEMPTS = 100;
     private static final int MAX_BACKOFF_STEPS = 16;
     private static final long MAX_BACKOFF_MILLIS = 60_000;
+    private static final int MAX_REGIONS = 1024;
     private static final int MAX_ERRORS = 1000;
     private static final long MAX_DECAY_HOURS = 87_600;
     private static final long DAY_MILLIS = 86_400_000;
@@ -83,6 +92,8 @@ public final class StandardFaultPolicyProvider implements FaultPolicyProvider {
                 AUTO_REMAP,
                 ERROR_THRESHOLD,
                 WATCH_DECAY,
+                CANARY_ROUNDS,
+                SPREAD_REGIONS,
                 UNREADABLE_WRITES,
                 MAX_REMAPPED);
     }
@@ -99,7 +110,9 @@ public final class StandardFaultPolicyProvider implements FaultPolicyProvider {
                 redirection(settings),
                 new StandardFaultPolicy.Watching(
                         (int) settings.number(ERROR_THRESHOLD, 1, MAX_ERRORS),
-                        TimeUnit.HOURS.toMillis(settings.number(WATCH_DECAY, 1, MAX_DECAY_HOURS))));
+                        TimeUnit.HOURS.toMillis(settings.number(WATCH_DECAY, 1, MAX_DECAY_HOURS))),
+                new StandardFaultPolicy.Asking((int) settings.number(CANARY_ROUNDS, 2, MAX_ERRORS), (int)
+                        settings.number(SPREAD_REGIONS, 2, MAX_REGIONS)));
     }
 
     private static StandardFaultPolicy.Redirection redirection(Settings settings) throws Refusal {
