@@ -139,12 +139,8 @@ final class WriteRecovery extends Recovery {
         if (unproven.isEmpty()) {
             planned();
         } else {
-            syncHealed();
+            disk.mainSyncer.flush(error -> disk.environment.scheduler().execute(() -> run(() -> proveHealed(error))));
         }
-    }
-
-    private void syncHealed() {
-        disk.mainSyncer.flush(error -> disk.environment.scheduler().execute(() -> run(() -> proveHealed(error))));
     }
 
     private void planned() throws Failure, TryLater {
@@ -191,10 +187,6 @@ final class WriteRecovery extends Recovery {
 
     /** Main was synced: what it took is read from the medium, and goes to the spare where it is not there. */
     private void proveHealed(DeviceException error) throws Failure, TryLater {
-        if (error != null && TrackedDevice.isOverlap(error)) {
-            disk.environment.scheduler().schedule(this::syncHealed, VerifiedSync.OVERLAP_MILLIS);
-            return;
-        }
         if (error != null) {
             disk.log.flushFailed(error);
             requireNoDoubt();
