@@ -64,7 +64,7 @@ class CanaryTest {
             }
         }
         long reads = canary.reads() - before;
-        long most = STORM + 10 * 10 * (Canary.places() - 1) + Canary.places();
+        long most = STORM + 100L * (Canary.places() - 1) + Canary.places();
         assertTrue(reads <= most, "reads for " + STORM + " errors within ten seconds: " + reads);
         System.out.println("suite: canary reads for " + STORM + " errors of a device that is down, within ten seconds: "
                 + reads + "; with a whole round for each: " + STORM * Canary.places());
