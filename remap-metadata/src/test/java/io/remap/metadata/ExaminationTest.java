@@ -350,7 +350,12 @@ class ExaminationTest {
                 device,
                 (kind, values) ->
                         pieces.computeIfAbsent(kind, k -> new ArrayList<>()).add(new LinkedHashMap<>(values)));
-        assertEquals(List.of("superblocks", "headers", "log", "entries", "badSlots"), List.copyOf(pieces.keySet()));
+        assertEquals(
+                List.of("superblocks", "headers", "members", "log", "entries", "badSlots"),
+                List.copyOf(pieces.keySet()));
+        assertEquals(
+                List.of("active"),
+                pieces.get("members").stream().map(piece -> piece.get("state")).toList());
         assertEquals(4, pieces.get("superblocks").size());
         assertEquals(
                 Bench.PAIR.pairUuid().toString(),
