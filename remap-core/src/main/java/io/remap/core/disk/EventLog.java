@@ -1,6 +1,7 @@
 package io.remap.core.disk;
 
 import io.remap.api.SectorRange;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -19,6 +20,9 @@ import java.util.function.LongSupplier;
  */
 public final class EventLog implements Saved {
     static final int MAX_EVENTS = 1024;
+
+    /** Of all that is saved of a disk they may take so much: with long details that is fewer of them. */
+    static final int MAX_SAVED_BYTES = 160 << 10;
 
     /** Events of a kind within this time, on sectors that touch, are one. */
     static final long JOIN_MILLIS = 10_000;
@@ -122,26 +126,34 @@ public final class EventLog implements Saved {
         return "events";
     }
 
+    /** The newest of them, as far as there is room. */
     @Override
     public synchronized byte[] save() {
-        StringBuilder text = new StringBuilder();
-        for (DiskEvent event : events) {
-            text.append(event.number()).append('\t');
-            text.append(event.firstMillis()).append('\t');
-            text.append(event.lastMillis()).append('\t');
-            text.append(event.count()).append('\t');
-            text.append(event.kind()).append('\t');
-            text.append(event.sectors().map(SectorRange::firstSector).orElse(-1L))
-                    .append('\t');
-            text.append(event.sectors().map(SectorRange::lengthSectors).orElse(0L))
-                    .append('\t');
-            text.append(event.cause().map(DiskEvent.Cause::operation).orElse(""))
-                    .append('\t');
-            text.append(event.cause().map(DiskEvent.Cause::errno).orElse(0)).append('\t');
-            text.append(event.cause().map(DiskEvent.Cause::attempts).orElse(0)).append('\t');
-            text.append(event.detail()).append('\n');
+        ArrayDeque<byte[]> lines = new ArrayDeque<>();
+        int bytes = 0;
+        Iterator<DiskEvent> newestFirst = events.descendingIterator();
+        while (newestFirst.hasNext()) {
+            byte[] line = line(newestFirst.next()).getBytes(StandardCharsets.UTF_8);
+            if (bytes + line.length > MAX_SAVED_BYTES) {
+                break;
+            }
+            bytes += line.length;
+            lines.addFirst(line);
         }
-        return text.toString().getBytes(StandardCharsets.UTF_8);
+        ByteBuffer all = ByteBuffer.allocate(bytes);
+        lines.forEach(all::put);
+        return all.array();
+    }
+
+    private static String line(DiskEvent event) {
+        return event.number() + "\t" + event.firstMillis() + "\t" + event.lastMillis() + "\t" + event.count() + "\t"
+                + event.kind() + "\t"
+                + event.sectors().map(SectorRange::firstSector).orElse(-1L) + "\t"
+                + event.sectors().map(SectorRange::lengthSectors).orElse(0L) + "\t"
+                + event.cause().map(DiskEvent.Cause::operation).orElse("") + "\t"
+                + event.cause().map(DiskEvent.Cause::errno).orElse(0) + "\t"
+                + event.cause().map(DiskEvent.Cause::attempts).orElse(0) + "\t"
+                + event.detail() + "\n";
     }
 
     @Override

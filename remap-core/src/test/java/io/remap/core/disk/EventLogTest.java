@@ -40,6 +40,21 @@ class EventLogTest {
     }
 
     @Test
+    void ofLongOnesTheNewestAreSavedThatHaveRoom() {
+        for (int i = 0; i < EventLog.MAX_EVENTS; i++) {
+            log.note(Kind.DEVICE_FAULT, Optional.empty(), CAUSE, "é".repeat(DiskEvent.MAX_DETAIL_CHARS));
+            now += EventLog.JOIN_MILLIS + 1;
+        }
+        byte[] saved = log.save();
+        assertTrue(saved.length <= EventLog.MAX_SAVED_BYTES, saved.length + " bytes");
+        EventLog later = new EventLog(() -> now);
+        later.restore(saved);
+        List<DiskEvent> restored = later.newest(0, Integer.MAX_VALUE);
+        assertTrue(restored.size() > EventLog.MAX_EVENTS / 4, restored.size() + " events");
+        assertEquals(log.newest(0, restored.size()), restored);
+    }
+
+    @Test
     void whatIsElsewhereLaterOrElseIsAnotherEvent() {
         unreadable(100, 8);
         unreadable(108, 8);
