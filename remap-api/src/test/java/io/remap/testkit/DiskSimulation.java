@@ -22,6 +22,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.UUID;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 import java.util.random.RandomGenerator;
 
@@ -35,6 +36,7 @@ public final class DiskSimulation implements AutoCloseable {
     /** Property that runs one seed only, with a trace of what happens. */
     public static final String SEED_PROPERTY = "remap.seed";
 
+    private static final long ROW_PAUSE_NANOS = TimeUnit.SECONDS.toNanos(1);
     private static final int CELLS_PER_SECTOR = 4;
     private static final int FAULT_EVERY_STEPS = 60;
     private static final int LONGEST_FAULT_SECTORS = 10;
@@ -88,6 +90,7 @@ public final class DiskSimulation implements AutoCloseable {
     private final Map<FaultyDevice, Long> goneBefore = new HashMap<>();
 
     private boolean flushHasFailed;
+    private long rowBegunNanos = -ROW_PAUSE_NANOS;
     private boolean mainHasLost;
     private long knownLosses;
     private boolean storeMayRefuse;
@@ -361,8 +364,15 @@ public final class DiskSimulation implements AutoCloseable {
                 millis);
     }
 
-    /** So many transfers fail, wherever they go. */
+    /**
+     * So many transfers fail, wherever they go. Not two such runs within the tries of one transfer, whose canaries read in
+     * between: nobody could tell that from a bad sector.
+     */
     private void errorsInARow() {
+        if (main.isFailingTransfers() || scheduler.nanoTime() - rowBegunNanos < ROW_PAUSE_NANOS) {
+            return;
+        }
+        rowBegunNanos = scheduler.nanoTime();
         int errno =
                 List.of(Errno.EIO, Errno.ENODEV, Errno.ENOLINK, Errno.ETIMEDOUT).get(random.nextInt(4));
         int count = 1 + random.nextInt(random.nextBoolean() ? 4 : 60);

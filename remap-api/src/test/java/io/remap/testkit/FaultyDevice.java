@@ -168,6 +168,11 @@ public final class FaultyDevice implements BlockDevice {
         hostErrno = errno;
     }
 
+    /** Whether the next one fails. */
+    boolean isFailingTransfers() {
+        return hostErrors > 0;
+    }
+
     /** How often a transfer failed as {@link #failTransfers} wants it. */
     public long transferErrors() {
         return transferErrors;
