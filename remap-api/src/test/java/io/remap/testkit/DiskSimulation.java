@@ -92,6 +92,9 @@ public final class DiskSimulation implements AutoCloseable {
     private boolean flushHasFailed;
     private long rowBegunNanos = -ROW_PAUSE_NANOS;
     private boolean mainHasLost;
+    /** How many of the losses of this boot somebody was told of. */
+    private long lossesTold;
+
     private long knownLosses;
     private boolean storeMayRefuse;
     private boolean spareHasFaults;
@@ -184,6 +187,7 @@ public final class DiskSimulation implements AutoCloseable {
         trace(() -> "boot");
         endPassingTrouble();
         flushHasFailed = false;
+        lossesTold = 0;
         knownLosses = 0;
         storeMayRefuse = plan.storeTrouble;
         if (pages != null) {
@@ -656,7 +660,13 @@ public final class DiskSimulation implements AutoCloseable {
     /** What the connection of a client was told so far. */
     LossesTold told(DiskClient client) {
         return told.computeIfAbsent(
-                running.connectionOf(client), connection -> new LossesTold(losses(), answersByWire()));
+                running.connectionOf(client),
+                connection -> new LossesTold(losses(), losses() > lossesTold, answersByWire()));
+    }
+
+    /** A client knows of so many losses. */
+    void lossesTold(long losses) {
+        lossesTold = Math.max(lossesTold, losses);
     }
 
     boolean somethingGone() {

@@ -12,8 +12,13 @@ final class LossesTold {
     private boolean mayBeOwed;
     private boolean answered;
 
-    LossesTold(long losses, boolean late) {
+    /**
+     * @param losses so far
+     * @param untold nobody was told of some of them: they may be owed to this one
+     */
+    LossesTold(long losses, boolean untold, boolean late) {
         this.told = losses;
+        this.mayBeOwed = untold;
         this.late = late;
     }
 

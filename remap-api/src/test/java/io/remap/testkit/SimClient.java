@@ -176,6 +176,7 @@ final class SimClient {
         if (ended.error != DiskError.NONE && ended.operation == Operation.FLUSH) {
             simulation.coverage.add("losses told", told.knows(lossesAtAnswer) ? 0 : 1);
             told.told(lossesAtAnswer);
+            simulation.lossesTold(lossesAtAnswer);
         } else if (ended.error != DiskError.NONE && ended.fua) {
             told.perhapsTold(lossesAtAnswer);
         }
