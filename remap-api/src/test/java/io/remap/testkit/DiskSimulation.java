@@ -696,7 +696,7 @@ public final class DiskSimulation implements AutoCloseable {
     /** Whether a byte may be where no write helps: on a sector that only takes writes, or on a slot that has failed. */
     boolean mayFailForGood(long offset) {
         return writeOnly.get((int) (offset / plan.sectorBytes))
-                || (spareHasFaults && touched.get((int) (offset / SimPlan.UNIT_BYTES)));
+                || (spareHasFaults && mayBeRedirected(offset, offset + 1));
     }
 
     boolean touches(long offset, long end) {
