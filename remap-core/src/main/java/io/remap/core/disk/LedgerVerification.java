@@ -296,7 +296,7 @@ final class LedgerVerification {
                     return;
                 }
             } catch (DeviceException e) {
-                // Another doubt, of which we have been told, or a sync of somebody else beside it.
+                // Another doubt, of which we have been told.
                 disk.log.flushFailed(e);
             }
             round();

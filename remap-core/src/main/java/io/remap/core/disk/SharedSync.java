@@ -32,9 +32,15 @@ final class SharedSync {
         this.device = device;
     }
 
-    /** How callers wait for each other, before there are two. */
+    /** How callers wait for each other from now on; waits for a sync that is under way. */
     void useLock(Lock lock) {
-        turn = lock;
+        Lock before = turn;
+        before.lock();
+        try {
+            turn = lock;
+        } finally {
+            before.unlock();
+        }
     }
 
     /** What is to be known of a failure before any other sync begins. */
@@ -51,14 +57,24 @@ final class SharedSync {
      */
     void sync(FailureNotice notice) throws DeviceException {
         long wanted = begun.get() + 1;
+        while (!isDone(wanted, notice)) {
+            // The lock was changed while we waited for it.
+        }
+    }
+
+    private boolean isDone(long wanted, FailureNotice notice) throws DeviceException {
         Lock held = turn;
         held.lock();
         try {
+            if (held != turn) {
+                return false;
+            }
             if (answered < wanted) {
                 syncNow(notice);
             } else if (failed >= wanted) {
                 throw failure;
             }
+            return true;
         } finally {
             held.unlock();
         }

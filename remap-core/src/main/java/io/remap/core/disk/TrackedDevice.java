@@ -168,7 +168,7 @@ public final class TrackedDevice implements BlockDevice {
         account.keep(ledger, inDoubt);
     }
 
-    /** Syncs wait for each other by this, before the first client. */
+    /** Syncs wait for each other by this from now on. */
     void syncUnder(Lock turn) {
         state.sync.useLock(turn);
     }

@@ -22,6 +22,7 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.ReentrantLock;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -125,6 +126,25 @@ class SharedSyncTest {
             assertNull(each.get());
         }
         assertEquals(2, begun.get());
+    }
+
+    @Test
+    void anotherLockKeepsThemApartAsWell() throws Exception {
+        CompletableFuture<DeviceException> underWay = ask();
+        CompletableFuture<DeviceException> waiting = ask();
+        Thread change = new Thread(() -> sync.useLock(new ReentrantLock()));
+        change.start();
+        awaitState(change);
+        assertTrue(change.isAlive(), "it waits for the sync that is under way");
+        succeed();
+        assertNull(underWay.get());
+        // Whoever waited for the former lock, and whoever takes the new one at once; obey() finds two at the device.
+        CompletableFuture<DeviceException> later = ask();
+        succeed();
+        succeed();
+        assertNull(waiting.get());
+        assertNull(later.get());
+        change.join();
     }
 
     @Test
