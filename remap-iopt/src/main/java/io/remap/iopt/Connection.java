@@ -25,6 +25,11 @@ import org.slf4j.LoggerFactory;
  * again, after what other sockets have. While nothing is wanted, interest in it is dropped, though not before an event came
  * in vain; errors and the end of the connection are told of once then (edge-triggered), as they could not be taken back.
  *
+ * <p>Nor is it asked for while the client has much to read ({@link ReplySender#isAhead}): it asks for the next things when
+ * it has read, one by one, and each would cost a wait, a receive and a send of its own. What it has asked for meanwhile is
+ * received together when the socket counts as writable. A client that sends much before it reads is waited for no longer
+ * than {@link #MAX_HOLD_MILLIS}.
+ *
  * <p>Invariants:
  *
  * <ul>
@@ -41,6 +46,9 @@ final class Connection implements EpollIoHandle, Session.Events {
 
     /** A turn that received so many bytes is over. */
     static final int MAX_BYTES_IN_TURN = 1 << 20;
+
+    /** Requests stay in the socket for so long if the client does not read. */
+    private static final int MAX_HOLD_MILLIS = 10;
 
     /** Of epoll_ctl(2); Netty has no name for it. Watched without being asked for. */
     private static final int EPOLLHUP = 0x10;
@@ -66,6 +74,13 @@ final class Connection implements EpollIoHandle, Session.Events {
     private boolean readable = true;
     private boolean yielded;
     private boolean inputEnded;
+
+    /** Requests are left in the socket until it is writable. */
+    private boolean ahead;
+
+    /** {@link #endHold} is scheduled. */
+    private boolean holdEnds;
+
     private boolean shutDown;
     private boolean inTurn;
     private boolean closed;
@@ -75,6 +90,11 @@ final class Connection implements EpollIoHandle, Session.Events {
 
     /** The session may want bytes, or give work. */
     private volatile boolean inputNoted;
+
+    /** What was left in the socket has been there for long enough. */
+    private volatile boolean holdOver;
+
+    private final Runnable endHold = this::endHold;
 
     private volatile boolean draining;
     private volatile boolean over;
@@ -250,7 +270,8 @@ final class Connection implements EpollIoHandle, Session.Events {
             if ((ops & EpollIoOps.EPOLLOUT.value()) != 0 && sender.roomMade()) {
                 thread.atBatchEnd(sender);
             }
-            if ((ops & ~EpollIoOps.EPOLLOUT.value()) != 0) {
+            if (ahead || (ops & ~EpollIoOps.EPOLLOUT.value()) != 0) {
+                ahead = false;
                 input(ops);
             }
         } catch (IOException | RuntimeException | Error e) {
@@ -279,6 +300,12 @@ final class Connection implements EpollIoHandle, Session.Events {
             if (draining && !shutDown) {
                 shutDown = true;
                 session.shutdown();
+            }
+            if (holdOver) {
+                holdOver = false;
+                holdEnds = false;
+                yielded |= ahead;
+                ahead = false;
             }
             if (yielded || (held && inputNoted)) {
                 held = false;
@@ -314,7 +341,7 @@ final class Connection implements EpollIoHandle, Session.Events {
                     end();
                 }
             }
-        } catch (RuntimeException | Error e) {
+        } catch (IOException | RuntimeException | Error e) {
             failed(e);
         } finally {
             if (!thread.isLost()) {
@@ -438,14 +465,28 @@ final class Connection implements EpollIoHandle, Session.Events {
     }
 
     /** Has epoll watch what is waited for. */
-    private void watch() {
+    private void watch() throws IOException {
         boolean full = sender.isFull();
-        EpollIoOps wanted = readable ? (full ? IN_AND_OUT : IN) : (full ? OUT : NOTHING);
+        if (!ahead && readable && !full && !yielded && sender.isAhead()) {
+            ahead = true;
+            counters.holds.increment();
+            if (!holdEnds) {
+                holdEnds = true;
+                transport.scheduler().schedule(endHold, MAX_HOLD_MILLIS);
+            }
+        }
+        EpollIoOps wanted = ahead ? OUT : readable ? (full ? IN_AND_OUT : IN) : (full ? OUT : NOTHING);
         // Said anew where it is told of once only: what made the socket look full may have been a signal.
         if (!wanted.equals(watched) || wanted.equals(OUT)) {
             watched = wanted;
             registration.submit(wanted);
         }
+    }
+
+    /** By a thread of the scheduler. */
+    private void endHold() {
+        holdOver = true;
+        loop.attend(this);
     }
 
     /** Closes session and socket, unless somebody sends; he asks for attention when he leaves. */

@@ -30,6 +30,9 @@ final class ReplySender implements Runnable {
 
     private static final int IOV_LENGTH_OFFSET = 8;
 
+    /** A sender asks again what the socket holds when it has sent so many bytes of pages. */
+    private static final int BYTES_BEFORE_LOOK = 128 << 10;
+
     private static final int FREE = 0;
     private static final int TAKEN = 1;
     private static final int CLOSED = 2;
@@ -37,6 +40,7 @@ final class ReplySender implements Runnable {
     private final Connection connection;
     private final LinuxSocket socket;
     private final TransportCounters counters;
+    private final SendQueue queue;
     private final AtomicInteger side = new AtomicInteger();
     private Session session;
 
@@ -53,12 +57,15 @@ final class ReplySender implements Runnable {
     private final long vectorAddress = Buffer.memoryAddress(vector);
     private int vectorLength;
     private long sentInAll;
+    private long sentOfPages;
+    private long looked;
     private ByteBuffer scratch;
 
     ReplySender(Connection connection, LinuxSocket socket, TransportCounters counters) {
         this.connection = connection;
         this.socket = socket;
         this.counters = counters;
+        this.queue = new SendQueue(socket);
     }
 
     /** Takes the session, before anything is sent. */
@@ -84,6 +91,21 @@ final class ReplySender implements Runnable {
 
     boolean isFull() {
         return full;
+    }
+
+    /**
+     * Whether the client has a good deal to read before it can miss a reply: the socket holds so much that it does not
+     * count as writable, which the kernel tells as soon as it does. By the loop, when it has sent what it had.
+     *
+     * <p>True of replies that cost nothing to wait for, as they come from the page cache. Then requests are better left in
+     * the socket until several can be received, answered and sent at once.
+     */
+    boolean isAhead() throws IOException {
+        if (sentOfPages - looked < BYTES_BEFORE_LOOK) {
+            return false;
+        }
+        looked = sentOfPages;
+        return queue.isLong();
     }
 
     /** The socket takes bytes again; returns whether there is something to be sent. By the loop. */
@@ -254,6 +276,7 @@ final class ReplySender implements Runnable {
         counters.sends.increment();
         if (movedBytes > 0) {
             counters.pagesBytes.add(movedBytes);
+            sentOfPages += movedBytes;
         }
         return movedBytes;
     }

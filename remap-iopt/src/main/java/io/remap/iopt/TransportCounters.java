@@ -14,6 +14,7 @@ final class TransportCounters {
     final Counter sentBytes = new Counter();
     final Counter pagesBytes = new Counter();
     final Counter fullSockets = new Counter();
+    final Counter holds = new Counter();
     final Counter yields = new Counter();
 
     List<Attribute> attributes() {
@@ -32,6 +33,9 @@ final class TransportCounters {
                 bytes("transport.sent-bytes", "Bytes sent, those of pages too.", sentBytes),
                 bytes("transport.pages-sent-bytes", "Bytes sent by reference, without a copy.", pagesBytes),
                 fullSockets.attribute("transport.full-sockets", "Times that a socket took no more."),
+                holds.attribute(
+                        "transport.holds",
+                        "Times that requests were left in a socket, as the client had many replies to read."),
                 yields.attribute("transport.turns-cut", "Times that a connection had to let others have their turn."));
     }
 
