@@ -46,7 +46,7 @@ final class LossesTold {
         mayBeOwed = late;
     }
 
-    /** A FUA write failed; whether it was this that the error told of is not known. */
+    /** A FUA write failed, or a flush by its deadline; whether it was this that the error told of is not known. */
     void perhapsTold(long losses) {
         if (losses > told) {
             told = losses;

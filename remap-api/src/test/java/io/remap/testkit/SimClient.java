@@ -175,8 +175,13 @@ final class SimClient {
         owedAtAnswer = told.owed(lossesAtAnswer);
         if (ended.error != DiskError.NONE && ended.operation == Operation.FLUSH) {
             simulation.coverage.add("losses told", told.knows(lossesAtAnswer) ? 0 : 1);
-            told.told(lossesAtAnswer);
-            simulation.lossesTold(lossesAtAnswer);
+            if (overdue) {
+                // Answered by the clock, which tells of nothing.
+                told.perhapsTold(lossesAtAnswer);
+            } else {
+                told.told(lossesAtAnswer);
+                simulation.lossesTold(lossesAtAnswer);
+            }
         } else if (ended.error != DiskError.NONE && ended.fua) {
             told.perhapsTold(lossesAtAnswer);
         }

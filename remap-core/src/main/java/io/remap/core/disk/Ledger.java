@@ -19,6 +19,8 @@ import java.util.zip.CRC32C;
  *   <li>A write is recorded after the device has taken it and before anybody is told. It remembers at which position it
  *       began: a record is out of date exactly if a later write <em>began</em> after it was made. Of writes that overlapped
  *       in time either may stand on the device.
+ *   <li>Before a write goes to the device it has room for its records promised ({@link #promise}): whatever becomes of it
+ *       can be recorded.
  *   <li>A write that failed is recorded as well, without being {@code firm}: it may stand there, and makes no other record
  *       out of date.
  *   <li>A record is in force once its mark is its own position; {@link #publishedEnd} is before the first one that is not.
@@ -54,9 +56,6 @@ final class Ledger {
     private static final VarHandle MARKS = MethodHandles.byteBufferViewVarHandle(long[].class, ByteOrder.nativeOrder());
     private static final Kind[] BY_CODE = {Kind.DATA, Kind.ZEROS, Kind.NOTHING};
 
-    /** Records of a range beside those of its whole units. */
-    private static final int MOST_EDGES = 3;
-
     private static final int UNIT_AT = 8;
     private static final int BEGAN_AT = 16;
     private static final int UNITS_AT = 24;
@@ -78,6 +77,9 @@ final class Ledger {
 
     /** The end of the records, complete or not. */
     private final AtomicLong end = new AtomicLong();
+
+    /** The end of the records that there will be when all writes under way are recorded. */
+    private final AtomicLong promisedEnd = new AtomicLong();
 
     private volatile long start;
 
@@ -136,10 +138,17 @@ final class Ledger {
             }
         }
         end.set(last);
+        promisedEnd.set(last);
         lookedTo = start;
         boolean[] room = {true};
-        lasting.takeUnderWay(
-                (unit, units) -> room[0] &= nothing(now(), unit << Place.UNIT_SHIFT, units << Place.UNIT_SHIFT));
+        lasting.takeUnderWay((unit, units) -> {
+            long offsetBytes = unit << Place.UNIT_SHIFT;
+            long lengthBytes = units << Place.UNIT_SHIFT;
+            room[0] = room[0] && promise(recordsOfRange(offsetBytes, lengthBytes));
+            if (room[0]) {
+                nothing(now(), offsetBytes, lengthBytes);
+            }
+        });
         if (!room[0]) {
             // What it claims may be out of date, and there is no place to say so.
             release(end.get());
@@ -176,31 +185,64 @@ final class Ledger {
 
     /** Whether so little room is left that a write had better wait for a flush. */
     boolean isCrowded() {
-        return end.get() - start > capacity - capacity / 8;
+        return promisedEnd.get() - start > capacity - capacity / 8;
     }
 
-    /** Whether there is room for a write of so many bytes, as it looks now. */
-    boolean hasRoom(long lengthBytes) {
-        return end.get() - start + (lengthBytes >> Place.UNIT_SHIFT) + MOST_EDGES <= capacity;
+    /** Up to here a write that begins there is recorded as one; half of the ledger, or it would wait for all others. */
+    long endOfRecordable(long offsetBytes) {
+        return ((offsetBytes >> Place.UNIT_SHIFT) + capacity / 2) << Place.UNIT_SHIFT;
+    }
+
+    /** How many records {@link #data} makes of a write. */
+    static int recordsOfData(long offsetBytes, long lengthBytes) {
+        return Math.toIntExact(SegmentCursor.endUnit(offsetBytes + lengthBytes) - (offsetBytes >> Place.UNIT_SHIFT));
+    }
+
+    /** How many records {@link #zeros} and {@link #nothing} make: a part of a unit, a run of units, a part of a unit. */
+    static int recordsOfRange(long offsetBytes, long lengthBytes) {
+        long endBytes = offsetBytes + lengthBytes;
+        int records = 0;
+        for (long at = offsetBytes; at < endBytes; at = pieceEnd(at, endBytes)) {
+            records++;
+        }
+        return records;
     }
 
     /**
-     * Records a write.
+     * Keeps room for the records of a write that is about to go to the device.
+     *
+     * @return {@code false} if there is none: something has to be flushed first
+     */
+    boolean promise(int records) {
+        while (true) {
+            long promised = promisedEnd.get();
+            if (promised + records - start > capacity) {
+                return false;
+            }
+            if (promisedEnd.compareAndSet(promised, promised + records)) {
+                return true;
+            }
+        }
+    }
+
+    /** What was promised for a write that did not go to the device after all. */
+    void takeBack(int records) {
+        promisedEnd.addAndGet(-records);
+    }
+
+    /**
+     * Records a write, for which room was promised.
      *
      * @param began {@link #now} before it
      * @param data what was written, from {@code from} to its limit; its position is at the limit afterwards
      * @param firm the device has taken it
-     * @return {@code false} if there is no room: then only a flush that succeeds makes the write good
      */
-    boolean data(long began, long offsetBytes, ByteBuffer data, int from, boolean firm) {
+    void data(long began, long offsetBytes, ByteBuffer data, int from, boolean firm) {
         int limit = data.limit();
         long endBytes = offsetBytes + (limit - from);
         long firstUnit = offsetBytes >> Place.UNIT_SHIFT;
-        int units = (int) (SegmentCursor.endUnit(endBytes) - firstUnit);
+        int units = recordsOfData(offsetBytes, limit - from);
         long position = reserve(units);
-        if (position < 0) {
-            return false;
-        }
         int at = from;
         long offset = offsetBytes;
         for (int i = 0; i < units; i++) {
@@ -221,30 +263,22 @@ final class Ledger {
         }
         data.limit(limit).position(limit);
         recorded(position, units);
-        return true;
     }
 
     /** Records that a range was zeroed, as {@link #data}. */
-    boolean zeros(long began, long offsetBytes, long lengthBytes, boolean firm) {
-        return range(Kind.ZEROS, began, offsetBytes, lengthBytes, firm);
+    void zeros(long began, long offsetBytes, long lengthBytes, boolean firm) {
+        range(Kind.ZEROS, began, offsetBytes, lengthBytes, firm);
     }
 
     /** Records that a range holds whatever it likes from now on, as {@link #data}. */
-    boolean nothing(long began, long offsetBytes, long lengthBytes) {
-        return range(Kind.NOTHING, began, offsetBytes, lengthBytes, true);
+    void nothing(long began, long offsetBytes, long lengthBytes) {
+        range(Kind.NOTHING, began, offsetBytes, lengthBytes, true);
     }
 
-    /** At most three records: a part of a unit, a run of units, a part of a unit. */
-    private boolean range(Kind kind, long began, long offsetBytes, long lengthBytes, boolean firm) {
+    private void range(Kind kind, long began, long offsetBytes, long lengthBytes, boolean firm) {
         long endBytes = offsetBytes + lengthBytes;
-        int records = 0;
-        for (long at = offsetBytes; at < endBytes; at = pieceEnd(at, endBytes)) {
-            records++;
-        }
+        int records = recordsOfRange(offsetBytes, lengthBytes);
         long position = reserve(records);
-        if (position < 0) {
-            return false;
-        }
         long next = position;
         for (long at = offsetBytes; at < endBytes; ) {
             long pieceEnd = pieceEnd(at, endBytes);
@@ -257,7 +291,6 @@ final class Ledger {
             at = pieceEnd;
         }
         recorded(position, records);
-        return true;
     }
 
     private static long pieceEnd(long at, long endBytes) {
@@ -271,15 +304,9 @@ final class Ledger {
     }
 
     private long reserve(int records) {
-        while (true) {
-            long from = end.get();
-            if (from + records - start > capacity) {
-                return -1;
-            }
-            if (end.compareAndSet(from, from + records)) {
-                return from;
-            }
-        }
+        long from = end.getAndAdd(records);
+        assert from + records <= promisedEnd.get() : "records that nobody promised room for";
+        return from;
     }
 
     private void publish(

@@ -39,6 +39,9 @@ import java.util.concurrent.locks.Lock;
  * <p>The direct door shares the state of its device.
  */
 public final class TrackedDevice implements BlockDevice {
+    /** Others may take the room that a flush made; who finds none so often tells of it, and is tried again later. */
+    private static final int MOST_FLUSHES_FOR_ROOM = 8;
+
     private final BlockDevice device;
     private final State state;
     private final WriteAccount account;
@@ -86,9 +89,14 @@ public final class TrackedDevice implements BlockDevice {
         @Override
         public int begin(DeviceIo io) throws DeviceException {
             boolean write = io.operation == DeviceIo.Operation.WRITE;
-            if (write && account.ledger() != null && !account.ledger().hasRoom(io.data.remaining())) {
+            Ledger ledger = write ? account.ledger() : null;
+            int lengthBytes = io.data.remaining();
+            int records = Ledger.recordsOfData(io.offsetBytes, lengthBytes);
+            if (ledger != null
+                    && (io.offsetBytes + lengthBytes > ledger.endOfRecordable(io.offsetBytes)
+                            || !ledger.promise(records))) {
                 // Not a thread that may wait for a flush: the recovery of the write has one.
-                throw noRoom("write", io.offsetBytes, io.data.remaining(), null);
+                throw noRoom("write", io.offsetBytes, lengthBytes, null);
             }
             if (write && state.recent != null) {
                 state.recent.note(io.offsetBytes, io.data.remaining());
@@ -103,6 +111,9 @@ public final class TrackedDevice implements BlockDevice {
             } catch (DeviceException e) {
                 if (write) {
                     account.ended(io.deviceEntry);
+                }
+                if (ledger != null) {
+                    ledger.takeBack(records);
                 }
                 noteDeviceEvent(e);
                 throw e;
@@ -131,15 +142,14 @@ public final class TrackedDevice implements BlockDevice {
                 account.ended(io.deviceEntry);
                 return null;
             }
-            boolean recorded =
-                    account.record(io.deviceMoment, io.offsetBytes, io.data.limit(limit), from, error == null);
+            account.record(io.deviceMoment, io.offsetBytes, io.data.limit(limit), from, error == null);
             account.ended(io.deviceEntry);
             if (error != null) {
                 io.data.position(from);
                 return error;
             }
             account.noteWritten(io.deviceNote);
-            return recorded ? null : noRoom("write", io.offsetBytes, limit - from, null);
+            return null;
         }
     }
 
@@ -270,25 +280,22 @@ public final class TrackedDevice implements BlockDevice {
         other.state.relatives.add(state);
     }
 
-    /** Flushes if the ledger is full: a device operation like any other on this thread. */
-    private long beginWrite(String operation, long offsetBytes, long lengthBytes) throws DeviceException {
+    /**
+     * The moment at which a write begins, with room for its records. Flushes if the ledger is full: a device operation like
+     * any other on this thread. If that fails, nothing has been written.
+     */
+    private long beginWrite(String operation, long offsetBytes, long lengthBytes, int records) throws DeviceException {
         Ledger ledger = account.ledger();
         if (ledger == null) {
             return 0;
         }
-        if (!ledger.hasRoom(lengthBytes)) {
+        for (int flushes = 0; !ledger.promise(records); flushes++) {
+            if (flushes == MOST_FLUSHES_FOR_ROOM) {
+                throw noRoom(operation, offsetBytes, lengthBytes, null);
+            }
             flushForRoom(operation, offsetBytes, lengthBytes);
         }
         return ledger.now();
-    }
-
-    private void endWrite(boolean recorded, long eventsBefore, String operation, long offsetBytes, long lengthBytes)
-            throws DeviceException {
-        account.noteWritten(eventsBefore);
-        if (!recorded) {
-            // Others were faster. Once it is flushed it needs no record.
-            flushForRoom(operation, offsetBytes, lengthBytes);
-        }
     }
 
     private void flushForRoom(String operation, long offsetBytes, long lengthBytes) throws DeviceException {
@@ -327,25 +334,43 @@ public final class TrackedDevice implements BlockDevice {
         int from = source.position();
         int limit = source.limit();
         noteRecent(offsetBytes, limit - from);
-        long began = beginWrite("write", offsetBytes, limit - from);
+        long endBytes = offsetBytes + (limit - from);
+        long at = offsetBytes;
+        try {
+            do {
+                long pieceEnd = account.ledger() == null
+                        ? endBytes
+                        : Math.min(endBytes, account.ledger().endOfRecordable(at));
+                int position = from + (int) (at - offsetBytes);
+                writePiece(at, source.limit(position + (int) (pieceEnd - at)).position(position));
+                at = pieceEnd;
+            } while (at < endBytes);
+        } finally {
+            source.limit(limit).position(limit);
+        }
+    }
+
+    /** Writes what is recorded as one. */
+    private void writePiece(long offsetBytes, ByteBuffer source) throws DeviceException {
+        int from = source.position();
+        int limit = source.limit();
+        long began = beginWrite("write", offsetBytes, limit - from, Ledger.recordsOfData(offsetBytes, limit - from));
         long eventsBefore = account.events();
         int underWay = account.begins(offsetBytes, limit - from);
-        boolean recorded;
         try {
             try {
                 device.write(offsetBytes, source);
             } catch (DeviceException e) {
-                // It may stand there or not. Without room for that, what stood there counts as lost when it is looked
-                // for.
+                // It may stand there or not.
                 account.record(began, offsetBytes, source.limit(limit), from, false);
                 noteDeviceEvent(e);
                 throw e;
             }
-            recorded = account.record(began, offsetBytes, source, from, true);
+            account.record(began, offsetBytes, source, from, true);
         } finally {
             account.ended(underWay);
         }
-        endWrite(recorded, eventsBefore, "write", offsetBytes, limit - from);
+        account.noteWritten(eventsBefore);
     }
 
     /** Writes once more what the ledger says of a range, while it is in doubt: needs no record. */
@@ -362,10 +387,9 @@ public final class TrackedDevice implements BlockDevice {
     @Override
     public void zero(long offsetBytes, long lengthBytes, boolean keepAllocated) throws DeviceException {
         noteRecent(offsetBytes, lengthBytes);
-        long began = beginWrite("zero", offsetBytes, 0);
+        long began = beginWrite("zero", offsetBytes, lengthBytes, Ledger.recordsOfRange(offsetBytes, lengthBytes));
         long eventsBefore = account.events();
         int underWay = account.begins(offsetBytes, lengthBytes);
-        boolean recorded;
         try {
             try {
                 device.zero(offsetBytes, lengthBytes, keepAllocated);
@@ -374,11 +398,11 @@ public final class TrackedDevice implements BlockDevice {
                 noteDeviceEvent(e);
                 throw e;
             }
-            recorded = account.recordZeros(began, offsetBytes, lengthBytes, true);
+            account.recordZeros(began, offsetBytes, lengthBytes, true);
         } finally {
             account.ended(underWay);
         }
-        endWrite(recorded, eventsBefore, "zero", offsetBytes, lengthBytes);
+        account.noteWritten(eventsBefore);
     }
 
     @Override
@@ -386,10 +410,9 @@ public final class TrackedDevice implements BlockDevice {
         if (state.recent != null) {
             state.recent.noteDiscard(offsetBytes, lengthBytes);
         }
-        long began = beginWrite("discard", offsetBytes, 0);
+        long began = beginWrite("discard", offsetBytes, lengthBytes, Ledger.recordsOfRange(offsetBytes, lengthBytes));
         long eventsBefore = account.events();
         int underWay = account.begins(offsetBytes, lengthBytes);
-        boolean recorded;
         try {
             try {
                 device.discard(offsetBytes, lengthBytes);
@@ -398,11 +421,11 @@ public final class TrackedDevice implements BlockDevice {
                 noteDeviceEvent(e);
                 throw e;
             }
-            recorded = account.recordNothing(began, offsetBytes, lengthBytes);
+            account.recordNothing(began, offsetBytes, lengthBytes);
         } finally {
             account.ended(underWay);
         }
-        endWrite(recorded, eventsBefore, "discard", offsetBytes, lengthBytes);
+        account.noteWritten(eventsBefore);
     }
 
     @Override

@@ -149,17 +149,23 @@ final class WriteAccount {
         }
     }
 
-    /** The ledger, {@code began} a position of it; {@code false}: no room. */
-    boolean record(long began, long offsetBytes, ByteBuffer data, int from, boolean firm) {
-        return ledger == null || ledger.data(began, offsetBytes, data, from, firm);
+    /** In the ledger, if there is one; {@code began} is a position of it. */
+    void record(long began, long offsetBytes, ByteBuffer data, int from, boolean firm) {
+        if (ledger != null) {
+            ledger.data(began, offsetBytes, data, from, firm);
+        }
     }
 
-    boolean recordZeros(long began, long offsetBytes, long lengthBytes, boolean firm) {
-        return ledger == null || ledger.zeros(began, offsetBytes, lengthBytes, firm);
+    void recordZeros(long began, long offsetBytes, long lengthBytes, boolean firm) {
+        if (ledger != null) {
+            ledger.zeros(began, offsetBytes, lengthBytes, firm);
+        }
     }
 
-    boolean recordNothing(long began, long offsetBytes, long lengthBytes) {
-        return ledger == null || ledger.nothing(began, offsetBytes, lengthBytes);
+    void recordNothing(long began, long offsetBytes, long lengthBytes) {
+        if (ledger != null) {
+            ledger.nothing(began, offsetBytes, lengthBytes);
+        }
     }
 
     /**

@@ -6,7 +6,7 @@ import org.junit.jupiter.api.Test;
 
 /**
  * Lives of virtual disks whose devices drop off, are reset, and fail as a whole, while no sector is ever bad: not one
- * sector of a spare is spent, and none counts as unreadable.
+ * sector of a spare is spent, and none counts as unreadable or lost.
  */
 class DeviceFaultsSimulationTest {
     private static final int LEAST_SEEDS = 400;

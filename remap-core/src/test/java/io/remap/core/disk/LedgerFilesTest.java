@@ -58,7 +58,8 @@ class LedgerFilesTest {
     }
 
     private static void write(Ledger ledger, long unit, int value) {
-        assertTrue(ledger.data(ledger.now(), unit * UNIT, content(UNIT, value), 0, true));
+        assertTrue(ledger.promise(1));
+        ledger.data(ledger.now(), unit * UNIT, content(UNIT, value), 0, true);
     }
 
     private static boolean accepts(Ledger ledger, long unit, int value) {

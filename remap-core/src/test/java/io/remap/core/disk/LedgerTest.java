@@ -27,7 +27,23 @@ class LedgerTest {
     }
 
     private boolean write(long began, long offset, int length, int value) {
-        return ledger.data(began, offset, content(length, value), 0, true);
+        return data(began, offset, content(length, value), true);
+    }
+
+    private boolean data(long began, long offset, ByteBuffer data, boolean firm) {
+        boolean room = ledger.promise(Ledger.recordsOfData(offset, data.remaining()));
+        if (room) {
+            ledger.data(began, offset, data, 0, firm);
+        }
+        return room;
+    }
+
+    private boolean zeros(long began, long offset, long length) {
+        boolean room = ledger.promise(Ledger.recordsOfRange(offset, length));
+        if (room) {
+            ledger.zeros(began, offset, length, true);
+        }
+        return room;
     }
 
     private boolean accepts(long unit, int sector, int value) {
@@ -65,10 +81,10 @@ class LedgerTest {
 
     @Test
     void failedWriteMayStandAndClaimsNothing() {
-        ledger.data(ledger.now(), UNIT, content(SECTOR, 9), 0, false);
+        data(ledger.now(), UNIT, content(SECTOR, 9), false);
         assertEquals(0, claimed(1));
         write(ledger.now(), 0, SECTOR, 1);
-        ledger.data(ledger.now(), 0, content(SECTOR, 2), 0, false);
+        data(ledger.now(), 0, content(SECTOR, 2), false);
         assertEquals(1, claimed(0));
         assertTrue(accepts(0, 0, 1));
         assertTrue(accepts(0, 0, 2));
@@ -79,7 +95,7 @@ class LedgerTest {
     @Test
     void trimDropsAndZerosAreZeros() {
         write(ledger.now(), 0, 4 * UNIT, 1);
-        assertTrue(ledger.zeros(ledger.now(), 3 * SECTOR, 2 * UNIT, true));
+        assertTrue(zeros(ledger.now(), 3 * SECTOR, 2 * UNIT));
         assertEquals(0xff, claimed(1));
         assertTrue(accepts(0, 2, 1));
         assertTrue(accepts(0, 3, 0));
@@ -87,7 +103,8 @@ class LedgerTest {
         assertTrue(accepts(2, 2, 0));
         assertTrue(accepts(2, 3, 1));
         long began = ledger.now();
-        assertTrue(ledger.nothing(began, UNIT + SECTOR, SECTOR));
+        assertTrue(ledger.promise(Ledger.recordsOfRange(UNIT + SECTOR, SECTOR)));
+        ledger.nothing(began, UNIT + SECTOR, SECTOR);
         assertEquals(0xff & ~2, claimed(1));
         // A write that began before the trim ended may have been trimmed.
         write(began, UNIT + SECTOR, SECTOR, 4);
@@ -99,7 +116,7 @@ class LedgerTest {
     @Test
     void edgesOfAWriteAreSectorsOfTheirUnits() {
         ByteBuffer data = content(UNIT + 2 * SECTOR, 6).position(0);
-        assertTrue(ledger.data(ledger.now(), 3 * UNIT - SECTOR, data, 0, true));
+        assertTrue(data(ledger.now(), 3 * UNIT - SECTOR, data, true));
         assertEquals(data.limit(), data.position());
         assertEquals(0x80, claimed(2));
         assertEquals(0xff, claimed(3));
@@ -112,19 +129,36 @@ class LedgerTest {
     void isARingThatRefusesWhenItIsFull() {
         for (int lap = 0; lap < 3; lap++) {
             for (int i = 0; i < RECORDS; i++) {
-                assertTrue(ledger.hasRoom(SECTOR) || i >= RECORDS - 3);
                 assertTrue(write(ledger.now(), (long) i * UNIT, SECTOR, lap));
             }
             assertTrue(ledger.isCrowded());
-            assertFalse(ledger.hasRoom(SECTOR));
             assertFalse(write(ledger.now(), 0, SECTOR, 7));
-            assertFalse(ledger.zeros(ledger.now(), 0, UNIT, true));
+            assertFalse(zeros(ledger.now(), 0, UNIT));
             assertTrue(accepts(5, 0, lap));
             assertEquals(lap + 1, halfFull);
             ledger.release(ledger.publishedEnd());
             assertEquals(0, ledger.records());
             assertEquals(0, claimed(5));
         }
+    }
+
+    @Test
+    void roomThatWasPromisedIsNobodyElses() {
+        assertTrue(ledger.promise(RECORDS - 1));
+        assertTrue(ledger.isCrowded());
+        assertFalse(ledger.promise(2));
+        assertTrue(write(ledger.now(), 0, SECTOR, 1));
+        assertFalse(write(ledger.now(), 0, SECTOR, 2));
+        ledger.takeBack(1);
+        assertTrue(write(ledger.now(), 0, SECTOR, 3));
+        assertTrue(accepts(0, 0, 3));
+    }
+
+    @Test
+    void longWritesEndAtUnitsAfterHalfOfTheLedger() {
+        assertEquals(RECORDS / 2 * UNIT, ledger.endOfRecordable(0));
+        assertEquals(RECORDS / 2 * UNIT, ledger.endOfRecordable(SECTOR));
+        assertEquals((RECORDS / 2 + 1) * UNIT, ledger.endOfRecordable(UNIT));
     }
 
     @Test
@@ -164,7 +198,7 @@ class LedgerTest {
     @Test
     void blocksThatEndWithTheirOwnChecksumAreToldApart() {
         for (int seed : new int[] {0, 0x1234567}) {
-            ledger.data(ledger.now(), 0, sealed(seed, 1), 0, true);
+            data(ledger.now(), 0, sealed(seed, 1), true);
             LedgerIndex.UnitClaims claims = new LedgerIndex(ledger).claims(0);
             assertTrue(claims.accepts(0, sealed(seed, 1)));
             assertFalse(claims.accepts(0, sealed(seed, 2)));
