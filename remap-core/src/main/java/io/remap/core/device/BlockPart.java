@@ -8,6 +8,7 @@ import io.remap.api.DeviceTraits;
 import io.remap.api.DeviceUri;
 import io.remap.api.PagePipe;
 import io.remap.api.Refusal;
+import io.remap.api.Reopening;
 import io.remap.api.WitnessTag;
 import java.nio.ByteBuffer;
 import java.util.Optional;
@@ -15,8 +16,8 @@ import java.util.Optional;
 /**
  * A part of a device, as {@code ?offset=&length=} selects it; a device of its own, with its own sector 0.
  *
- * <p>Of the optional abilities of the whole it has {@link CachedReads}, and the witness as far as that concerns a part. Owns
- * the device and closes it.
+ * <p>Of the optional abilities of the whole it has {@link CachedReads}, {@link Reopening}, and the witness as far as that
+ * concerns a part. Owns the device and closes it.
  */
 public final class BlockPart implements BlockDevice {
     private final BlockDevice whole;
@@ -148,6 +149,9 @@ public final class BlockPart implements BlockDevice {
     public <C> Optional<C> capability(Class<C> type) {
         if (type == WitnessTag.class) {
             return (Optional<C>) whole.capability(WitnessTag.class).map(this::witness);
+        }
+        if (type == Reopening.class) {
+            return whole.capability(type);
         }
         return type == CachedReads.class ? (Optional<C>) cachedReads : Optional.empty();
     }

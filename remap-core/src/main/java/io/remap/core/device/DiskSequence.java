@@ -12,18 +12,24 @@ import java.util.OptionalLong;
 final class DiskSequence implements MediumSequence {
     private static final String BLOCK = "block:";
 
-    private final Path file;
+    private volatile Source source;
+
+    /** @param shift what it has to be counted down by to be the number that the disk had at first */
+    private record Source(Path file, long shift) {}
+
+    private final long atFirst;
 
     private DiskSequence(Path file) {
-        this.file = file;
+        this.source = new Source(file, 0);
+        this.atFirst = current().orElse(0);
     }
 
     /** That of the disk that holds the bytes; empty for a file, and for a kernel that does not count. */
-    static Optional<MediumSequence> of(DeviceIdentity identity) {
+    static Optional<DiskSequence> of(DeviceIdentity identity) {
         return of(Path.of("/sys/dev/block"), identity);
     }
 
-    static Optional<MediumSequence> of(Path blocks, DeviceIdentity identity) {
+    static Optional<DiskSequence> of(Path blocks, DeviceIdentity identity) {
         if (!identity.backing().startsWith(BLOCK)) {
             return Optional.empty();
         }
@@ -32,10 +38,19 @@ final class DiskSequence implements MediumSequence {
         return sequence.current().isPresent() ? Optional.of(sequence) : Optional.empty();
     }
 
+    /** The same disk has been found with another number: it is given the one that it had. */
+    void goOnWith(DiskSequence found) {
+        OptionalLong now = found.current();
+        if (now.isPresent()) {
+            source = new Source(found.source.file, now.getAsLong() - atFirst);
+        }
+    }
+
     @Override
     public OptionalLong current() {
+        Source from = source;
         try {
-            return OptionalLong.of(Long.parseLong(Files.readString(file).trim()));
+            return OptionalLong.of(Long.parseLong(Files.readString(from.file).trim()) - from.shift);
         } catch (IOException | NumberFormatException e) {
             return OptionalLong.empty();
         }

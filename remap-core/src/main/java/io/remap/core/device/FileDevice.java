@@ -10,6 +10,7 @@ import io.remap.api.Errno;
 import io.remap.api.ErrorClass;
 import io.remap.api.MediumSequence;
 import io.remap.api.ModificationTime;
+import io.remap.api.Reopening;
 import io.remap.api.WitnessTag;
 import io.remap.core.libc.Libc;
 import java.lang.ref.Reference;
@@ -45,8 +46,9 @@ final class FileDevice implements BlockDevice {
     private final Optional<ModificationTime> modificationTime;
     private final Optional<CachedReads> cachedReads;
     private final Optional<DescriptorTransfers> descriptorTransfers;
-    private final Optional<MediumSequence> mediumSequence;
+    private final Optional<DiskSequence> mediumSequence;
     private final FileDevice directDoor;
+    private Optional<Reopening> reopening = Optional.empty();
 
     /**
      * Takes the handle over.
@@ -112,6 +114,9 @@ final class FileDevice implements BlockDevice {
         }
         if (type == DescriptorTransfers.class) {
             return (Optional<C>) descriptorTransfers;
+        }
+        if (type == Reopening.class) {
+            return (Optional<C>) reopening;
         }
         if (type == MediumSequence.class) {
             return (Optional<C>) mediumSequence;
@@ -252,6 +257,37 @@ final class FileDevice implements BlockDevice {
         if (traits.readOnly()) {
             throw new DeviceException(name, operation, offsetBytes, lengthBytes, Errno.EROFS);
         }
+    }
+
+    /** Can be found again from now on; before it is used. */
+    void canBeReopened(Reopening by) {
+        reopening = Optional.of(by);
+    }
+
+    /** Everything goes on with another opened one, which is the same device; that is given up. */
+    boolean goOnWith(FileDevice fresh) {
+        boolean goesOn = handle.replaceBy(fresh.handle);
+        if (goesOn) {
+            mediumSequence.ifPresent(sequence -> fresh.mediumSequence.ifPresent(sequence::goOnWith));
+        } else {
+            fresh.close();
+        }
+        return goesOn;
+    }
+
+    /** The witness as it was read or written last. */
+    Optional<byte[]> knownWitness() {
+        return fileWitness().flatMap(FileWitness::known);
+    }
+
+    Optional<byte[]> readWitness() throws DeviceException {
+        Optional<FileWitness> found = fileWitness();
+        return found.isPresent() ? found.get().readTag() : Optional.empty();
+    }
+
+    private Optional<FileWitness> fileWitness() {
+        return witness.map(tag -> tag instanceof PartWitness part ? part.whole() : tag)
+                .map(FileWitness.class::cast);
     }
 
     /** Closes both doors; a call under way ends as the device answers. */

@@ -13,7 +13,16 @@ import java.util.Optional;
  * the JDK otherwise (see {@link FileChannelDevice} for what is missing then).
  */
 public final class FileDeviceProvider implements BlockDeviceProvider {
-    private final BlockTopology topology = BlockTopology.ofThisHost();
+    private final BlockTopology topology;
+
+    /** On this host. */
+    public FileDeviceProvider() {
+        this(BlockTopology.ofThisHost());
+    }
+
+    FileDeviceProvider(BlockTopology topology) {
+        this.topology = topology;
+    }
 
     /** Binds the C library now, so that the first open does not wait for it. */
     public static void preload() {
@@ -37,8 +46,14 @@ public final class FileDeviceProvider implements BlockDeviceProvider {
                     + uri.parameters().keySet().iterator().next() + "'");
         }
         Optional<Libc> libc = Libc.find();
-        return libc.isPresent()
-                ? new FileOpener(libc.get(), topology).open(uri, options)
-                : new FileChannelOpener(topology).open(uri, options);
+        if (libc.isEmpty()) {
+            return new FileChannelOpener(topology).open(uri, options);
+        }
+        FileOpener opener = new FileOpener(libc.get(), topology);
+        BlockDevice opened = opener.open(uri, options);
+        if (opened instanceof FileDevice device) {
+            device.canBeReopened(new FileReopening(device, uri, options, topology, opener::open));
+        }
+        return opened;
     }
 }

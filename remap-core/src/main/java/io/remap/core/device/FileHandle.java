@@ -1,5 +1,6 @@
 package io.remap.core.device;
 
+import io.remap.api.Errno;
 import io.remap.core.libc.Libc;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -7,6 +8,8 @@ import java.util.concurrent.atomic.AtomicInteger;
 /**
  * The descriptors of one open file or block device and the locks on it, given back when the last call that uses them has
  * ended. So a call under way never meets a descriptor number that meanwhile belongs to somebody else.
+ *
+ * <p>The numbers stay what they are for as long as it is open; what they lead to may be replaced ({@link #replaceBy}).
  *
  * <p>Pipes with pages of the file are no calls: who has one may keep it beyond the close.
  *
@@ -72,6 +75,42 @@ final class FileHandle {
         int before = users.getAndUpdate(count -> count < 0 ? count : count + CLOSED);
         if (before == 0) {
             closeDescriptors();
+        }
+    }
+
+    /**
+     * Has the numbers of the descriptors lead to what those of another handle do, and closes that. A call under way ends
+     * with what it began with.
+     *
+     * @return {@code false} if the other one has not the same descriptors, or this one is closed; nothing has changed then
+     */
+    boolean replaceBy(FileHandle other) {
+        if (isOpen(directFd) != isOpen(other.directFd) || isOpen(backingFd) != isOpen(other.backingFd)) {
+            return false;
+        }
+        if (users.getAndIncrement() < 0) {
+            leave();
+            return false;
+        }
+        try {
+            replace(fd, other.fd);
+            replace(directFd, other.directFd);
+            replace(backingFd, other.backingFd);
+        } finally {
+            leave();
+        }
+        other.close();
+        return true;
+    }
+
+    private static boolean isOpen(int descriptor) {
+        return descriptor != NONE;
+    }
+
+    private void replace(int descriptor, int by) {
+        int result = isOpen(descriptor) ? libc.replace(by, descriptor) : 0;
+        if (result < 0) {
+            throw new IllegalStateException(name + ": dup3: " + Errno.name(-result));
         }
     }
 

@@ -20,6 +20,9 @@ final class FileWitness implements WitnessTag {
     private final String name;
     private final boolean readOnly;
 
+    /** As it was read or written last; {@code null} if there was none. */
+    private volatile byte[] known;
+
     /** @param fd the descriptor of the file, one of those of the handle */
     FileWitness(Libc libc, FileHandle handle, int fd, String name, boolean readOnly) {
         this.libc = libc;
@@ -35,6 +38,11 @@ final class FileWitness implements WitnessTag {
         return result >= 0 || result == -Errno.ENODATA;
     }
 
+    /** The note as it was read or written last, without a look at it. */
+    Optional<byte[]> known() {
+        return Optional.ofNullable(known).map(byte[]::clone);
+    }
+
     @Override
     public Optional<byte[]> readTag() throws DeviceException {
         ByteBuffer value = ByteBuffer.allocateDirect(MAX_TAG_BYTES);
@@ -42,11 +50,13 @@ final class FileWitness implements WitnessTag {
         try {
             int length = libc.fgetxattr(fd, ATTRIBUTE, value);
             if (length == -Errno.ENODATA) {
+                known = null;
                 return Optional.empty();
             }
             check("read of the witness", length);
             byte[] tag = new byte[length];
             value.get(0, tag);
+            known = tag.clone();
             return Optional.of(tag);
         } finally {
             handle.leave();
@@ -63,6 +73,7 @@ final class FileWitness implements WitnessTag {
         handle.enter();
         try {
             check("write of the witness", libc.fsetxattr(fd, ATTRIBUTE, value, tag.length));
+            known = tag.clone();
             sync();
         } finally {
             handle.leave();
@@ -77,6 +88,7 @@ final class FileWitness implements WitnessTag {
             int result = libc.fremovexattr(fd, ATTRIBUTE);
             if (result != -Errno.ENODATA) {
                 check("removal of the witness", result);
+                known = null;
                 sync();
             }
         } finally {

@@ -87,6 +87,8 @@ public record DiskEvent(
         DEVICE_AWAY,
         /** It is back. */
         DEVICE_BACK,
+        /** It was plugged in again, and is opened anew. */
+        DEVICE_REOPENED,
         /** A flush failed: acknowledged writes may be lost. */
         FLUSH_FAILED,
         /** Another server has taken the spare over. */

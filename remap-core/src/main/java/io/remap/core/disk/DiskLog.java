@@ -275,6 +275,11 @@ final class DiskLog {
         }
     }
 
+    void reopened(String device, String where) {
+        events.note(DiskEvent.Kind.DEVICE_REOPENED, device + " as " + where);
+        LOG.warn("{}: {} went away and is there again; opened anew as {}", name, device, where);
+    }
+
     void isBack(String device, int requests) {
         events.note(DiskEvent.Kind.DEVICE_BACK, device);
         if (worthLogging(counters.resumedRequests.sum())) {

@@ -2,8 +2,12 @@ package io.remap.core.disk;
 
 import io.remap.api.Attribute;
 import io.remap.api.DeviceException;
+import io.remap.api.Errno;
+import io.remap.api.ErrorClass;
+import io.remap.api.Reopening;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * Requests that failed since their device is away, until its canary says that it is back: a cable that was touched, or a
@@ -25,6 +29,7 @@ final class DropOff {
     private final VirtualDisk disk;
     private final TrackedDevice device;
     private final Canary canary;
+    private final Optional<Reopening> reopening;
 
     // Guarded by this.
     private List<Held> held = new ArrayList<>();
@@ -36,10 +41,16 @@ final class DropOff {
 
     private record Held(long untilNanos, Runnable again, Runnable giveUp) {}
 
-    DropOff(VirtualDisk disk, TrackedDevice device, Canary canary) {
+    /**
+     * Of a device.
+     *
+     * @param reopening how it is found again when the kernel has given it up; empty: only where it is open
+     */
+    DropOff(VirtualDisk disk, TrackedDevice device, Canary canary, Optional<Reopening> reopening) {
         this.disk = disk;
         this.device = device;
         this.canary = canary;
+        this.reopening = reopening;
     }
 
     /**
@@ -83,7 +94,7 @@ final class DropOff {
     /** Another medium that answers is not the device. */
     private boolean isBack() {
         try {
-            if (!canary.alive()) {
+            if (!canary.alive() && !isFoundAgain()) {
                 return false;
             }
             device.requireSameMedium();
@@ -95,6 +106,26 @@ final class DropOff {
             // It was closed by whoever took it out.
             return false;
         }
+    }
+
+    /** It was plugged in again: another device to the kernel. */
+    private boolean isFoundAgain() {
+        Optional<String> where = reopening.flatMap(Reopening::reopen);
+        if (where.isEmpty()) {
+            return false;
+        }
+        disk.log.reopened(device.name(), where.get());
+        // Whatever the errors said of it: what was in its cache may be lost.
+        device.wentAway(new DeviceException(
+                device.name(),
+                "open",
+                0,
+                0,
+                Errno.ENODEV,
+                ErrorClass.GONE,
+                "it was away, and was opened anew as " + where.get(),
+                null));
+        return canary.alive();
     }
 
     private void poll() {

@@ -13,6 +13,7 @@ import io.remap.api.FeatureState;
 import io.remap.api.MapChange;
 import io.remap.api.Place;
 import io.remap.api.RemapTable;
+import io.remap.api.Reopening;
 import io.remap.api.spi.FaultPolicy;
 import io.remap.api.spi.IoEngine;
 import io.remap.api.spi.MetadataStore;
@@ -220,7 +221,7 @@ public final class VirtualDisk implements Disk {
                 store == null ? MapSnapshot.EMPTY : MapSnapshot.EMPTY.withTable(store.table()),
                 environment.scheduler());
         this.ledgerLimits = parts.ledger();
-        this.mainSide = side(main);
+        this.mainSide = side(main, main.capability(Reopening.class));
         this.mainWrites = UnflushedWrites.ofMain(this, mainSide, ledgerLimits);
         this.mainSyncer = mainWrites.syncer;
         if (!traits.readOnly()) {
@@ -229,9 +230,14 @@ public final class VirtualDisk implements Disk {
         parts.spares().forEach(this::addSpare);
     }
 
-    Side side(TrackedDevice device) {
+    /** Of a spare, which is not opened again: another server may have had it, and its table, meanwhile. */
+    Side side(TrackedDevice spare) {
+        return side(spare, Optional.empty());
+    }
+
+    private Side side(TrackedDevice device, Optional<Reopening> reopening) {
         Canary canary = new Canary(device, environment.time(), policy.canaryRoundsPerSecond());
-        return new Side(device, canary, new DropOff(this, device, canary));
+        return new Side(device, canary, new DropOff(this, device, canary, reopening));
     }
 
     /** Slots of it are used from now on; the store has it among its members, and no place names it yet, or it was missing. */

@@ -140,6 +140,7 @@ public final class Libc {
 
     private final long splice = symbol("splice");
     private final long pipe2 = symbol("pipe2");
+    private final long dup3 = symbol("dup3");
     private final long fcntl = symbol("fcntl");
     private final long fsync = symbol("fsync");
     private final long fdatasync = symbol("fdatasync");
@@ -248,6 +249,16 @@ public final class Libc {
     /** close(2). Never repeated: on Linux the descriptor is gone whatever the answer. */
     public int close(int fd) {
         return result((int) invoker.invokeN1(words[1], close, fd));
+    }
+
+    /** dup3(2) with O_CLOEXEC: the number {@code target} leads to what {@code fd} does from now on; 0, or why not. */
+    public int replace(int fd, int target) {
+        int result;
+        int calls = 0;
+        do {
+            result = result((int) invoker.invokeN3(words[3], dup3, fd, target, O_CLOEXEC));
+        } while ((result == -Errno.EINTR || result == -Errno.EBUSY) && ++calls < MAX_INTERRUPTED_CALLS);
+        return Math.min(result, 0);
     }
 
     /** pread(2): number of bytes read, which may be fewer than asked for; 0 at the end. */
