@@ -1,5 +1,6 @@
 #!/bin/bash
 # Which devices belong together is found out, with reasons, without a write; and the one pair that is found is served.
+# Alone: it looks at all block devices of the machine.
 # shellcheck disable=SC2317 # run_tests calls the tests
 
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"

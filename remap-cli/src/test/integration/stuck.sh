@@ -1,6 +1,7 @@
 #!/bin/bash
 # Sectors that hang for 30 s under a mixed load: who asks for others does not wait, and nobody waits longer than the
 # deadline. Over both transports, each with one such sector and with eight.
+# Alone: it prints how long requests took.
 # shellcheck disable=SC2317 # run_tests calls the tests
 
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
