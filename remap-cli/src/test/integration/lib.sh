@@ -143,8 +143,9 @@ start_in_background() {
     at_exit stop_process "$background_pid"
 }
 
+# Of one that has just been reaped there is nothing to read, which is an answer too.
 is_running() {
-    kill -0 "$1" 2> /dev/null && ! grep -qs '^State:.Z' "/proc/$1/status"
+    kill -0 "$1" 2> /dev/null && grep -qs '^State:.[^ZX]' "/proc/$1/status"
 }
 
 is_gone() {
