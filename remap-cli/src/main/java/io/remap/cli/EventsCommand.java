@@ -19,7 +19,7 @@ import picocli.CommandLine.Parameters;
         header = "Show what happened to a disk.",
         description = {
             "The newest events, oldest of them first: starts and stops, what became of sectors (watched, weak, unreadable, "
-                    + "readable again, healed, redirected, relocated, returned, lost), errors of a device; with the last "
+                    + "readable again, avoided, healed, redirected, relocated, returned, lost), errors of a device; with the last "
                     + "error that led to it, and how often that was tried. What repeats within seconds on sectors that "
                     + "touch is one event with a count. Events are kept on the spare: those of the last minute before a "
                     + "crash may be missing.",

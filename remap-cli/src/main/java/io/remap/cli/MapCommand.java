@@ -33,7 +33,7 @@ final class MapCommand extends Verb {
             header = "Show the sectors that are not plainly on main.",
             description = {
                 "Remapped sectors stand on the spare. Unreadable ones answer EIO and are tried again later; lost ones "
-                        + "answer EIO until they are written.",
+                        + "answer EIO until they are written. For avoided ones see 'remap avoid'.",
                 "",
                 "Example: remap map list disk.img",
                 ""

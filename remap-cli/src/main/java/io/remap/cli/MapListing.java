@@ -143,6 +143,7 @@ final class MapListing {
     private static Mark markOf(Map<?, ?> entry) {
         return switch (StatusText.text(entry, "state").toLowerCase(Locale.ROOT)) {
             case "unreadable", "unreadable_on_spare", "unreadable-on-spare", "on-missing-spare" -> Mark.UNREADABLE;
+            case "avoided" -> Mark.AVOIDED;
             case "lost" -> Mark.LOST;
             default -> Mark.REMAPPED;
         };

@@ -12,6 +12,7 @@ final class MapPicture {
     enum Mark {
         ON_MAIN('\u00b7', '.', "on main", Tone.QUIET),
         REMAPPED('\u2588', '#', "on the spare", Tone.WARNING),
+        AVOIDED('~', '~', "avoided", Tone.BAD),
         UNREADABLE('?', '?', "unreadable", Tone.BAD),
         LOST('X', 'X', "lost", Tone.BAD);
 

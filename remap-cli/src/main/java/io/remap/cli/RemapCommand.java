@@ -48,6 +48,7 @@ final class RemapCommand extends Verb {
             StatusCommand.class,
             StopCommand.class,
             MapCommand.class,
+            AvoidCommand.class,
             SpareCommand.class,
             AttributesCommand.class,
             EventsCommand.class,

@@ -73,6 +73,9 @@ final class StatusText {
         facts.add(List.of("on spare", sectors(disk, "mappedSectors", Tone.WARNING)));
         facts.add(List.of("unreadable", sectors(disk, "unreadableSectors", Tone.BAD)));
         facts.add(List.of("lost", sectors(disk, "lostSectors", Tone.BAD)));
+        if (number(disk, "avoidedSectors") > 0) {
+            facts.add(List.of("avoided", sectors(disk, "avoidedSectors", Tone.BAD)));
+        }
         if (!text(disk, "ledger").isEmpty()) {
             facts.add(List.of("ledger", text(disk, "ledger")));
         }

@@ -44,6 +44,10 @@ final class CommandTable implements ControlCommands {
         put("map.list", List.of("disk", "first", "limit"), map::list);
         put("map.add", List.of("disk", "first", "length", "unreadable"), map::add);
         put("map.remove", List.of("disk", "first", "length"), map::remove);
+        AvoidCommands avoid = new AvoidCommands(service.disks);
+        put("avoid.list", List.of("disk"), avoid::list);
+        put("avoid.add", List.of("disk", "first", "length"), avoid::add);
+        put("avoid.remove", List.of("disk", "first", "length"), avoid::remove);
         MetadataCommands metadata = new MetadataCommands(service.disks, service.spec.name());
         put("metadata.status", List.of("disk"), metadata::status);
         put("metadata.check", List.of("disk", "level"), metadata::check);

@@ -3,6 +3,7 @@ package io.remap.core;
 import io.remap.api.DiskError;
 import io.remap.api.Refusal;
 import io.remap.api.SectorRange;
+import io.remap.core.disk.AvoidedRegions;
 import io.remap.core.disk.MapEntry;
 import io.remap.core.disk.MapSteering;
 import io.remap.core.disk.VirtualDisk;
@@ -113,6 +114,13 @@ final class MapCommands {
         Optional<String> immovable = served.immovable();
         if (immovable.isPresent()) {
             throw new Refusal(Refusal.Kind.ENVIRONMENT, immovable.get());
+        }
+        Optional<AvoidedRegions.Region> avoided = served.disk().avoided().meeting(range);
+        if (avoided.isPresent()) {
+            throw new Refusal(
+                    Refusal.Kind.ENVIRONMENT,
+                    range + " of disk '" + served.name() + "' cannot be moved: main is left alone in "
+                            + served.disk().avoided().sectors(avoided.get()) + "; 'avoid remove' ends that");
         }
         CompletableFuture<End> ended = new CompletableFuture<>();
         start.accept((error, place) -> ended.complete(new End(error, place)));

@@ -197,7 +197,8 @@ final class ServedDisk {
                         mainMemory,
                         metadata.further(),
                         healthMemory,
-                        disk.watchedUnits()),
+                        disk.watchedUnits(),
+                        disk.avoided()),
                 service.environment(),
                 service.own().autosavePauseMillis(),
                 lease());
@@ -225,6 +226,11 @@ final class ServedDisk {
 
     /** What was found about main outlives a crash. */
     private void saveFindings() {
+        saveSoon();
+    }
+
+    /** What is kept beside the mappings is saved at the next opportunity, as far as there is a spare. */
+    void saveSoon() {
         if (autosave != null) {
             autosave.saveNow();
         }
@@ -517,6 +523,7 @@ final class ServedDisk {
                 summary.mappedSectors(),
                 summary.unreadableSectors(),
                 summary.lostSectors(),
+                summary.avoidedSectors(),
                 summary.slots(),
                 summary.freeSlots(),
                 summary.badSlots(),

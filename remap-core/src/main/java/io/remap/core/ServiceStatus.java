@@ -61,6 +61,7 @@ public record ServiceStatus(
      * @param mappedSectors sectors that stand on the spare
      * @param unreadableSectors sectors that answer EIO until they can be read again or are written
      * @param lostSectors sectors whose content is gone, EIO until they are written
+     * @param avoidedSectors sectors in areas in which main is left alone, wherever they stand
      * @param slots slots of the spare, 0 without one
      * @param freeSlots slots that are free
      * @param badSlots slots that are bad
@@ -87,6 +88,7 @@ public record ServiceStatus(
             long mappedSectors,
             long unreadableSectors,
             long lostSectors,
+            long avoidedSectors,
             long slots,
             long freeSlots,
             long badSlots,

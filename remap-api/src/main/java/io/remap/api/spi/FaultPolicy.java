@@ -71,6 +71,26 @@ public interface FaultPolicy {
         return Long.MAX_VALUE;
     }
 
+    /** So many units of 4096 bytes side by side that all fail are an area that is avoided; 0: none is by itself. */
+    default int avoidUnits() {
+        return 0;
+    }
+
+    /** How long each attempt in such an area takes at least, in milliseconds. */
+    default long avoidSlowMillis() {
+        return 500;
+    }
+
+    /** After how long an area that is avoided by itself is tried again, in milliseconds; doubling. */
+    default long avoidRetryMillis() {
+        return 3_600_000;
+    }
+
+    /** How much of the slots of the spares writes to avoided areas may take, in percent. */
+    default int avoidSparePercent() {
+        return 50;
+    }
+
     /** How long an unreadable sector answers EIO at once before it is tried again, by the number of failed tries. */
     long holdOffMillis(int failures);
 }

@@ -21,6 +21,8 @@ final class Counters {
     final LongAdder recoveredReads = new LongAdder();
     final LongAdder writeRecoveries = new LongAdder();
     final LongAdder redirectedWrites = new LongAdder();
+    final LongAdder avoidedReads = new LongAdder();
+    final LongAdder avoidedWrites = new LongAdder();
     final LongAdder newUnreadableSectors = new LongAdder();
     final LongAdder newLostSectors = new LongAdder();
     final LongAdder badSlots = new LongAdder();
@@ -72,6 +74,11 @@ final class Counters {
                 count("recovery.recovered-reads", "Units that were read after errors", recoveredReads),
                 count("recovery.writes", "Writes that went through recovery", writeRecoveries),
                 count("remap.redirected-writes", "Writes redirected to the spare", redirectedWrites),
+                count("avoid.reads", "READs that failed at once since their area of main is avoided", avoidedReads),
+                count(
+                        "avoid.writes",
+                        "Writes of which some went to the spare at once since their area of main is avoided",
+                        avoidedWrites),
                 count("remap.new-unreadable-sectors", "Sectors found unreadable", newUnreadableSectors),
                 count("remap.new-lost-sectors", "Sectors whose content was lost", newLostSectors),
                 count("remap.bad-slots", "Slots of the spares found bad", badSlots),

@@ -61,6 +61,10 @@ public record DiskEvent(
         WEAK,
         /** Sectors turned out to be unreadable. */
         UNREADABLE,
+        /** A whole area of main is left alone from now on: reads there fail at once, writes go to the spare. */
+        AVOIDED,
+        /** An area that was left alone is not any more. */
+        AVOIDED_NO_MORE,
         /** Sectors that were unreadable can be read again. */
         READABLE_AGAIN,
         /** A write that failed was redirected to the spare. */

@@ -184,6 +184,15 @@ final class DiskLog {
         }
     }
 
+    /** As {@link #redirected}, of a write that did not touch main: that says nothing new of its sectors. */
+    void redirectedAvoided(int units, long firstByte, long endByte) {
+        events.note(
+                DiskEvent.Kind.REDIRECTED,
+                sectors(firstByte, endByte - firstByte),
+                Optional.empty(),
+                units + " units of 4096 bytes: their area of main is avoided");
+    }
+
     void relocating(SectorRange range, String why) {
         events.note(DiskEvent.Kind.RELOCATING, Optional.of(range), Optional.empty(), why);
     }
@@ -303,6 +312,17 @@ final class DiskLog {
                         : "many bad sectors, or a bad cable; SMART attribute 199 counts errors of the cable");
         events.note(DiskEvent.Kind.ERRORS_SPREAD, what);
         LOG.error("{}: {}", name, what);
+    }
+
+    /** @param cause the last error of a probe, if it was found */
+    void avoided(SectorRange range, Optional<DiskEvent.Cause> cause, String why) {
+        events.note(DiskEvent.Kind.AVOIDED, Optional.of(range), cause, why);
+        LOG.warn("{}: {} are avoided from now on: {}", name, range, why);
+    }
+
+    void avoidedNoMore(SectorRange range, String why) {
+        events.note(DiskEvent.Kind.AVOIDED_NO_MORE, Optional.of(range), Optional.empty(), why);
+        LOG.warn("{}: {} are avoided no more: {}", name, range, why);
     }
 
     void mainChanged(String how) {

@@ -10,6 +10,7 @@ import java.util.Optional;
  * @param zeroSectors sectors that stand nowhere and read as zeros
  * @param unreadableSectors sectors that could not be read the last time
  * @param lostSectors sectors whose content is gone until they are written
+ * @param avoidedSectors sectors in areas in which main is left alone, wherever they stand
  * @param slots slots of the spare, 0 without one
  * @param freeSlots slots without a user
  * @param badSlots slots found bad
@@ -23,6 +24,7 @@ public record DiskSummary(
         long zeroSectors,
         long unreadableSectors,
         long lostSectors,
+        long avoidedSectors,
         long slots,
         long freeSlots,
         long badSlots,

@@ -69,6 +69,7 @@ final class DiskWatch implements WatchedDisk {
         if (snapshot.isMoving(firstUnit, endUnit)) {
             return new Probeable(List.of(), true);
         }
+        disk.deadAreas.asked(firstUnit, endUnit);
         BitSet unflushed = disk.mainWrites.unflushed(firstUnit, endUnit);
         List<SectorRange> ranges = new ArrayList<>();
         SegmentCursor cursor = disk.newCursor();
@@ -225,6 +226,7 @@ final class DiskWatch implements WatchedDisk {
             if (lost
                     || cursor.target() == SegmentCursor.Target.UNREADABLE_MAIN
                     || cursor.target() == SegmentCursor.Target.UNREADABLE_SPARE
+                    || cursor.target() == SegmentCursor.Target.AVOIDED_MAIN
                     || cursor.target() == SegmentCursor.Target.MISSING_SPARE) {
                 found.add(new Damage(
                         new SectorRange(cursor.offsetBytes() / sectorBytes, cursor.lengthBytes() / sectorBytes), lost));

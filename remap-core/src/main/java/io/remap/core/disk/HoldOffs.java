@@ -45,6 +45,11 @@ final class HoldOffs {
         });
     }
 
+    /** Units of a range may be tried at once. */
+    void end(long firstUnit, long endUnit) {
+        units.keySet().removeIf(unit -> unit >= firstUnit && unit < endUnit);
+    }
+
     void succeeded(long unit) {
         units.remove(unit);
     }

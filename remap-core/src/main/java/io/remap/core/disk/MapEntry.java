@@ -19,6 +19,8 @@ public record MapEntry(SectorRange range, State state, int spare, long spareOffs
         ZERO,
         /** On main, but they could not be read the last time. */
         UNREADABLE,
+        /** On main, where it is left alone for now: see {@link AvoidedRegions}. */
+        AVOIDED,
         /** On the spare, but they could not be read the last time. */
         UNREADABLE_ON_SPARE,
         /** On a spare that is not there. */

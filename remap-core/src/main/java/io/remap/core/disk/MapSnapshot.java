@@ -17,6 +17,7 @@ import java.util.Arrays;
  *   <li>{@code watches} belong to holders too; a request that writes to a slot marks them ({@link #noteSlotWrite}).
  *   <li>{@code inDoubt} holds for each device the ranges of which it may not hold what was acknowledged ({@link
  *       LedgerVerification}): they move as well, and nobody but a verification reads there in order to write or to answer.
+ *   <li>{@code avoided} binds nobody either: it says where main is not touched for a client, and nothing about what stands where.
  * </ul>
  */
 final class MapSnapshot {
@@ -29,8 +30,8 @@ final class MapSnapshot {
     private static final long[] NOTHING_MOVES = {};
     private static final SlotWatch[] NOTHING_WATCHED = {};
 
-    static final MapSnapshot EMPTY =
-            new MapSnapshot(RemapTable.empty(), RemapTable.empty(), NOTHING_MOVES, NOTHING_WATCHED, Doubt.NOWHERE);
+    static final MapSnapshot EMPTY = new MapSnapshot(
+            RemapTable.empty(), RemapTable.empty(), NOTHING_MOVES, NOTHING_WATCHED, Doubt.NOWHERE, NOTHING_MOVES);
 
     final RemapTable table;
 
@@ -41,6 +42,8 @@ final class MapSnapshot {
     private final SlotWatch[] watches;
     /** By the number of the device; nothing of those behind the end was ever in doubt. */
     private final Doubt[] inDoubt;
+    /** Units of main that are left alone: first unit, end unit, …; in order, apart from each other. */
+    private final long[] avoided;
 
     /** What is in doubt of one device. */
     private static final class Doubt {
@@ -61,20 +64,58 @@ final class MapSnapshot {
         }
     }
 
-    private MapSnapshot(RemapTable table, RemapTable hints, long[] moving, SlotWatch[] watches, Doubt[] inDoubt) {
+    private MapSnapshot(
+            RemapTable table, RemapTable hints, long[] moving, SlotWatch[] watches, Doubt[] inDoubt, long[] avoided) {
         this.table = table;
         this.hints = hints;
         this.moving = moving;
         this.watches = watches;
         this.inDoubt = inDoubt;
+        this.avoided = avoided;
     }
 
     /** Whether every sector of the units is plainly on main, for certain. */
     boolean surelyPlain(long firstUnit, long endUnit) {
         return moving.length == 0
                 && nothingInDoubt()
+                && !isAvoided(firstUnit, endUnit)
                 && hints.surelyUntouched(firstUnit, endUnit)
                 && table.surelyUntouched(firstUnit, endUnit);
+    }
+
+    /** Whether main is left alone somewhere in the units. */
+    boolean isAvoided(long firstUnit, long endUnit) {
+        int next = firstAvoidedAfter(firstUnit);
+        return next < avoided.length && avoided[next - 1] < endUnit;
+    }
+
+    /** Where that changes next: the end of the avoided range that the unit is in, or the start of the next one. */
+    long avoidedChangesAfter(long unit) {
+        int next = firstAvoidedAfter(unit);
+        if (next >= avoided.length) {
+            return Long.MAX_VALUE >> Place.UNIT_SHIFT;
+        }
+        return avoided[next - 1] <= unit ? avoided[next] : avoided[next - 1];
+    }
+
+    /** The index of the first end behind a unit; beyond the array if there is none. */
+    private int firstAvoidedAfter(long unit) {
+        int low = 0;
+        int high = avoided.length / 2;
+        while (low < high) {
+            int middle = (low + high) >>> 1;
+            if (avoided[2 * middle + 1] <= unit) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        return 2 * low + 1;
+    }
+
+    /** Main is left alone in these ranges, and in no others. */
+    MapSnapshot withAvoided(long[] ranges) {
+        return new MapSnapshot(table, hints, moving, watches, inDoubt, ranges);
     }
 
     boolean isMoving(long firstUnit, long endUnit) {
@@ -172,18 +213,18 @@ final class MapSnapshot {
             changed[i] = Doubt.NONE;
         }
         changed[device] = doubt;
-        return new MapSnapshot(table, hints, moving, watches, changed);
+        return new MapSnapshot(table, hints, moving, watches, changed, avoided);
     }
 
     MapSnapshot withTable(RemapTable newTable) {
-        return new MapSnapshot(newTable, hints, moving, watches, inDoubt);
+        return new MapSnapshot(newTable, hints, moving, watches, inDoubt, avoided);
     }
 
     MapSnapshot withMoving(long firstUnit, long endUnit) {
         long[] more = Arrays.copyOf(moving, moving.length + 2);
         more[moving.length] = firstUnit;
         more[moving.length + 1] = endUnit;
-        return new MapSnapshot(table, hints, more, watches, inDoubt);
+        return new MapSnapshot(table, hints, more, watches, inDoubt, avoided);
     }
 
     MapSnapshot withoutMoving(long firstUnit, long endUnit) {
@@ -192,7 +233,7 @@ final class MapSnapshot {
                 long[] fewer = moving.length == 2 ? NOTHING_MOVES : new long[moving.length - 2];
                 System.arraycopy(moving, 0, fewer, 0, i);
                 System.arraycopy(moving, i + 2, fewer, i, moving.length - i - 2);
-                return new MapSnapshot(table, hints, fewer, watches, inDoubt);
+                return new MapSnapshot(table, hints, fewer, watches, inDoubt, avoided);
             }
         }
         throw new IllegalStateException("units " + firstUnit + " to " + endUnit + " were not moving");
@@ -201,13 +242,13 @@ final class MapSnapshot {
     MapSnapshot withWatch(SlotWatch watch) {
         SlotWatch[] more = Arrays.copyOf(watches, watches.length + 1);
         more[watches.length] = watch;
-        return new MapSnapshot(table, hints, moving, more, inDoubt);
+        return new MapSnapshot(table, hints, moving, more, inDoubt, avoided);
     }
 
     MapSnapshot withoutWatch(SlotWatch watch) {
         SlotWatch[] fewer =
                 Arrays.stream(watches).filter(other -> other != watch).toArray(SlotWatch[]::new);
-        return new MapSnapshot(table, hints, moving, fewer, inDoubt);
+        return new MapSnapshot(table, hints, moving, fewer, inDoubt, avoided);
     }
 
     /** A request is about to write to slots of these units. */
@@ -244,7 +285,7 @@ final class MapSnapshot {
     private MapSnapshot withHint(long unit, long hint) {
         return hints.placeOf(unit) == hint
                 ? this
-                : new MapSnapshot(table, hints.with(unit, 1, hint), moving, watches, inDoubt);
+                : new MapSnapshot(table, hints.with(unit, 1, hint), moving, watches, inDoubt, avoided);
     }
 
     /**

@@ -98,6 +98,7 @@ public final class MapSteering {
                 case SPARE -> MapEntry.State.SPARE;
                 case ZERO -> MapEntry.State.ZERO;
                 case UNREADABLE_MAIN -> MapEntry.State.UNREADABLE;
+                case AVOIDED_MAIN -> MapEntry.State.AVOIDED;
                 case UNREADABLE_SPARE -> MapEntry.State.UNREADABLE_ON_SPARE;
                 case MISSING_SPARE -> MapEntry.State.ON_MISSING_SPARE;
                 case LOST -> MapEntry.State.LOST;

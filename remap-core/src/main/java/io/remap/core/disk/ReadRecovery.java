@@ -62,7 +62,7 @@ final class ReadRecovery extends Recovery {
             long offset = cursor.offsetBytes();
             switch (cursor.target()) {
                 case ZERO -> Zeros.fill(payload(offset, cursor.lengthBytes()));
-                case LOST, MISSING_SPARE -> noteError(offset);
+                case LOST, MISSING_SPARE, AVOIDED_MAIN -> noteError(offset);
                 case UNREADABLE_MAIN, UNREADABLE_SPARE -> readUnreadable(cursor);
                 default ->
                     readHalving(
@@ -87,11 +87,22 @@ final class ReadRecovery extends Recovery {
     private void readHalving(Target target, int spare, long offset, long deviceOffset, long length)
             throws Failure, TryLater {
         VirtualDisk.Side side = disk.side(target, spare);
+        boolean onMain = side.device() == disk.main;
+        if (onMain && isAvoided(offset, length)) {
+            noteError(offset);
+            return;
+        }
+        long began = disk.environment.time().nanoTime();
         try {
             side.direct().read(deviceOffset, payload(offset, length));
             noteReadable(offset, length);
         } catch (DeviceException e) {
+            long tookNanos = disk.environment.time().nanoTime() - began;
             boolean blamed = blames(side, e, attempts, offset);
+            if (onMain && disk.deadAreas.lookInto(offset, length, tookNanos)) {
+                noteError(offset);
+                return;
+            }
             noteTrouble(target, offset, length);
             if (length > sectorBytes) {
                 long half = Math.max(sectorBytes, length / 2 / sectorBytes * sectorBytes);
@@ -102,6 +113,23 @@ final class ReadRecovery extends Recovery {
                 failing.add(new Sector(offset, target, spare, deviceOffset));
             }
         }
+    }
+
+    /** Whether all of it came to be avoided: then it gets neither more tries nor a verdict. */
+    private boolean isAvoided(long offset, long length) {
+        MapSnapshot snapshot = disk.state.current();
+        long unit = offset >> Place.UNIT_SHIFT;
+        return snapshot.isAvoided(unit, unit + 1)
+                && snapshot.avoidedChangesAfter(unit) >= SegmentCursor.endUnit(offset + length);
+    }
+
+    private boolean isLeftAlone(Sector sector) {
+        boolean left = disk.side(sector.target, sector.spare).device() == disk.main
+                && isAvoided(sector.offsetBytes, sectorBytes);
+        if (left) {
+            noteError(sector.offsetBytes);
+        }
+        return left;
     }
 
     /** As {@link #blamesSectors}; a device that makes trouble says nothing of units. */
@@ -124,6 +152,7 @@ final class ReadRecovery extends Recovery {
     }
 
     private void passDone() throws Failure, TryLater {
+        failing.removeIf(this::isLeftAlone);
         if (failing.isEmpty()) {
             finish();
         } else if (retryWanted) {
@@ -213,11 +242,18 @@ final class ReadRecovery extends Recovery {
             return changed;
         });
         disk.log.unreadable(unreadable, suspicion());
+        unreadable.keySet().forEach(this::suspect);
         watchWhatReads(unreadable);
         if (firstErrorOffset == Long.MAX_VALUE) {
             context.pieceRead();
         } else {
             context.finish(DiskError.IO, firstErrorOffset);
+        }
+    }
+
+    private void suspect(long unit) {
+        if (!Place.hasSlot(disk.state.current().table.placeOf(unit))) {
+            disk.deadAreas.suspect(unit);
         }
     }
 
@@ -227,7 +263,9 @@ final class ReadRecovery extends Recovery {
                 && (suspicion().isPresent() || disk.mainSide.canary().alive());
         if (counts) {
             troubled.forEach((unit, failedReads) -> {
-                if (!unreadable.containsKey(unit) && !readableMasks.containsKey(unit)) {
+                if (!unreadable.containsKey(unit)
+                        && !readableMasks.containsKey(unit)
+                        && !isAvoided(unit << Place.UNIT_SHIFT, 1)) {
                     boolean weak = disk.watchList.recovered(unit, failedReads);
                     disk.log.recovered(unit, cause(failedReads), disk.watchList.errors(unit), weak);
                 }

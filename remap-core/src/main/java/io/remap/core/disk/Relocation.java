@@ -94,7 +94,8 @@ final class Relocation extends Recovery {
         cursor.resetIgnoringMoves(disk.state.current(), start, end - start);
         while (cursor.next()) {
             Target target = cursor.target();
-            if (cursor.barred()) {
+            // What is only left alone may well be read one day: it is not given up.
+            if (cursor.barred() || target == Target.AVOIDED_MAIN) {
                 throw new Failure(DiskError.IO, cursor.offsetBytes(), null);
             }
             if (target == Target.MAIN || target == Target.MAIN_DIRECT || target == Target.UNREADABLE_MAIN) {

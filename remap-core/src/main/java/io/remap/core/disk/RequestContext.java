@@ -238,7 +238,11 @@ final class RequestContext extends PendingRequest implements WriteRecovery.Clien
                     return true;
                 }
                 disk.inFlight.exit(inFlight);
-                if (target == SegmentCursor.Target.LOST
+                if (target == SegmentCursor.Target.AVOIDED_MAIN) {
+                    disk.counters.avoidedReads.increment();
+                    disk.deadAreas.asked(segmentFirstUnit(), segmentEndUnit());
+                    finish(DiskError.IO, cursor.offsetBytes());
+                } else if (target == SegmentCursor.Target.LOST
                         || target == SegmentCursor.Target.MISSING_SPARE
                         || disk.holdOffs.isHeld(cursor.offsetBytes() >> Place.UNIT_SHIFT)) {
                     finish(DiskError.IO, cursor.offsetBytes());

@@ -247,6 +247,11 @@ final class Return extends Recovery {
         if (disk.isStopping()) {
             throw new Failure(DiskError.SHUTDOWN, byteOf(0), null);
         }
+        if (disk.state.current().isAvoided(unit, unit + 1)) {
+            // It could not be read there afterwards.
+            mainRefused = true;
+            throw new Failure(DiskError.IO, byteOf(0), null);
+        }
         if (MapSnapshot.Hint.barred(disk.state.current().hints.placeOf(unit)) || !disk.canRedirect()) {
             throw new Failure(DiskError.IO, byteOf(0), null);
         }

@@ -26,6 +26,8 @@ final class SegmentCursor {
         UNREADABLE_MAIN,
         /** On a spare, but could not be read the last time. */
         UNREADABLE_SPARE,
+        /** On main, where it is left alone for now. */
+        AVOIDED_MAIN,
         /** On a spare that is not there. */
         MISSING_SPARE,
         /** Nowhere: its content is gone until it is written. */
@@ -111,8 +113,9 @@ final class SegmentCursor {
             long stop = Math.min(
                     haveEntry ? entries.firstUnit() : Long.MAX_VALUE >> Place.UNIT_SHIFT,
                     haveHint ? hints.firstUnit() : Long.MAX_VALUE >> Place.UNIT_SHIFT);
+            stop = Math.min(stop, snapshot.avoidedChangesAfter(unit));
             long stopByte = Math.min(end, stop << Place.UNIT_SHIFT);
-            target = Target.MAIN;
+            target = snapshot.isAvoided(unit, unit + 1) ? Target.AVOIDED_MAIN : Target.MAIN;
             lengthBytes = stopByte - position;
             position = stopByte;
             return true;
@@ -130,6 +133,9 @@ final class SegmentCursor {
             long place = entryCovers(unit) ? Place.advance(entries.place(), unit - entries.firstUnit()) : Place.MAIN;
             long hint = hintCovers(unit) ? hints.place() : Place.MAIN;
             Target here = targetOf(place, hint, 1 << sector);
+            if ((here == Target.MAIN_DIRECT || here == Target.UNREADABLE_MAIN) && snapshot.isAvoided(unit, unit + 1)) {
+                here = Target.AVOIDED_MAIN;
+            }
             long deviceHere = position;
             if (here == Target.SPARE || here == Target.UNREADABLE_SPARE) {
                 long slotAt = offsetOf.applyAsLong(place);
@@ -177,7 +183,7 @@ final class SegmentCursor {
             case MISSING_SPARE -> onSlot;
             case UNREADABLE_MAIN -> ~(onSlot | lost) & unreadable;
             case MAIN_DIRECT -> ~(onSlot | lost | unreadable);
-            case ZERO -> ~(onSlot | lost);
+            case AVOIDED_MAIN, ZERO -> ~(onSlot | lost);
             default -> throw new IllegalStateException("no target of a touched unit: " + here);
         };
         return Math.min(sectorsPerUnit - sector, Integer.numberOfTrailingZeros(~(alike >> sector)));

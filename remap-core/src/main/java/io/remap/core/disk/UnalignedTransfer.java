@@ -117,6 +117,7 @@ final class UnalignedTransfer implements WriteRecovery.Client {
         boolean unreadable = target == Target.UNREADABLE_MAIN || target == Target.UNREADABLE_SPARE;
         if (target == Target.LOST
                 || target == Target.MISSING_SPARE
+                || target == Target.AVOIDED_MAIN
                 || (unreadable && disk.holdOffs.isHeld(offset >> Place.UNIT_SHIFT))) {
             throw new Failure(DiskError.IO, offset, null);
         }

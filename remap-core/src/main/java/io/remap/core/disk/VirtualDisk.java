@@ -77,6 +77,8 @@ public final class VirtualDisk implements Disk {
     final RangeLock locks;
     final HoldOffs holdOffs;
     final WatchList watchList;
+    final AvoidedRegions avoided;
+    final DeadAreas deadAreas;
     private final ErrorSpread errorSpread;
     final Failback failback;
     final Deadlines deadlines;
@@ -215,6 +217,8 @@ public final class VirtualDisk implements Disk {
         this.locks = new RangeLock(environment.scheduler());
         this.holdOffs = new HoldOffs(environment.time(), policy);
         this.watchList = new WatchList(environment.time()::wallMillis, policy);
+        this.avoided = new AvoidedRegions(this);
+        this.deadAreas = new DeadAreas(this, avoided);
         this.errorSpread = new ErrorSpread(policy.spreadRegions());
         this.failback = new Failback(this, parts.returnPauseMillis());
         this.state = new MapState(
@@ -496,9 +500,12 @@ public final class VirtualDisk implements Disk {
         return recentWrites;
     }
 
-    /** The sectors of a unit that stand on main, and of which nobody knows that they cannot be read. */
+    /** The sectors of a unit that stand on main where it is not avoided, and of which nobody knows that they cannot be read. */
     public int sectorsOnMain(long unit) {
         MapSnapshot snapshot = state.current();
+        if (snapshot.isAvoided(unit, unit + 1)) {
+            return 0;
+        }
         int unreadable = MapSnapshot.Hint.unreadableMask(snapshot.hints.placeOf(unit));
         return sectorsOnMain(snapshot.table, unit, traits.sectorBytes(), traits.sizeBytes()) & ~unreadable;
     }
@@ -739,12 +746,18 @@ public final class VirtualDisk implements Disk {
                 sectors(snapshot.table, place -> Place.isZero(place) ? full & ~Place.lostMask(place) : 0),
                 sectors(snapshot.hints, MapSnapshot.Hint::unreadableMask),
                 sectors(snapshot.table, Place::lostMask),
-                slots(SlotAllocator::slots),
+                avoided.sectors(),
+                slots(),
                 slots(SlotAllocator::freeSlots),
                 slots(SlotAllocator::badSlots),
                 doubt().map(Throwable::getMessage),
                 describeLedgers(),
                 canRedirect());
+    }
+
+    /** Slots of the spares that are there. */
+    long slots() {
+        return slots(SlotAllocator::slots);
     }
 
     private long slots(ToLongFunction<SlotAllocator> which) {
@@ -784,6 +797,11 @@ public final class VirtualDisk implements Disk {
         return watchList;
     }
 
+    /** Where main is left alone. */
+    public AvoidedRegions avoided() {
+        return avoided;
+    }
+
     /** What happened to it. */
     public EventLog events() {
         return events;
@@ -806,6 +824,15 @@ public final class VirtualDisk implements Disk {
         all.add(Attribute.readOnly(
                 "watch.units", "count", "Units of main that read again after errors, or were healed", () ->
                         (long) watchList.size()));
+        all.add(Attribute.readOnly("avoid.regions", "count", "Areas of main that are avoided", () ->
+                (long) avoided.regions().size()));
+        all.add(Attribute.readOnly("avoid.sectors", "count", "Sectors in them", avoided::sectors));
+        all.add(Attribute.readOnly(
+                "avoid.spare-units", "count", "Units of 4096 bytes in them that have a slot", avoided::usedUnits));
+        all.add(Attribute.readOnly(
+                "avoid.spare-budget-units", "count", "How many of them may have one", avoided::budgetUnits));
+        all.add(Attribute.readOnly(
+                "avoid.probes", "count", "Reads of main that asked whether an area is dead", deadAreas.probes::sum));
         all.addAll(deadlines.attributes());
         all.add(Attribute.readOnly(
                 "canary.reads", "count", "Reads of main that asked whether it lives", mainSide.canary()::reads));

@@ -3,6 +3,7 @@ package io.remap.core.disk;
 import io.remap.api.DeviceException;
 import io.remap.api.DiskError;
 import io.remap.api.Place;
+import io.remap.api.RemapTable;
 import io.remap.api.spi.MetadataStore.Outcome;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
@@ -29,6 +30,9 @@ final class WriteRecovery extends Recovery {
 
     /** Units that main gets another chance for, over all tries of this write. */
     private final Set<Long> healing = new HashSet<>();
+
+    /** Units whose area of main is avoided, of the try that is under way. */
+    private final Set<Long> avoiding = new HashSet<>();
 
     /** Parts of them that main took, still to be read back. */
     private final List<Part> unproven = new ArrayList<>();
@@ -103,6 +107,7 @@ final class WriteRecovery extends Recovery {
 
     private void fenced() throws Failure, TryLater {
         plan.reset();
+        avoiding.clear();
         unproven.clear();
         requireWanted();
         requireNoDoubt();
@@ -127,6 +132,14 @@ final class WriteRecovery extends Recovery {
                     writeSpare(disk.spares.require(cursor.spare()), offset, cursor.deviceOffsetBytes(), length);
                 case MISSING_SPARE -> writeElsewhere(offset, length);
                 case UNREADABLE_MAIN -> writeUnreadable(offset, length);
+                case AVOIDED_MAIN -> {
+                    plan.cover(offset, length);
+                    for (long unit = offset >> Place.UNIT_SHIFT;
+                            unit < SegmentCursor.endUnit(offset + length);
+                            unit++) {
+                        avoiding.add(unit);
+                    }
+                }
                 case LOST -> plan.cover(offset, length);
                 case ZERO -> {
                     if (!zeros) {
@@ -325,17 +338,36 @@ final class WriteRecovery extends Recovery {
         if (newUnits > 0 && disk.state.current().table.mappedUnits() + newUnits > disk.policy.maxRemappedUnits()) {
             throw new Failure(DiskError.NO_SPACE, start, null);
         }
+        if (!avoiding.isEmpty() && !disk.avoided.mayTake(unitsWithoutSlot(avoiding))) {
+            throw new Failure(DiskError.NO_SPACE, start, null);
+        }
         plan.writeSlots();
         commits++;
         plan.commit(outcome -> run(() -> committed(outcome)));
+    }
+
+    private long unitsWithoutSlot(Set<Long> units) {
+        RemapTable table = disk.state.current().table;
+        return units.stream()
+                .filter(unit -> !Place.hasSlot(table.placeOf(unit)))
+                .count();
     }
 
     private void committed(Outcome outcome) throws Failure, TryLater {
         switch (outcome) {
             case DURABLE -> {
                 disk.counters.redirectedWrites.increment();
-                disk.log.redirected(plan.units(), start, end, suspicion(), whyRedirected());
-                plan.forEachUnit((unit, forLackOfTime) -> disk.watchList.moved(unit));
+                if (plan.units() == avoiding.size()) {
+                    disk.counters.avoidedWrites.increment();
+                    disk.log.redirectedAvoided(plan.units(), start, end);
+                } else {
+                    disk.counters.avoidedWrites.add(avoiding.isEmpty() ? 0 : 1);
+                    disk.log.redirected(plan.units(), start, end, suspicion(), whyRedirected());
+                }
+                plan.forEachUnit((unit, forLackOfTime) -> {
+                    disk.watchList.moved(unit);
+                    disk.deadAreas.suspect(unit);
+                });
                 disk.failback.redirected(plan);
                 succeed();
             }

@@ -17,6 +17,7 @@ final class StandardFaultPolicy implements FaultPolicy {
     private final Redirection redirection;
     private final Watching watching;
     private final Asking asking;
+    private final Avoiding avoiding;
 
     /**
      * When a unit that reads is weak.
@@ -33,6 +34,16 @@ final class StandardFaultPolicy implements FaultPolicy {
      * @param regions with errors that have all of them asked
      */
     record Asking(int roundsPerSecond, int regions) {}
+
+    /**
+     * Areas in which main is left alone.
+     *
+     * @param units side by side that all fail are one, 0: none is by itself
+     * @param slowMillis that each attempt there takes at least
+     * @param retryMillis after which it is tried again
+     * @param sparePercent of the slots that writes to them may take
+     */
+    record Avoiding(int units, long slowMillis, long retryMillis, int sparePercent) {}
 
     /**
      * What goes to the spare by itself.
@@ -54,7 +65,8 @@ final class StandardFaultPolicy implements FaultPolicy {
             long maxHoldOffMillis,
             Redirection redirection,
             Watching watching,
-            Asking asking) {
+            Asking asking,
+            Avoiding avoiding) {
         this.backoffMillis = backoffMillis.clone();
         this.readAttempts = readAttempts;
         this.writeAttempts = writeAttempts;
@@ -64,6 +76,7 @@ final class StandardFaultPolicy implements FaultPolicy {
         this.redirection = redirection;
         this.watching = watching;
         this.asking = asking;
+        this.avoiding = avoiding;
     }
 
     @Override
@@ -94,6 +107,26 @@ final class StandardFaultPolicy implements FaultPolicy {
     @Override
     public int spreadRegions() {
         return asking.regions();
+    }
+
+    @Override
+    public int avoidUnits() {
+        return avoiding.units();
+    }
+
+    @Override
+    public long avoidSlowMillis() {
+        return avoiding.slowMillis();
+    }
+
+    @Override
+    public long avoidRetryMillis() {
+        return avoiding.retryMillis();
+    }
+
+    @Override
+    public int avoidSparePercent() {
+        return avoiding.sparePercent();
     }
 
     @Override

@@ -50,6 +50,29 @@ public final class StandardFaultPolicyProvider implements FaultPolicyProvider {
             "spread-regions",
             "8",
             "In how many regions of 128 MiB errors within a minute have all canaries asked and told of; 2 to 1024.");
+    static final Setting AVOID = new Setting(
+            "avoid",
+            "on",
+            "Whether areas of main in which nothing reads are left alone by themselves (reads fail at once, writes go to the spare):"
+                    + " on or off. Those that 'remap avoid add' names are so in any case.");
+    static final Setting AVOID_UNITS = new Setting(
+            "avoid-units",
+            "8",
+            "How many units of 4096 bytes side by side that all fail are such an area; 2 to 65536.");
+    static final Setting AVOID_SLOW = new Setting(
+            "avoid-slow-ms",
+            "500",
+            "How long each attempt there must take, so that it is worth avoiding; 0 to 600000.");
+    static final Setting AVOID_RETRY = new Setting(
+            "avoid-retry-minutes",
+            "60",
+            "After how long an area that is avoided by itself is tried again once somebody reads or scans it, doubling up to a day;"
+                    + " 1 to 1440.");
+    static final Setting AVOID_SPARE = new Setting(
+            "avoid-spare-percent",
+            "50",
+            "How much of the slots of the spares writes to avoided areas may take, in percent, before they answer ENOSPC; 0 to"
+                    + " 100.");
     static final Setting UNREADABLE_WRITES = new Setting(
             "unreadable-writes",
             "relocate",
@@ -61,6 +84,9 @@ public final class StandardFaultPolicyProvider implements FaultPolicyProvider {
             "How many units of 4096 bytes may be in the map before a write that main refuses answers ENOSPC although the spare"
                     + " has room; 0 (no limit) to 1000000000000.");
 
+    private static final int MAX_AVOID_UNITS = 65_536;
+    private static final long MAX_SLOW_MILLIS = 600_000;
+    private static final int MAX_PERCENT = 100;
     private static final long MAX_UNITS = 1_000_000_000_000L;
     private static final int MAX_ATTEMPTS = 100;
     private static final int MAX_BACKOFF_STEPS = 16;
@@ -94,6 +120,11 @@ public final class StandardFaultPolicyProvider implements FaultPolicyProvider {
                 WATCH_DECAY,
                 CANARY_ROUNDS,
                 SPREAD_REGIONS,
+                AVOID,
+                AVOID_UNITS,
+                AVOID_SLOW,
+                AVOID_RETRY,
+                AVOID_SPARE,
                 UNREADABLE_WRITES,
                 MAX_REMAPPED);
     }
@@ -112,7 +143,17 @@ public final class StandardFaultPolicyProvider implements FaultPolicyProvider {
                         (int) settings.number(ERROR_THRESHOLD, 1, MAX_ERRORS),
                         TimeUnit.HOURS.toMillis(settings.number(WATCH_DECAY, 1, MAX_DECAY_HOURS))),
                 new StandardFaultPolicy.Asking((int) settings.number(CANARY_ROUNDS, 2, MAX_ERRORS), (int)
-                        settings.number(SPREAD_REGIONS, 2, MAX_REGIONS)));
+                        settings.number(SPREAD_REGIONS, 2, MAX_REGIONS)),
+                avoiding(settings));
+    }
+
+    private static StandardFaultPolicy.Avoiding avoiding(Settings settings) throws Refusal {
+        int units = (int) settings.number(AVOID_UNITS, 2, MAX_AVOID_UNITS);
+        return new StandardFaultPolicy.Avoiding(
+                oneOf(settings, AVOID, "on", "off").equals("on") ? units : 0,
+                settings.number(AVOID_SLOW, 0, MAX_SLOW_MILLIS),
+                TimeUnit.MINUTES.toMillis(settings.number(AVOID_RETRY, 1, TimeUnit.DAYS.toMinutes(1))),
+                (int) settings.number(AVOID_SPARE, 0, MAX_PERCENT));
     }
 
     private static StandardFaultPolicy.Redirection redirection(Settings settings) throws Refusal {
