@@ -7,6 +7,7 @@ import io.remap.api.DiskError;
 import io.remap.api.DiskRequest;
 import io.remap.api.Errno;
 import io.remap.api.IoBuffer;
+import io.remap.api.Place;
 import io.remap.api.Refusal;
 import io.remap.api.SectorRange;
 import io.remap.api.spi.MetadataProvider;
@@ -247,6 +248,10 @@ public final class DiskSimulation implements AutoCloseable {
     }
 
     private void somethingHappens() {
+        if (plan.avoids && random.nextInt(8) == 0) {
+            avoidOrDie();
+            return;
+        }
         int dice = random.nextInt(10);
         if (dice < 2 && plan.mainFaults) {
             faultOnMain();
@@ -333,6 +338,53 @@ public final class DiskSimulation implements AutoCloseable {
             writeOnly.set((int) first, (int) (first + count));
         }
         trace(() -> kind + " sectors " + first + "+" + count + " of main");
+    }
+
+    /** Somebody has an area of main left alone, or used again; or it dies, if sectors may. */
+    private void avoidOrDie() {
+        long sectors = (long) plan.sizeBytes() / plan.sectorBytes;
+        int perUnit = SimPlan.UNIT_BYTES / plan.sectorBytes;
+        long first = random.nextInt((int) (sectors * 7 / 8));
+        long count = Math.min(sectors * 7 / 8 - first, 1 + random.nextInt(10 * perUnit));
+        if (plan.mainFaults && random.nextInt(3) == 0) {
+            main.fault(first, count, random.nextBoolean() ? Fault.BAD : Fault.UNREADABLE);
+            touched.set((int) unitOf(first), (int) unitOf(first + count - 1) + 1);
+            reference.allowErrors(first, count);
+            coverage.count("dead areas");
+            trace(() -> "dead area, sectors " + first + "+" + count + " of main");
+            return;
+        }
+        SectorRange range = new SectorRange(first, count);
+        boolean begin = random.nextInt(3) != 0;
+        scheduler.execute(() -> {
+            if (running.avoid(range, begin)) {
+                coverage.count(begin ? "areas avoided" : "areas used again");
+                trace(() -> (begin ? "avoid " : "do not avoid ") + range);
+                noteAvoided();
+            }
+        });
+    }
+
+    /**
+     * Where main is left alone a write needs a mapping, and a read may fail of what was not written since: what was is on the
+     * spare, and must be found.
+     */
+    void noteAvoided() {
+        for (SectorRange range : running.avoided()) {
+            coverage.count("avoided areas seen");
+            touched.set((int) unitOf(range.firstSector()), (int) unitOf(range.endSector() - 1) + 1);
+        }
+    }
+
+    /** Whether a byte is where main is left alone, and has no other place. */
+    boolean isAvoided(long offset) {
+        long sector = offset / plan.sectorBytes;
+        long place = running.table().placeOf(offset / SimPlan.UNIT_BYTES);
+        int bit = 1 << (int) (offset % SimPlan.UNIT_BYTES / plan.sectorBytes);
+        boolean elsewhere = Place.isZero(place) || (Place.onSlotMask(place) & bit) != 0;
+        return !elsewhere
+                && running.avoided().stream()
+                        .anyMatch(range -> sector >= range.firstSector() && sector < range.endSector());
     }
 
     private long unitOf(long sector) {
@@ -591,9 +643,13 @@ public final class DiskSimulation implements AutoCloseable {
         require(
                 plan.mainFaults
                         || plan.moves
+                        || plan.avoids
                         || mainHasLost
                         || running.counters().get("remap.redirected-writes") == 0,
                 () -> "a write was redirected, but no sector was ever bad");
+        require(
+                !plan.devicesOnly || running.avoided().isEmpty(),
+                () -> "areas of main are left alone, but no sector was ever bad");
         require(
                 plan.spareFaults || running.badSlots() == 0,
                 () -> running.badSlots() + " slots count as bad, but none ever was");
@@ -717,7 +773,9 @@ public final class DiskSimulation implements AutoCloseable {
         return reference.mayHaveFailed(offset / plan.sectorBytes, write)
                 || reference.mayHaveFailed((end - 1) / plan.sectorBytes, write)
                 || mayFailForGood(offset)
-                || mayFailForGood(end - 1);
+                || mayFailForGood(end - 1)
+                || isAvoided(offset)
+                || isAvoided(end - 1);
     }
 
     void require(boolean holds, Supplier<String> otherwise) {

@@ -199,6 +199,7 @@ final class SimClient {
 
     private void check() {
         simulation.noteLosses();
+        simulation.noteAvoided();
         boolean aligned = (request.offsetBytes | request.lengthBytes) % simulation.plan.sectorBytes == 0;
         switch (request.operation) {
             case READ -> checkRead(aligned);
@@ -217,8 +218,9 @@ final class SimClient {
         long at = request.errorOffsetBytes;
         boolean inside = at >= request.offsetBytes && at < request.offsetBytes + request.lengthBytes;
         boolean mayFail = simulation.reference.readFailed(read, inside ? at : request.offsetBytes);
-        boolean allowed =
-                simulation.answersByWire() ? someMayFail() : inside && (mayFail || simulation.mayFailForGood(at));
+        boolean allowed = simulation.answersByWire()
+                ? someMayFail()
+                : inside && (mayFail || simulation.mayFailForGood(at) || simulation.isAvoided(at));
         simulation.require(
                 request.error == DiskError.IO && (allowed || troubled()),
                 () -> "no fault explains why the read " + describe() + " failed with " + request.error + " at " + at);
@@ -229,7 +231,9 @@ final class SimClient {
         boolean some = false;
         long end = request.offsetBytes + request.lengthBytes;
         for (long at = request.offsetBytes; at < end; at += simulation.cellBytes()) {
-            some |= simulation.reference.readFailed(read, at) || simulation.mayFailForGood(at);
+            some |= simulation.reference.readFailed(read, at)
+                    || simulation.mayFailForGood(at)
+                    || simulation.isAvoided(at);
         }
         return some;
     }

@@ -45,6 +45,9 @@ final class SimPlan {
     final long hangNanos;
     final long returnPauseMillis;
 
+    /** Main is left alone in areas that somebody names, and dies in others. */
+    final boolean avoids;
+
     /** Devices fail as a whole, and no sector ever does: nothing may be moved for that. */
     final boolean devicesOnly;
 
@@ -77,6 +80,7 @@ final class SimPlan {
         hangs = mainFaults && !littleMemory && random.nextInt(4) == 0;
         hangNanos = TimeUnit.MILLISECONDS.toNanos(
                 List.of(3_000, 12_000, 30_000, 120_000).get(random.nextInt(4)));
+        avoids = random.nextInt(4) == 0 && !devicesOnly;
     }
 
     int sizeBytes() {
@@ -105,6 +109,7 @@ final class SimPlan {
         add(words, vanishing, "devices vanish");
         add(words, devicesOnly, "whole devices fail and nothing else");
         add(words, moves, "moves");
+        add(words, avoids, "avoided and dead areas");
         add(words, storeTrouble, "store trouble");
         add(words, slow, "slow sectors, brought back after " + returnPauseMillis + " ms");
         add(words, hangs, "transfers that hang for " + TimeUnit.NANOSECONDS.toMillis(hangNanos) + " ms");

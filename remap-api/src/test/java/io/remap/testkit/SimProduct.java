@@ -66,6 +66,16 @@ public interface SimProduct {
 
         void mapRemove(SectorRange range, Consumer<DiskError> done);
 
+        /** A person has main left alone in an area, or used again; {@code false}: that cannot be done here. */
+        default boolean avoid(SectorRange range, boolean begin) {
+            return false;
+        }
+
+        /** Where main is left alone now, whoever wanted it. */
+        default List<SectorRange> avoided() {
+            return List.of();
+        }
+
         /** The sectors that the disk says are lost. */
         List<SectorRange> lost();
 

@@ -7,6 +7,38 @@ import io.remap.api.spi.FaultPolicy;
 public final class SimpleFaultPolicy implements FaultPolicy {
     private static final int TRIES = 3;
 
+    private final int avoidUnits;
+
+    /** No area is avoided by itself. */
+    public SimpleFaultPolicy() {
+        this(0);
+    }
+
+    /** @param avoidUnits side by side that all fail, however fast, are avoided */
+    public SimpleFaultPolicy(int avoidUnits) {
+        this.avoidUnits = avoidUnits;
+    }
+
+    @Override
+    public int avoidUnits() {
+        return avoidUnits;
+    }
+
+    @Override
+    public long avoidSlowMillis() {
+        return 0;
+    }
+
+    @Override
+    public long avoidRetryMillis() {
+        return 10_000;
+    }
+
+    @Override
+    public int avoidSparePercent() {
+        return 100;
+    }
+
     @Override
     public Verdict readFailed(ErrorClass errorClass, int attempts, boolean deviceAlive) {
         if (errorClass == ErrorClass.HOST) {

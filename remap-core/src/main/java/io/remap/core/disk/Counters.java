@@ -22,6 +22,8 @@ final class Counters {
     final LongAdder writeRecoveries = new LongAdder();
     final LongAdder redirectedWrites = new LongAdder();
     final LongAdder avoidedReads = new LongAdder();
+    final LongAdder foundAreas = new LongAdder();
+    final LongAdder endedAreas = new LongAdder();
     final LongAdder avoidedWrites = new LongAdder();
     final LongAdder newUnreadableSectors = new LongAdder();
     final LongAdder newLostSectors = new LongAdder();
@@ -79,6 +81,11 @@ final class Counters {
                         "avoid.writes",
                         "Writes of which some went to the spare at once since their area of main is avoided",
                         avoidedWrites),
+                count("avoid.found-areas", "Areas of main that were found dead and are avoided since", foundAreas),
+                count(
+                        "avoid.ended-areas",
+                        "Areas that were found dead, and read again when they were tried",
+                        endedAreas),
                 count("remap.new-unreadable-sectors", "Sectors found unreadable", newUnreadableSectors),
                 count("remap.new-lost-sectors", "Sectors whose content was lost", newLostSectors),
                 count("remap.bad-slots", "Slots of the spares found bad", badSlots),

@@ -197,6 +197,7 @@ final class DeadAreas {
             avoided.retried(region, false);
             return;
         }
+        disk.counters.endedAreas.increment();
         avoided.remove(region.firstUnit(), region.endUnit(), PLACES + " places all over it read again");
     }
 
@@ -220,7 +221,8 @@ final class DeadAreas {
             long high = end + growth(end, 1, end - first, limit);
             long low = first - growth(first, -1, end - first, limit);
             boolean added = avoided.add(low, high, true, Optional.ofNullable(cause), why);
-            band = added ? nextBand(low) : band;
+            disk.counters.foundAreas.add(added ? 1 : 0);
+            band = added ? nextBand() : band;
             return added;
         } catch (Undecided e) {
             return false;
@@ -313,15 +315,14 @@ final class DeadAreas {
      * The heads of a drive take turns in bands of about one length: three regions that are alike and equally far apart say where the
      * next one lies. Only the middle of it is named: its edges are found as those of any area.
      */
-    private Optional<Region> nextBand(long unit) {
+    private Optional<Region> nextBand() {
         List<Region> bands = avoided.regions().stream()
                 .filter(region -> region.found() && region.units() >= MIN_BAND_UNITS)
                 .toList();
         for (int i = 0; i + 2 < bands.size(); i++) {
             Region first = bands.get(i);
             Region last = bands.get(i + 2);
-            boolean has = first.firstUnit() <= unit && unit < last.endUnit();
-            if (has && areBands(first, bands.get(i + 1), last)) {
+            if (areBands(first, bands.get(i + 1), last)) {
                 long period = (last.firstUnit() - first.firstUnit()) / 2;
                 Optional<Region> next = expected(last, period).or(() -> expected(first, -period));
                 if (next.isPresent()) {

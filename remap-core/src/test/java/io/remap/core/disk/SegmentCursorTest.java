@@ -60,6 +60,8 @@ class SegmentCursorTest {
             device = slotOffset(place) + offset % Place.UNIT_BYTES;
         } else if (Place.isZero(place)) {
             expected = Target.ZERO;
+        } else if (snapshot.isAvoided(unit, unit + 1)) {
+            expected = Target.AVOIDED_MAIN;
         } else if (unreadable) {
             expected = Target.UNREADABLE_MAIN;
         } else if (place != Place.MAIN || hint != Place.MAIN) {
@@ -90,7 +92,28 @@ class SegmentCursorTest {
                     ? snapshot.withBarred(unit)
                     : snapshot.withUnreadable(unit, 1 + random.nextInt(full));
         }
+        if (random.nextBoolean()) {
+            long first = random.nextInt(UNITS / 2);
+            long second = first + 2 + random.nextInt(UNITS / 2);
+            snapshot = snapshot.withAvoided(new long[] {first, first + 1, second, second + 1 + random.nextInt(8)});
+        }
         return snapshot;
+    }
+
+    @Test
+    void avoidedRangesAreFoundByPlace() {
+        MapSnapshot snapshot = MapSnapshot.EMPTY.withAvoided(new long[] {4, 6, 9, 10});
+        for (long unit = 0; unit < 12; unit++) {
+            boolean inside = unit == 4 || unit == 5 || unit == 9;
+            assertEquals(inside, snapshot.isAvoided(unit, unit + 1), "unit " + unit);
+            assertEquals(!inside, snapshot.surelyPlain(unit, unit + 1), "unit " + unit);
+        }
+        assertTrue(snapshot.isAvoided(0, 5));
+        assertFalse(snapshot.isAvoided(6, 9));
+        assertEquals(4, snapshot.avoidedChangesAfter(0));
+        assertEquals(6, snapshot.avoidedChangesAfter(4));
+        assertEquals(9, snapshot.avoidedChangesAfter(6));
+        assertTrue(snapshot.avoidedChangesAfter(10) > 1L << 40);
     }
 
     @Test

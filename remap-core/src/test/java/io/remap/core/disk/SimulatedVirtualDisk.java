@@ -26,11 +26,16 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Consumer;
 
 /** The virtual disk over the metadata double, for the simulation. */
 class SimulatedVirtualDisk implements SimProduct {
     private static final long HOLD_AWAY_MILLIS = 5_000;
+    private static final int AVOID_UNITS = 4;
+
+    /** As a service saves it. */
+    private final AtomicReference<byte[]> avoided = new AtomicReference<>(new byte[0]);
 
     @Override
     public MetadataProvider metadata() {
@@ -69,7 +74,7 @@ class SimulatedVirtualDisk implements SimProduct {
                 main,
                 spares,
                 Optional.of(store),
-                new SimpleFaultPolicy(),
+                new SimpleFaultPolicy(AVOID_UNITS),
                 parts.engine(),
                 parts.buffers(),
                 parts.environment(),
@@ -78,8 +83,9 @@ class SimulatedVirtualDisk implements SimProduct {
                 new VirtualDisk.LedgerLimits(
                         parts.ledgerBytes(), VirtualDisk.LedgerLimits.USUAL.flushDeadlineMillis())));
         disk.holdWhileAway(HOLD_AWAY_MILLIS);
+        disk.avoided().restore(avoided.get());
         return new Started(
-                disk, store, second.map(part -> part.identity().startBytes()).orElse(0L), new AtomicInteger());
+                disk, store, second.map(part -> part.identity().startBytes()).orElse(0L), new AtomicInteger(), avoided);
     }
 
     /** Every second life has two spares, each a half of the simulated one: a device with the table, and one of slots. */
@@ -109,7 +115,12 @@ class SimulatedVirtualDisk implements SimProduct {
     }
 
     /** @param secondAt first byte of the second spare, 0 if there is none */
-    private record Started(VirtualDisk virtualDisk, MetadataStore store, long secondAt, AtomicInteger moves)
+    private record Started(
+            VirtualDisk virtualDisk,
+            MetadataStore store,
+            long secondAt,
+            AtomicInteger moves,
+            AtomicReference<byte[]> savedAvoided)
             implements Running {
         @Override
         public Disk disk() {
@@ -135,6 +146,22 @@ class SimulatedVirtualDisk implements SimProduct {
         @Override
         public void mapRemove(SectorRange range, Consumer<DiskError> done) {
             virtualDisk.map().remove(range, done);
+        }
+
+        @Override
+        public boolean avoid(SectorRange range, boolean begin) {
+            boolean done = begin
+                    ? virtualDisk.avoided().add(range).isPresent()
+                    : virtualDisk.avoided().remove(range) > 0;
+            savedAvoided.set(virtualDisk.avoided().save());
+            return done;
+        }
+
+        @Override
+        public List<SectorRange> avoided() {
+            return virtualDisk.avoided().regions().stream()
+                    .map(virtualDisk.avoided()::sectors)
+                    .toList();
         }
 
         @Override

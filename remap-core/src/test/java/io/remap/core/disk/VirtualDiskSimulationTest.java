@@ -15,7 +15,14 @@ class VirtualDiskSimulationTest {
     @Test
     void answersAreAllowedAndErrorsExplained() {
         List<String> required = new ArrayList<>(SimCoverage.REQUIRED);
-        required.add("remap.evacuated-units");
+        required.addAll(List.of(
+                "remap.evacuated-units",
+                "areas avoided",
+                "areas used again",
+                "dead areas",
+                "avoid.reads",
+                "avoid.writes",
+                "avoid.found-areas"));
         new SimulationRun("remap-core", VirtualDiskSimulationTest.class, SimulatedVirtualDisk::new)
                 .run(LEAST_SEEDS, SECONDS, FULL_SEEDS, required);
     }
