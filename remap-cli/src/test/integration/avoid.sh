@@ -1,0 +1,145 @@
+#!/bin/bash
+# Areas of main in which nothing reads: found and left alone by themselves, or named by a person. What a scratch of 1,000
+# sectors costs a client that reads over it, with and without; REMAP_ERROR_MILLIS=7000 REMAP_DEADLINE_MILLIS=20000 is a drive
+# with ERC and the usual deadline.
+# shellcheck disable=SC2317 # run_tests calls the tests
+
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+require_tools python3 nbdsh cmp
+/usr/bin/python3 -c 'import nbd' 2> /dev/null || skip_suite "needs python3-libnbd"
+
+ERROR_MILLIS=${REMAP_ERROR_MILLIS:-600}
+DEADLINE_MILLIS=${REMAP_DEADLINE_MILLIS:-3000}
+SCRATCH=20000
+SCRATCH_SECTORS=1000
+
+# serve NAME [OPTION…]: serves NAME.img with what stands in NAME.faults; each operation of main goes to NAME.trace.
+serve() {
+    local name=$1
+    shift
+    [ -f "$name.img" ] || head -c 64M /dev/zero | tr '\0' '\021' > "$name.img"
+    [ -f "$name.spare" ] || truncate -s 32M "$name.spare"
+    [ -f "$name.faults" ] || : > "$name.faults"
+    start_remap "$name" "sim:$work/$name.img?faults=$work/$name.faults&error-ms=$ERROR_MILLIS&trace=$work/$name.trace" \
+        --spare "$work/$name.spare" --set smart.program=off --set scan.enabled=off --set autosave-seconds=1 \
+        --set request-deadline-millis="$DEADLINE_MILLIS" "$@"
+}
+
+# read_over NAME: reads over the scratch in steps of 64 KiB, goes on after errors, prints the seconds and the errors.
+read_over() {
+    /usr/bin/python3 - "$work/$1.sock" "$1" $((SCRATCH - SCRATCH % 128)) $((SCRATCH + SCRATCH_SECTORS)) << 'PYTHON'
+import sys, time
+import nbd
+handle = nbd.NBD()
+handle.connect_uri("nbd+unix:///%s?socket=%s" % (sys.argv[2], sys.argv[1]))
+begun, errors = time.monotonic(), 0
+for sector in range(int(sys.argv[3]), int(sys.argv[4]), 128):
+    try:
+        handle.pread(128 * 512, sector * 512)
+    except nbd.Error:
+        errors += 1
+print("%.1f %d" % (time.monotonic() - begun, errors))
+PYTHON
+}
+
+# unit NAME read|write OFFSET: 4096 bytes through NBD.
+unit() {
+    nbdsh -u "nbd+unix:///$1?socket=$work/$1.sock" -c "
+import sys
+sys.stdout.buffer.write(h.pread(4096, $3)) if '$2' == 'read' else h.pwrite(b'w' * 4096, $3)"
+}
+
+failed_reads() {
+    grep -c ' EIO' "$1.trace"
+}
+
+# avoided NAME EXPRESSION: about the list of areas, as r.
+avoided() {
+    "$remap" avoid list "$1" --json | python3 -c 'import json, sys
+r = json.load(sys.stdin)["regions"]
+print(eval(sys.argv[1]))' "$2"
+}
+
+is_quiet() {
+    local before
+    before=$(wc -l < "$1.trace")
+    sleep 3
+    [ "$before" = "$(wc -l < "$1.trace")" ]
+}
+
+test_a_scratch_costs_its_attempts_once() {
+    local name first second wait_seconds=120
+    for name in without with; do
+        echo "${SCRATCH}s ${SCRATCH_SECTORS}s read-and-write-bad" > "$name.faults"
+    done
+    serve without --set avoid=off
+    first=$(read_over without)
+    [ "$ERROR_MILLIS" -gt 1000 ] || wait_seconds=600
+    echo "suite: a scratch of $SCRATCH_SECTORS sectors, $ERROR_MILLIS ms an error, not avoided: $first (seconds, errors)," \
+        "$(failed_reads without) reads failed by then, and more follow"
+    local off
+    off=$(failed_reads without)
+    kill_remap "$background_pid"
+    serve with
+    first=$(read_over with)
+    wait_until "$wait_seconds" is_quiet with || fail "main is read without an end"
+    local on
+    on=$(failed_reads with)
+    second=$(read_over with)
+    echo "suite: avoided: $first, then $second; $on reads failed in all, then $(($(failed_reads with) - on)) more"
+    assert_equal "[('found', True, True)]" "$(avoided with "[(x['origin'], abs(x['first'] - $SCRATCH) <= 64,
+        abs(x['first'] + x['length'] - $SCRATCH - $SCRATCH_SECTORS) <= 64) for x in r]")" "areas"
+    python3 -c "import sys; sys.exit(not float(sys.argv[1].split()[0]) < 3)" "$second" || fail "the second time: $second"
+    assert_equal "${first#* }" "${second#* }" "errors of the second time"
+    assert_contains "$("$remap" events with)" "single sectors all over it"
+    assert_contains "$("$remap" status with)" "avoided"
+    assert_contains "$("$remap" map list with)" "avoided"
+    [ "$off" -ge 1 ] || fail "nothing failed without it"
+    assert_equal 0 "$(status_number with mappedSectors)" "mapped sectors"
+}
+
+test_a_person_names_an_area() {
+    serve disk
+    assert_contains "$("$remap" avoid list disk)" "no area is avoided"
+    assert_contains "$("$remap" avoid add disk 2048+100)" "2048-2151"
+    local before
+    before=$(wc -l < disk.trace)
+    assert_status 1 unit disk read 1048576
+    assert_contains "$output" "Input/output error"
+    unit disk write 1048576
+    assert_equal "$(printf 'w%.0s' $(seq 4096))" "$(unit disk read 1048576)" "what was written"
+    assert_status 1 unit disk read 1052672
+    assert_equal "$before" "$(wc -l < disk.trace)" "operations of main"
+    assert_equal 8 "$(status_number disk mappedSectors)" "mapped sectors"
+    assert_equal 104 "$(status_number disk avoidedSectors)" "avoided sectors"
+    assert_status 3 "$remap" map add disk 2060
+    assert_contains "$output" "avoid remove"
+    assert_contains "$("$remap" avoid list disk)" "1 of at most"
+    # It is saved at once, and outlives a kill.
+    wait_until 20 is_saved || fail "nothing was saved"
+    kill_remap "$background_pid"
+    serve disk
+    assert_equal "[(2048, 104, 'asked')]" "$(avoided disk "[(x['first'], x['length'], x['origin']) for x in r]")" "areas"
+    assert_status 1 unit disk read 1052672
+    "$remap" avoid remove disk 2048+100 > out
+    cmp <(unit disk read 1052672) <(head -c 4096 /dev/zero | tr '\0' '\021') || fail "other content"
+    assert_equal "$(printf 'w%.0s' $(seq 4096))" "$(unit disk read 1048576)" "what was written"
+    assert_status 2 "$remap" avoid remove disk 2048+100
+    assert_contains "$output" "are not avoided"
+    assert_contains "$("$remap" events disk)" "avoided no more"
+}
+
+is_saved() {
+    "$remap" events disk --json | grep -q '"avoided"' && sleep 2
+}
+
+test_writes_beyond_the_budget_fail() {
+    serve disk --set avoid-spare-percent=0
+    "$remap" avoid add disk 2048+8 > out
+    assert_status 1 unit disk write 1048576
+    assert_contains "$output" "No space left on device"
+    unit disk write 1052672
+    assert_equal 0 "$(status_number disk mappedSectors)" "mapped sectors"
+}
+
+run_tests
