@@ -87,7 +87,7 @@ public final class AvoidedRegions implements Saved {
     }
 
     private long firstUnitOf(SectorRange range) {
-        return range.firstSector() * disk.traits().sectorBytes() >> Place.UNIT_SHIFT;
+        return (range.firstSector() * disk.traits().sectorBytes()) >> Place.UNIT_SHIFT;
     }
 
     private long endUnitOf(SectorRange range) {
