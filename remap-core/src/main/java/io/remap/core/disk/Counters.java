@@ -57,7 +57,9 @@ final class Counters {
     }
 
     List<Attribute> attributes() {
-        return Stream.of(ofRequests(), ofLedgers()).flatMap(List::stream).toList();
+        return Stream.of(ofRequests(), ofAvoidedAreas(), ofLedgers())
+                .flatMap(List::stream)
+                .toList();
     }
 
     private List<Attribute> ofRequests() {
@@ -76,16 +78,6 @@ final class Counters {
                 count("recovery.recovered-reads", "Units that were read after errors", recoveredReads),
                 count("recovery.writes", "Writes that went through recovery", writeRecoveries),
                 count("remap.redirected-writes", "Writes redirected to the spare", redirectedWrites),
-                count("avoid.reads", "READs that failed at once since their area of main is avoided", avoidedReads),
-                count(
-                        "avoid.writes",
-                        "Writes of which some went to the spare at once since their area of main is avoided",
-                        avoidedWrites),
-                count("avoid.found-areas", "Areas of main that were found dead and are avoided since", foundAreas),
-                count(
-                        "avoid.ended-areas",
-                        "Areas that were found dead, and read again when they were tried",
-                        endedAreas),
                 count("remap.new-unreadable-sectors", "Sectors found unreadable", newUnreadableSectors),
                 count("remap.new-lost-sectors", "Sectors whose content was lost", newLostSectors),
                 count("remap.bad-slots", "Slots of the spares found bad", badSlots),
@@ -130,6 +122,20 @@ final class Counters {
                 count("drop-off.held", "Times that a request waited for a device that was away", heldRequests),
                 count("drop-off.resumed", "Requests that went on when a device was back", resumedRequests),
                 count("device.faults", "Errors blamed on a device as a whole", deviceFaults));
+    }
+
+    private List<Attribute> ofAvoidedAreas() {
+        return List.of(
+                count("avoid.reads", "READs that failed at once since their area of main is avoided", avoidedReads),
+                count(
+                        "avoid.writes",
+                        "Writes of which some went to the spare at once since their area of main is avoided",
+                        avoidedWrites),
+                count("avoid.found-areas", "Areas of main that were found dead and are avoided since", foundAreas),
+                count(
+                        "avoid.ended-areas",
+                        "Areas that were found dead, and read again when they were tried",
+                        endedAreas));
     }
 
     private List<Attribute> ofLedgers() {
