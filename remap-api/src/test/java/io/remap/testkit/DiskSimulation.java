@@ -17,6 +17,7 @@ import io.remap.testkit.FaultyDevice.Fault;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.BitSet;
 import java.util.HashMap;
 import java.util.List;
@@ -80,6 +81,9 @@ public final class DiskSimulation implements AutoCloseable {
 
     private final Map<Object, LossesTold> told = new HashMap<>();
 
+    /** When main was last seen left alone at a sector. */
+    private final long[] lastAvoidedNanos;
+
     private SimProduct.Running running;
     private List<SimClient> clients = List.of();
     private long stamps = 1;
@@ -126,6 +130,8 @@ public final class DiskSimulation implements AutoCloseable {
         this.metadata = product.metadata();
         this.buffers = new TrackingBufferPool(plan.memoryBytes());
         this.reference = new ReferenceMap(plan.sizeBytes(), plan.sectorBytes, cellBytes(), stamps);
+        this.lastAvoidedNanos = new long[plan.sizeBytes() / plan.sectorBytes];
+        Arrays.fill(lastAvoidedNanos, Long.MIN_VALUE);
         this.trace = traced ? new StringBuilder() : null;
         if (plan.slow) {
             touched.set(0, plan.units);
@@ -357,6 +363,7 @@ public final class DiskSimulation implements AutoCloseable {
         SectorRange range = new SectorRange(first, count);
         boolean begin = random.nextInt(3) != 0;
         scheduler.execute(() -> {
+            noteAvoided();
             if (running.avoid(range, begin)) {
                 coverage.count(begin ? "areas avoided" : "areas used again");
                 trace(() -> (begin ? "avoid " : "do not avoid ") + range);
@@ -373,18 +380,18 @@ public final class DiskSimulation implements AutoCloseable {
         for (SectorRange range : running.avoided()) {
             coverage.count("avoided areas seen");
             touched.set((int) unitOf(range.firstSector()), (int) unitOf(range.endSector() - 1) + 1);
+            Arrays.fill(lastAvoidedNanos, (int) range.firstSector(), (int) range.endSector(), scheduler.nanoTime());
         }
     }
 
-    /** Whether a byte is where main is left alone, and has no other place. */
-    boolean isAvoided(long offset) {
+    /** Whether a byte is where main is left alone, or was since a moment, and has no other place. */
+    boolean isAvoided(long offset, long sinceNanos) {
+        noteAvoided();
         long sector = offset / plan.sectorBytes;
         long place = running.table().placeOf(offset / SimPlan.UNIT_BYTES);
         int bit = 1 << (int) (offset % SimPlan.UNIT_BYTES / plan.sectorBytes);
         boolean elsewhere = Place.isZero(place) || (Place.onSlotMask(place) & bit) != 0;
-        return !elsewhere
-                && running.avoided().stream()
-                        .anyMatch(range -> sector >= range.firstSector() && sector < range.endSector());
+        return !elsewhere && lastAvoidedNanos[(int) sector] >= sinceNanos;
     }
 
     private long unitOf(long sector) {
@@ -769,13 +776,13 @@ public final class DiskSimulation implements AutoCloseable {
     }
 
     /** Whether one of the edges of an unaligned write may be unreadable. */
-    boolean edgeMayFail(ReferenceMap.Write write, long offset, long end) {
+    boolean edgeMayFail(ReferenceMap.Write write, long offset, long end, long sinceNanos) {
         return reference.mayHaveFailed(offset / plan.sectorBytes, write)
                 || reference.mayHaveFailed((end - 1) / plan.sectorBytes, write)
                 || mayFailForGood(offset)
                 || mayFailForGood(end - 1)
-                || isAvoided(offset)
-                || isAvoided(end - 1);
+                || lastAvoidedNanos[(int) (offset / plan.sectorBytes)] >= sinceNanos
+                || lastAvoidedNanos[(int) ((end - 1) / plan.sectorBytes)] >= sinceNanos;
     }
 
     void require(boolean holds, Supplier<String> otherwise) {

@@ -23,6 +23,7 @@ final class SimClient {
     private boolean hungAtBegin;
     private boolean hungAtAnswer;
     private boolean overdue;
+    private boolean avoidedAtAnswer;
     private boolean ended;
     private ReferenceMap.Write write;
     private ReferenceMap.Read read;
@@ -169,6 +170,10 @@ final class SimClient {
         lossesAtAnswer = simulation.losses();
         doubtAtAnswer = simulation.inDoubt();
         hungAtAnswer = simulation.somethingHangs();
+        // Before anybody writes there, and finds another place for it.
+        avoidedAtAnswer = ended.error == DiskError.IO
+                && ended.errorOffsetBytes >= 0
+                && simulation.isAvoided(ended.errorOffsetBytes, begunNanos);
         overdue = ended.error != DiskError.NONE && simulation.mayBeOverdue(begunNanos);
         told.answered(lossesAtAnswer);
         knewAtAnswer = told.knows(lossesAtBegin);
@@ -220,7 +225,7 @@ final class SimClient {
         boolean mayFail = simulation.reference.readFailed(read, inside ? at : request.offsetBytes);
         boolean allowed = simulation.answersByWire()
                 ? someMayFail()
-                : inside && (mayFail || simulation.mayFailForGood(at) || simulation.isAvoided(at));
+                : inside && (mayFail || simulation.mayFailForGood(at) || avoidedAtAnswer);
         simulation.require(
                 request.error == DiskError.IO && (allowed || troubled()),
                 () -> "no fault explains why the read " + describe() + " failed with " + request.error + " at " + at);
@@ -233,7 +238,7 @@ final class SimClient {
         for (long at = request.offsetBytes; at < end; at += simulation.cellBytes()) {
             some |= simulation.reference.readFailed(read, at)
                     || simulation.mayFailForGood(at)
-                    || simulation.isAvoided(at);
+                    || simulation.isAvoided(at, begunNanos);
         }
         return some;
     }
@@ -292,7 +297,7 @@ final class SimClient {
                 || (request.fua && flushMayFail())
                 || (request.operation != Operation.TRIM
                         && (simulation.redirectMayFail(offset, end)
-                                || (!aligned && simulation.edgeMayFail(write, offset, end))));
+                                || (!aligned && simulation.edgeMayFail(write, offset, end, begunNanos))));
         if (request.error == DiskError.NO_SPACE) {
             simulation.coverage.count("spare full");
             allowed = simulation.plan.tightSpare() && simulation.mayBeRedirected(offset, end);
