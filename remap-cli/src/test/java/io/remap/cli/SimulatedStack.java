@@ -103,6 +103,20 @@ public final class SimulatedStack implements SimProduct {
         }
 
         @Override
+        public boolean avoid(SectorRange range, boolean begin) {
+            return begin
+                    ? virtualDisk.avoided().add(range).isPresent()
+                    : virtualDisk.avoided().remove(range) > 0;
+        }
+
+        @Override
+        public List<SectorRange> avoided() {
+            return virtualDisk.avoided().regions().stream()
+                    .map(virtualDisk.avoided()::sectors)
+                    .toList();
+        }
+
+        @Override
         public List<SectorRange> lost() {
             return virtualDisk.map().entries(0, Integer.MAX_VALUE).stream()
                     .filter(entry -> entry.state() == MapEntry.State.LOST)

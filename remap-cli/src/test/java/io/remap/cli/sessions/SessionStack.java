@@ -187,6 +187,11 @@ public final class SessionStack implements SimProduct {
         }
 
         @Override
+        public List<SectorRange> avoided() {
+            return running.avoided();
+        }
+
+        @Override
         public List<SectorRange> lost() {
             return running.lost();
         }
