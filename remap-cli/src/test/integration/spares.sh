@@ -100,7 +100,7 @@ test_killed_and_found_again() {
     stop_disk
     mv b.spare moved.spare
     refused "$WRONG_DEVICE" "b.spare, is not there" "$remap" serve disk.img --spare a.spare --name disk
-    refused "$WRONG_DEVICE" "name that one" "$remap" serve disk.img --spare moved.spare --name disk
+    refused "$WRONG_DEVICE" "spare 0 is not there" "$remap" serve disk.img --spare moved.spare --name disk
     # In any order, and remembered from then on.
     start_remap disk disk.img --spare moved.spare --spare a.spare
     same_content
@@ -193,6 +193,85 @@ test_spare_that_dies() {
     wait_until 120 has_same_content || fail "what it held is not what was written"
     stop_disk
     echo "suite: spares: one that died took only its own sectors, none of its slots was blamed; back, all was there"
+}
+
+# table_on: numbers of the spares with the table.
+table_on() {
+    "$remap" spare list disk --json | python3 -c 'import json, sys
+print(*[spare["spare"] for spare in json.load(sys.stdin)["spares"] if spare["holdsTable"]])'
+}
+
+test_first_spare_lost() {
+    small_pair
+    start_remap disk disk.img --spare a.spare
+    assert_equal 0 "$(table_on)" "the table of a lone spare"
+    assert_status 0 "$remap" spare add disk b.spare --create 16M
+    assert_equal "0 1" "$(table_on)" "the table of two"
+    filled
+    kill_remap "$background_pid"
+    mv a.spare away
+    refused "$WRONG_DEVICE" "spare 0 is not there" "$remap" serve disk.img --spare b.spare --name disk
+    start_remap disk disk.img --spare b.spare --missing-spares
+    assert_equal "1" "$(table_on)" "the table when the first spare is gone"
+    assert_equal missing "$(of_spare 0 state)" "the first spare"
+    # Sectors of main and of the other one are there; those of the first one answer with errors until they are written.
+    qemu-io -r -f raw -c 'read 11M 4k' -c 'read 32M 4k' "$uri" > /dev/null || fail "the rest cannot be read"
+    assert_eio qemu-io -r -f raw -c 'read 0 4k' "$uri"
+    qemu-io -f raw -c 'write -P 9 0 8k' -c 'flush' -c 'read -P 9 0 8k' "$uri" > qemu.log || fail "$(cat qemu.log)"
+    stop_disk
+    # By itself the first one is an old copy now; with the other one it follows.
+    mv b.spare kept
+    cp --sparse=always away a.spare
+    refused "$WRONG_DEVICE" "older than main remembers" "$remap" serve disk.img --spare a.spare --missing-spares --name disk
+    mv kept b.spare
+    start_remap disk disk.img --spare a.spare --spare b.spare
+    assert_equal "0 1" "$(table_on)" "the table after the first spare came back"
+    printf '\x09%.0s' $(seq 8192) | dd of=wanted.img bs=8192 conv=notrunc status=none
+    same_content
+    stop_disk
+    start_remap disk disk.img --spare a.spare
+    same_content
+    # Where the copy is goes, and another one takes it.
+    assert_status 0 "$remap" spare add disk c.spare --create 16M
+    assert_status 0 "$remap" spare evacuate disk 1
+    assert_status 0 "$remap" spare remove disk 1
+    assert_equal "0 2" "$(table_on)" "the table after the copy moved"
+    stop_disk
+    # Each goes on alone: nobody can tell which is right.
+    mkdir apart && mv c.spare apart
+    cp --sparse=always disk.img other.img
+    start_remap disk disk.img --spare a.spare --missing-spares
+    stop_disk
+    mv a.spare a.kept
+    start_remap disk other.img --spare apart/c.spare --missing-spares --adopt
+    stop_disk
+    mv a.kept a.spare
+    refused "$WRONG_DEVICE" "each gone on without the other" "$remap" serve disk.img --spare a.spare --spare apart/c.spare \
+        --name disk
+    echo "suite: spares: the first one lost while it served, started without it, back as a follower; a fork refused"
+}
+
+test_first_spare_dies() {
+    small_pair
+    : > faults
+    truncate -s 16M b.spare
+    start_remap disk disk.img --spare "sim:$work/a.spare?faults=$work/faults"
+    assert_status 0 "$remap" spare add disk b.spare
+    filled
+    echo gone > faults.new && mv faults.new faults
+    qemu-io -r -f raw -c 'read 11M 4k' -c 'read 32M 4k' "$uri" > /dev/null || fail "the rest cannot be read"
+    assert_eio qemu-io -r -f raw -c 'read 0 4k' "$uri"
+    # New mappings go on, on the table of the other one.
+    assert_status 0 "$remap" map add disk 65536+64
+    assert_equal 1 "$(table_on)" "the table after the first spare died"
+    assert_contains "$("$remap" status disk)" "spare 0 was left behind"
+    kill_remap "$background_pid"
+    mv a.spare away
+    start_remap disk disk.img --spare b.spare --missing-spares
+    assert_contains "$("$remap" map list disk)" "65536"
+    qemu-io -r -f raw -c 'read 11M 4k' -c 'read 32M 4k' "$uri" > /dev/null || fail "the rest cannot be read after a start"
+    stop_disk
+    echo "suite: spares: the first one died while it served; the table went on elsewhere, and was found there after kill -9"
 }
 
 # further_of KEY ARGUMENT…: what a check says of the further spares.

@@ -27,7 +27,7 @@ import picocli.CommandLine.Parameters;
         name = "spare",
         header = "Show, add, choose, empty, remove and grow spares of a disk that is served.",
         description = {
-            "The first spare holds the table of the mappings and slots; further ones hold slots. A sector that needs a slot "
+            "The first spare holds the table of the mappings and slots; further ones hold slots, and one a copy of the table. A sector that needs a slot "
                     + "gets one of the spare of the highest priority that answers and has some left; of equal ones in the "
                     + "order of the --spare options of 'remap serve', then by number. A spare that stands by gets none before "
                     + "all others are full, missing or to be emptied; then it takes over, and does so for good.",
@@ -76,7 +76,7 @@ final class SpareCommand extends Verb {
         private void print(Map<?, ?> answer) {
             terminal().heading("disk " + StatusText.text(answer, "disk"));
             List<List<String>> rows = new ArrayList<>();
-            rows.add(List.of("SPARE", "DEVICE", "STATE", "PRIORITY", "ROOM", "USED", "FREE", "BAD"));
+            rows.add(List.of("SPARE", "DEVICE", "STATE", "PRIORITY", "ROOM", "USED", "FREE", "BAD", "TABLE"));
             for (Object each : StatusText.list(answer, "spares")) {
                 Map<?, ?> spare = (Map<?, ?>) each;
                 rows.add(List.of(
@@ -87,7 +87,8 @@ final class SpareCommand extends Verb {
                         ByteSize.format(StatusText.number(spare, "slots") * Place.UNIT_BYTES),
                         StatusText.text(spare, "usedSlots"),
                         StatusText.text(spare, "freeSlots"),
-                        StatusText.text(spare, "badSlots")));
+                        StatusText.text(spare, "badSlots"),
+                        Boolean.TRUE.equals(spare.get("holdsTable")) ? "yes" : "-"));
             }
             terminal().table(rows);
         }

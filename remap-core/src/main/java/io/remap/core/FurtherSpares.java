@@ -1,5 +1,6 @@
 package io.remap.core;
 
+import io.remap.api.BlockDevice;
 import io.remap.api.DeviceUri;
 import io.remap.api.Refusal;
 import io.remap.api.spi.MetadataStore;
@@ -74,6 +75,13 @@ final class FurtherSpares implements Saved, AutoCloseable {
     /** By number. */
     synchronized List<Open> open() {
         return List.copyOf(byIndex.values());
+    }
+
+    /** Those that could have a copy of the table, by number. */
+    synchronized Map<Integer, BlockDevice> forTable() {
+        Map<Integer, BlockDevice> devices = new TreeMap<>();
+        byIndex.forEach((index, spare) -> devices.put(index, spare.device().direct()));
+        return devices;
     }
 
     /** All spares of a disk, the first one before the others. */

@@ -105,7 +105,7 @@ final class MetadataCommands {
             FurtherSpares.Open one = open.get(stated.index());
             if (one != null) {
                 members.add(MemberCheck.Member.present(stated, one.device(), one.slots()));
-            } else if (stated.index() != 0) {
+            } else if (stated.index() != store.openedFrom()) {
                 members.add(MemberCheck.Member.absent(
                         stated, MemberSearch.State.MISSING, "", "the disk is served without it"));
             }

@@ -34,6 +34,9 @@ interface PairOpener {
     /** As {@link Pairing#stampSpares}. */
     void stampSpares(PairDevices devices, PairMetadata open) throws Refusal, DeviceException;
 
+    /** As {@link Pairing#spreadTable}. */
+    void spreadTable(PairMetadata open) throws Refusal;
+
     /** As {@link Pairing#eraseSpare}. */
     void eraseSpare(BlockDevice device) throws Refusal, DeviceException;
 
@@ -72,6 +75,11 @@ interface PairOpener {
             @Override
             public void stampSpares(PairDevices devices, PairMetadata open) throws Refusal, DeviceException {
                 pairing.stampSpares(devices, open);
+            }
+
+            @Override
+            public void spreadTable(PairMetadata open) throws Refusal {
+                pairing.spreadTable(open);
             }
 
             @Override

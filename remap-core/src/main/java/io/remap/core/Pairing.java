@@ -315,7 +315,13 @@ public final class Pairing {
     /** Tells the further spares from all copies of them that were made before; see {@link SpareSet#stamp}. */
     void stampSpares(PairDevices pair, PairMetadata open) throws Refusal, DeviceException {
         MetadataStore store = open.store().orElseThrow();
-        spareSet(pair.spec(), pair.main()).stamp(open.further(), store, store.generation() + 1);
+        spareSet(pair.spec(), pair.main())
+                .stamp(pair.spare().orElseThrow(), open.further(), store, store.generation() + 1);
+    }
+
+    /** After a spare came or went: where the table has its copy. */
+    void spreadTable(PairMetadata open) throws Refusal {
+        SpareSet.spread(open.further(), open.store().orElseThrow());
     }
 
     /** A spare that its pair does not state any more becomes a blank device. */
@@ -432,7 +438,10 @@ public final class Pairing {
             store = metadata.open(spare.direct(), pair.spec().readOnly(), environment, settings);
             long openedGeneration = store.generation();
             if (!pair.spec().readOnly()) {
-                spareSet(pair.spec(), pair.main()).stamp(examined.further, store, store.generation());
+                SpareSet.spread(examined.further, store);
+                spareSet(pair.spec(), pair.main()).stamp(spare, examined.further, store, store.generation());
+                MetadataStore opened = store;
+                store.whenLeftBehind(() -> rememberTable(pair, opened));
             }
             FeatureStatus left = witnessOf(pair, store);
             if (left.state() == FeatureState.FAILED && fresh) {
@@ -537,6 +546,17 @@ public final class Pairing {
                 pair.main(), witness(pair, store).stopped(new Witness.Stop(stopId, TableDigest.of(store))));
         if (left.state() == FeatureState.FAILED) {
             LOG.warn("{}: the clean stop could not be noted: {}", pair.main().name(), left.detail());
+        }
+    }
+
+    /** A copy of the table was left behind: main must not be served with it alone. */
+    private void rememberTable(PairDevices pair, MetadataStore store) {
+        FeatureStatus left = witnesses.leave(pair.main(), witness(pair, store));
+        if (left.state() == FeatureState.FAILED) {
+            LOG.warn(
+                    "{}: a copy of the table was left behind, and the witness could not be told: {}",
+                    pair.main().name(),
+                    left.detail());
         }
     }
 

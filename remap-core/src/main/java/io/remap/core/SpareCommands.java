@@ -78,7 +78,7 @@ final class SpareCommands {
             one.put("freeSlots", present ? summary.freeSlots() : 0);
             one.put("badSlots", present ? summary.badSlots() : 0);
             one.put("usedSlots", summary == null ? 0 : summary.usedUnits());
-            one.put("holdsTable", member.index() == 0);
+            one.put("holdsTable", member.table());
             shown.add(one);
         }
         Map<String, Object> answer = new LinkedHashMap<>();
@@ -133,6 +133,7 @@ final class SpareCommands {
                         DiskEvent.Kind.SPARE_ADDED,
                         "spare " + added.member().index() + ": "
                                 + added.device().name());
+        spreadTable(served);
         // The name must be found should this process be killed.
         served.saveNow();
         return list(served);
@@ -259,7 +260,7 @@ final class SpareCommands {
         if (spare.index() == 0) {
             throw new Refusal(
                     Refusal.Kind.USAGE,
-                    "spare 0 holds the table of the mappings and cannot be removed; 'spare evacuate' empties its slots");
+                    "spare 0 is the first one, by which the pair is known, and cannot be removed; 'spare evacuate' empties its slots");
         }
         boolean lose = arguments.flag("lose");
         long used = served.disk().spareSummaries().stream()
@@ -299,9 +300,20 @@ final class SpareCommands {
         } else {
             served.metadata().further().remove(spare.index()).ifPresent(open -> giveBack(served, open.device()));
         }
+        spreadTable(served);
         served.disk().events().note(DiskEvent.Kind.SPARE_REMOVED, "spare " + spare.index());
         served.saveNow();
         return list(served);
+    }
+
+    /** That there is no copy of the table undoes nothing: the list shows where it is. */
+    private static void spreadTable(ServedDisk served) {
+        try {
+            served.pairs().spreadTable(served.metadata());
+        } catch (Refusal e) {
+            LOG.warn("disk '{}': the table was not copied to another spare: {}", served.name(), e.getMessage());
+        }
+        served.disk().noteGeneration();
     }
 
     /** It is nobody's spare any more, and says so if it still can. */

@@ -13,6 +13,7 @@ import io.remap.api.spi.SpareContent;
 import io.remap.api.spi.SpareIdentity;
 import io.remap.api.spi.SpareMember;
 import io.remap.api.spi.SpareSlots;
+import io.remap.api.spi.TableCopy;
 import io.remap.core.disk.TrackedDevice;
 import io.remap.core.disk.VirtualDisk;
 import java.nio.file.Path;
@@ -28,6 +29,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.function.Consumer;
 
 /**
  * Finds the further spares of a pair, and makes new ones. What the first spare states counts; a device is taken for a member
@@ -56,29 +58,47 @@ final class SpareSet {
     }
 
     /**
-     * Of several named spares the one that holds the table.
+     * Of several named spares the one whose table counts: the first one, unless a copy on another one has gone on without it.
      *
      * @throws Refusal {@link Refusal.Kind#USAGE} if none or more than one may be it
      */
     DeviceUri first(List<DeviceUri> named) throws Refusal, DeviceException {
         List<DeviceUri> candidates = new ArrayList<>();
+        Map<DeviceUri, TableCopy> tables = new LinkedHashMap<>();
         for (DeviceUri uri : named) {
             try (BlockDevice look = devices.open(uri, OpenOptions.inspect())) {
                 if (metadata.member(look.direct()).isEmpty()) {
                     candidates.add(uri);
                 }
+                metadata.table(look.direct()).ifPresent(table -> tables.put(uri, table));
             }
         }
-        if (candidates.size() != 1) {
+        if (candidates.size() > 1 || (candidates.isEmpty() && tables.isEmpty())) {
             throw new Refusal(
                     Refusal.Kind.USAGE,
                     candidates.isEmpty()
-                            ? "none of the spares named is the first one of a pair, which holds the mappings: name it too"
+                            ? "none of the spares named is the first one of a pair, which holds the mappings, or has a copy of"
+                                    + " them: name the first one too"
                             : "of " + candidates
                                     + " only one can be the first spare, and the others are no further ones:"
                                     + " add a new spare to a disk that is served with 'remap spare add'");
         }
-        return candidates.get(0);
+        DeviceUri chosen = candidates.isEmpty() ? null : candidates.get(0);
+        for (Map.Entry<DeviceUri, TableCopy> other : tables.entrySet()) {
+            TableCopy present = tables.get(chosen);
+            boolean nothingYet = chosen == null || (present == null && !isBlank(chosen));
+            if (nothingYet || (present != null && other.getValue().term() > present.term())) {
+                chosen = other.getKey();
+            }
+        }
+        return chosen;
+    }
+
+    /** A blank device among members is a mistake that others tell better. */
+    private boolean isBlank(DeviceUri uri) throws Refusal, DeviceException {
+        try (BlockDevice look = devices.open(uri, OpenOptions.inspect())) {
+            return metadata.inspect(look.direct()).kind() == SpareContent.Kind.BLANK;
+        }
     }
 
     /**
@@ -97,19 +117,31 @@ final class SpareSet {
         FurtherSpares result = new FurtherSpares();
         try {
             Map<UUID, SpareMember> wanted = new LinkedHashMap<>();
-            look.members().stream().skip(1).forEach(member -> wanted.put(member.id(), member));
+            look.members().stream()
+                    .filter(member -> member.index() != look.openedFrom())
+                    .forEach(member -> wanted.put(member.id(), member));
             for (DeviceUri uri : named) {
-                openNamed(uri, order.indexOf(uri), look.pair(), wanted, result);
+                openNamed(uri, order.indexOf(uri), look, wanted, result);
+            }
+            if (look.openedFrom() != 0) {
+                // The next start, from the first one, looks for it there.
+                order.stream()
+                        .filter(uri -> !named.contains(uri))
+                        .findFirst()
+                        .ifPresent(uri -> result.remember(look.openedFrom(), absolute(uri)));
             }
             Map<Integer, DeviceUri> remembered = FurtherSpares.found(look.saved());
             for (SpareMember member : List.copyOf(wanted.values())) {
                 DeviceUri uri = remembered.get(member.index());
                 Optional<String> why = uri == null
                         ? Optional.of("where it was is not known")
-                        : tryRemembered(uri, look.pair(), wanted, member, result);
+                        : tryRemembered(uri, look, wanted, member, result);
                 if (why.isPresent()) {
                     noteMissing(member, uri, why.get(), missingToo, result, notices);
                 }
+            }
+            for (FurtherSpares.Open open : result.open()) {
+                refuseOtherTable(open.device(), look);
             }
             return result;
         } catch (Refusal | DeviceException | RuntimeException e) {
@@ -119,11 +151,12 @@ final class SpareSet {
     }
 
     private void openNamed(
-            DeviceUri uri, int order, PairIdentity pair, Map<UUID, SpareMember> wanted, FurtherSpares result)
+            DeviceUri uri, int order, MetadataStore look, Map<UUID, SpareMember> wanted, FurtherSpares result)
             throws Refusal, DeviceException {
+        PairIdentity pair = look.pair();
         BlockDevice device = opener.open(uri, OptionalLong.empty());
         try {
-            SpareIdentity identity = metadata.member(device.direct())
+            SpareIdentity identity = identity(device, look)
                     .orElseThrow(() -> new Refusal(
                             Refusal.Kind.WRONG_DEVICE,
                             device.name() + " is no further spare of a pair: to make it one of a disk that is served,"
@@ -170,11 +203,16 @@ final class SpareSet {
 
     /** Where it was the last time; gives why it is not there now. */
     private Optional<String> tryRemembered(
-            DeviceUri uri, PairIdentity pair, Map<UUID, SpareMember> wanted, SpareMember member, FurtherSpares result) {
+            DeviceUri uri,
+            MetadataStore look,
+            Map<UUID, SpareMember> wanted,
+            SpareMember member,
+            FurtherSpares result) {
+        PairIdentity pair = look.pair();
         try {
             BlockDevice device = opener.open(uri, OptionalLong.empty());
             try {
-                Optional<SpareIdentity> identity = metadata.member(device.direct())
+                Optional<SpareIdentity> identity = identity(device, look)
                         .filter(found -> found.pair().pairUuid().equals(pair.pairUuid()) && found.is(member));
                 Optional<String> not = identity.isEmpty()
                         ? Optional.of("another device is there")
@@ -192,6 +230,40 @@ final class SpareSet {
         } catch (Refusal | DeviceException e) {
             return Optional.of(e.getMessage());
         }
+    }
+
+    /** A copy of the table that is not behind the one that is open: the sectors of the two do not go together. */
+    private void refuseOtherTable(TrackedDevice device, MetadataStore look) throws Refusal, DeviceException {
+        Optional<TableCopy> copy = metadata.table(device.direct());
+        if (copy.isEmpty()) {
+            return;
+        }
+        String which = device.name() + " (spare " + copy.get().index() + ")";
+        if (copy.get().term() > look.term()) {
+            throw new Refusal(
+                    Refusal.Kind.WRONG_DEVICE,
+                    "the table on " + which + " has gone on without that on spare " + look.openedFrom()
+                            + ": name all spares with --spare, and the newer table is taken");
+        }
+        if (copy.get().leftBehind(look.openedFrom())) {
+            throw new Refusal(
+                    Refusal.Kind.WRONG_DEVICE,
+                    "the table on " + which + " and that on spare " + look.openedFrom()
+                            + " have each gone on without the other: detach the spare whose changes are to be given up, and"
+                            + " serve with --missing-spares");
+        }
+        if (look.openedFrom() == 0 && copy.get().firstSeen() > look.generation()) {
+            throw new Refusal(
+                    Refusal.Kind.WRONG_DEVICE,
+                    "the first spare is as it was before: its table has generation " + look.generation() + ", and "
+                            + which + " knows " + copy.get().firstSeen() + "; name the device that was served last");
+        }
+    }
+
+    /** Which spare of the pair it is: the first one too, where the table was opened from a copy. */
+    private Optional<SpareIdentity> identity(BlockDevice device, MetadataStore look) throws Refusal, DeviceException {
+        Optional<SpareIdentity> further = metadata.member(device.direct());
+        return further.isPresent() || look.openedFrom() == 0 ? further : metadata.firstSpare(device.direct());
     }
 
     /** Why it is not as it was when it was served last. */
@@ -225,8 +297,10 @@ final class SpareSet {
         if (uri != null) {
             result.remember(member.index(), uri);
         }
-        notices.add(which + ": what stands on it answers with errors. If it is gone for good: 'remap spare remove' with"
-                + " --lose");
+        notices.add(which + ": what stands on it answers with errors"
+                + (member.index() == 0
+                        ? " until it is written anew; the table is read from a copy"
+                        : ". If it is gone for good: 'remap spare remove' with --lose"));
     }
 
     /**
@@ -264,26 +338,43 @@ final class SpareSet {
     }
 
     /**
-     * Stamps the spares that are open, and has the first one state it: what is older than this is not taken for them any more.
+     * Stamps the spares that are open, {@code opened} from which the table comes among them unless it is the first one, and has the first one state it: what is older than this is not taken for them any more.
      * Of those that have grown the new slots are stated with it. Waits until that is durable.
      */
-    void stamp(FurtherSpares further, MetadataStore store, long stamp) throws Refusal, DeviceException {
+    void stamp(TrackedDevice opened, FurtherSpares further, MetadataStore store, long stamp)
+            throws Refusal, DeviceException {
         Map<Integer, Long> stamped = new HashMap<>();
+        if (store.openedFrom() != 0) {
+            metadata.stampMember(opened.direct(), stamp);
+            stamped.put(store.openedFrom(), store.slots().count());
+        }
         for (FurtherSpares.Open open : further.open()) {
-            metadata.stampMember(open.device().direct(), stamp);
-            stamped.put(open.member().index(), open.slots().count());
+            // The first spare has its generation in place of a stamp.
+            if (open.member().index() != 0) {
+                metadata.stampMember(open.device().direct(), stamp);
+                stamped.put(open.member().index(), open.slots().count());
+            }
         }
         if (stamped.isEmpty()) {
             return;
         }
-        CompletableFuture<Optional<Refusal>> ended = new CompletableFuture<>();
-        store.changeMembers(
+        await(listener -> store.changeMembers(
                 store.members().stream()
                         .map(member -> stamped.containsKey(member.index())
                                 ? member.seen(stamp).slots(stamped.get(member.index()))
                                 : member)
                         .toList(),
-                refusal -> ended.complete(Optional.ofNullable(refusal)));
+                listener));
+    }
+
+    /** Has the table copied to one of the spares that are open, and waits until that is durable. */
+    static void spread(FurtherSpares further, MetadataStore store) throws Refusal {
+        await(listener -> store.spread(further.forTable(), listener));
+    }
+
+    private static void await(Consumer<Consumer<Refusal>> start) throws Refusal {
+        CompletableFuture<Optional<Refusal>> ended = new CompletableFuture<>();
+        start.accept(refusal -> ended.complete(Optional.ofNullable(refusal)));
         try {
             Optional<Refusal> refused = ended.get(STATE_MILLIS, TimeUnit.MILLISECONDS);
             if (refused.isPresent()) {
@@ -295,7 +386,7 @@ final class SpareSet {
         } catch (TimeoutException e) {
             throw new Refusal(
                     Refusal.Kind.DEVICE_FAILED,
-                    "the first spare has not stated the spares of the pair in " + STATE_MILLIS + " ms",
+                    "the spares of the pair have not been stated in " + STATE_MILLIS + " ms",
                     e);
         } catch (ExecutionException e) {
             throw new IllegalStateException("a failure is a result here", e);

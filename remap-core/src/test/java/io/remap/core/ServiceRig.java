@@ -285,6 +285,11 @@ final class ServiceRig implements AutoCloseable {
         }
 
         @Override
+        public void spreadTable(PairMetadata open) throws Refusal {
+            SpareSet.spread(open.further(), open.store().orElseThrow());
+        }
+
+        @Override
         public FurtherSpares.Open addSpare(
                 PairDevices pair,
                 MetadataStore store,

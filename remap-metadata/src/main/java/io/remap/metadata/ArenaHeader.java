@@ -68,6 +68,8 @@ record ArenaHeader(
     static final byte MEMBER_ACTIVE = 1;
     static final byte MEMBER_LEAVING = 2;
     static final int MEMBER_STANDBY = 1;
+    static final int MEMBER_TABLE = 2;
+    static final int MEMBER_LEFT_BEHIND = 4;
 
     /** Writes this into a zeroed block. */
     void encode(ByteBuffer block, int arena, int copy, int place, long offsetBytes) {
@@ -98,14 +100,27 @@ record ArenaHeader(
     private void encode(ByteBuffer block, int at, SpareMember member) {
         block.put(at + MEMBER_INDEX_AT, (byte) member.index());
         block.put(at + MEMBER_STATE_AT, member.leaving() ? MEMBER_LEAVING : MEMBER_ACTIVE);
-        block.put(at + MEMBER_FLAGS_AT, (byte) (member.use().standby() ? MEMBER_STANDBY : 0));
+        block.put(at + MEMBER_FLAGS_AT, flags(member));
         block.put(at + MEMBER_PRIORITY_AT, (byte) member.use().priority());
-        block.putLong(at + MEMBER_SEEN_AT, member.index() == 0 ? generation.number() : member.seen());
-        if (member.index() != 0) {
-            // Those of the first one are in its superblock.
-            block.putInt(at + MEMBER_SLOTS_AT, (int) member.slots());
-            Block.putUuid(block, at + MEMBER_ID_AT, member.id());
+        boolean ofItself = saysItself(member);
+        block.putLong(at + MEMBER_SEEN_AT, ofItself ? generation.number() : member.seen());
+        // Its own are in its superblock.
+        block.putInt(at + MEMBER_SLOTS_AT, ofItself ? 0 : (int) member.slots());
+        Block.putUuid(block, at + MEMBER_ID_AT, member.id());
+    }
+
+    /** Whether this is what the first spare says of itself, and not what a copy of its table elsewhere does. */
+    private static boolean saysItself(SpareMember member) {
+        return member.index() == 0 && member.seen() == 0;
+    }
+
+    private static byte flags(SpareMember member) {
+        int flags = member.use().standby() ? MEMBER_STANDBY : 0;
+        if (member.index() == 0) {
+            // As it was before there were copies elsewhere: nothing said means that it has the table.
+            return (byte) (flags | (member.table() ? 0 : MEMBER_LEFT_BEHIND));
         }
+        return (byte) (flags | (member.table() ? MEMBER_TABLE : 0));
     }
 
     private static List<SpareMember> decodeMembers(ByteBuffer block, Layout layout, long offsetBytes) throws Damage {
@@ -122,10 +137,16 @@ record ArenaHeader(
                         + index + " in state " + state);
             }
             last = index;
-            long slots = index == 0 ? layout.slots() : Integer.toUnsignedLong(block.getInt(at + MEMBER_SLOTS_AT));
-            long seen = index == 0 ? 0 : block.getLong(at + MEMBER_SEEN_AT);
-            UUID id = Block.uuid(block, at + MEMBER_ID_AT);
-            members.add(new SpareMember(index, id, use(block, at), slots, seen));
+            long slots = Integer.toUnsignedLong(block.getInt(at + MEMBER_SLOTS_AT));
+            boolean ofItself = index == 0 && slots == 0;
+            byte flags = block.get(at + MEMBER_FLAGS_AT);
+            members.add(new SpareMember(
+                    index,
+                    Block.uuid(block, at + MEMBER_ID_AT),
+                    use(block, at),
+                    ofItself ? layout.slots() : slots,
+                    ofItself ? 0 : block.getLong(at + MEMBER_SEEN_AT),
+                    index == 0 ? (flags & MEMBER_LEFT_BEHIND) == 0 : (flags & MEMBER_TABLE) != 0));
         }
         if (members.isEmpty() || members.get(0).index() != 0) {
             throw new Damage("the arena header at byte " + offsetBytes + " names " + count

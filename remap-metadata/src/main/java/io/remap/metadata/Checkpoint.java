@@ -53,6 +53,11 @@ final class Checkpoint {
         this.lastNumber = lastNumber;
     }
 
+    /** The next number is higher than this one, too. */
+    void raise(long number) {
+        lastNumber = Math.max(lastNumber, number);
+    }
+
     /** Entries one after the other; a fresh one for each pass. */
     private static final class EntryStream {
         private final RemapTable.Cursor cursor = new RemapTable.Cursor();

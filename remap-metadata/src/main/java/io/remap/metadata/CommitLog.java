@@ -115,6 +115,17 @@ final class CommitLog {
         checkpoint();
     }
 
+    /** As {@link #begin}, of other tables than were found: those of another spare, with a number above its generation. */
+    void begin(Tables stated, long above) throws DeviceException {
+        checkpoint.raise(above);
+        beginGeneration(stated);
+    }
+
+    /** The next generation has a higher number than this one, too. */
+    void raise(long number) {
+        checkpoint.raise(number);
+    }
+
     /** Makes room while nobody waits. */
     void checkpointAhead() throws DeviceException {
         checkOwner();

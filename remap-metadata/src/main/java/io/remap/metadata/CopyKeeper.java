@@ -29,31 +29,25 @@ final class CopyKeeper implements MetadataCopies {
     private record Request(boolean repair, Listener listener) {}
 
     private final LogMetadataStore store;
-    private final BlockDevice device;
-    private final Superblock superblock;
-    private final CommitLog log;
     private final Environment environment;
 
     private final Deque<Request> waiting = new ArrayDeque<>();
     private Request current;
     /** Of the current request; its tasks follow one another. */
     private Verification verification;
+    /** What the verification reads. */
+    private Holder verified;
 
     private volatile State state;
 
-    CopyKeeper(
-            LogMetadataStore store,
-            BlockDevice device,
-            Superblock superblock,
-            CommitLog log,
-            Environment environment,
-            State atOpening) {
+    CopyKeeper(LogMetadataStore store, Environment environment, State atOpening) {
         this.store = store;
-        this.device = device;
-        this.superblock = superblock;
-        this.log = log;
         this.environment = environment;
         this.state = atOpening;
+    }
+
+    private BlockDevice device() {
+        return store.lead().device();
     }
 
     @Override
@@ -91,7 +85,7 @@ final class CopyKeeper implements MetadataCopies {
         }
         if (!taken) {
             Refusal refusal = new Refusal(
-                    Refusal.Kind.BUSY, device.name() + ": " + MAX_WAITING + " verifications wait already; try later");
+                    Refusal.Kind.BUSY, device().name() + ": " + MAX_WAITING + " verifications wait already; try later");
             environment.scheduler().execute(() -> listener.ended(null, refusal));
         } else if (first) {
             start();
@@ -105,13 +99,15 @@ final class CopyKeeper implements MetadataCopies {
     }
 
     private Refusal stopping() {
-        return new Refusal(Refusal.Kind.BUSY, device.name() + ": the spare is being given up");
+        return new Refusal(Refusal.Kind.BUSY, device().name() + ": the spare is being given up");
     }
 
     /** In a turn of the store. */
     private void begin() {
         if (!store.isReadOnly()) {
-            verification = new Verification(device, superblock, log.view());
+            verified = store.lead();
+            verification = new Verification(
+                    verified.device(), verified.superblock(), verified.log().view());
         }
         environment.scheduler().execute(this::step);
     }
@@ -127,7 +123,7 @@ final class CopyKeeper implements MetadataCopies {
             more = verification != null && verification.step();
             if (verification == null) {
                 // Nobody writes to it, so it can be looked at as if it were not open.
-                report = Examination.of(device, Level.STANDARD);
+                report = Examination.of(device(), Level.STANDARD);
             }
         } catch (DeviceException e) {
             end(null, new Refusal(Refusal.Kind.DEVICE_FAILED, e.getMessage(), e));
@@ -149,6 +145,15 @@ final class CopyKeeper implements MetadataCopies {
 
     /** In a turn of the store: what is in force does not change now. */
     private void conclude() {
+        CommitLog log = verified.log();
+        if (verified != store.lead()) {
+            end(
+                    null,
+                    new Refusal(
+                            Refusal.Kind.BUSY,
+                            verified.device().name() + " has failed, and its table was left behind: verify again"));
+            return;
+        }
         MetadataReport report =
                 verification.report(log.view().header(), log.tables().entries());
         boolean superseded = report.generation() != verification.generation();
@@ -157,7 +162,7 @@ final class CopyKeeper implements MetadataCopies {
         Refusal refusal = null;
         boolean repaired = false;
         if (report.verdict() != Verdict.SOUND) {
-            report.findings().forEach(finding -> LOG.warn("{}: {}", device.name(), finding.what()));
+            report.findings().forEach(finding -> LOG.warn("{}: {}", device().name(), finding.what()));
             refusal = current.repair ? refusalToRepair(report) : null;
             if (current.repair && refusal == null) {
                 try {
@@ -174,7 +179,7 @@ final class CopyKeeper implements MetadataCopies {
                         superblocks = log.repairSuperblocks(verification.identities());
                     }
                     repaired = true;
-                    LOG.warn("{}: what was damaged was written anew", device.name());
+                    LOG.warn("{}: what was damaged was written anew", device().name());
                 } catch (DeviceException e) {
                     store.fail(e);
                     refusal = new Refusal(Refusal.Kind.DEVICE_FAILED, e.getMessage(), e);
@@ -197,7 +202,7 @@ final class CopyKeeper implements MetadataCopies {
     private Refusal refusalToRepair(MetadataReport report) {
         return report.verdict() == Verdict.READ_ONLY
                 ? new Refusal(
-                        Refusal.Kind.DAMAGED, device.name() + ": what stands there is not ours; nothing is written")
+                        Refusal.Kind.DAMAGED, device().name() + ": what stands there is not ours; nothing is written")
                 : store.refusalToWrite();
     }
 
@@ -229,7 +234,7 @@ final class CopyKeeper implements MetadataCopies {
             return refusal;
         }
         try {
-            log.checkpointAhead();
+            store.lead().log().checkpointAhead();
         } catch (DeviceException e) {
             store.fail(e);
             return new Refusal(Refusal.Kind.DEVICE_FAILED, e.getMessage(), e);

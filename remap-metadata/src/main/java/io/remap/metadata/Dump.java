@@ -19,6 +19,8 @@ final class Dump {
     private final BlockDevice device;
     private final DumpSink sink;
     private Layout layout;
+    /** Number of the spare that is read. */
+    private int own;
 
     Dump(BlockDevice device, DumpSink sink) {
         this.device = device;
@@ -32,10 +34,16 @@ final class Dump {
             return;
         }
         Superblock superblock = LogMetadataProvider.identify(device, identities, true);
-        layout = superblock.layout();
         BlockIo io = LogMetadataProvider.blockIo(device, superblock);
         Recovery.Found found = Recovery.recover(io, superblock);
         superblocks(identities);
+        table(io, superblock, found);
+    }
+
+    /** What the generation in force states, and its log. */
+    private void table(BlockIo io, Superblock superblock, Recovery.Found found) throws Damage, DeviceException {
+        layout = superblock.layout();
+        own = superblock.member();
         headers(io, superblock.pair().pairUuid());
         members(found);
         log(io, found);
@@ -49,7 +57,7 @@ final class Dump {
         });
     }
 
-    /** A further spare has no table: what it says of itself. */
+    /** A further spare: what it says of itself, and the copy of the table on it, if there is one. */
     private void further(Identities identities) throws Damage, Refusal, DeviceException {
         Superblock superblock = identities.first();
         if (superblock.version().tooNew()) {
@@ -57,6 +65,11 @@ final class Dump {
         }
         superblocks(identities);
         BlockIo io = LogMetadataProvider.blockIo(device, superblock);
+        Recovery.Found copy = superblock.version().isSpread() ? copyOfTable(io, superblock) : null;
+        if (copy != null) {
+            table(io, superblock, copy);
+            return;
+        }
         Map<String, Object> piece = new LinkedHashMap<>();
         piece.put("spare", superblock.member());
         piece.put("id", superblock.memberId().toString());
@@ -65,6 +78,15 @@ final class Dump {
                 "stamp",
                 MemberStamp.read(io, superblock.layout(), superblock.pair().pairUuid()));
         sink.piece("members", piece);
+    }
+
+    private static Recovery.Found copyOfTable(BlockIo io, Superblock superblock) throws DeviceException {
+        try {
+            return LogMetadataProvider.inForce(io, superblock);
+        } catch (Damage e) {
+            // None that could count: the first spare tells.
+            return null;
+        }
     }
 
     /** The spares of the pair, as the generation in force states them. */
@@ -77,6 +99,7 @@ final class Dump {
             piece.put("priority", member.use().priority());
             piece.put("slots", member.slots());
             piece.put("stamp", member.seen());
+            piece.put("table", member.table());
             sink.piece("members", piece);
         }
     }
@@ -243,7 +266,7 @@ final class Dump {
         if (Place.hasSlot(place)) {
             piece.put("spare", Place.spare(place));
             piece.put("firstSlot", Place.slot(place));
-            if (Place.spare(place) == 0) {
+            if (Place.spare(place) == own) {
                 piece.put("slotOffsetBytes", layout.slotOffsetBytes(Place.slot(place)));
             }
             piece.put("onSlotMask", Place.onSlotMask(place));

@@ -74,7 +74,7 @@ final class Formatter {
     }
 
     /** Zeros tell an arena that was never written from one whose header was damaged; its log never began. */
-    private static void clearArenas(BlockIo io, Layout layout) throws DeviceException {
+    static void clearArenas(BlockIo io, Layout layout) throws DeviceException {
         for (int arena = 0; arena < 2; arena++) {
             for (ArenaCopy copy : arena(layout, arena)) {
                 for (int place = 0; place < Layout.HEADER_PLACES; place++) {

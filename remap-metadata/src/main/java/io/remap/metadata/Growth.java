@@ -32,17 +32,25 @@ final class Growth {
 
     /** Of three epochs nobody could tell what happened: a place that keeps an older one allows no further. */
     private static void refuseOlderPlace(BlockDevice spare, Identities identities) throws Refusal {
+        long older = olderPlace(identities);
+        if (older >= 0) {
+            throw new Refusal(
+                    Refusal.Kind.DEVICE_FAILED,
+                    spare.name() + ": the superblock at byte " + older
+                            + " is an older one and cannot be written, so the spare"
+                            + " is not grown: add another one with 'remap spare add', and evacuate this one");
+        }
+    }
+
+    /** Where a superblock stands that is whole and of an older epoch, -1 if nowhere. */
+    static long olderPlace(Identities identities) {
         ByteBuffer wanted = identities.wanted();
         for (Identities.Found one : identities.found()) {
             if (one.state() == Identities.State.WHOLE && !one.body().equals(wanted)) {
-                throw new Refusal(
-                        Refusal.Kind.DEVICE_FAILED,
-                        spare.name() + ": the superblock at byte " + one.offsetBytes()
-                                + " is an older one and cannot be"
-                                + " written, so the spare is not grown: add another one with 'remap spare add', and"
-                                + " evacuate this one");
+                return one.offsetBytes();
             }
         }
+        return -1;
     }
 
     private static Superblock require(BlockDevice spare, Identities identities) throws Refusal, DeviceException {
@@ -63,7 +71,8 @@ final class Growth {
         return found;
     }
 
-    private static void write(BlockIo io, Identities identities, ByteBuffer body) throws DeviceException {
+    /** A new epoch, in as many places as can be written. */
+    static void write(BlockIo io, Identities identities, ByteBuffer body) throws DeviceException {
         DeviceException bad = null;
         int written = 0;
         for (int place : LogMetadataProvider.WRITING_ORDER) {

@@ -215,6 +215,13 @@ final class Identities {
         return body;
     }
 
+    /** What all four places should hold of the same spare when copies of the table may be on several. */
+    ByteBuffer spread() {
+        ByteBuffer body = Block.withoutCrc(firstWhole().body);
+        Superblock.spread(body);
+        return body;
+    }
+
     /** Writes the body of a superblock to its place, and flushes. */
     static void write(BlockIo io, ByteBuffer body, long offsetBytes) throws DeviceException {
         ByteBuffer block = io.zeroedBlock(0);

@@ -11,9 +11,11 @@ import io.remap.api.spi.MetadataTools;
 import io.remap.api.spi.PairIdentity;
 import io.remap.api.spi.SpareContent;
 import io.remap.api.spi.SpareIdentity;
+import io.remap.api.spi.SpareMember;
 import io.remap.api.spi.SpareOwner;
 import io.remap.api.spi.SparePlan;
 import io.remap.api.spi.SpareSlots;
+import io.remap.api.spi.TableCopy;
 import java.nio.ByteBuffer;
 import java.util.Map;
 import java.util.Optional;
@@ -140,6 +142,57 @@ public final class LogMetadataProvider implements MetadataProvider {
     }
 
     @Override
+    public Optional<SpareIdentity> firstSpare(BlockDevice device) throws Refusal, DeviceException {
+        Optional<Superblock> first = superblock(device).filter(superblock -> superblock.member() == 0);
+        Optional<TableCopy> table = first.isEmpty() ? Optional.empty() : table(device);
+        return table.map(copy -> new SpareIdentity(
+                first.get().pair(),
+                0,
+                SpareMember.FIRST_ID,
+                first.get().layout().spareSlots(),
+                copy.generation()));
+    }
+
+    @Override
+    public Optional<TableCopy> table(BlockDevice spare) throws Refusal, DeviceException {
+        Optional<Superblock> superblock = superblock(spare);
+        if (superblock.isEmpty()
+                || (superblock.get().member() != 0
+                        && !superblock.get().version().isSpread())) {
+            return Optional.empty();
+        }
+        try {
+            Recovery.Found found = inForce(blockIo(spare, superblock.get()), superblock.get());
+            long generation = found.header().generation().number();
+            return Optional.of(new TableCopy(
+                    superblock.get().member(),
+                    generation,
+                    Holders.term(generation),
+                    found.tables().members()));
+        } catch (Damage e) {
+            return Optional.empty();
+        }
+    }
+
+    /** What a whole spare that this program knows says of itself. */
+    private static Optional<Superblock> superblock(BlockDevice device) throws DeviceException {
+        if (device.traits().sizeBytes() < Layout.MIN_SIZE_BYTES) {
+            return Optional.empty();
+        }
+        try {
+            Identities identities = Identities.read(device);
+            Superblock superblock = identities.first();
+            boolean ours = superblock != null
+                    && !superblock.version().tooNew()
+                    && !identities.interruptedFormat()
+                    && !identities.disagree();
+            return ours ? Optional.of(superblock) : Optional.empty();
+        } catch (Damage e) {
+            return Optional.empty();
+        }
+    }
+
+    @Override
     public void eraseMember(BlockDevice device) throws Refusal, DeviceException {
         try {
             Superblock superblock = Identities.read(device).first();
@@ -158,25 +211,20 @@ public final class LogMetadataProvider implements MetadataProvider {
             Identities identities = Identities.read(spare);
             Superblock superblock = identify(spare, identities, readOnly);
             BlockIo io = blockIo(spare, superblock);
-            SavedArea saved =
-                    SavedArea.read(io, superblock.layout(), superblock.pair().pairUuid(), environment.time());
-            Recovery.Found found = recover(io, superblock, saved.found());
+            Recovery.Found found = recover(io, superblock, SavedArea.find(io, superblock));
             if (!readOnly && !found.doubts().isEmpty()) {
                 throw damaged(spare, String.join("; ", found.doubts()) + READ_ONLY_WAY_OUT);
             }
-            CommitLog log = new CommitLog(io, superblock, found, environment);
+            Holder holder = Holder.of(spare, io, superblock, found, environment);
             int whole = identities.count(Identities.State.WHOLE);
             if (!readOnly) {
-                log.begin();
+                holder.log().begin();
                 whole = complete(io, identities);
             }
             return new LogMetadataStore(
-                    spare,
-                    superblock,
-                    log,
+                    holder,
                     readOnly,
                     environment,
-                    saved,
                     new LogMetadataStore.Facts(found.clean(), found.commitsReplayed(), found.copiesWhole(), whole));
         } catch (Damage e) {
             throw damaged(spare, e.getMessage());
@@ -211,8 +259,20 @@ public final class LogMetadataProvider implements MetadataProvider {
     /** What the mappings are, and every doubt about it: an opening, a check and a repair must not differ in that. */
     static Recovery.Found recover(BlockIo io, Superblock superblock, SavedArea.Found saved)
             throws Damage, DeviceException {
-        Recovery.Found found = Recovery.recover(io, superblock);
+        Recovery.Found found = inForce(io, superblock);
         found.falsifiedBy(saved).ifPresent(found.doubts()::add);
+        return found;
+    }
+
+    /** A copy that was begun and never stated says of itself that it does not count. */
+    static Recovery.Found inForce(BlockIo io, Superblock superblock) throws Damage, DeviceException {
+        Recovery.Found found = Recovery.recover(io, superblock);
+        int index = superblock.member();
+        boolean states =
+                found.tables().members().stream().anyMatch(member -> member.index() == index && member.table());
+        if (!states) {
+            throw new Damage("the copy of the table on spare " + index + " was never completed");
+        }
         return found;
     }
 
@@ -247,7 +307,7 @@ public final class LogMetadataProvider implements MetadataProvider {
         if (superblock.version().tooNew()) {
             throw damaged(spare, Inspection.tooNew(superblock) + "; use the newer program");
         }
-        if (superblock.member() != 0) {
+        if (superblock.member() != 0 && !superblock.version().isSpread()) {
             throw new Refusal(
                     Refusal.Kind.WRONG_DEVICE,
                     spare.name() + " is spare " + superblock.member() + " of the pair "

@@ -56,7 +56,7 @@ final class LogMetadataStore implements MetadataStore {
 
     private final Superblock superblock;
     private final Layout layout;
-    private final CommitLog log;
+    private final Holders holders;
     private final Scheduler scheduler;
     private final String spareName;
     private final Facts facts;
@@ -80,6 +80,10 @@ final class LogMetadataStore implements MetadataStore {
     private boolean reading;
     /** The save under way, guarded by {@link #lock}. */
     private SaveListener saving;
+    /** What it saves, and where it is just now; {@code null} if it has not begun, touched in a turn only. */
+    private ByteBuffer savedBytes;
+
+    private Holder savingTo;
 
     /**
      * What the opening found.
@@ -91,20 +95,14 @@ final class LogMetadataStore implements MetadataStore {
      */
     record Facts(boolean cleanStop, int blocksReplayed, int copiesWhole, int superblocksWhole) {}
 
-    LogMetadataStore(
-            BlockDevice spare,
-            Superblock superblock,
-            CommitLog log,
-            boolean readOnly,
-            Environment environment,
-            SavedArea savedArea,
-            Facts facts) {
-        this.spareName = spare.name();
-        this.superblock = superblock;
+    /** @param opened the spare that it was opened from: the first one, or one with a copy of the table */
+    LogMetadataStore(Holder opened, boolean readOnly, Environment environment, Facts facts) {
+        this.spareName = opened.device().name();
+        this.superblock = opened.superblock();
         this.layout = superblock.layout();
-        this.log = log;
+        this.holders = new Holders(opened, environment);
         this.scheduler = environment.scheduler();
-        this.savedArea = savedArea;
+        this.savedArea = opened.saved();
         this.facts = facts;
         this.mode = readOnly ? Mode.READ_ONLY : Mode.WRITABLE;
         long now = environment.time().wallMillis();
@@ -114,10 +112,57 @@ final class LogMetadataStore implements MetadataStore {
                 Identities.COUNT,
                 facts.superblocksWhole(),
                 now,
-                log.view().header().writtenMillis(),
+                opened.log().view().header().writtenMillis(),
                 0,
                 0);
-        this.copies = new CopyKeeper(this, spare, superblock, log, environment, atOpening);
+        this.copies = new CopyKeeper(this, environment, atOpening);
+    }
+
+    /** Whose table decides now. */
+    Holder lead() {
+        return holders.lead();
+    }
+
+    private CommitLog log() {
+        return holders.lead().log();
+    }
+
+    @Override
+    public int openedFrom() {
+        return superblock.member();
+    }
+
+    @Override
+    public long term() {
+        return Holders.term(generation());
+    }
+
+    @Override
+    public void whenLeftBehind(Runnable remember) {
+        holders.whenLeftBehind(remember);
+    }
+
+    @Override
+    public void spread(Map<Integer, BlockDevice> present, Consumer<Refusal> listener) {
+        Map<Integer, BlockDevice> there = Map.copyOf(present);
+        if (!inTurn(() -> listener.accept(spreadNow(there)))) {
+            scheduler.execute(() -> listener.accept(refusalToWrite()));
+        }
+    }
+
+    private Refusal spreadNow(Map<Integer, BlockDevice> present) {
+        Refusal refused = refusalToWrite();
+        if (refused != null) {
+            return refused;
+        }
+        try {
+            holders.spread(present);
+            copies.saved();
+            return null;
+        } catch (DeviceException e) {
+            fail(e);
+            return refusalToWrite();
+        }
     }
 
     @Override
@@ -132,17 +177,17 @@ final class LogMetadataStore implements MetadataStore {
 
     @Override
     public long generation() {
-        return log.generation();
+        return log().generation();
     }
 
     @Override
     public RemapTable table() {
-        return log.tables().map();
+        return holders.tables().map();
     }
 
     @Override
     public void badSlots(SlotRunVisitor visitor) {
-        log.tables().visitBad(visitor);
+        holders.tables().visitBad(visitor);
     }
 
     @Override
@@ -152,7 +197,7 @@ final class LogMetadataStore implements MetadataStore {
 
     @Override
     public List<SpareMember> members() {
-        return log.tables().members();
+        return holders.tables().members();
     }
 
     @Override
@@ -186,14 +231,21 @@ final class LogMetadataStore implements MetadataStore {
         }
         for (SpareMember former : members()) {
             boolean stays = members.stream().anyMatch(member -> member.index() == former.index());
-            if (!stays && log.tables().uses(former.index())) {
+            if (!stays && former.index() == lead().index()) {
+                return new Refusal(
+                        Refusal.Kind.USAGE,
+                        "spare " + former.index()
+                                + " holds the table of the mappings now; it can be removed once the first"
+                                + " one is back, after the next start");
+            }
+            if (!stays && holders.tables().uses(former.index())) {
                 return new Refusal(
                         Refusal.Kind.USAGE,
                         "spare " + former.index() + " is in use: sectors stand on it; evacuate it first");
             }
         }
         try {
-            log.changeMembers(members);
+            holders.changeMembers(members);
             copies.saved();
             return null;
         } catch (CommitLog.NotCommitted e) {
@@ -212,7 +264,7 @@ final class LogMetadataStore implements MetadataStore {
         }
         Outcome refused;
         synchronized (lock) {
-            refused = changes.stream().anyMatch(change -> namesNoMember(change, log.tables()))
+            refused = changes.stream().anyMatch(change -> namesNoMember(change, holders.tables()))
                     ? Outcome.NOT_COMMITTED
                     : refusal();
             if (refused == null && !queue.offer(new Commit(changes, listener))) {
@@ -245,7 +297,7 @@ final class LogMetadataStore implements MetadataStore {
         boolean namesSlot = !set || Place.hasSlot(place);
         boolean outside = set && change.firstUnit() + change.lengthUnits() > units;
         boolean noSuchSector = set && ((Place.onSlotMask(place) | Place.lostMask(place)) & ~sectors) != 0;
-        long slots = log.tables().slotsOf(Place.spare(place));
+        long slots = holders.tables().slotsOf(Place.spare(place));
         boolean noSuchSlot = namesSlot && slots > 0 && firstSlot + change.lengthUnits() > slots;
         if (outside || noSuchSector || noSuchSlot) {
             throw new IllegalArgumentException(
@@ -278,7 +330,7 @@ final class LogMetadataStore implements MetadataStore {
         try {
             workOnce();
             // A job may have come to a store that must not write, or this turn after the end.
-            if (mode == Mode.WRITABLE && queue.isEmpty() && failure == null && log.isFilling()) {
+            if (mode == Mode.WRITABLE && queue.isEmpty() && failure == null && holders.isFilling()) {
                 checkpointAhead();
             }
             runJob();
@@ -367,23 +419,25 @@ final class LogMetadataStore implements MetadataStore {
 
     @Override
     public int saveCapacityBytes() {
-        return savedArea.capacityBytes();
+        Holder other = holders.copy();
+        int ofLead = holders.lead().saved().capacityBytes();
+        return other == null ? ofLead : Math.min(ofLead, other.saved().capacityBytes());
     }
 
     @Override
     public void save(Map<String, byte[]> sections, SaveListener listener) {
-        ByteBuffer encoded = SavedArea.encode(sections, savedArea.capacityBytes());
+        ByteBuffer encoded = SavedArea.encode(sections, saveCapacityBytes());
         String refused;
         synchronized (lock) {
             if (encoded == null) {
-                refused = "more than the " + savedArea.capacityBytes() + " bytes that there is room for";
+                refused = "more than the " + saveCapacityBytes() + " bytes that there is room for";
             } else if (mode != Mode.WRITABLE || failure != null) {
                 refused = "metadata is " + status().text();
             } else if (saving != null) {
                 refused = "the save before is still under way";
             } else {
                 refused = null;
-                savedArea.begin(encoded);
+                savedBytes = encoded;
                 saving = listener;
                 scheduleIfIdle();
             }
@@ -403,25 +457,49 @@ final class LogMetadataStore implements MetadataStore {
         if (listener == null) {
             return;
         }
-        String why = null;
-        try {
-            if (failure != null) {
-                why = failure.getMessage();
-            } else if (savedArea.writeOn(log)) {
-                why = "";
-            }
-        } catch (DeviceException e) {
-            why = e.getMessage();
-            if (log.flushFailed() || e.errorClass() == ErrorClass.RESERVED) {
-                fail(e);
-            }
-        }
+        String why = failure != null ? failure.getMessage() : saveOnNow();
         if (why != null) {
             synchronized (lock) {
                 saving = null;
             }
             listener.ended(why);
         }
+    }
+
+    /** Gives {@code null} while there is more to do, else how it ended: empty if all is saved. */
+    private String saveOnNow() {
+        if (savingTo == null) {
+            savingTo = holders.lead();
+            savingTo.saved().begin(savedBytes);
+        }
+        Holder to = savingTo;
+        Holder other = holders.copy();
+        if (to != holders.lead() && to != other) {
+            // It may be closed by now. What it has stands where nobody looks.
+            savingTo = null;
+            return "the spare that it was being written to was left behind";
+        }
+        String why = null;
+        try {
+            if (to.saved().writeOn(to.log())) {
+                why = "";
+            }
+        } catch (DeviceException e) {
+            why = e.getMessage();
+            if (to.log().flushFailed() || e.errorClass() == ErrorClass.RESERVED) {
+                fail(to, e);
+            }
+        }
+        other = holders.copy();
+        if (why != null && why.isEmpty() && other != null && other != to && to == holders.lead()) {
+            savingTo = other;
+            other.saved().begin(savedBytes);
+            return null;
+        }
+        if (why != null) {
+            savingTo = null;
+        }
+        return why;
     }
 
     private void stopExecuting() {
@@ -435,7 +513,7 @@ final class LogMetadataStore implements MetadataStore {
     /** Nobody waits just now: make room before the log is full. */
     private void checkpointAhead() {
         try {
-            log.checkpointAhead();
+            holders.checkpointAhead();
         } catch (DeviceException e) {
             fail(e);
         }
@@ -448,13 +526,13 @@ final class LogMetadataStore implements MetadataStore {
         }
         List<Commit> accepted = new ArrayList<>(group.size());
         List<MapChange> changes = new ArrayList<>();
-        Tables changed = log.tables();
+        Tables changed = holders.tables();
         for (Commit commit : group) {
             Tables with = changed;
             for (MapChange change : commit.changes()) {
                 with = with.with(change);
             }
-            boolean full = with.entries() > layout.entryLimit() && with.entries() > changed.entries();
+            boolean full = with.entries() > holders.entryLimit() && with.entries() > changed.entries();
             // The members may have changed while it waited.
             Tables present = changed;
             boolean homeless = commit.changes().stream().anyMatch(change -> namesNoMember(change, present));
@@ -474,7 +552,7 @@ final class LogMetadataStore implements MetadataStore {
 
     private Outcome commitGroup(List<MapChange> changes, Tables changed) {
         try {
-            log.commit(changes, changed);
+            holders.commit(changes, changed);
             return Outcome.DURABLE;
         } catch (CommitLog.NotCommitted e) {
             LOG.warn("{}: a change of the map was taken back: {}", spareName, e.getMessage());
@@ -485,8 +563,24 @@ final class LogMetadataStore implements MetadataStore {
         }
     }
 
-    /** In a turn. */
+    /** In a turn: the lead has failed; the copy, if there is one, takes its place. */
     void fail(DeviceException error) {
+        fail(holders.lead(), error);
+    }
+
+    private void fail(Holder failed, DeviceException error) {
+        try {
+            if (failed == holders.lead()) {
+                holders.takeOver(error);
+            } else if (failed == holders.copy()) {
+                holders.leaveCopyBehind(error);
+            }
+        } catch (DeviceException e) {
+            failForGood(e);
+        }
+    }
+
+    private void failForGood(DeviceException error) {
         failure = error;
         LOG.error("{}: no mapping can be made any more: {}", spareName, error.getMessage());
         if (error.errorClass() == ErrorClass.RESERVED) {
@@ -511,7 +605,8 @@ final class LogMetadataStore implements MetadataStore {
         try {
             commit.listener()
                     .committed(
-                            outcome, outcome == Outcome.DURABLE ? log.tables().map() : null);
+                            outcome,
+                            outcome == Outcome.DURABLE ? holders.tables().map() : null);
         } catch (RuntimeException e) {
             LOG.error("a listener of a commit failed", e);
         }
@@ -529,7 +624,7 @@ final class LogMetadataStore implements MetadataStore {
         if (mode == Mode.READ_ONLY) {
             return FeatureStatus.of("metadata", FeatureState.STARTED, "read-only");
         }
-        return FeatureStatus.of("metadata", FeatureState.STARTED, "");
+        return FeatureStatus.of("metadata", FeatureState.STARTED, holders.alone());
     }
 
     @Override
@@ -548,12 +643,12 @@ final class LogMetadataStore implements MetadataStore {
                         "How often damaged ones were written anew then",
                         () -> copies.state().repairs()),
                 number("generation", "count", "Generation of the newest durable table", this::generation),
-                number("log-used", "blocks", "Blocks of the log in use", () -> (long) log.usedBlocks()),
+                number("log-used", "blocks", "Blocks of the log in use", () -> (long) log().usedBlocks()),
                 number("log-size", "blocks", "Blocks of the log", () -> (long) layout.logBlocks()),
                 number("commits", "count", "Commits that became durable since the start", commits::get),
                 number("commits-refused", "count", "Commits that did not, since the start", notCommitted::get),
                 number("commits-waiting", "count", "Commits that wait for their turn", () -> (long) queue.size()),
-                number("compactions", "count", "Tables written since the start", log::checkpoints),
+                number("compactions", "count", "Tables written since the start", () -> log().checkpoints()),
                 number("log-replayed", "blocks", "Blocks of the log that the start replayed", () ->
                         (long) facts.blocksReplayed()),
                 number("copies-found", "count", "Whole copies of the table at the start; 2 again since then", () ->
@@ -564,8 +659,13 @@ final class LogMetadataStore implements MetadataStore {
                         "mappings",
                         "count",
                         "Entries of the table, bad slots included",
-                        () -> log.tables().entries()),
+                        () -> holders.tables().entries()),
                 number("mapping-limit", "count", "Most entries that the spare holds", layout::entryLimit),
+                Attribute.readOnly(
+                        "metadata.spares",
+                        "text",
+                        "Numbers of the spares with the table, the leading one first",
+                        holders::where),
                 Attribute.readOnly(
                         "metadata.clean-stop", "flag", "Whether the last stop was in order", facts::cleanStop));
     }
@@ -640,7 +740,7 @@ final class LogMetadataStore implements MetadataStore {
 
     private void markClean() {
         try {
-            log.markClean();
+            holders.markClean();
             cleanStopRecorded = true;
         } catch (DeviceException e) {
             LOG.warn("{}: the clean stop could not be recorded: {}", spareName, e.getMessage());

@@ -63,8 +63,13 @@ final class SavedArea {
     private int writtenBlocks;
     private boolean flushed;
 
-    private SavedArea(BlockIo io, Layout layout, UUID pairUuid, TimeSource time) {
+    private final long areaAt;
+    private final long areaBytes;
+
+    private SavedArea(BlockIo io, Layout layout, UUID pairUuid, TimeSource time, boolean further) {
         this.io = io;
+        this.areaAt = Layout.SAVED_AT + (further ? MemberStamp.ROOM_BYTES : 0);
+        this.areaBytes = Layout.SAVED_BYTES - (areaAt - Layout.SAVED_AT);
         this.layout = layout;
         this.pairUuid = pairUuid;
         this.time = time;
@@ -72,12 +77,14 @@ final class SavedArea {
     }
 
     /** Reads what is there. Sectors that cannot be read, or damage, mean that nothing is. */
-    static SavedArea read(BlockIo io, Layout layout, UUID pairUuid, TimeSource time) throws DeviceException {
+    static SavedArea read(BlockIo io, Superblock superblock, TimeSource time) throws DeviceException {
+        Layout layout = superblock.layout();
         SavedArea area = new SavedArea(
                 new BlockIo(io.device(), layout.granuleBytes(), PIECE_BYTES / layout.granuleBytes()),
                 layout,
-                pairUuid,
-                time);
+                superblock.pair().pairUuid(),
+                time,
+                superblock.member() != 0);
         for (int place = 0; place < PLACES; place++) {
             try {
                 Found here = area.readPlace(place);
@@ -100,7 +107,7 @@ final class SavedArea {
 
     /** The newest whole save, or {@code null}; for somebody who only looks. */
     static Found find(BlockIo io, Superblock superblock) throws DeviceException {
-        return read(io, superblock.layout(), superblock.pair().pairUuid(), null).found;
+        return read(io, superblock, null).found;
     }
 
     /** The newest whole save that was read, or {@code null}. */
@@ -114,11 +121,11 @@ final class SavedArea {
     }
 
     private long placeBytes() {
-        return Layout.SAVED_BYTES / PLACES / layout.granuleBytes() * layout.granuleBytes();
+        return areaBytes / PLACES / layout.granuleBytes() * layout.granuleBytes();
     }
 
     private long offset(int place, int block) {
-        return Layout.SAVED_AT + place * placeBytes() + (long) block * layout.granuleBytes();
+        return areaAt + place * placeBytes() + (long) block * layout.granuleBytes();
     }
 
     /** Most bytes of all sections together, their names included. */

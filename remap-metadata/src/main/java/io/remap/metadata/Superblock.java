@@ -19,7 +19,7 @@ import java.util.UUID;
  * @param pair the pairing
  * @param layout where everything lies
  * @param createdMillis when it was formatted, milliseconds since 1970
- * @param member number of this spare: 0 is the first one, which holds the table
+ * @param member number of this spare: 0 is the first one, which was made with the table
  * @param memberId drawn when it became a spare; zeros for the first one
  */
 record Superblock(
@@ -78,7 +78,10 @@ record Superblock(
         /** An incompatible feature: there are slots behind the end that the spare was formatted with. */
         static final int GROWN = 4;
 
-        private static final int KNOWN_INCOMPAT = BEGIN_BLOCKS | FURTHER_MEMBER | GROWN;
+        /** An incompatible feature: copies of the table may be in force on further spares, on this one or on others. */
+        static final int SPREAD = 8;
+
+        private static final int KNOWN_INCOMPAT = BEGIN_BLOCKS | FURTHER_MEMBER | GROWN | SPREAD;
 
         static final Version CURRENT = new Version(MAJOR, MINOR, 0, 0, BEGIN_BLOCKS);
         static final Version OF_MEMBER = new Version(MAJOR, MINOR, 0, 0, BEGIN_BLOCKS | FURTHER_MEMBER);
@@ -90,6 +93,10 @@ record Superblock(
         /** Whether an upgrade makes it what this program writes. */
         boolean isOlder() {
             return !tooNew() && (incompat & CURRENT.incompat) != CURRENT.incompat;
+        }
+
+        boolean isSpread() {
+            return !tooNew() && (incompat & SPREAD) != 0;
         }
 
         boolean readOnly() {
@@ -230,6 +237,12 @@ record Superblock(
         block.putLong(EPOCH_AT, block.getLong(EPOCH_AT) + 1);
         block.putLong(GROWN_SLOTS_OFFSET_AT, grown.grownSlotsOffset());
         block.putLong(GROWN_SLOTS_AT, grown.grownSlots());
+    }
+
+    /** Makes a block, without its CRC, that of the same spare when copies of the table may be on several. */
+    static void spread(ByteBuffer block) {
+        block.putInt(INCOMPAT_AT, block.getInt(INCOMPAT_AT) | Version.SPREAD);
+        block.putLong(EPOCH_AT, block.getLong(EPOCH_AT) + 1);
     }
 
     /** Fills a zeroed block with the marker of a format under way. */

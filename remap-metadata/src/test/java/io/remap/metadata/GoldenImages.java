@@ -93,7 +93,7 @@ final class GoldenImages {
                 + Bench.badSlots(store) + "\n";
     }
 
-    private static void save(BlockDevice spare, Path file) throws IOException {
+    static void save(BlockDevice spare, Path file) throws IOException {
         ByteBuffer all = ByteBuffer.allocate(Math.toIntExact(spare.traits().sizeBytes()));
         spare.read(0, all);
         try (OutputStream out = new GZIPOutputStream(Files.newOutputStream(file))) {

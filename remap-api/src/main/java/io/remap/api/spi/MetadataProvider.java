@@ -81,6 +81,19 @@ public interface MetadataProvider extends Provider {
         throw new Refusal(Refusal.Kind.USAGE, "the metadata module '" + name() + "' knows one spare of a pair only");
     }
 
+    /**
+     * The first spare of a pair, seen from the outside as {@link #member} sees the others: number 0, and its generation for a
+     * stamp. Empty if it is none, or its table cannot be loaded. Writes nothing.
+     */
+    default Optional<SpareIdentity> firstSpare(BlockDevice device) throws Refusal, DeviceException {
+        return Optional.empty();
+    }
+
+    /** The table on a spare, empty if none can be loaded from it. Writes nothing. */
+    default Optional<TableCopy> table(BlockDevice spare) throws Refusal, DeviceException {
+        return Optional.empty();
+    }
+
     /** Makes a further spare that its pair does not state any more a device without content. Others are left alone. */
     default void eraseMember(BlockDevice device) throws Refusal, DeviceException {}
 

@@ -1,6 +1,7 @@
 package io.remap.api.spi;
 
 import io.remap.api.Attribute;
+import io.remap.api.BlockDevice;
 import io.remap.api.FeatureStatus;
 import io.remap.api.MapChange;
 import io.remap.api.Refusal;
@@ -98,6 +99,34 @@ public interface MetadataStore extends AutoCloseable {
     default void changeMembers(List<SpareMember> members, Consumer<Refusal> listener) {
         throw new UnsupportedOperationException("this store keeps one spare");
     }
+
+    /** Number of the spare that it was opened from: the first one, or one that has a copy of the table. */
+    default int openedFrom() {
+        return 0;
+    }
+
+    /** As {@link TableCopy#term}, of the table that is open. */
+    default long term() {
+        return 0;
+    }
+
+    /**
+     * Keeps a copy of the table on one more of the spares that are there. From then on a commit is durable on both before it
+     * ends as such, and the death of either leaves the other in force. One that was stated and is not there is left behind.
+     *
+     * @param present the spares that are there, by number, but for the one that this was opened from; they stay the caller's
+     * @param listener told once, from any thread, perhaps within this call: {@code null}, or why the table cannot be written at
+     *     all. That no copy could be made is no failure: {@link #members} says where the table is
+     */
+    default void spread(Map<Integer, BlockDevice> present, Consumer<Refusal> listener) {
+        listener.accept(null);
+    }
+
+    /**
+     * Has the callback run each time that a copy of the table was left behind, after that is durable and before anything that
+     * the copy does not know is acknowledged: whoever remembers the {@link #generation} must do so now. It may block.
+     */
+    default void whenLeftBehind(Runnable remember) {}
 
     /**
      * Makes changes durable, all or none of those that one commit block can hold, in the order of the calls.

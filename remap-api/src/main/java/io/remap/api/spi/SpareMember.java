@@ -10,9 +10,11 @@ import java.util.UUID;
  * @param id drawn when it was added, so that no other device of the same pair is taken for it; zeros for the first one
  * @param use what it is for
  * @param slots how many it has
- * @param seen what was written to it last to tell it from older copies of itself; 0 for the first one
+ * @param seen what was written to it last to tell it from older copies of itself; of the first one 0 where it says so itself,
+ *     and elsewhere the generation of its table
+ * @param table whether the table on it is in force; the first one has it unless it was left behind
  */
-public record SpareMember(int index, UUID id, Use use, long slots, long seen) {
+public record SpareMember(int index, UUID id, Use use, long slots, long seen, boolean table) {
     /** Most spares of a pair. */
     public static final int MAX_MEMBERS = 32;
 
@@ -46,6 +48,11 @@ public record SpareMember(int index, UUID id, Use use, long slots, long seen) {
         }
     }
 
+    /** One that has the table only if it is the first one. */
+    public SpareMember(int index, UUID id, Use use, long slots, long seen) {
+        this(index, id, use, slots, seen, index == 0);
+    }
+
     /** The spare that each pair has. */
     public static SpareMember first(long slots) {
         return new SpareMember(0, FIRST_ID, Use.PLAIN, slots, 0);
@@ -71,16 +78,21 @@ public record SpareMember(int index, UUID id, Use use, long slots, long seen) {
     }
 
     private SpareMember with(Use newUse) {
-        return new SpareMember(index, id, newUse, slots, seen);
+        return new SpareMember(index, id, newUse, slots, seen, table);
     }
 
     /** The same, of another size. */
     public SpareMember slots(long newSlots) {
-        return new SpareMember(index, id, use, newSlots, seen);
+        return new SpareMember(index, id, use, newSlots, seen, table);
     }
 
     /** The same, with another stamp. */
     public SpareMember seen(long stamp) {
-        return new SpareMember(index, id, use, slots, stamp);
+        return new SpareMember(index, id, use, slots, stamp, table);
+    }
+
+    /** The same, with the table on it in force or not. */
+    public SpareMember table(boolean hasTable) {
+        return new SpareMember(index, id, use, slots, seen, hasTable);
     }
 }

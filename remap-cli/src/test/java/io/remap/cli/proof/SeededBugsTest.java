@@ -265,7 +265,7 @@ class SeededBugsTest {
                 metadata(
                         "a start does not make durable anew what it found",
                         "LogMetadataProvider",
-                        "                log.begin();\n",
+                        "                holder.log().begin();\n",
                         "",
                         Step.MAIN_BAD,
                         Step.WRITE_A),

@@ -147,14 +147,18 @@ public final class VirtualDisk implements Disk {
         /** Behind all that the user named; among these the number decides. */
         public static final int UNORDERED = Integer.MAX_VALUE;
 
-        /** The first spare of a store. */
+        /** The spare that a store was opened from. */
         public static SpareDevice first(BlockDevice device, MetadataStore store) {
             return first(device, store, UNORDERED);
         }
 
-        /** The first spare of a store, in an order. */
+        /** The spare that a store was opened from, in an order: the first one, or one with a copy of its table. */
         public static SpareDevice first(BlockDevice device, MetadataStore store, int order) {
-            return new SpareDevice(store.members().get(0), device, store.slots(), order);
+            SpareMember opened = store.members().stream()
+                    .filter(member -> member.index() == store.openedFrom())
+                    .findFirst()
+                    .orElseThrow();
+            return new SpareDevice(opened, device, store.slots(), order);
         }
     }
 

@@ -1,0 +1,28 @@
+package io.remap.api.spi;
+
+import java.util.List;
+
+/**
+ * The table that is in force on one spare by its own word. A copy that was left behind says the same of itself: what tells is
+ * another one, or the witness of main.
+ *
+ * @param index number of that spare
+ * @param generation its generation; the copies of a pair count on their own
+ * @param term grows each time that a copy is left behind: the table of the higher one counts
+ * @param members the spares of the pair as it states them
+ */
+public record TableCopy(int index, long generation, long term, List<SpareMember> members) {
+    public TableCopy {
+        members = List.copyOf(members);
+    }
+
+    /** Whether it has gone on without the table on another spare, or never knew of one there. */
+    public boolean leftBehind(int spare) {
+        return members.stream().noneMatch(member -> member.index() == spare && member.table());
+    }
+
+    /** The generation of the table on the first spare when this one was written; 0 on the first spare itself. */
+    public long firstSeen() {
+        return members.get(0).seen();
+    }
+}

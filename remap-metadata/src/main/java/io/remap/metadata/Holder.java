@@ -1,0 +1,110 @@
+package io.remap.metadata;
+
+import io.remap.api.BlockDevice;
+import io.remap.api.DeviceException;
+import io.remap.api.Environment;
+import io.remap.api.Refusal;
+import java.util.UUID;
+
+/** A spare with a table that is written: the first one, or one with a copy. Each opening has its own. */
+final class Holder {
+    private final BlockDevice device;
+    private final Superblock superblock;
+    private final CommitLog log;
+    private final SavedArea saved;
+
+    private Holder(BlockDevice device, Superblock superblock, CommitLog log, SavedArea saved) {
+        this.device = device;
+        this.superblock = superblock;
+        this.log = log;
+        this.saved = saved;
+    }
+
+    /** The spare, which is the caller's. */
+    BlockDevice device() {
+        return device;
+    }
+
+    Superblock superblock() {
+        return superblock;
+    }
+
+    /** Its table. */
+    CommitLog log() {
+        return log;
+    }
+
+    /** Its saved area. */
+    SavedArea saved() {
+        return saved;
+    }
+
+    /** Number of the spare. */
+    int index() {
+        return superblock.member();
+    }
+
+    Layout layout() {
+        return superblock.layout();
+    }
+
+    /** That of a spare whose table was recovered; nothing is written. */
+    static Holder of(
+            BlockDevice device, BlockIo io, Superblock superblock, Recovery.Found found, Environment environment)
+            throws DeviceException {
+        CommitLog log = new CommitLog(io, superblock, found, environment);
+        return new Holder(device, superblock, log, SavedArea.read(io, superblock, environment.time()));
+    }
+
+    /**
+     * Makes a spare ready to hold a copy of the table of another one. A table that was there stays what it was, or becomes
+     * none; where none can be recovered the arenas begin anew. {@link CommitLog#begin(Tables, long)} is the next step.
+     *
+     * @param pairUuid its pair
+     * @param index its number
+     * @param stated what begins in arenas without a table
+     * @param above the highest generation of the other one
+     */
+    static Holder prepare(
+            BlockDevice device, UUID pairUuid, int index, Tables stated, long above, Environment environment)
+            throws Damage, Refusal, DeviceException {
+        Superblock superblock = declareSpread(device);
+        if (superblock.member() != index || !superblock.pair().pairUuid().equals(pairUuid)) {
+            throw new Damage(device.name() + " is not spare " + index + " of this pair any more");
+        }
+        BlockIo io = LogMetadataProvider.blockIo(device, superblock);
+        try {
+            return of(device, io, superblock, Recovery.recover(io, superblock), environment);
+        } catch (Damage e) {
+            // Never written, or damaged: what counts is on the other one.
+            Formatter.clearArenas(io, superblock.layout());
+            Checkpoint checkpoint = new Checkpoint(
+                    io, superblock.layout(), pairUuid, Formatter.randomUuid(environment), environment, above);
+            checkpoint.write(Formatter.arena(superblock.layout(), 0), stated);
+            return of(device, io, superblock, Recovery.recover(io, superblock), environment);
+        }
+    }
+
+    /** A program that knows one table only must not open the spare from now on. */
+    static Superblock declareSpread(BlockDevice device) throws Damage, Refusal, DeviceException {
+        Identities identities = Identities.read(device);
+        Superblock superblock = identities.first();
+        if (superblock == null
+                || superblock.version().tooNew()
+                || identities.interruptedFormat()
+                || identities.disagree()) {
+            throw new Damage(device.name() + " is no spare of this program any more");
+        }
+        if (superblock.version().isSpread()) {
+            return superblock;
+        }
+        BlockIo io = LogMetadataProvider.blockIo(device, superblock);
+        LogMetadataProvider.complete(io, identities);
+        identities = Identities.read(device);
+        if (Growth.olderPlace(identities) >= 0) {
+            throw new Damage("a superblock of " + device.name() + " is an older one and cannot be written");
+        }
+        Growth.write(io, identities, identities.spread());
+        return Identities.read(device).first();
+    }
+}
