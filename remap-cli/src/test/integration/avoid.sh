@@ -63,7 +63,8 @@ print(eval(sys.argv[1]))' "$2"
 is_quiet() {
     local before
     before=$(wc -l < "$1.trace")
-    sleep 3
+    # An attempt is in the trace when it has ended.
+    sleep $((3 + 2 * ERROR_MILLIS / 1000))
     [ "$before" = "$(wc -l < "$1.trace")" ]
 }
 
