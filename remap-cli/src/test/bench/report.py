@@ -140,7 +140,7 @@ def scrub(result):
             lines.append("| %s | %s | %.3f | %.3f to %.3f | %.0f | %.0f, %.0f | %.1f |" % (
                 transport, job, statistics.median(each), min(each), max(each), median(sides["without"], "iops"),
                 median(sides["without"], "p99.9_us"), median(sides["scrub"], "p99.9_us"),
-                median(sides["scrub"], "scrub_mib") / result["options"]["seconds"]))
+                median(sides["scrub"], "scrub_mib_s")))
     return lines + ["Not measured: %s: %s" % each for each in result["left_out"].items()]
 
 
