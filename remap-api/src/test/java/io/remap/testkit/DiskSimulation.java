@@ -652,6 +652,7 @@ public final class DiskSimulation implements AutoCloseable {
                         || plan.moves
                         || plan.avoids
                         || mainHasLost
+                        || losses() > 0
                         || running.counters().get("remap.redirected-writes") == 0,
                 () -> "a write was redirected, but no sector was ever bad");
         require(
