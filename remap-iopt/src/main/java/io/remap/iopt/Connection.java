@@ -341,7 +341,7 @@ final class Connection implements EpollIoHandle, Session.Events {
                     end();
                 }
             }
-        } catch (IOException | RuntimeException | Error e) {
+        } catch (RuntimeException | Error e) {
             failed(e);
         } finally {
             if (!thread.isLost()) {
@@ -465,7 +465,7 @@ final class Connection implements EpollIoHandle, Session.Events {
     }
 
     /** Has epoll watch what is waited for. */
-    private void watch() throws IOException {
+    private void watch() {
         boolean full = sender.isFull();
         if (!ahead && readable && !full && !yielded && sender.isAhead()) {
             ahead = true;

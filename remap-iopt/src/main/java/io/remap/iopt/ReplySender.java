@@ -100,7 +100,7 @@ final class ReplySender implements Runnable {
      * <p>True of replies that cost nothing to wait for, as they come from the page cache. Then requests are better left in
      * the socket until several can be received, answered and sent at once.
      */
-    boolean isAhead() throws IOException {
+    boolean isAhead() {
         if (sentOfPages - looked < BYTES_BEFORE_LOOK) {
             return false;
         }

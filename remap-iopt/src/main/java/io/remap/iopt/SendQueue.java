@@ -35,17 +35,23 @@ final class SendQueue {
         this.socket = socket;
     }
 
-    /** Whether so much is there that the socket does not count as writable; never true if it is no Unix socket. */
-    boolean isLong() throws IOException {
-        if (!asked) {
-            asked = true;
-            known = socket.getIntOpt(SOL_SOCKET, SO_DOMAIN) == AF_UNIX;
-        }
-        if (!known) {
+    /** Whether so much is there that the socket does not count as writable; never true where the kernel does not tell. */
+    boolean isLong() {
+        try {
+            if (!asked) {
+                asked = true;
+                known = socket.getIntOpt(SOL_SOCKET, SO_DOMAIN) == AF_UNIX;
+            }
+            if (!known) {
+                return false;
+            }
+            info.clear().putInt(HELD_AT, 0).putInt(LIMIT_AT, 0);
+            socket.getRawOpt(SOL_SOCKET, SO_MEMINFO, info);
+            return info.getInt(HELD_AT) > info.getInt(LIMIT_AT) / WRITABLE_SHARE;
+        } catch (IOException e) {
+            // A kernel or a sandbox without it; of a socket that broke, who receives or sends is told.
+            known = false;
             return false;
         }
-        info.clear().putInt(HELD_AT, 0).putInt(LIMIT_AT, 0);
-        socket.getRawOpt(SOL_SOCKET, SO_MEMINFO, info);
-        return info.getInt(HELD_AT) > info.getInt(LIMIT_AT) / WRITABLE_SHARE;
     }
 }

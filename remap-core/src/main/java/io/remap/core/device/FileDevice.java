@@ -268,7 +268,10 @@ final class FileDevice implements BlockDevice {
     boolean goOnWith(FileDevice fresh) {
         boolean goesOn = handle.replaceBy(fresh.handle);
         if (goesOn) {
-            mediumSequence.ifPresent(sequence -> fresh.mediumSequence.ifPresent(sequence::goOnWith));
+            fresh.mediumSequence.ifPresent(found -> {
+                mediumSequence.ifPresent(sequence -> sequence.goOnWith(found));
+                directDoor.mediumSequence.filter(own -> directDoor != this).ifPresent(own -> own.goOnWith(found));
+            });
         } else {
             fresh.close();
         }

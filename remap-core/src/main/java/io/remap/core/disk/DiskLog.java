@@ -286,7 +286,9 @@ final class DiskLog {
 
     void reopened(String device, String where) {
         events.note(DiskEvent.Kind.DEVICE_REOPENED, device + " as " + where);
-        LOG.warn("{}: {} went away and is there again; opened anew as {}", name, device, where);
+        if (worthLogging(counters.heldRequests.sum())) {
+            LOG.warn("{}: {} went away and is there again; opened anew as {}", name, device, where);
+        }
     }
 
     void isBack(String device, int requests) {
