@@ -5,7 +5,7 @@
 # shellcheck disable=SC2317 # run_tests calls the tests
 
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-require_tools python3 nbdsh cmp
+require_tools python3 nbdsh cmp mkfs.ext4 debugfs
 /usr/bin/python3 -c 'import nbd' 2> /dev/null || skip_suite "needs python3-libnbd"
 
 ERROR_MILLIS=${REMAP_ERROR_MILLIS:-600}
@@ -141,6 +141,49 @@ test_writes_beyond_the_budget_fail() {
     assert_contains "$output" "No space left on device"
     unit disk write 1052672
     assert_equal 0 "$(status_number disk mappedSectors)" "mapped sectors"
+}
+
+# with_file: disk.img is an ext4 with a file; prints the first of a hundred blocks of it that lie beside each other.
+with_file() {
+    truncate -s 64M disk.img
+    head -c 2M /dev/urandom > content
+    mkfs.ext4 -q -b 4096 disk.img
+    debugfs -w -R "write content precious" disk.img > /dev/null 2>&1
+    debugfs -R "bmap precious 150" disk.img 2> /dev/null
+}
+
+health_has() {
+    "$remap" "$1" "${@:3}" disk | grep -q "$2"
+}
+
+test_health_counts_tells_and_names_what_is_avoided() {
+    local block
+    block=$(with_file)
+    echo "$((block * 8))s 800s read-and-write-bad" > disk.faults
+    ERROR_MILLIS=150 serve disk --set avoid-slow-ms=100 --set scan.save-seconds=1
+    "$remap" scan start disk --watch > scan
+    assert_contains "$(cat scan)" "in 1 avoided areas"
+    assert_equal "[('found', True)]" "$(avoided disk "[(x['origin'], x['length'] > 700) for x in r]")" "areas"
+    wait_until 20 health_has alerts "degraded *open.*found dead" list || fail "$("$remap" alerts list disk)"
+    assert_contains "$("$remap" alerts list disk)" "degraded"
+    "$remap" health disk > health
+    assert_contains "$(cat health)" "units of 4096 bytes in areas found dead"
+    assert_contains "$(cat health)" "1 areas found dead"
+    assert_contains "$(cat health)" "sectors in areas found dead"
+    echo "suite: $(head -n 1 health)"
+    # With 150 ms an attempt, piece by piece it would be 100 units with several tries each.
+    [ "$(failed_reads disk)" -lt 60 ] || fail "$(failed_reads disk) reads failed"
+    "$remap" impact disk --device "$work/disk.img" > impact
+    assert_contains "$(cat impact)" " avoided"
+    local icheck inode
+    icheck=$(grep -o 'debugfs -R "icheck.*' impact | head -n 1)
+    inode=$(eval "$icheck" 2> /dev/null | awk -v block="$((block + 50))" '$1 == block {print $2}')
+    assert_contains "$(debugfs -R "ncheck $inode" disk.img 2> /dev/null)" "precious"
+    # What is used again speaks against nobody.
+    : > disk.faults
+    "$remap" avoid remove disk "$((block * 8))+800" > out
+    wait_until 20 health_has health "no area" || fail "$("$remap" health disk)"
+    wait_until 20 health_has alerts "resolved.*found dead" list || fail "$("$remap" alerts list disk)"
 }
 
 run_tests

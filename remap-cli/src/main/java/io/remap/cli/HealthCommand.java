@@ -73,6 +73,7 @@ final class HealthCommand extends DiskVerb {
                 "sectors",
                 StatusText.number(health, "unreadableSectors") + " unreadable, "
                         + StatusText.number(health, "lostSectors") + " lost"));
+        facts.add(List.of("avoided", avoided((Map<?, ?>) health.get("avoided"))));
         facts.add(List.of(
                 "weak",
                 StatusText.number(health, "weakUnits") + " units found, " + StatusText.number(health, "movedUnits")
@@ -89,6 +90,17 @@ final class HealthCommand extends DiskVerb {
         long score = StatusText.number(scored, "score");
         Tone tone = score >= 75 ? Tone.GOOD : score >= 50 ? Tone.WARNING : Tone.BAD;
         return terminal.tone(tone, score + " of 100, " + StatusText.text(scored, "word"));
+    }
+
+    private static String avoided(Map<?, ?> avoided) {
+        long found = StatusText.number(avoided, "foundAreas");
+        long named = StatusText.number(avoided, "namedAreas");
+        if (found + named == 0) {
+            return "no area";
+        }
+        return found + " areas found dead (" + StatusText.number(avoided, "foundSectors") + " sectors), " + named
+                + " named by a person (" + StatusText.number(avoided, "namedSectors")
+                + "); reads of what main holds there fail at once";
     }
 
     private static String spare(Map<?, ?> spare) {

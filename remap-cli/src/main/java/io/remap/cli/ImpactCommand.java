@@ -7,13 +7,13 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-/** Shows what the unreadable and lost sectors of a disk hit. */
+/** Shows what the unreadable, lost and avoided sectors of a disk hit. */
 @Command(
         name = "impact",
-        header = "Show which partitions are hit by unreadable and lost sectors, and how to name the files.",
+        header = "Show which partitions have sectors that cannot be read now, and how to name the files.",
         description = {
-            "Prints the ranges within each partition, and the exact commands of its file system that name the files there. "
-                    + "It runs none of them.",
+            "Prints the ranges within each partition that are unreadable, lost, or in an avoided area ('remap avoid'), and the "
+                    + "exact commands of its file system that name the files there. It runs none of them.",
             "",
             "Example: remap impact disk.img --device /dev/nbd0",
             ""
@@ -43,7 +43,7 @@ final class ImpactCommand extends DiskVerb {
             return ExitStatus.OK;
         }
         if (StatusText.list(answer, "ranges").isEmpty()) {
-            out().println("no sector is unreadable or lost");
+            out().println("no sector is unreadable, lost or avoided");
         }
         for (Object partition : StatusText.list(answer, "partitions")) {
             print((Map<?, ?>) partition);
@@ -73,7 +73,7 @@ final class ImpactCommand extends DiskVerb {
         for (Object one : ranges.subList(0, Math.min(RANGES_SHOWN, ranges.size()))) {
             Map<?, ?> range = (Map<?, ?>) one;
             out().println("  bytes " + StatusText.number(range, "offsetBytes") + "+"
-                    + StatusText.number(range, "lengthBytes"));
+                    + StatusText.number(range, "lengthBytes") + " " + StatusText.text(range, "state"));
         }
         if (ranges.size() > RANGES_SHOWN) {
             out().println("  and " + (ranges.size() - RANGES_SHOWN) + " more; --json shows them");

@@ -40,6 +40,13 @@ final class ScanText {
                 "waiting",
                 StatusText.number(status, "weakWaiting") + " weak to be moved, " + StatusText.number(status, "suspects")
                         + " slow to be read again, " + StatusText.number(status, "localWaiting") + " MB near errors"));
+        if (StatusText.number(status, "avoidedAreas") > 0) {
+            facts.add(List.of(
+                    "left alone",
+                    ByteSize.format(StatusText.number(status, "avoidedBytes")) + " in "
+                            + StatusText.number(status, "avoidedAreas")
+                            + " avoided areas: read only to see whether they read again"));
+        }
         if (!StatusText.text(status, "trouble").isEmpty()) {
             facts.add(List.of("stands still", StatusText.text(status, "trouble")));
         }

@@ -6,6 +6,7 @@ import io.remap.api.spi.WatchedDisk;
 import io.remap.api.spi.WatchedDisk.Figures;
 import io.remap.api.spi.WatchedDisk.Trouble;
 import io.remap.health.alert.AlertRules;
+import io.remap.health.record.Avoidance;
 import io.remap.health.record.History;
 import io.remap.health.record.LatencyHistogram;
 import io.remap.health.record.RegionRecord;
@@ -88,6 +89,7 @@ final class Assessment {
         return new Evidence(
                 bad,
                 history.badUnitsWithin(GROWTH_DAYS),
+                units(avoidance().sectors(true)),
                 weak,
                 figures.unreadableSectors(),
                 figures.lostSectors(),
@@ -97,6 +99,10 @@ final class Assessment {
                 used,
                 figures.redirects(),
                 smart.last().report());
+    }
+
+    private Avoidance avoidance() {
+        return new Avoidance(disk.avoided());
     }
 
     /** The score now. */
@@ -117,6 +123,7 @@ final class Assessment {
         map.put("movedUnits", units(scanner.consistently(records::total).relocated()));
         map.put("unreadableSectors", known.unreadableSectors());
         map.put("lostSectors", known.lostSectors());
+        map.put("avoided", avoided());
         map.put("deviceFaults24Hours", known.deviceFaults());
         map.put("spare", spare(known));
         map.put("latency", scanner.consistently(() -> latency(scanner.latency())));
@@ -124,6 +131,16 @@ final class Assessment {
         map.put("days", days());
         map.put("smart", smartReport());
         map.put("scan", scanner.status().toMap());
+        return map;
+    }
+
+    private Map<String, Object> avoided() {
+        Avoidance avoidance = avoidance();
+        Map<String, Object> map = new LinkedHashMap<>();
+        map.put("foundAreas", avoidance.count(true));
+        map.put("foundSectors", avoidance.sectors(true));
+        map.put("namedAreas", avoidance.count(false));
+        map.put("namedSectors", avoidance.sectors(false));
         return map;
     }
 
@@ -155,22 +172,12 @@ final class Assessment {
     }
 
     private List<Map<String, Object>> worst() {
-        List<Map<String, Object>> shown = new ArrayList<>();
-        for (RegionRecord region : scanner.consistently(() -> records.worst(WORST_SHOWN))) {
-            Map<String, Object> one = new LinkedHashMap<>();
-            one.put("offsetBytes", region.region() * StaggeredOrder.REGION_BYTES);
-            one.put(
-                    "lengthBytes",
-                    Math.min(
-                            StaggeredOrder.REGION_BYTES,
-                            disk.traits().sizeBytes() - region.region() * StaggeredOrder.REGION_BYTES));
-            one.putAll(Score.of(region).toMap());
-            one.put("movedSectors", region.relocated());
-            one.put("firstMillis", region.firstMillis());
-            one.put("lastMillis", region.lastMillis());
-            shown.add(one);
-        }
-        return shown;
+        WorstRegions regions = new WorstRegions(
+                new StaggeredOrder(disk.traits().sizeBytes(), disk.traits().sectorBytes()), avoidance());
+        List<RegionRecord> known = scanner.consistently(() -> records.worst(RegionRecords.MAX_REGIONS));
+        return regions.worst(known, WORST_SHOWN).stream()
+                .map(WorstRegions.Region::toMap)
+                .toList();
     }
 
     private List<Map<String, Object>> days() {

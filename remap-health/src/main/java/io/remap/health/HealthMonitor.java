@@ -1,6 +1,7 @@
 package io.remap.health;
 
 import io.remap.api.Attribute;
+import io.remap.api.ByteSize;
 import io.remap.api.Environment;
 import io.remap.api.FeatureState;
 import io.remap.api.FeatureStatus;
@@ -189,6 +190,9 @@ final class HealthMonitor implements Feature {
         } else if (scan.state().equals("running")) {
             detail = String.format(Locale.ROOT, "pass %d, %.1f %%", scan.pass(), scan.percent());
         }
+        if (state == FeatureState.STARTED && scan.avoidedBytes() > 0) {
+            detail += ", leaves " + ByteSize.format(scan.avoidedBytes()) + " alone";
+        }
         return FeatureStatus.of("health", FeatureState.STARTED, "", FeatureStatus.of("scanner", state, detail));
     }
 
@@ -203,6 +207,11 @@ final class HealthMonitor implements Feature {
                         "text",
                         "What the scanner does",
                         () -> scanner.status().state()),
+                Attribute.readOnly(
+                        "scan.avoided-bytes",
+                        "bytes",
+                        "In avoided areas, which no scan reads",
+                        () -> scanner.status().avoidedBytes()),
                 Attribute.readOnly(
                         "scan.percent",
                         "percent",

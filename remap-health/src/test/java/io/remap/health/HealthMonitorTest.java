@@ -329,6 +329,89 @@ class HealthMonitorTest {
         assertEquals(0L, call("health").get("openAlerts"));
     }
 
+    private List<Map<?, ?>> maps(Object list) {
+        return ((List<?>) list).stream().<Map<?, ?>>map(one -> (Map<?, ?>) one).toList();
+    }
+
+    @Test
+    void areasFoundDeadCostPointsOfDiskAndRegionAndAreToldOfAsTheyGrow() throws Exception {
+        start();
+        runFor(MINUTE);
+        disk.avoid(40_000, 40_010, true);
+        runFor(MINUTE);
+        Map<?, ?> report = call("health");
+        assertEquals(80, report.get("score"));
+        assertEquals(
+                List.of(Map.of("what", "units of 4096 bytes in areas found dead", "count", 10L, "points", 20)),
+                report.get("reasons"));
+        Map<?, ?> region = maps(report.get("worstRegions")).get(0);
+        assertEquals(128L << 20, region.get("offsetBytes"));
+        assertEquals(80L, region.get("deadSectors"));
+        assertEquals(
+                "sectors in areas found dead",
+                maps(region.get("reasons")).get(0).get("what"));
+        assertEquals(1, disk.notes.size(), disk.notes.toString());
+        assertTrue(disk.notes.get(0).startsWith("degraded open: 10 units"), disk.notes.get(0));
+        call(
+                "alerts.ack",
+                Map.of("id", maps(call("alerts.list").get("alerts")).get(0).get("id")));
+        runFor(10 * MINUTE);
+        assertEquals(1, disk.notes.size(), disk.notes.toString());
+        disk.avoid(50_000, 50_008, true);
+        runFor(MINUTE);
+        assertEquals(2, disk.notes.size(), "growth beyond what is known: " + disk.notes);
+        disk.avoid(60_000, 60_490, true);
+        runFor(MINUTE);
+        assertTrue(disk.notes.get(2).startsWith("critical open: 508 units"), disk.notes.toString());
+        disk.avoided.clear();
+        runFor(2 * MINUTE);
+        assertEquals(4, disk.notes.size(), "they read again: " + disk.notes);
+        assertEquals(100, call("health").get("score"));
+    }
+
+    @Test
+    void whatAPersonNamedIsShownAndSpeaksAgainstNothing() throws Exception {
+        start();
+        disk.avoid(40_000, 40_500, false);
+        runFor(10 * MINUTE);
+        Map<?, ?> report = call("health");
+        assertEquals(100, report.get("score"));
+        assertEquals(
+                Map.of("foundAreas", 0L, "foundSectors", 0L, "namedAreas", 1L, "namedSectors", 4000L),
+                report.get("avoided"));
+        assertEquals(List.of(), disk.notes);
+        assertTrue(health.status().parts().get(0).text().contains("leaves 2.0 MiB alone"), health.status()::text);
+    }
+
+    @Test
+    void aScanDoesNotHammerADeadArea() throws Exception {
+        for (long unit = 100_000; unit < 100_000 + 40 * UNITS_PER_SEGMENT; unit++) {
+            disk.dead.add(unit);
+        }
+        start();
+        long before = time.nanoTime();
+        Map<?, ?> last = runPass();
+        assertTrue(disk.deadReads <= 10, "reads of the dead area: " + disk.deadReads);
+        assertTrue(time.nanoTime() - before < 60 * MINUTE, "the pass took too long");
+        assertEquals(0L, last.get("leftOutBytes"));
+        assertEquals((2 * GIB) - (40L << 20), last.get("scannedBytes"));
+        assertEquals(40L << 20, call("scan.status").get("avoidedBytes"));
+        assertEquals(1L, call("scan.status").get("avoidedAreas"));
+        assertEquals(0L, call("health").get("badUnits"));
+    }
+
+    @Test
+    void withoutAvoidingTheSameAreaIsReadUnitByUnit() throws Exception {
+        for (long unit = 100_000; unit < 100_000 + UNITS_PER_SEGMENT; unit++) {
+            disk.dead.add(unit);
+        }
+        disk.findsDead = false;
+        start();
+        runPass();
+        assertTrue(disk.deadReads > 250, "reads of the dead area: " + disk.deadReads);
+        assertEquals(List.of(), disk.avoided);
+    }
+
     @Test
     void theSpareIsToldOfAtEachLimit() throws Exception {
         start();

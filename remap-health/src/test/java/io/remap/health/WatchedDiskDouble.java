@@ -11,6 +11,7 @@ import io.remap.api.spi.WatchedDisk;
 import io.remap.testkit.SimScheduler;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -24,6 +25,7 @@ public final class WatchedDiskDouble implements WatchedDisk {
     private static final int UNIT_SECTORS = Place.UNIT_BYTES / SECTOR;
     private static final int ERROR_THRESHOLD = 3;
     private static final long READ_NANOS = 7_000_000;
+    private static final long DEAD_NANOS = 7_000_000_000L;
     private static final long SLOW_NANOS = 2_000_000_000L;
 
     private final SimScheduler time;
@@ -38,6 +40,14 @@ public final class WatchedDiskDouble implements WatchedDisk {
     public final NavigableSet<Long> known = new TreeSet<>();
 
     public final NavigableSet<Long> moved = new TreeSet<>();
+    /** Units of dead areas: a probe of eight or more of them that fails has the run of them avoided, if it is to be found. */
+    public final NavigableSet<Long> dead = new TreeSet<>();
+
+    public boolean findsDead = true;
+    public final List<AvoidedArea> avoided = new ArrayList<>();
+    /** Reads that met a dead unit. */
+    public long deadReads;
+
     /** Segments of 1 MiB in which a read began, in order, and when. */
     public final List<Long> readSegments = new ArrayList<>();
 
@@ -70,6 +80,35 @@ public final class WatchedDiskDouble implements WatchedDisk {
 
     private static NavigableSet<Long> in(NavigableSet<Long> units, SectorRange range) {
         return units.subSet(firstUnit(range), true, endUnit(range), false);
+    }
+
+    private static SectorRange units(long first, long end) {
+        return new SectorRange(first * UNIT_SECTORS, (end - first) * UNIT_SECTORS);
+    }
+
+    /** An area is avoided from now on. */
+    public void avoid(long firstUnit, long endUnit, boolean found) {
+        avoided.add(new AvoidedArea(units(firstUnit, endUnit), found, time.wallMillis()));
+        avoided.sort(Comparator.comparingLong(area -> area.range().firstSector()));
+        listener.met(Trouble.AVOIDED, units(firstUnit, endUnit));
+    }
+
+    private boolean isAvoided(long unit) {
+        return avoided.stream().anyMatch(area -> firstUnit(area.range()) <= unit && unit < endUnit(area.range()));
+    }
+
+    private void findDead(SectorRange range) {
+        long first = in(dead, range).first();
+        long end = first;
+        while (dead.contains(first - 1)) {
+            first--;
+        }
+        while (dead.contains(end)) {
+            end++;
+        }
+        if (findsDead && in(dead, range).size() >= 8 && !isAvoided(first)) {
+            avoid(first, end, true);
+        }
     }
 
     /** A client meets an unreadable unit. */
@@ -111,6 +150,11 @@ public final class WatchedDiskDouble implements WatchedDisk {
     public Probeable probeable(SectorRange range) {
         NavigableSet<Long> elsewhere = new TreeSet<>(in(known, range));
         elsewhere.addAll(in(moved, range));
+        for (long unit = firstUnit(range); unit < endUnit(range); unit++) {
+            if (isAvoided(unit)) {
+                elsewhere.add(unit);
+            }
+        }
         List<SectorRange> ranges = new ArrayList<>();
         long at = range.firstSector();
         for (long unit : elsewhere) {
@@ -137,6 +181,12 @@ public final class WatchedDiskDouble implements WatchedDisk {
         if (!in(slow, range).isEmpty()) {
             time.sleep(SLOW_NANOS);
         }
+        if (!in(dead, range).isEmpty()) {
+            deadReads++;
+            time.sleep(DEAD_NANOS);
+            findDead(range);
+            throw new DeviceException("double", "read", range.firstSector() * SECTOR, 0, Errno.EIO);
+        }
         if (!in(bad, range).isEmpty() || !in(flaky, range).isEmpty()) {
             throw new DeviceException("double", "read", range.firstSector() * SECTOR, 0, Errno.EIO);
         }
@@ -149,8 +199,9 @@ public final class WatchedDiskDouble implements WatchedDisk {
             Judgement judgement = Judgement.READABLE;
             if (goneErrno != 0) {
                 judgement = Judgement.UNDECIDED;
-            } else if (!in(bad, range).isEmpty()) {
+            } else if (!in(bad, range).isEmpty() || !in(dead, range).isEmpty()) {
                 known.addAll(in(bad, range));
+                known.addAll(in(dead, range));
                 judgement = Judgement.UNREADABLE;
                 listener.met(Trouble.UNREADABLE, range);
             } else if (failedReads > 0) {
@@ -198,8 +249,13 @@ public final class WatchedDiskDouble implements WatchedDisk {
     public List<Damage> damage(long firstSector, int limit) {
         return known.stream()
                 .limit(limit)
-                .map(unit -> new Damage(new SectorRange(unit * UNIT_SECTORS, UNIT_SECTORS), false))
+                .map(unit -> new Damage(new SectorRange(unit * UNIT_SECTORS, UNIT_SECTORS), Cause.UNREADABLE))
                 .toList();
+    }
+
+    @Override
+    public List<AvoidedArea> avoided() {
+        return List.copyOf(avoided);
     }
 
     @Override

@@ -54,7 +54,9 @@ public interface WatchedDisk {
     Probeable probeable(SectorRange range);
 
     /**
-     * Reads from main, past every cache, once, and drops what it read. Blocks until the device answers; holds no range.
+     * Reads from main, past every cache, once, and drops what it read. Blocks until the device answers; holds no range. If it
+     * fails, and took long, the disk sees with a few reads of its own whether the area is dead: then it is {@link #avoided}
+     * when this returns.
      *
      * @param range at most {@link #MAX_PROBE_BYTES}, from {@link #probeable}
      * @throws DeviceException which says nothing yet: {@link #judge} does
@@ -142,16 +144,42 @@ public interface WatchedDisk {
     /** See {@link Figures}. */
     Figures figures();
 
+    /** Why sectors cannot be read now. */
+    enum Cause {
+        /** The last attempt failed; the next one may not. */
+        UNREADABLE,
+        /** Their content is gone until they are written. */
+        LOST,
+        /** They stand on main in an area in which nobody reads: see {@link AvoidedArea}. */
+        AVOIDED
+    }
+
     /**
      * Sectors that read with an error.
      *
      * @param range where on the virtual disk
-     * @param lost for good, until they are written; otherwise they may read again
+     * @param cause why
      */
-    record Damage(SectorRange range, boolean lost) {}
+    record Damage(SectorRange range, Cause cause) {}
 
     /** The damage from a sector on, in order, at most so many runs. */
     List<Damage> damage(long firstSector, int limit);
+
+    /** Most areas that {@link #avoided} names. */
+    int MAX_AVOIDED = 256;
+
+    /**
+     * An area in which main is left alone, by clients and by probes ({@link #probeable} leaves it out). What stands on a spare
+     * is served there all the same.
+     *
+     * @param range where on the virtual disk
+     * @param found dead by probes; otherwise a person named it, and nothing is known of it
+     * @param sinceMillis since 1970
+     */
+    record AvoidedArea(SectorRange range, boolean found, long sinceMillis) {}
+
+    /** The avoided areas, in order; cheap. */
+    List<AvoidedArea> avoided();
 
     /** What went wrong in the service of clients. */
     enum Trouble {
@@ -163,6 +191,8 @@ public interface WatchedDisk {
         WEAK,
         /** A write that failed went to the spare. */
         REDIRECTED,
+        /** An area of main is avoided from now on; also by {@link #probe}. */
+        AVOIDED,
         /** An error of a device as a whole. */
         DEVICE_FAULT,
         /** A flush failed. */

@@ -3,6 +3,7 @@ package io.remap.core.disk;
 import io.remap.api.Place;
 import io.remap.api.RemapTable;
 import io.remap.api.SectorRange;
+import io.remap.api.spi.WatchedDisk;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -21,7 +22,7 @@ import java.util.Optional;
  * the same ones. Thread-safe; takes a lock, so it is asked about areas and not about requests.
  */
 public final class AvoidedRegions implements Saved {
-    static final int MAX_REGIONS = 256;
+    static final int MAX_REGIONS = WatchedDisk.MAX_AVOIDED;
 
     private static final int FIELDS = 6;
     private static final String FOUND = "found";

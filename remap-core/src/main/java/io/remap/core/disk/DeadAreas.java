@@ -95,7 +95,28 @@ final class DeadAreas {
         return isOn()
                 && end - first >= disk.policy.avoidUnits()
                 && tookNanos >= slowNanos()
-                && examine(first, end, "a read failed slowly, and so do single sectors all over it");
+                && examine(first, end, false, "a read failed slowly, and so do single sectors all over it");
+    }
+
+    /**
+     * A scan that reads ever smaller pieces has failed with one. Of a piece at the edge of a dead area only a part is dead; so when it
+     * has come down to a single unit, what follows it is looked at, and what lies before it.
+     */
+    void lookAround(long offset, long length, long tookNanos) {
+        if (lookInto(offset, length, tookNanos) || !isOn() || tookNanos < slowNanos()) {
+            return;
+        }
+        long unit = offset >> Place.UNIT_SHIFT;
+        long span = disk.policy.avoidUnits();
+        String why = "a unit failed slowly, and so do single sectors all over its neighbours";
+        if (SegmentCursor.endUnit(offset + length) == unit + 1) {
+            // From the far end, so that a unit that is bad alone costs good reads, which are fast.
+            boolean found = unit + span <= SegmentCursor.endUnit(disk.traits().sizeBytes())
+                    && examine(unit, unit + span, true, why);
+            if (!found && unit + 1 >= span) {
+                examine(unit + 1 - span, unit + 1, false, why);
+            }
+        }
     }
 
     private long slowNanos() {
@@ -148,7 +169,7 @@ final class DeadAreas {
         disk.environment.scheduler().execute(() -> {
             if (disk.enter()) {
                 try {
-                    examine(first, end, why);
+                    examine(first, end, false, why);
                 } finally {
                     disk.leave();
                 }
@@ -201,15 +222,20 @@ final class DeadAreas {
         avoided.remove(region.firstUnit(), region.endUnit(), PLACES + " places all over it read again");
     }
 
-    /** @return whether all of the units are avoided now */
-    private boolean examine(long first, long end, String why) {
+    /**
+     * Sees whether units are dead, and how far that goes.
+     *
+     * @param backwards whether the last of them are asked first
+     * @return whether all of them are avoided now
+     */
+    private boolean examine(long first, long end, boolean backwards, String why) {
         if (!examining.compareAndSet(false, true)) {
             return false;
         }
         Optional<Region> band = Optional.empty();
         try {
             cause = null;
-            if (!isDead(first, end)) {
+            if (!isDead(first, end, backwards)) {
                 return false;
             }
             long room =
@@ -247,9 +273,9 @@ final class DeadAreas {
         return first + (end - 1 - first) * index / (PLACES - 1);
     }
 
-    private boolean isDead(long first, long end) throws Undecided {
+    private boolean isDead(long first, long end, boolean backwards) throws Undecided {
         for (int i = 0; i < PLACES; i++) {
-            if (!isDead(place(first, end, i))) {
+            if (!isDead(place(first, end, backwards ? PLACES - 1 - i : i))) {
                 return false;
             }
         }

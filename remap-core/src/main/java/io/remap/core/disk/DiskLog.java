@@ -319,6 +319,7 @@ final class DiskLog {
     /** @param cause the last error of a probe, if it was found */
     void avoided(SectorRange range, Optional<DiskEvent.Cause> cause, String why) {
         events.note(DiskEvent.Kind.AVOIDED, Optional.of(range), cause, why);
+        tell(Trouble.AVOIDED, range);
         LOG.warn("{}: {} are avoided from now on: {}", name, range, why);
     }
 

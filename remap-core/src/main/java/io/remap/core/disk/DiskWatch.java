@@ -18,8 +18,9 @@ import java.util.function.Consumer;
 /**
  * What the health module sees of a virtual disk, and the little that it may ask of it.
  *
- * <p>Invariants: a probe goes to main alone, past the page cache, and changes nothing; verdicts and moves are those of
- * {@link ReadRecovery} and {@link Relocation}, under the range lock and the fence as for everybody.
+ * <p>Invariants: a probe goes to main alone, past the page cache, and says nothing of a sector: all that may follow from one is that an
+ * area is avoided ({@link DeadAreas}). Verdicts and moves are those of {@link ReadRecovery} and {@link Relocation}, under the range lock
+ * and the fence as for everybody.
  *
  * <p>Thread-safe; probes are made one at a time, each in the one buffer.
  */
@@ -100,14 +101,36 @@ final class DiskWatch implements WatchedDisk {
     @Override
     public void probe(SectorRange range) throws DeviceException {
         int length = bytes(range, MAX_PROBE_BYTES);
-        synchronized (scratch) {
-            if (scratch[0] == null) {
-                scratch[0] = ByteBuffer.allocateDirect(MAX_PROBE_BYTES + BUFFER_ALIGNMENT_BYTES)
-                        .alignedSlice(BUFFER_ALIGNMENT_BYTES);
+        long began = disk.environment.time().nanoTime();
+        try {
+            synchronized (scratch) {
+                if (scratch[0] == null) {
+                    scratch[0] = ByteBuffer.allocateDirect(MAX_PROBE_BYTES + BUFFER_ALIGNMENT_BYTES)
+                            .alignedSlice(BUFFER_ALIGNMENT_BYTES);
+                }
+                disk.main
+                        .direct()
+                        .read(
+                                range.firstSector() * sectorBytes,
+                                scratch[0].clear().limit(length));
             }
-            disk.main
-                    .direct()
-                    .read(range.firstSector() * sectorBytes, scratch[0].clear().limit(length));
+        } catch (DeviceException e) {
+            if (e.errorClass().mayBeSector()) {
+                lookAround(range, disk.environment.time().nanoTime() - began);
+            }
+            throw e;
+        }
+    }
+
+    /** Otherwise a scan would go over a dead area piece by piece, at seconds each. */
+    private void lookAround(SectorRange range, long tookNanos) {
+        if (disk.enter()) {
+            try {
+                disk.deadAreas.lookAround(
+                        range.firstSector() * sectorBytes, range.lengthSectors() * sectorBytes, tookNanos);
+            } finally {
+                disk.leave();
+            }
         }
     }
 
@@ -222,17 +245,26 @@ final class DiskWatch implements WatchedDisk {
         SegmentCursor cursor = disk.newCursor();
         cursor.resetIgnoringMoves(disk.state.current(), firstSector * sectorBytes, lengthSectors * sectorBytes);
         while (found.size() < limit && cursor.next()) {
-            boolean lost = cursor.target() == SegmentCursor.Target.LOST;
-            if (lost
-                    || cursor.target() == SegmentCursor.Target.UNREADABLE_MAIN
-                    || cursor.target() == SegmentCursor.Target.UNREADABLE_SPARE
-                    || cursor.target() == SegmentCursor.Target.AVOIDED_MAIN
-                    || cursor.target() == SegmentCursor.Target.MISSING_SPARE) {
+            Cause cause = switch (cursor.target()) {
+                case LOST -> Cause.LOST;
+                case AVOIDED_MAIN -> Cause.AVOIDED;
+                case UNREADABLE_MAIN, UNREADABLE_SPARE, MISSING_SPARE -> Cause.UNREADABLE;
+                default -> null;
+            };
+            if (cause != null) {
                 found.add(new Damage(
-                        new SectorRange(cursor.offsetBytes() / sectorBytes, cursor.lengthBytes() / sectorBytes), lost));
+                        new SectorRange(cursor.offsetBytes() / sectorBytes, cursor.lengthBytes() / sectorBytes),
+                        cause));
             }
         }
         return found;
+    }
+
+    @Override
+    public List<AvoidedArea> avoided() {
+        return disk.avoided().regions().stream()
+                .map(region -> new AvoidedArea(disk.avoided().sectors(region), region.found(), region.sinceMillis()))
+                .toList();
     }
 
     @Override

@@ -1,9 +1,11 @@
 package io.remap.core.disk;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.remap.api.BlockDevice;
+import io.remap.api.DeviceException;
 import io.remap.api.DiskError;
 import io.remap.api.DiskRequest;
 import io.remap.api.DiskRequest.Operation;
@@ -191,6 +193,67 @@ class DeadAreasTest {
         assertFailsAtOnce(region.firstSector(), CHUNK_SECTORS);
         assertEquals(DiskError.NONE, read(5120, CHUNK_SECTORS).error);
         assertEquals(0, rig.disk.summary().mappedSectors());
+    }
+
+    @Test
+    void aScanThatReadsThereFindsItWithItsFirstRead() throws IOException {
+        start(4096, "7000");
+        faults(bad(4096, 4096), bad(20_000, 1));
+        WatchedDisk watched = rig.disk.watched(new HealthMemory());
+        List<String> met = new ArrayList<>();
+        watched.listen((trouble, sectors) -> met.add(trouble.toString()));
+        assertThrows(DeviceException.class, () -> probe(watched, new SectorRange(4096, 2048)));
+        assertEquals(1, watched.avoided().size(), () -> watched.avoided().toString());
+        WatchedDisk.AvoidedArea area = watched.avoided().get(0);
+        assertTrue(area.found());
+        assertTrue(
+                area.range().firstSector() == 4096 && area.range().endSector() > 8192 - 5 * PER_UNIT, area::toString);
+        assertEquals(List.of("AVOIDED"), met);
+        assertEquals(List.of(new WatchedDisk.Damage(area.range(), WatchedDisk.Cause.AVOIDED)), watched.damage(0, 10));
+        assertEquals(
+                List.of(new SectorRange(2048, 2048)),
+                watched.probeable(new SectorRange(2048, 4096)).ranges());
+        assertThrows(DeviceException.class, () -> probe(watched, new SectorRange(19_456, 1024)), "one bad sector");
+        long before = counted("avoid.probes");
+        assertThrows(DeviceException.class, () -> probe(watched, new SectorRange(20_000, 8)), "its unit");
+        assertEquals(2, counted("avoid.probes") - before, "good reads at both ends of its neighbourhood");
+        assertEquals(1, watched.avoided().size(), () -> watched.avoided().toString());
+    }
+
+    /** Of the piece with the edge only a part is dead: its pieces in turn tell, down to the unit. */
+    @Test
+    void aScanFindsAnAreaThatBeginsOrEndsWithinWhatItReads() throws IOException {
+        start(4096, "7000");
+        faults(bad(4152, 72), bad(20_480, 72));
+        WatchedDisk watched = rig.disk.watched(new HealthMemory());
+        for (long piece : new long[] {4096, 20_480}) {
+            assertThrows(DeviceException.class, () -> probe(watched, new SectorRange(piece, 128)));
+        }
+        assertEquals(0, watched.avoided().size(), "parts of both read");
+        for (long unit : new long[] {4152, 20_544}) {
+            assertThrows(DeviceException.class, () -> probe(watched, new SectorRange(unit, 8)));
+        }
+        // Edges are found within EDGE_UNITS.
+        assertEquals(
+                List.of(new SectorRange(4152, 64), new SectorRange(20_488, 64)),
+                watched.avoided().stream().map(WatchedDisk.AvoidedArea::range).toList());
+    }
+
+    private void probe(WatchedDisk watched, SectorRange range) throws DeviceException {
+        DeviceException[] error = {null};
+        boolean[] done = {false};
+        rig.scheduler.execute(() -> {
+            try {
+                watched.probe(range);
+            } catch (DeviceException e) {
+                error[0] = e;
+            }
+            done[0] = true;
+        });
+        rig.scheduler.runUntil(() -> done[0]);
+        if (error[0] != null) {
+            throw error[0];
+        }
     }
 
     @Test

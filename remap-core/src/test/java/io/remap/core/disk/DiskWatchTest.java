@@ -15,6 +15,7 @@ import io.remap.api.Errno;
 import io.remap.api.Refusal;
 import io.remap.api.SectorRange;
 import io.remap.api.spi.WatchedDisk;
+import io.remap.api.spi.WatchedDisk.Cause;
 import io.remap.api.spi.WatchedDisk.Damage;
 import io.remap.api.spi.WatchedDisk.Judgement;
 import io.remap.api.spi.WatchedDisk.Probeable;
@@ -114,7 +115,7 @@ class DiskWatchTest {
     void aSectorThatDoesNotReadIsNotedAndToldOf() {
         rig.main.fault(9, 2, Fault.UNREADABLE);
         assertEquals(Judgement.UNREADABLE, judge(SECOND_UNIT));
-        assertEquals(List.of(new Damage(new SectorRange(9, 2), false)), watched.damage(0, 10));
+        assertEquals(List.of(new Damage(new SectorRange(9, 2), Cause.UNREADABLE)), watched.damage(0, 10));
         assertEquals(List.of("UNREADABLE sectors 9+2"), met);
         assertEquals(
                 List.of(new SectorRange(8, 1), new SectorRange(11, 5)),

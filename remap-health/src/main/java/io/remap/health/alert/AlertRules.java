@@ -23,6 +23,8 @@ public final class AlertRules {
             new Limit(200, Severity.REPLACE),
             new Limit(500, Severity.CRITICAL));
     private static final List<Limit> NEW_BAD_UNITS = List.of(new Limit(100, Severity.REPLACE));
+    private static final List<Limit> DEAD_UNITS = List.of(
+            new Limit(1, Severity.DEGRADED), new Limit(200, Severity.REPLACE), new Limit(500, Severity.CRITICAL));
     private static final List<Limit> SPARE = List.of(
             new Limit(50, Severity.WARNING), new Limit(80, Severity.CRITICAL), new Limit(90, Severity.CRITICAL));
     private static final List<Limit> LOST = List.of(new Limit(1, Severity.CRITICAL), new Limit(10, Severity.CRITICAL));
@@ -62,6 +64,13 @@ public final class AlertRules {
                 known.newBadUnits(),
                 NEW_BAD_UNITS,
                 "bad units found within 30 days: replace main now",
+                nowMillis);
+        measure(
+                "dead-units",
+                known.deadUnits(),
+                DEAD_UNITS,
+                "units of 4096 bytes in areas of main found dead, which are avoided: see 'remap impact' for the files, and"
+                        + " 'remap avoid list'",
                 nowMillis);
         measure("weak-units", known.weakUnits(), WEAK, "units are slow or need retries: main gets worse", nowMillis);
         measure(

@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.stream.Collectors;
+import java.util.stream.LongStream;
 
 /**
  * What stands in a partition, by the magic numbers of its superblock, and which commands name the files at a place. The
@@ -21,6 +22,10 @@ public record FileSystem(String kind, long blockBytes) {
     static final int PROBE_BYTES = 68 << 10;
 
     private static final int MAX_BLOCKS = 64;
+
+    /** An argument of a command has at most 128 KiB, and a number up to 11 characters with its space. */
+    private static final int MAX_BLOCKS_AT_ONCE = 8192;
+
     private static final int MAX_RANGES = 8;
     private static final String MOUNT = "MOUNTPOINT";
 
@@ -101,36 +106,71 @@ public record FileSystem(String kind, long blockBytes) {
                         + " -xdev -type f -exec sh -c 'cat \"$1\" > /dev/null || echo \"damaged: $1\"' _ {} ';'");
     }
 
-    private List<Long> blocks(List<Place> places) {
-        List<Long> blocks = new ArrayList<>();
-        for (Place place : places) {
-            long last = (place.startBytes + place.lengthBytes - 1) / blockBytes;
-            for (long block = place.startBytes / blockBytes; block <= last && blocks.size() < MAX_BLOCKS; block++) {
-                if (blocks.isEmpty() || blocks.get(blocks.size() - 1) != block) {
-                    blocks.add(block);
-                }
+    /** Few blocks by their numbers; otherwise each range by its ends, as an area may have thousands. */
+    private List<String> ext4(String device, List<Place> places) {
+        List<String> lines = new ArrayList<>();
+        lines.add("# blocks of " + blockBytes + " bytes; the second column is the inode of each");
+        if (places.stream()
+                        .mapToLong(place -> lastBlock(place) - firstBlock(place) + 1)
+                        .sum()
+                <= MAX_BLOCKS) {
+            String numbers = places.stream()
+                    .flatMapToLong(place -> LongStream.rangeClosed(firstBlock(place), lastBlock(place)))
+                    .distinct()
+                    .mapToObj(String::valueOf)
+                    .collect(Collectors.joining(" "));
+            lines.add("debugfs -R 'icheck " + numbers + "' " + device);
+        } else {
+            for (Place place : some(places)) {
+                ext4Blocks(device, firstBlock(place), lastBlock(place), lines);
             }
+            lines.addAll(more(places));
         }
-        return blocks;
+        lines.add("# with these inodes, which are the names:");
+        lines.add("debugfs -R 'ncheck INODE...' " + device);
+        return lines;
     }
 
-    private List<String> ext4(String device, List<Place> places) {
-        String numbers = blocks(places).stream().map(String::valueOf).collect(Collectors.joining(" "));
-        return List.of(
-                "# blocks of " + blockBytes + " bytes; the second column is the inode of each",
-                "debugfs -R 'icheck " + numbers + "' " + device,
-                "# with these inodes, which are the names:",
-                "debugfs -R 'ncheck INODE...' " + device);
+    private static void ext4Blocks(String device, long first, long last, List<String> lines) {
+        if (last - first < MAX_BLOCKS_AT_ONCE) {
+            lines.add("debugfs -R \"icheck $(seq -s ' ' " + first + " " + last + ")\" " + device);
+        } else {
+            lines.add("for b in $(seq " + first + " " + MAX_BLOCKS_AT_ONCE + " " + last + "); do e=$((b + "
+                    + (MAX_BLOCKS_AT_ONCE - 1) + ")); debugfs -R \"icheck $(seq -s ' ' $b $((e < " + last + " ? e : "
+                    + last
+                    + ")))\" " + device + "; done");
+        }
+    }
+
+    private long firstBlock(Place place) {
+        return place.startBytes / blockBytes;
+    }
+
+    private long lastBlock(Place place) {
+        return (place.startBytes + place.lengthBytes - 1) / blockBytes;
+    }
+
+    private static List<Place> some(List<Place> places) {
+        return places.subList(0, Math.min(MAX_RANGES, places.size()));
+    }
+
+    /** Nobody is to take the commands for all of them. */
+    private static List<String> more(List<Place> places) {
+        return places.size() <= MAX_RANGES
+                ? List.of()
+                : List.of("# and so for " + (places.size() - MAX_RANGES)
+                        + " more ranges; 'remap impact --json' lists them");
     }
 
     private static List<String> xfs(List<Place> places) {
         List<String> lines = new ArrayList<>();
         lines.add("# mounted; in blocks of 512 bytes; the owner is an inode number");
-        for (Place place : places.subList(0, Math.min(MAX_RANGES, places.size()))) {
+        for (Place place : some(places)) {
             long first = place.startBytes / 512;
             long last = (place.startBytes + place.lengthBytes - 1) / 512;
             lines.add("xfs_io -r -c 'fsmap -v -d " + first + " " + last + "' " + MOUNT);
         }
+        lines.addAll(more(places));
         lines.add("# with this inode, which is the name:");
         lines.add("find " + MOUNT + " -xdev -inum INODE");
         return lines;
@@ -140,7 +180,7 @@ public record FileSystem(String kind, long blockBytes) {
     private static List<String> btrfs(String device, List<Place> places) {
         List<String> lines = new ArrayList<>();
         lines.add("# the logical address of a place on the device, from the tree of chunks (devid 1)");
-        for (Place place : places.subList(0, Math.min(MAX_RANGES, places.size()))) {
+        for (Place place : some(places)) {
             lines.add(String.format(
                     Locale.ROOT,
                     "btrfs inspect-internal dump-tree -t chunk %s | awk -v p=%d '/CHUNK_ITEM/ {sub(/\\).*/, \"\", $6);"
@@ -149,6 +189,7 @@ public record FileSystem(String kind, long blockBytes) {
                     device,
                     place.startBytes));
         }
+        lines.addAll(more(places));
         lines.add("# with this address, mounted, which are the names:");
         lines.add("btrfs inspect-internal logical-resolve LOGICAL " + MOUNT);
         return lines;
@@ -157,11 +198,10 @@ public record FileSystem(String kind, long blockBytes) {
     private List<String> ntfs(String device, List<Place> places) {
         List<String> lines = new ArrayList<>();
         lines.add("# clusters of " + blockBytes + " bytes");
-        for (Place place : places.subList(0, Math.min(MAX_RANGES, places.size()))) {
-            long first = place.startBytes / blockBytes;
-            long last = (place.startBytes + place.lengthBytes - 1) / blockBytes;
-            lines.add("ntfscluster -c " + first + "-" + last + " " + device);
+        for (Place place : some(places)) {
+            lines.add("ntfscluster -c " + firstBlock(place) + "-" + lastBlock(place) + " " + device);
         }
+        lines.addAll(more(places));
         return lines;
     }
 }

@@ -1,13 +1,15 @@
 package io.remap.health.impact;
 
 import io.remap.api.SectorRange;
+import io.remap.api.spi.WatchedDisk;
 import io.remap.api.spi.WatchedDisk.Damage;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 
-/** What is hit by damage: which partitions, where in them, and which commands name the files. */
+/** What is hit by damage, which includes what stands in avoided areas: which partitions, where in them, and which commands name the files. */
 public final class Impact {
     private static final int MAX_RANGES_SHOWN = 100;
 
@@ -39,9 +41,9 @@ public final class Impact {
         }
         List<Map<String, Object>> hit = new ArrayList<>();
         for (Partition partition : partitions) {
-            List<FileSystem.Place> places = placesIn(partition, damage);
-            if (!places.isEmpty()) {
-                hit.add(describe(partition, places));
+            List<Hit> hits = hitsIn(partition, damage);
+            if (!hits.isEmpty()) {
+                hit.add(describe(partition, hits));
             }
         }
         Map<String, Object> answer = new LinkedHashMap<>();
@@ -72,16 +74,19 @@ public final class Impact {
                 && partition.startBytes() < range.endSector() * sectorBytes;
     }
 
-    private List<FileSystem.Place> placesIn(Partition partition, List<Damage> damage) {
-        List<FileSystem.Place> places = new ArrayList<>();
+    /** Damage within a partition. */
+    private record Hit(FileSystem.Place place, WatchedDisk.Cause cause) {}
+
+    private List<Hit> hitsIn(Partition partition, List<Damage> damage) {
+        List<Hit> hits = new ArrayList<>();
         for (Damage one : damage) {
             if (overlaps(partition, one.range())) {
                 long from = Math.max(one.range().firstSector() * sectorBytes, partition.startBytes());
                 long to = Math.min(one.range().endSector() * sectorBytes, partition.endBytes());
-                places.add(new FileSystem.Place(from - partition.startBytes(), to - from));
+                hits.add(new Hit(new FileSystem.Place(from - partition.startBytes(), to - from), one.cause()));
             }
         }
-        return places;
+        return hits;
     }
 
     private Map<String, Object> describe(Damage damage) {
@@ -90,11 +95,15 @@ public final class Impact {
         map.put("length", damage.range().lengthSectors());
         map.put("offsetBytes", damage.range().firstSector() * sectorBytes);
         map.put("lengthBytes", damage.range().lengthSectors() * sectorBytes);
-        map.put("state", damage.lost() ? "lost" : "unreadable");
+        map.put("state", word(damage.cause()));
         return map;
     }
 
-    private Map<String, Object> describe(Partition partition, List<FileSystem.Place> places) {
+    private static String word(WatchedDisk.Cause cause) {
+        return cause.name().toLowerCase(Locale.ROOT);
+    }
+
+    private Map<String, Object> describe(Partition partition, List<Hit> hits) {
         FileSystem system = FileSystem.of(start(partition.startBytes(), partition.lengthBytes()));
         String name = partition.device(device);
         Map<String, Object> map = new LinkedHashMap<>();
@@ -105,14 +114,15 @@ public final class Impact {
         map.put("fileSystem", system.kind());
         map.put("blockBytes", system.blockBytes());
         List<Map<String, Object>> ranges = new ArrayList<>();
-        for (FileSystem.Place place : places.subList(0, Math.min(MAX_RANGES_SHOWN, places.size()))) {
+        for (Hit hit : hits.subList(0, Math.min(MAX_RANGES_SHOWN, hits.size()))) {
             Map<String, Object> range = new LinkedHashMap<>();
-            range.put("offsetBytes", place.startBytes());
-            range.put("lengthBytes", place.lengthBytes());
+            range.put("offsetBytes", hit.place().startBytes());
+            range.put("lengthBytes", hit.place().lengthBytes());
+            range.put("state", word(hit.cause()));
             ranges.add(range);
         }
         map.put("ranges", ranges);
-        map.put("commands", system.commands(name, places));
+        map.put("commands", system.commands(name, hits.stream().map(Hit::place).toList()));
         return map;
     }
 }

@@ -21,6 +21,19 @@ public record RegionRecord(
         long relocated,
         long firstMillis,
         long lastMillis) {
+    /** The same, if something was there at that time as well. */
+    public RegionRecord during(long millis) {
+        return new RegionRecord(
+                region,
+                unreadable,
+                redirected,
+                recovered,
+                slow,
+                relocated,
+                Math.min(firstMillis, millis),
+                Math.max(lastMillis, millis));
+    }
+
     /** All that speaks against the region; the worst have most of it. */
     public long weight() {
         return 4 * (unreadable + redirected) + 2 * recovered + slow;

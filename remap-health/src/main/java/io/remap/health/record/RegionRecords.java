@@ -13,7 +13,9 @@ import java.util.Map;
  * <p>Not thread-safe.
  */
 public final class RegionRecords implements Remembered {
-    static final int MAX_REGIONS = 512;
+    /** Most regions that are remembered. */
+    public static final int MAX_REGIONS = 512;
+
     private static final long NO_REGION = -1;
 
     /** What is counted. */

@@ -49,6 +49,7 @@ final class ScanJob {
     private long dueNanos;
     private final Deque<Probe> open = new ArrayDeque<>();
     private long takenNanos;
+    private boolean troubled;
 
     /** Sectors that were read. */
     long readSectors;
@@ -87,6 +88,11 @@ final class ScanJob {
         open.clear();
         open.addAll(kept);
         return !open.isEmpty();
+    }
+
+    /** Whether a read of it failed: then what is left of it may have come to be avoided. */
+    boolean isTroubled() {
+        return troubled;
     }
 
     Kind kind() {
@@ -142,6 +148,7 @@ final class ScanJob {
         if (isUnit(failed.range(), sectorBytes)) {
             return false;
         }
+        troubled = true;
         List<SectorRange> pieces = pieces(failed.range(), sectorBytes);
         for (int i = pieces.size() - 1; i >= 0; i--) {
             open.addFirst(new Probe(pieces.get(i), failed.timesSlow(), failed.failed() + 1));

@@ -1,5 +1,6 @@
 package io.remap.health.scan;
 
+import io.remap.health.record.Avoidance;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
@@ -19,6 +20,8 @@ import java.util.Map;
  * @param weakWaiting weak sectors that wait for their move, in units
  * @param suspects slow ranges that wait to be read again
  * @param localWaiting segments near errors that wait to be read
+ * @param avoidedAreas in which nothing is read
+ * @param avoidedBytes in them
  * @param trouble why it stands still, empty if it does not
  * @param last the pass before; {@code null} if there was none
  */
@@ -36,6 +39,8 @@ public record ScanStatus(
         int weakWaiting,
         int suspects,
         int localWaiting,
+        long avoidedAreas,
+        long avoidedBytes,
         String trouble,
         Map<String, Object> last) {
     static ScanStatus of(
@@ -45,6 +50,7 @@ public record ScanStatus(
             int weakWaiting,
             int suspects,
             int localWaiting,
+            Avoidance avoidance,
             String trouble,
             long nowMillis,
             boolean failed) {
@@ -63,6 +69,8 @@ public record ScanStatus(
                 weakWaiting,
                 suspects,
                 localWaiting,
+                avoidance.count(true) + avoidance.count(false),
+                (avoidance.sectors(true) + avoidance.sectors(false)) * order.sectorBytes(),
                 trouble,
                 lastOf(progress.last));
     }
@@ -102,6 +110,8 @@ public record ScanStatus(
         map.put("weakWaiting", weakWaiting);
         map.put("suspects", suspects);
         map.put("localWaiting", localWaiting);
+        map.put("avoidedAreas", avoidedAreas);
+        map.put("avoidedBytes", avoidedBytes);
         map.put("trouble", trouble);
         map.put("last", last);
         return map;

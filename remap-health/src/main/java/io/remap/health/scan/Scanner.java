@@ -9,6 +9,7 @@ import io.remap.api.SectorRange;
 import io.remap.api.spi.WatchedDisk;
 import io.remap.api.spi.WatchedDisk.Judgement;
 import io.remap.api.spi.WatchedDisk.Trouble;
+import io.remap.health.record.Avoidance;
 import io.remap.health.record.LatencyHistogram;
 import io.remap.health.record.RegionRecords;
 import io.remap.health.record.RegionRecords.Finding;
@@ -30,6 +31,8 @@ import org.slf4j.LoggerFactory;
  * <p>It runs in steps on the scheduler, one at a time: a step is one read of main, or one request to the disk for a verdict
  * or a move. What could not be read is narrowed down and then judged by the disk; what was slow is read again later in
  * pieces, and moved if it is slow again. Around errors it reads at once, whoever met them.
+ *
+ * <p>It reads nothing in areas that the disk avoids, also not of what it had begun to read.
  *
  * <p>Invariants: at most one read, verdict or move is under way; none is called under the monitor; after {@link #close}
  * none begins. An error that says nothing about sectors stops the scan for a while and counts against no sector.
@@ -168,6 +171,10 @@ public final class Scanner implements AutoCloseable {
         if (suspendedUntilNanos - now > 0) {
             arm(suspendedUntilNanos - now);
             return null;
+        }
+        if (job != null && job.isTroubled()) {
+            // Each read there costs the drive seconds, and nobody learns anything by it.
+            job.keepOnly(new Avoidance(disk.avoided())::outside);
         }
         if (job != null && job.isDone()) {
             finish(now);
@@ -531,6 +538,7 @@ public final class Scanner implements AutoCloseable {
                 weak.waiting(),
                 suspects.waiting(),
                 localScans.waiting(),
+                new Avoidance(disk.avoided()),
                 trouble,
                 wallMillis(),
                 failed);

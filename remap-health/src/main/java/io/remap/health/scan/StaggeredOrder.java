@@ -64,6 +64,13 @@ public final class StaggeredOrder {
         return new SectorRange(start / sectorBytes, length / sectorBytes);
     }
 
+    /** The sectors of a region. */
+    public SectorRange region(long region) {
+        long start = region * REGION_BYTES;
+        long length = Math.min(REGION_BYTES, sizeBytes - start);
+        return new SectorRange(start / sectorBytes, length / sectorBytes);
+    }
+
     /** The segment that holds a sector. */
     public long segmentOf(long sector) {
         return sector * sectorBytes / SEGMENT_BYTES;

@@ -8,6 +8,7 @@ import java.util.Optional;
  *
  * @param badUnits units of 4096 bytes found bad since it is watched: unreadable, or a write of them failed
  * @param newBadUnits of these those of the last 30 days
+ * @param deadUnits units in areas of main that were found dead, and are avoided now
  * @param weakUnits units that were slow twice or needed retries
  * @param unreadableSectors now
  * @param lostSectors now
@@ -21,6 +22,7 @@ import java.util.Optional;
 public record Evidence(
         long badUnits,
         long newBadUnits,
+        long deadUnits,
         long weakUnits,
         long unreadableSectors,
         long lostSectors,

@@ -34,6 +34,10 @@ public record Score(int value, List<Reason> reasons) {
     private static final List<Step> BAD =
             List.of(new Step(1, 10), new Step(10, 20), new Step(50, 40), new Step(200, 60), new Step(500, 85));
     private static final List<Step> NEW_BAD = List.of(new Step(1, 5), new Step(10, 10), new Step(100, 30));
+    /** As bad units, but for a single one: an area that is found dead has several at least. */
+    private static final List<Step> DEAD =
+            List.of(new Step(1, 20), new Step(50, 40), new Step(200, 60), new Step(500, 85));
+
     private static final List<Step> WEAK = List.of(new Step(1, 5), new Step(100, 10), new Step(1000, 20));
     private static final List<Step> LOST = List.of(new Step(1, 10));
     private static final List<Step> FAULTS = List.of(new Step(1, 10), new Step(10, 20));
@@ -54,6 +58,7 @@ public record Score(int value, List<Reason> reasons) {
         List<Reason> reasons = new ArrayList<>();
         take(reasons, "bad units of 4096 bytes", known.badUnits(), BAD);
         take(reasons, "of these found in the last 30 days", known.newBadUnits(), NEW_BAD);
+        take(reasons, "units of 4096 bytes in areas found dead", known.deadUnits(), DEAD);
         take(reasons, "weak units", known.weakUnits(), WEAK);
         take(reasons, "sectors whose content is lost", known.lostSectors(), LOST);
         take(reasons, "errors of a whole device in 24 hours", known.deviceFaults(), FAULTS);
@@ -72,11 +77,16 @@ public record Score(int value, List<Reason> reasons) {
         take(reasons, "SMART: percent of the drive's life used", smart.percentUsed(), WEAR);
     }
 
-    /** The score of a region. */
-    public static Score of(RegionRecord region) {
+    /**
+     * The score of a region.
+     *
+     * @param deadSectors of it that were found dead, and are avoided now
+     */
+    public static Score of(RegionRecord region, long deadSectors) {
         List<Reason> reasons = new ArrayList<>();
         take(reasons, "unreadable sectors", region.unreadable(), BAD);
         take(reasons, "sectors of failed writes", region.redirected(), BAD);
+        take(reasons, "sectors in areas found dead", deadSectors, DEAD);
         take(reasons, "sectors that needed retries", region.recovered(), WEAK);
         take(reasons, "slow sectors", region.slow(), WEAK);
         return of(reasons);

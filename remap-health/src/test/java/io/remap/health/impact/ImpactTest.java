@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.remap.api.SectorRange;
+import io.remap.api.spi.WatchedDisk.Cause;
 import io.remap.api.spi.WatchedDisk.Damage;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -27,8 +28,11 @@ class ImpactTest {
     }
 
     private Map<String, Object> impact(long firstSector, long sectors) {
-        return new Impact(this::read, SIZE, 512, "/dev/nbd0")
-                .of(List.of(new Damage(new SectorRange(firstSector, sectors), false)));
+        return impact(new Damage(new SectorRange(firstSector, sectors), Cause.UNREADABLE));
+    }
+
+    private Map<String, Object> impact(Damage... damage) {
+        return new Impact(this::read, SIZE, 512, "/dev/nbd0").of(List.of(damage));
     }
 
     private void put(int at, String text) {
@@ -81,8 +85,37 @@ class ImpactTest {
         ext4(2048 * 512);
         Map<?, ?> hit = onlyPartition(impact(2048 + 80, 1));
         assertEquals("/dev/nbd0p2", hit.get("device"));
-        assertEquals(List.of(Map.of("offsetBytes", 80 * 512L, "lengthBytes", 512L)), hit.get("ranges"));
+        assertEquals(
+                List.of(Map.of("offsetBytes", 80 * 512L, "lengthBytes", 512L, "state", "unreadable")),
+                hit.get("ranges"));
         assertTrue(hit.get("commands").toString().contains("icheck 10'"), hit.toString());
+    }
+
+    @Test
+    void avoidedRangesStandBesideTheOthersAndAllTheirBlocksAreNamed() {
+        ext4(0);
+        Map<String, Object> impact = impact(
+                new Damage(new SectorRange(80, 8), Cause.LOST), new Damage(new SectorRange(800, 1600), Cause.AVOIDED));
+        Map<?, ?> hit = onlyPartition(impact);
+        for (Object ranges : List.of(impact.get("ranges"), hit.get("ranges"))) {
+            assertEquals("lost", ((Map<?, ?>) ((List<?>) ranges).get(0)).get("state"));
+            assertEquals("avoided", ((Map<?, ?>) ((List<?>) ranges).get(1)).get("state"));
+        }
+        List<?> commands = (List<?>) hit.get("commands");
+        assertEquals("debugfs -R \"icheck $(seq -s ' ' 10 10)\" /dev/nbd0", commands.get(1));
+        assertEquals("debugfs -R \"icheck $(seq -s ' ' 100 299)\" /dev/nbd0", commands.get(2));
+    }
+
+    @Test
+    void whatIsMoreThanCommandsAreShownForIsSaid() {
+        ext4(0);
+        Damage[] damage = new Damage[12];
+        for (int i = 0; i < damage.length; i++) {
+            damage[i] = new Damage(new SectorRange(1000L * i, 80), Cause.AVOIDED);
+        }
+        List<?> commands = (List<?>) onlyPartition(impact(damage)).get("commands");
+        assertTrue(
+                commands.contains("# and so for 4 more ranges; 'remap impact --json' lists them"), commands::toString);
     }
 
     @Test

@@ -14,7 +14,19 @@ import org.junit.jupiter.params.provider.CsvSource;
 /** Scores are the sum of their reasons; forecasts say when they know nothing. */
 class ScoreTest {
     private static Evidence evidence(long bad, long fresh, long weak, long usedSlots) {
-        return new Evidence(bad, fresh, weak, 0, 0, 0, 0, 100, usedSlots, true, Optional.empty());
+        return evidence(bad, fresh, 0, weak, usedSlots);
+    }
+
+    private static Evidence evidence(long bad, long fresh, long dead, long weak, long usedSlots) {
+        return new Evidence(bad, fresh, dead, weak, 0, 0, 0, 0, 100, usedSlots, true, Optional.empty());
+    }
+
+    @ParameterizedTest
+    @CsvSource({"8, 80", "49, 80", "50, 60", "200, 40", "500, 15"})
+    void whatIsFoundDeadIsAReason(long units, int expected) {
+        Score score = Score.of(evidence(0, 0, units, 0, 0));
+        assertEquals(expected, score.value());
+        assertEquals(units, score.reasons().get(0).count());
     }
 
     @ParameterizedTest
