@@ -59,8 +59,6 @@ final class ServeCommand extends Verb implements Foreground.Command {
     /** The last line of a stop in good order. */
     static final String STOPPED = "stopped; everything is flushed and saved";
 
-    private static final long STOP_MILLIS = 30_000;
-
     /** A process id, and a line feed. */
     private static final long MAX_PID_FILE_BYTES = 32;
 
@@ -218,7 +216,7 @@ final class ServeCommand extends Verb implements Foreground.Command {
                 out().println("stopping (" + why + ")");
                 out().flush();
             } finally {
-                inTime = service.stop(STOP_MILLIS);
+                inTime = service.stop();
                 removePidFile();
             }
             if (!inTime || service.stopFailure() != null) {
@@ -226,7 +224,7 @@ final class ServeCommand extends Verb implements Foreground.Command {
                         Refusal.Kind.DEVICE_FAILED,
                         "service '" + specification.name() + "' stopped, but not in order: "
                                 + (service.stopFailure() == null
-                                        ? "requests were still under way after " + STOP_MILLIS / 1000 + " s"
+                                        ? "it was interrupted"
                                         : service.stopFailure().getMessage()),
                         service.stopFailure());
             }

@@ -20,7 +20,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Takes the fingerprint of main when nobody writes to it any more and all is flushed. Bounded in time: what is not read by then
- * is not part of it. Sectors that stand on the spare, are lost or cannot be read are left out.
+ * is not part of it, and at most one read that fails is waited for longer. Sectors that stand on the spare, are lost or cannot be read are left out.
  */
 final class FingerprintTaker {
     private static final Logger LOG = LoggerFactory.getLogger(FingerprintTaker.class);
@@ -67,6 +67,7 @@ final class FingerprintTaker {
         }
         MainBlocks reader = new MainBlocks(main, sectorBytes);
         long deadline = time.nanoTime() + TimeUnit.MILLISECONDS.toNanos(budgetMillis);
+        reader.endWhen(() -> time.nanoTime() - deadline >= 0);
         List<Block> blocks = new ArrayList<>();
         try {
             for (Map.Entry<Long, Kind> chosen : choose(mainBytes, seed).entrySet()) {

@@ -9,12 +9,14 @@ import java.nio.ByteBuffer;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.OptionalLong;
+import java.util.function.BooleanSupplier;
 
 /** Reads units of main for its fingerprint: past the page cache, where that is possible. For one thread. */
 final class MainBlocks {
     private final BlockDevice main;
     private final BlockDevice direct;
     private final int sectorBytes;
+    private BooleanSupplier isOver = () -> false;
     private final MessageDigest sha256 = newSha256();
     private final ByteBuffer buffer =
             ByteBuffer.allocateDirect(2 * Place.UNIT_BYTES).alignedSlice(Place.UNIT_BYTES);
@@ -25,10 +27,15 @@ final class MainBlocks {
         this.sectorBytes = sectorBytes;
     }
 
+    /** Once this says so a unit that fails is not read sector by sector: each may take seconds. */
+    void endWhen(BooleanSupplier newIsOver) {
+        isOver = newIsOver;
+    }
+
     /**
      * Reads sectors of a unit.
      *
-     * @return the block; its mask lacks the sectors that cannot be read
+     * @return the block; its mask lacks the sectors that cannot be read, or were not as the time is over
      * @throws DeviceException of an error that is no sector's
      */
     Block read(Fingerprint.Kind kind, long unit, int mask) throws DeviceException {
@@ -41,7 +48,7 @@ final class MainBlocks {
             return new Block(kind, unit, mask, digest(mask));
         }
         int readable = 0;
-        for (int sector = first; sector < end; sector++) {
+        for (int sector = first; sector < end && !isOver.getAsBoolean(); sector++) {
             if (((mask >> sector) & 1) != 0 && tryRead(unit, sector, sector + 1)) {
                 readable |= 1 << sector;
             }

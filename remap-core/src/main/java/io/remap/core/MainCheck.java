@@ -93,6 +93,7 @@ record MainCheck(Optional<Fingerprint> print, Optional<String> difference, int c
     private static MainCheck compare(
             Fingerprint print, MainBlocks reader, RemapTable table, TimeSource time, long budgetMillis) {
         long deadline = time.nanoTime() + TimeUnit.MILLISECONDS.toNanos(budgetMillis);
+        reader.endWhen(() -> time.nanoTime() - deadline >= 0);
         List<Block> rest = new ArrayList<>();
         List<Block> different = new ArrayList<>();
         int compared = 0;

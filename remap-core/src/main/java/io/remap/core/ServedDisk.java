@@ -352,7 +352,7 @@ final class ServedDisk {
     private void closeMapping() throws IOException {
         boolean ended = false;
         try {
-            ended = disk.close(drainMillis);
+            ended = disk.close(drainMillis, hangMillis());
         } finally {
             stoppedInOrder = ended && doubt().isEmpty();
             if (!stoppedInOrder) {
@@ -360,8 +360,19 @@ final class ServedDisk {
             }
         }
         if (!ended && doubt().isEmpty()) {
-            throw new IOException("requests were still under way after " + drainMillis + " ms");
+            throw new IOException("devices have not answered what was under way when it stopped, within "
+                    + (drainMillis + hangMillis()) + " ms");
         }
+    }
+
+    /** How long a stop waits for devices that do not answer: the other half is for flushing, saving and closing. */
+    private long hangMillis() {
+        return service.own().saveTimeoutMillis() / 2;
+    }
+
+    /** The time that clients had at a stop is over. */
+    void endRequests() {
+        disk.endRequests();
     }
 
     private void closeDevices() throws DeviceException {

@@ -4,6 +4,7 @@ import io.remap.api.Attribute;
 import io.remap.api.Environment;
 import io.remap.api.ListenAddress;
 import io.remap.api.Refusal;
+import io.remap.api.Scheduler;
 import io.remap.api.Setting;
 import io.remap.api.spi.ControlCommands;
 import io.remap.api.spi.ControlProvider;
@@ -43,6 +44,9 @@ import org.slf4j.LoggerFactory;
 public final class Service implements AutoCloseable {
     /** Nobody waits for answers while a start is undone. */
     private static final long UNDO_DRAIN_MILLIS = 1_000;
+
+    /** How long clients have to take the errors that end their requests at a stop: until the next sweep, and the way to them. */
+    private static final long ANSWER_MILLIS = 1_000;
 
     private static final Logger LOG = LoggerFactory.getLogger(Service.class);
 
@@ -213,9 +217,17 @@ public final class Service implements AutoCloseable {
         return providers.require(FrontendProvider.class, own.frontend());
     }
 
+    /** What is not answered when the time is over is answered with an error; who does not even take that is hung up on. */
     private void drain() throws IOException {
-        if (!io.transport().drain(drainMillis)) {
-            throw new IOException("requests were still under way after " + drainMillis + " ms; nobody answered them");
+        Scheduler.Cancellable end =
+                environment.scheduler().schedule(() -> disks.disks().forEach(ServedDisk::endRequests), drainMillis);
+        try {
+            if (!io.transport().drain(drainMillis + ANSWER_MILLIS)) {
+                throw new IOException(
+                        "requests were still under way after " + drainMillis + " ms; nobody answered them");
+            }
+        } finally {
+            end.cancel();
         }
     }
 
@@ -405,11 +417,11 @@ public final class Service implements AutoCloseable {
     // --- stop
 
     /**
-     * Stops: accepts no more, answers what is under way until the time is over, flushes, saves, and closes everything in
-     * reverse order, each exactly once. Idempotent; later calls wait for the first.
+     * Stops: accepts no more, answers what is under way until the time is over, and the rest with an error, flushes, saves, and
+     * closes everything in reverse order, each exactly once. Idempotent; later calls wait for the first.
      *
-     * @param timeoutMillis for requests under way; the setting {@code save-timeout-millis} says how much longer flushing,
-     *     saving and closing are waited for
+     * @param timeoutMillis for requests under way; the setting {@code save-timeout-millis} says how much longer what hangs at a
+     *     device, flushing, saving and closing are waited for
      * @return whether everything ended in time and in order; if not, {@link #stopFailure} says what did not
      */
     public boolean stop(long timeoutMillis) {
@@ -419,7 +431,7 @@ public final class Service implements AutoCloseable {
             environment.scheduler().execute(this::stopPhases);
         }
         try {
-            return stopped.get(timeoutMillis + own.saveTimeoutMillis(), TimeUnit.MILLISECONDS)
+            return stopped.get(timeoutMillis + ANSWER_MILLIS + own.saveTimeoutMillis(), TimeUnit.MILLISECONDS)
                     .isEmpty();
         } catch (TimeoutException e) {
             overdue = new IOException("still waiting for " + stopping() + "; a device may not answer");
@@ -435,18 +447,15 @@ public final class Service implements AutoCloseable {
     /** SERVING is over for clients, then for the disks, side by side; the rest when the last of them is gone. */
     private void stopPhases() {
         LOG.info("service '{}' stops", spec.name());
-        long deadlineNanos = environment.time().nanoTime() + TimeUnit.MILLISECONDS.toNanos(drainMillis);
         Exception withClients = clients.unwind();
-        environment.scheduler().schedule(() -> stopDisks(withClients, deadlineNanos), own.cleanupDelayMillis());
+        environment.scheduler().schedule(() -> stopDisks(withClients), own.cleanupDelayMillis());
     }
 
-    private void stopDisks(Exception withClients, long deadlineNanos) {
-        long leftMillis = Math.max(
-                0,
-                TimeUnit.NANOSECONDS.toMillis(deadlineNanos - environment.time().nanoTime()));
+    /** The clients are gone: nobody waits for what may still be under way. */
+    private void stopDisks(Exception withClients) {
         List<CompletableFuture<Optional<Exception>>> stops = new ArrayList<>();
         for (DiskTable.Entry entry : disks.close()) {
-            stops.add(stopDisk(entry, leftMillis));
+            stops.add(stopDisk(entry, 0));
         }
         var unused = CompletableFuture.allOf(stops.toArray(CompletableFuture[]::new))
                 .thenRunAsync(
@@ -481,9 +490,13 @@ public final class Service implements AutoCloseable {
         return stopped.isDone() ? stopped.join().orElse(null) : overdue;
     }
 
-    /** As {@link #stop} with the time of the setting {@code drain-timeout-millis}. */
+    /** As {@link #stop(long)} with the time of the setting {@code drain-timeout-millis}. */
+    public boolean stop() {
+        return stop(own.drainTimeoutMillis());
+    }
+
     @Override
     public void close() {
-        stop(own.drainTimeoutMillis());
+        stop();
     }
 }

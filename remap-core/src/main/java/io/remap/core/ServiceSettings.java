@@ -171,12 +171,14 @@ record ServiceSettings(
                     + ". Its deadline counts all the same.");
     private static final Setting DRAIN_TIMEOUT = new Setting(
             "drain-timeout-millis",
-            "30000",
-            "How long requests under way may take when a disk or the service stops; 0 to " + MAX_DRAIN_MILLIS + ".");
+            "6000",
+            "How long requests under way may take when a disk or the service stops, before they are answered with an error; 0 to "
+                    + MAX_DRAIN_MILLIS + ".");
     private static final Setting SAVE_TIMEOUT = new Setting(
             "save-timeout-millis",
             "20000",
-            "How long a stop waits after that for flushing, saving and closing; 1 to " + MAX_DRAIN_MILLIS + ".");
+            "How long a stop waits after that: half of it for devices that have not answered, the rest for flushing, saving and"
+                    + " closing; 1 to " + MAX_DRAIN_MILLIS + ".");
     private static final Setting FEATURE_TIMEOUT = new Setting(
             "feature-timeout-millis",
             "5000",

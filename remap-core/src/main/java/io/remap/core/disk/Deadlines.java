@@ -7,7 +7,9 @@ import io.remap.api.Scheduler;
 import java.lang.ref.WeakReference;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.slf4j.Logger;
@@ -59,6 +61,9 @@ final class Deadlines {
     /** Flushes and FUA writes that wait for a sync that hangs and were answered; the next ones are so at once. */
     static final int MOST_SYNCS = 64;
 
+    /** Units of requests that were given up at the end that are remembered until then. */
+    private static final int MOST_UNDECIDED = 1 << 16;
+
     private static final Logger LOG = LoggerFactory.getLogger(Deadlines.class);
 
     private static final Late[] NOTHING = {};
@@ -75,8 +80,10 @@ final class Deadlines {
 
     private final AtomicBoolean asking = new AtomicBoolean();
 
+    /** Set before the first request, and at the end of the disk. */
+    private volatile long answerNanos;
+
     // Set before the first request.
-    private long answerNanos;
     private long redirectNanos;
     private long mostBytes = 16 << 20;
 
@@ -91,6 +98,9 @@ final class Deadlines {
 
     /** Guarded by this. */
     private final List<Waiting> waiting = new ArrayList<>();
+
+    /** Guarded by this. */
+    private final Set<Long> undecided = new HashSet<>();
 
     private volatile long lateBytes;
     private volatile int lateSyncs;
@@ -140,6 +150,25 @@ final class Deadlines {
         answerNanos = nanos - 4 * TimeUnit.MILLISECONDS.toNanos(SWEEP_MILLIS);
         redirectNanos = nanos / 4;
         mostBytes = newMostBytes;
+    }
+
+    /** The time of every request is over, also of one that begins now. */
+    void end() {
+        answerNanos = 0;
+        synchronized (this) {
+            Arrays.stream(late).forEach(this::leaveUndecided);
+        }
+    }
+
+    private void leaveUndecided(Late each) {
+        for (long unit = each.firstUnit; unit < each.endUnit && undecided.size() < MOST_UNDECIDED; unit++) {
+            undecided.add(unit);
+        }
+    }
+
+    /** Whether a request for the unit was given up at the end of the disk, so that nobody knows whether it reads. */
+    synchronized boolean isUndecided(long unit) {
+        return undecided.contains(unit);
     }
 
     /** Age of a request at which it is answered, as the sweep counts. */
@@ -235,6 +264,9 @@ final class Deadlines {
         lateBytes += bytes;
         lateSyncs += more[late.length].sync ? 1 : 0;
         late = more;
+        if (disk.isEnding()) {
+            leaveUndecided(more[more.length - 1]);
+        }
     }
 
     private static Late lateOf(PendingRequest request, boolean onMain, int bytes) {

@@ -79,20 +79,25 @@ final class DiskLog {
         }
     }
 
-    /** A request that was answered for being late; of a FLUSH the range says nothing. */
-    void overdue(DiskRequest.Operation operation, long firstByte, long byteCount) {
+    /**
+     * A request that was answered for being late; of a FLUSH the range says nothing.
+     *
+     * @param ending its deadline was not over, but the disk stops
+     */
+    void overdue(DiskRequest.Operation operation, long firstByte, long byteCount, boolean ending) {
         boolean placed = operation != DiskRequest.Operation.FLUSH;
         events.note(
                 DiskEvent.Kind.OVERDUE,
                 placed ? sectors(firstByte, Math.max(sectorBytes, byteCount)) : Optional.empty(),
                 Optional.empty(),
-                operation.toString());
+                operation + (ending ? ", as the disk stops" : ""));
         if (worthLogging(counters.overdueRequests.sum())) {
             LOG.warn(
-                    "{}: {} at byte {} was not done when its deadline was over: answered with an error",
+                    "{}: {} at byte {} was not done when {}: answered with an error",
                     name,
                     operation,
-                    placed ? firstByte : 0);
+                    placed ? firstByte : 0,
+                    ending ? "the disk had to stop" : "its deadline was over");
         }
     }
 

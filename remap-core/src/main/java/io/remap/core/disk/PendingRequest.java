@@ -333,10 +333,10 @@ abstract class PendingRequest extends DeviceIo {
         detach(lifeNow, claimed);
         disk.counters.overdueRequests.increment();
         disk.counters.failedRequests.increment();
-        disk.log.overdue(asked, firstByte, byteCount);
+        disk.log.overdue(asked, firstByte, byteCount, disk.isEnding());
         DiskRequest answered = request;
         VirtualDisk owner = disk;
-        answered.complete(DiskError.IO, -1);
+        answered.complete(owner.isEnding() ? DiskError.SHUTDOWN : DiskError.IO, -1);
         owner.requestEnded();
     }
 

@@ -427,6 +427,10 @@ abstract class Recovery {
      */
     final boolean blamesSectors(VirtualDisk.Side side, boolean read, DeviceException error, int attempts, long offset)
             throws Failure, TryLater {
+        if (disk.isEnding()) {
+            // Another try may take seconds, and nobody waits for what it would say.
+            throw new Failure(DiskError.SHUTDOWN, offset, error);
+        }
         boolean mayBeSector = error.errorClass().mayBeSector();
         // An error of the host repeats the stage, an error of a sector the transfer: each has its own count.
         int tries = mayBeSector ? attempts : stageTries + 1;

@@ -100,6 +100,7 @@ public final class VirtualDisk implements Disk {
     private final AtomicLong outstanding = new AtomicLong();
     private BooleanSupplier leaseIsOver = () -> false;
     private final CountDownLatch drained = new CountDownLatch(1);
+    private volatile boolean ending;
     /** Set before the first request. */
     private boolean tookOver;
 
@@ -504,10 +505,13 @@ public final class VirtualDisk implements Disk {
         return recentWrites;
     }
 
-    /** The sectors of a unit that stand on main where it is not avoided, and of which nobody knows that they cannot be read. */
+    /**
+     * The sectors of a unit that stand on main where it is not avoided, and of which nobody knows that they cannot be read; none of
+     * a unit that somebody waited for in vain when the disk stopped.
+     */
     public int sectorsOnMain(long unit) {
         MapSnapshot snapshot = state.current();
-        if (snapshot.isAvoided(unit, unit + 1)) {
+        if (snapshot.isAvoided(unit, unit + 1) || (ending && deadlines.isUndecided(unit))) {
             return 0;
         }
         int unreadable = MapSnapshot.Hint.unreadableMask(snapshot.hints.placeOf(unit));
@@ -584,6 +588,21 @@ public final class VirtualDisk implements Disk {
         deadlines.watch(context);
         request.diskContext = context;
         return context;
+    }
+
+    /**
+     * The disk stops, and has waited long enough: whoever has no answer yet gets one with the next sweep ({@link
+     * DiskError#SHUTDOWN}), and what fails from now on is not tried again. What is at a device is not taken back: it ends when the
+     * device answers, and {@link #close} waits for that.
+     */
+    public void endRequests() {
+        ending = true;
+        deadlines.end();
+    }
+
+    /** Whether nothing is tried again any more. */
+    boolean isEnding() {
+        return ending;
     }
 
     /** Requests under way, and whatever else holds the disk open. */
@@ -864,15 +883,24 @@ public final class VirtualDisk implements Disk {
         return all;
     }
 
+    /** As {@link #close(long, long)}, without waiting for what hangs beyond that. */
+    public boolean close(long timeoutMillis) {
+        return close(timeoutMillis, 0);
+    }
+
     /**
      * Takes no more requests, waits for those under way, and flushes all devices.
      *
+     * @param clientMillis how long requests may go on as ever, before they are answered with an error
+     * @param deviceMillis how long it waits after that for devices that have not answered
      * @return whether everything ended in time and is on stable storage
      */
-    public boolean close(long timeoutMillis) {
+    public boolean close(long clientMillis, long deviceMillis) {
         failback.stop();
-        long deadline = environment.time().nanoTime() + TimeUnit.MILLISECONDS.toNanos(timeoutMillis);
-        if (timeoutMillis > 0 && !isStopping() && !flushBeforeTheEnd(timeoutMillis)) {
+        long begun = environment.time().nanoTime();
+        long clientsUntil = begun + TimeUnit.MILLISECONDS.toNanos(clientMillis);
+        long devicesUntil = clientsUntil + TimeUnit.MILLISECONDS.toNanos(deviceMillis);
+        if (devicesUntil != begun && !isStopping() && !flushBeforeTheEnd(clientMillis + deviceMillis)) {
             return false;
         }
         mainWrites.verification.stop();
@@ -880,7 +908,11 @@ public final class VirtualDisk implements Disk {
         takeNoMore();
         boolean ended;
         try {
-            ended = drained.await(deadline - environment.time().nanoTime(), TimeUnit.NANOSECONDS);
+            ended = awaitDrained(clientsUntil);
+            if (!ended) {
+                endRequests();
+                ended = awaitDrained(devicesUntil);
+            }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             return false;
@@ -895,6 +927,10 @@ public final class VirtualDisk implements Disk {
             spares.all().forEach(spare -> spare.writes.close());
         }
         return ended && flushed;
+    }
+
+    private boolean awaitDrained(long untilNanos) throws InterruptedException {
+        return drained.await(untilNanos - environment.time().nanoTime(), TimeUnit.NANOSECONDS);
     }
 
     /** While the disk still can verify what a flush that fails leaves in doubt; {@code false}: interrupted. */

@@ -113,6 +113,35 @@ class DeadlinesTest {
     }
 
     @Test
+    void atTheEndWhoeverWaitsIsAnsweredAndWhatHangsKeepsItsMemory() {
+        rig.main.fault(8, 1, Fault.STUCK);
+        DiskRequest read = submit(Operation.READ, UNIT, UNIT, 0);
+        passUntil(1);
+        rig.scheduler.execute(rig.disk::endRequests);
+        awaitAnswer(read);
+        assertEquals(DiskError.SHUTDOWN, read.error);
+        assertTrue(seconds() < 2, () -> "answered at " + seconds());
+        assertEquals(UNIT, rig.buffers.bytesInUse(), "the read that hangs has its memory");
+        assertFalse(rig.disk.close(0), "what hangs is under way");
+        assertEquals(0, rig.disk.sectorsOnMain(1), "nobody knows whether it reads");
+        assertEquals(0xff, rig.disk.sectorsOnMain(2));
+        rig.scheduler.runUntilIdle();
+        assertTrue(rig.disk.close(0), "it came back");
+        assertEquals(0, rig.buffers.bytesInUse());
+    }
+
+    @Test
+    void atTheEndWhatFailsIsNotTriedAgain() {
+        rig.main.fault(8, 1, Fault.UNREADABLE);
+        rig.atMainsNextStep = rig.disk::endRequests;
+        DiskRequest read = submit(Operation.READ, UNIT, UNIT, 0);
+        awaitAnswer(read);
+        rig.scheduler.runUntilIdle();
+        assertEquals(DiskError.SHUTDOWN, read.error);
+        assertEquals(0, rig.disk.summary().unreadableSectors(), "one attempt makes no verdict");
+    }
+
+    @Test
     void writeThatHangsGoesToTheSpareAndComesHomeAfterIt() {
         rig.main.fault(8, 1, Fault.STUCK);
         DiskRequest write = submit(Operation.WRITE, UNIT, UNIT, 0x22);

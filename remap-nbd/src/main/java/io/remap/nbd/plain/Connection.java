@@ -193,6 +193,11 @@ final class Connection implements Session.Events {
         wakeAll();
     }
 
+    /** Whether it was hung up: nobody gets anything over it any more. */
+    boolean isOver() {
+        return over.get();
+    }
+
     private void closeSession() {
         if (sides.compareAndSet(0, CLOSED)) {
             closeSessionNow();

@@ -203,7 +203,7 @@ final class PlainTransport implements Transport {
         List<Connection> open = stopAccepting();
         open.forEach(Connection::drain);
         try {
-            while (connections() > 0) {
+            while (isAnyServed(open)) {
                 long leftMillis = timeoutMillis - TimeUnit.NANOSECONDS.toMillis(time.nanoTime() - startNanos);
                 if (leftMillis <= 0) {
                     break;
@@ -218,9 +218,14 @@ final class PlainTransport implements Transport {
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
-        boolean all = connections() == 0;
+        boolean all = !isAnyServed(open);
         open.forEach(Connection::end);
         return all;
+    }
+
+    /** A worker that hangs on a device for a request that was answered keeps nobody waiting: it leaves when the device answers. */
+    private static boolean isAnyServed(List<Connection> open) {
+        return open.stream().anyMatch(connection -> !connection.isOver());
     }
 
     @Override
