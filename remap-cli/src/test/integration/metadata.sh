@@ -1,5 +1,5 @@
 #!/bin/bash
-# What a user sees and mends of the metadata of a spare: check, repair, dump, metadata status and sync, on images that are
+# What a user sees and mends of the metadata of a spare: check, repair, dump, metadata status, save, sync and restore, on images that are
 # damaged with dd, offline and while they are served.
 # shellcheck disable=SC2317 # run_tests calls the tests
 
@@ -90,6 +90,52 @@ PYTHON
     assert_contains "$output" "sectors 2050+2 stand on the spare and cannot be read"
     assert_contains "$output" "14 sectors were read, 2 cannot be read"
     unchanged "looking at it"
+}
+
+test_restored_from_the_copy_that_is_named() {
+    pair
+    assert_status 0 "$remap" metadata restore main.img.spare --from-copy 0 --apply
+    assert_contains "$output" "nothing to repair"
+    parts_in_force main.img.spare
+    damage "$(offset_of table 0)"
+    before=$(sha256sum main.img.spare)
+    refused "$USAGE" "there are copies 0 and 1" "$remap" metadata restore main.img.spare --from-copy 2
+    refused "$DAMAGED" "copy 1 is: --from-copy 1" "$remap" metadata restore main.img.spare --from-copy 0 --apply
+    assert_status "$NOT_SO" "$remap" metadata restore main.img.spare --from-copy 1
+    assert_contains "$output" "to do it: remap metadata restore main.img.spare --from-copy 1 --apply"
+    unchanged "refusals and a dry run"
+    assert_status 0 "$remap" metadata restore main.img.spare --from-copy 1 --apply
+    assert_contains "$output" "every copy is whole"
+    what_stands_there
+    # The older generation in the other arena is whole, and no source: what is in force is damaged in both copies.
+    parts_in_force main.img.spare
+    damage "$(offset_of table 0)"
+    damage "$(offset_of table 1)"
+    before=$(sha256sum main.img.spare)
+    refused "$DAMAGED" "not certain what its mappings are" "$remap" metadata restore main.img.spare --from-copy 1 --apply
+    unchanged "a refusal"
+}
+
+test_saved_on_demand() {
+    pair
+    start_remap disk "$PWD/main.img" --set autosave-seconds=0 --set smart.program=off
+    assert_status 0 "$remap" map add disk 4096+8
+    assert_status 0 "$remap" metadata save disk
+    assert_contains "$output" "saved now"
+    assert_contains "$output" "events"
+    "$remap" metadata save disk --json > save.json
+    python3 - << 'PYTHON'
+import json
+disk = json.load(open("save.json"))["disks"][0]
+assert disk["disk"] == "disk" and disk["ageMillis"] >= 0
+assert disk["bytes"] == sum(s["bytes"] for s in disk["sections"]) > 0
+PYTHON
+    kill_remap "$background_pid"
+    start_remap disk "$PWD/main.img" --set autosave-seconds=0
+    assert_contains "$("$remap" events disk)" "4096+8"
+    assert_status 0 "$remap" stop disk
+    start_remap disk "$PWD/main.img" --read-only
+    refused "$USAGE" "saves nothing" "$remap" metadata save disk
 }
 
 test_damaged_copies() {

@@ -1,5 +1,6 @@
 package io.remap.cli;
 
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -7,11 +8,16 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Parameters;
 
-/** Shows and renews the metadata of a disk that is served. */
+/** Shows, saves and renews the metadata of a disk that is served; restores that of one that is not. */
 @Command(
         name = "metadata",
-        header = "Show and renew the metadata of a disk that is served.",
-        subcommands = {MetadataCommand.StatusCommand.class, MetadataCommand.SyncCommand.class})
+        header = "Show, save, renew and restore the metadata of a spare.",
+        subcommands = {
+            MetadataCommand.StatusCommand.class,
+            MetadataCommand.SaveCommand.class,
+            MetadataCommand.SyncCommand.class,
+            RestoreCommand.class
+        })
 final class MetadataCommand extends Verb {
     /** Made by picocli. */
     MetadataCommand() {}
@@ -44,7 +50,7 @@ final class MetadataCommand extends Verb {
             return ExitStatus.OK;
         }
 
-        private void print(Map<?, ?> answer) {
+        void print(Map<?, ?> answer) {
             Terminal terminal = terminal();
             terminal.heading(
                     "disk " + StatusText.text(answer, "disk") + ", pair " + StatusText.text(answer, "pairUuid"));
@@ -84,6 +90,46 @@ final class MetadataCommand extends Verb {
         @Override
         int run() throws Exception {
             return each("metadata.status");
+        }
+    }
+
+    /** Saves what is saved now and then. */
+    @Command(
+            name = "save",
+            header = "Save now what is saved now and then: events, counters, health, what main holds.",
+            description = {
+                "Mappings need no save: each is durable before its write is acknowledged. The rest is saved by itself (serve --set "
+                        + "autosave-seconds=N), and at the stop; after this a kill costs none of it. Prints what was saved, how "
+                        + "large it is, and how old.",
+                "",
+                "Example: remap metadata save disk.img",
+                ""
+            })
+    static final class SaveCommand extends OfService {
+        /** Made by picocli. */
+        SaveCommand() {}
+
+        @Override
+        int run() throws Exception {
+            return each("metadata.save");
+        }
+
+        @Override
+        void print(Map<?, ?> answer) {
+            Terminal terminal = terminal();
+            boolean written = Boolean.TRUE.equals(answer.get("written"));
+            String age = answer.get("ageMillis") instanceof Number millis
+                    ? StatusText.duration(Duration.ofMillis(millis.longValue())) + " ago"
+                    : "by an earlier server";
+            terminal.heading("disk " + StatusText.text(answer, "disk") + ": "
+                    + (written ? "saved now" : "nothing has changed since the last save, " + age) + ", "
+                    + StatusText.number(answer, "bytes") + " bytes");
+            List<List<String>> rows = new ArrayList<>(List.of(List.of("SECTION", "BYTES")));
+            for (Object one : StatusText.list(answer, "sections")) {
+                Map<?, ?> section = (Map<?, ?>) one;
+                rows.add(List.of(StatusText.text(section, "name"), StatusText.text(section, "bytes")));
+            }
+            terminal.table(rows);
         }
     }
 

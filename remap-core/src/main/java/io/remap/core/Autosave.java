@@ -3,6 +3,7 @@ package io.remap.core;
 import io.remap.api.Environment;
 import io.remap.api.FeatureState;
 import io.remap.api.FeatureStatus;
+import io.remap.api.Refusal;
 import io.remap.api.Scheduler;
 import io.remap.api.spi.MetadataStore;
 import io.remap.core.disk.Saved;
@@ -11,6 +12,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -24,6 +26,9 @@ import org.slf4j.LoggerFactory;
 final class Autosave implements AutoCloseable {
     /** How long a stop waits for a save that is under way. */
     private static final long LAST_SAVE_WAIT_MILLIS = 5_000;
+
+    /** Others save as well, and then something else stands there than what was wanted. */
+    private static final int MAX_SAVES_AT_ONCE = 3;
 
     private static final long WAIT_STEP_MILLIS = 100;
 
@@ -105,6 +110,49 @@ final class Autosave implements AutoCloseable {
     /** Begins a save if anything has changed and none is under way. */
     void saveNow() {
         save(sections());
+    }
+
+    /**
+     * What stands on the spare.
+     *
+     * @param sections by name
+     * @param written it was written by the save that asked
+     * @param ageMillis since it was written; empty: by an earlier process
+     */
+    record Saves(Map<String, byte[]> sections, boolean written, OptionalLong ageMillis) {}
+
+    /**
+     * Saves now, and waits until it is durable.
+     *
+     * @throws Refusal {@link Refusal.Kind#DEVICE_FAILED} if it cannot be saved, or the spare does not answer
+     */
+    Saves saveAndWait() throws Refusal {
+        long before;
+        synchronized (this) {
+            before = saves;
+        }
+        for (int tries = 0; tries < MAX_SAVES_AT_ONCE; tries++) {
+            awaitSave();
+            Map<String, byte[]> wanted = sections();
+            save(wanted);
+            awaitSave();
+            synchronized (this) {
+                if (!saving && failure.isEmpty() && same(wanted, last)) {
+                    OptionalLong age = saves == 0
+                            ? OptionalLong.empty()
+                            : OptionalLong.of(TimeUnit.NANOSECONDS.toMillis(
+                                    environment.time().nanoTime() - savedNanos));
+                    return new Saves(last, saves > before, age);
+                }
+            }
+        }
+        synchronized (this) {
+            throw new Refusal(
+                    Refusal.Kind.DEVICE_FAILED,
+                    "disk '" + diskName + "': "
+                            + (failure.isEmpty() ? "the spare has not answered in time" : failure)
+                            + "; mappings are durable all the same, see 'remap status'");
+        }
     }
 
     private Map<String, byte[]> sections() {

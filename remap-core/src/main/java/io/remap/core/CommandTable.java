@@ -51,6 +51,7 @@ final class CommandTable implements ControlCommands {
         MetadataCommands metadata = new MetadataCommands(service.disks, service.spec.name());
         put("metadata.status", List.of("disk"), metadata::status);
         put("metadata.check", List.of("disk", "level"), metadata::check);
+        put("metadata.save", List.of("disk"), metadata::save);
         put("metadata.sync", List.of("disk"), metadata::sync);
         SpareCommands spares = new SpareCommands(service.disks);
         put("spare.list", List.of("disk"), spares::list);

@@ -20,7 +20,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 
-/** The commands on the metadata of a disk: status, check, sync. */
+/** The commands on the metadata of a disk: status, check, save, sync. */
 final class MetadataCommands {
     /** So long a command waits for the copies to be read; shorter than the patience of its client. */
     static final long READ_WAIT_MILLIS = 590_000;
@@ -120,6 +120,29 @@ final class MetadataCommands {
             }
         }
         throw new Refusal(Refusal.Kind.USAGE, "metadata.check: no level '" + word + "': quick, standard or full");
+    }
+
+    /** Saves what is not saved with each change. */
+    Map<String, Object> save(Arguments arguments) throws Refusal {
+        ServedDisk disk = disks.disk(arguments.text("disk", ""));
+        Autosave.Saves saved = disk.saveAndWait();
+        List<Map<String, Object>> sections = new ArrayList<>();
+        long bytes = 0;
+        for (Map.Entry<String, byte[]> section : saved.sections().entrySet()) {
+            Map<String, Object> one = new LinkedHashMap<>();
+            one.put("name", section.getKey());
+            one.put("bytes", section.getValue().length);
+            sections.add(one);
+            bytes += section.getValue().length;
+        }
+        Map<String, Object> answer = new LinkedHashMap<>();
+        answer.put("disk", disk.name());
+        answer.put("written", saved.written());
+        answer.put(
+                "ageMillis", saved.ageMillis().isPresent() ? saved.ageMillis().getAsLong() : null);
+        answer.put("bytes", bytes);
+        answer.put("sections", sections);
+        return answer;
     }
 
     /** Writes the table anew, then reads everything and repairs what is damaged still. */

@@ -441,6 +441,16 @@ final class ServedDisk {
         saveFindings();
     }
 
+    /** Saves what is kept beside the mappings, and waits for it. */
+    Autosave.Saves saveAndWait() throws Refusal {
+        if (autosave == null) {
+            throw new Refusal(
+                    Refusal.Kind.USAGE,
+                    "disk '" + name() + "' saves nothing: it has no spare, or is served read-only; see 'remap status'");
+        }
+        return autosave.saveAndWait();
+    }
+
     PairDevices devices() {
         return devices;
     }

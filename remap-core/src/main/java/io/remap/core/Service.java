@@ -370,6 +370,8 @@ public final class Service implements AutoCloseable {
      *   <li>{@code metadata.status} {@code [disk]} → {@code {disk, metadata, pairUuid, generation, mappings, mappingLimit,
      *       copies}}
      *   <li>{@code metadata.check} {@code [disk] [level]} → {@link SpareCare.Checked#toMap()} when all copies were read
+     *   <li>{@code metadata.save} {@code [disk]} → {@code {disk, written, ageMillis, bytes, sections: [{name, bytes}]}}, when it
+     *       is durable
      *   <li>{@code metadata.sync} {@code [disk]} → as {@code metadata.status}, when all was written anew and read back
      *   <li>{@code events} {@code [disk] [after] [limit]} → {@code {disk, sectorBytes, events: [{number, firstMillis,
      *       lastMillis, count, kind, sectors, detail}]}}, the newest with a number above {@code after}, oldest first

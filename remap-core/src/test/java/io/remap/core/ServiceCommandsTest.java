@@ -85,6 +85,7 @@ class ServiceCommandsTest {
                         "map.remove",
                         "metadata.status",
                         "metadata.check",
+                        "metadata.save",
                         "metadata.sync",
                         "disk.add",
                         "disk.remove",
