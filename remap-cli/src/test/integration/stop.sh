@@ -10,7 +10,7 @@
 ERROR_MILLIS=${REMAP_STOP_ERROR_MILLIS:-3000}
 DRAIN_MILLIS=${REMAP_STOP_DRAIN_MILLIS:-1000}
 # What a busy machine adds.
-SLACK_MILLIS=5000
+SLACK_MILLIS=6000
 REQUESTS=32
 
 # client NAME: has 64 units acknowledged and flushed, 64 acknowledged, and then reads and writes 16 units each that main takes long

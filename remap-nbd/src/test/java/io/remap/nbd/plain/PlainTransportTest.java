@@ -1,6 +1,7 @@
 package io.remap.nbd.plain;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.remap.api.Environment;
@@ -16,6 +17,7 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
+import java.time.Duration;
 import java.util.Map;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
@@ -82,6 +84,12 @@ final class PlainTransportTest extends TransportContract {
             for (int i = 0; i < 40 - (WORKERS - 1); i++) {
                 assertTrue(client.receive() >= 0);
             }
+            // The last one may have been taken up and not have come to its wait yet.
+            assertTimeoutPreemptively(Duration.ofSeconds(30), () -> {
+                while (shared.blocked.get() < WORKERS - 1) {
+                    Thread.onSpinWait();
+                }
+            });
             assertEquals(WORKERS - 1, shared.blocked.get());
             shared.release.countDown();
             for (int i = 0; i < WORKERS - 1; i++) {
