@@ -82,7 +82,7 @@ public final class RemapTable {
                 : Place.MAIN;
     }
 
-    /** This table after one change; BAD_SLOT changes nothing here. */
+    /** This table after one change; what is no SET changes nothing here. */
     public RemapTable with(MapChange change) {
         return change.kind() == MapChange.Kind.SET
                 ? with(change.firstUnit(), change.lengthUnits(), change.place())

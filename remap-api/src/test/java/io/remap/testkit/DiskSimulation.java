@@ -215,7 +215,8 @@ public final class DiskSimulation implements AutoCloseable {
                 buffers,
                 scheduler.environment(random),
                 plan.returnPauseMillis,
-                plan.ledgerBytes);
+                plan.ledgerBytes,
+                plan.sealMillis);
         try {
             return product.start(parts);
         } catch (DeviceException e) {
@@ -257,6 +258,9 @@ public final class DiskSimulation implements AutoCloseable {
         if (plan.avoids && random.nextInt(8) == 0) {
             avoidOrDie();
             return;
+        }
+        if (plan.rots && random.nextInt(4) == 0) {
+            rot();
         }
         int dice = random.nextInt(10);
         if (dice < 2 && plan.mainFaults) {
@@ -409,6 +413,39 @@ public final class DiskSimulation implements AutoCloseable {
         spare.fault(first, count, kind);
         spareHasFaults |= !plan.spareTransients;
         trace(() -> kind + " slot " + slot + ", sectors " + first + "+" + count + " of the spare");
+    }
+
+    /** A sector of a sealed slot is another one from now on, or a whole slot is what it was for another unit. */
+    private void rot() {
+        List<Long> sealed = running.sealedUnits();
+        if (sealed.isEmpty()) {
+            return;
+        }
+        long unit = sealed.get(random.nextInt(sealed.size()));
+        long place = running.table().placeOf(unit);
+        int mask = Place.onSlotMask(place);
+        int sector = Integer.numberOfTrailingZeros(mask);
+        long at = running.slotOffsetBytes(slotOf(place)) + (long) sector * plan.sectorBytes;
+        if (spare.isFaulty(at / plan.sectorBytes)) {
+            // What could not be read could not be sealed either.
+            return;
+        }
+        byte[] other = new byte[plan.sectorBytes];
+        random.nextBytes(other);
+        spareMedium.poke(at, other);
+        int perUnit = SimPlan.UNIT_BYTES / plan.sectorBytes;
+        for (int i = 0; i < perUnit; i++) {
+            if ((mask & 1 << i) != 0) {
+                reference.allowErrors(unit * perUnit + i, 1);
+            }
+        }
+        coverage.count("rotten slots");
+        trace(() -> "unit " + unit + " rots (" + Place.toString(place) + ")");
+    }
+
+    /** As {@link SimProduct.Running#slotOffsetBytes} numbers them: those of a second spare behind those of the first. */
+    private long slotOf(long place) {
+        return running.firstSlotOf(Place.spare(place)) + Place.slot(place);
     }
 
     /** Everything at main fails for a while, and nothing is wrong with it. */
@@ -659,10 +696,10 @@ public final class DiskSimulation implements AutoCloseable {
                 !plan.devicesOnly || running.avoided().isEmpty(),
                 () -> "areas of main are left alone, but no sector was ever bad");
         require(
-                plan.spareFaults || running.badSlots() == 0,
+                plan.spareFaults || plan.rots || running.badSlots() == 0,
                 () -> running.badSlots() + " slots count as bad, but none ever was");
         require(
-                plan.mainFaults || plan.spareFaults || running.counters().get("remap.new-unreadable-sectors") == 0,
+                plan.mainFaults || plan.spareFaults || plan.rots || running.counters().get("remap.new-unreadable-sectors") == 0,
                 () -> "a sector counts as unreadable, but none ever was");
     }
 

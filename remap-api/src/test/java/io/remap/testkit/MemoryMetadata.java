@@ -26,6 +26,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Supplier;
 
@@ -58,6 +59,9 @@ public final class MemoryMetadata implements MetadataProvider {
         private final PairIdentity pair;
         private RemapTable table = RemapTable.empty();
         private final BitSet badSlots = new BitSet();
+        /** By number of the spare and number of the region. */
+        private final TreeMap<Long, Long> seals = new TreeMap<>();
+
         private long generation = 1;
         private volatile Map<String, byte[]> saved = Map.of();
         private volatile boolean clean = true;
@@ -70,6 +74,7 @@ public final class MemoryMetadata implements MetadataProvider {
             this(other.pair);
             table = other.table;
             badSlots.or(other.badSlots);
+            seals.putAll(other.seals);
             generation = other.generation;
             saved = other.saved;
             clean = other.clean;
@@ -78,11 +83,24 @@ public final class MemoryMetadata implements MetadataProvider {
         private void apply(List<MapChange> changes) {
             for (MapChange change : changes) {
                 table = table.with(change);
-                if (change.kind() == MapChange.Kind.BAD_SLOT) {
-                    int first = Place.spare(change.place()) * MOST_SLOTS + (int) change.firstUnit();
-                    badSlots.set(first, first + (int) change.lengthUnits());
+                int spare = Place.spare(change.place());
+                switch (change.kind()) {
+                    case SET -> {}
+                    case BAD_SLOT -> {
+                        int first = spare * MOST_SLOTS + (int) change.firstUnit();
+                        badSlots.set(first, first + (int) change.lengthUnits());
+                    }
+                    case SEAL -> seals.put(regionId(spare, change.firstUnit()), change.place());
+                    case OPEN -> {
+                        long first = regionId(spare, change.firstUnit());
+                        seals.subMap(first, first + change.lengthUnits()).clear();
+                    }
                 }
             }
+        }
+
+        private static long regionId(int spare, long region) {
+            return (long) spare << 32 | region;
         }
     }
 
@@ -186,6 +204,7 @@ public final class MemoryMetadata implements MetadataProvider {
 
         private RemapTable committed;
         private BitSet committedBadSlots;
+        private Map<Long, Long> committedSeals;
         private final boolean cleanBefore;
         private boolean working;
         private String failure;
@@ -203,6 +222,7 @@ public final class MemoryMetadata implements MetadataProvider {
             this.environment = environment;
             this.committed = tables.table;
             this.committedBadSlots = (BitSet) tables.badSlots.clone();
+            this.committedSeals = Map.copyOf(tables.seals);
             this.failure = readOnly ? "opened read-only" : null;
             this.cleanBefore = tables.clean;
             if (!readOnly) {
@@ -234,6 +254,11 @@ public final class MemoryMetadata implements MetadataProvider {
         @Override
         public synchronized void badSlots(SlotRunVisitor visitor) {
             committedBadSlots.stream().forEach(bit -> visitor.run(bit / MOST_SLOTS, bit % MOST_SLOTS, 1));
+        }
+
+        @Override
+        public synchronized void seals(SealVisitor visitor) {
+            committedSeals.forEach((id, seal) -> visitor.region(id & 0xffff_ffffL, seal));
         }
 
         @Override
@@ -306,6 +331,7 @@ public final class MemoryMetadata implements MetadataProvider {
                 tables.generation++;
                 committed = tables.table;
                 committedBadSlots = (BitSet) tables.badSlots.clone();
+                committedSeals = Map.copyOf(tables.seals);
             }
             return Outcome.DURABLE;
         }

@@ -48,6 +48,12 @@ final class SimPlan {
     /** Main is left alone in areas that somebody names, and dies in others. */
     final boolean avoids;
 
+    /** How long a spare is quiet until it is sealed, 0: never. */
+    final long sealMillis;
+
+    /** What stands in sealed slots changes by itself. */
+    final boolean rots;
+
     /** Devices fail as a whole, and no sector ever does: nothing may be moved for that. */
     final boolean devicesOnly;
 
@@ -81,6 +87,8 @@ final class SimPlan {
         hangNanos = TimeUnit.MILLISECONDS.toNanos(
                 List.of(3_000, 12_000, 30_000, 120_000).get(random.nextInt(4)));
         avoids = random.nextInt(4) == 0 && !devicesOnly;
+        sealMillis = random.nextInt(3) == 0 ? 1L << random.nextInt(10) : 0;
+        rots = sealMillis > 0 && random.nextInt(2) == 0 && !devicesOnly;
     }
 
     int sizeBytes() {
@@ -110,6 +118,8 @@ final class SimPlan {
         add(words, devicesOnly, "whole devices fail and nothing else");
         add(words, moves, "moves");
         add(words, avoids, "avoided and dead areas");
+        add(words, sealMillis > 0, "sealed after " + sealMillis + " ms");
+        add(words, rots, "rot");
         add(words, storeTrouble, "store trouble");
         add(words, slow, "slow sectors, brought back after " + returnPauseMillis + " ms");
         add(words, hangs, "transfers that hang for " + TimeUnit.NANOSECONDS.toMillis(hangNanos) + " ms");

@@ -32,6 +32,7 @@ public interface SimProduct {
      *
      * @param returnPauseMillis after which pause what went to the spare only for lack of time is brought back
      * @param ledgerBytes memory for the ledger of unflushed writes
+     * @param sealMillis how long nobody has written to a spare until it is sealed with checksums, 0: never
      */
     record Parts(
             BlockDevice main,
@@ -41,7 +42,8 @@ public interface SimProduct {
             BufferPool buffers,
             Environment environment,
             long returnPauseMillis,
-            long ledgerBytes) {}
+            long ledgerBytes,
+            long sealMillis) {}
 
     /** A started disk. */
     interface Running {
@@ -76,6 +78,11 @@ public interface SimProduct {
             return List.of();
         }
 
+        /** Units of the virtual disk that stand in slots which are sealed, and that nobody opens just now. */
+        default List<Long> sealedUnits() {
+            return List.of();
+        }
+
         /** The sectors that the disk says are lost. */
         List<SectorRange> lost();
 
@@ -93,6 +100,11 @@ public interface SimProduct {
 
         /** Where a slot lies on the spare. */
         long slotOffsetBytes(long slot);
+
+        /** The number of the first slot of a spare there. */
+        default long firstSlotOf(int spare) {
+            return 0;
+        }
 
         long slots();
 

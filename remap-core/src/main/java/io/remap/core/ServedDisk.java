@@ -156,6 +156,7 @@ final class ServedDisk {
         store.ifPresent(this::startMemberChanges);
         disk.answerWithin(service.own().deadlineMillis(), service.own().bufferBudgetBytes() / 4);
         disk.holdWhileAway(service.own().holdAwayMillis());
+        disk.sealAfter(service.own().checksumIdleMillis());
         if (unflushed != null && !disk.tookOver()) {
             disk.close(0);
             throw unflushed;

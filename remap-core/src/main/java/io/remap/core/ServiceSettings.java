@@ -31,6 +31,7 @@ import java.util.concurrent.TimeUnit;
  * @param autosavePauseMillis how often events and counters are saved, 0: at the stop only
  * @param heartbeatMillis how often the spare gets a heartbeat for other hosts, 0: never
  * @param fingerprintMillis how long the reading of main for its fingerprint may take at a stop, 0: none is taken
+ * @param checksumIdleMillis how long nobody has written to a part of a spare until it is sealed with checksums, 0: never
  * @param ledger of the writes that were not flushed, for each disk
  * @param deadlineMillis how long a request may take until it is answered
  * @param holdAwayMillis how long a request waits for a device that is away
@@ -54,6 +55,7 @@ record ServiceSettings(
         long autosavePauseMillis,
         long heartbeatMillis,
         long fingerprintMillis,
+        long checksumIdleMillis,
         LedgerLimits ledger,
         long deadlineMillis,
         long holdAwayMillis,
@@ -144,6 +146,12 @@ record ServiceSettings(
             "5000",
             "How long the fingerprint of main may take at a clean stop, by which the next start sees whether main was written"
                     + " without remap; 0 (none is taken) to " + MAX_DELAY_MILLIS + ".");
+    private static final Setting CHECKSUM_IDLE = new Setting(
+            "checksum-idle-seconds",
+            "0",
+            "How long nobody has written to 256 KiB of a spare until it is read back and sealed with checksums: what is not as it"
+                    + " was sealed is then an error, and never data. The next write there costs a commit. 0 (nothing is"
+                    + " sealed; what is sealed is compared all the same) to " + MAX_AUTOSAVE_SECONDS + ".");
     private static final long MIN_LEDGER_BYTES = 64 << 10;
     private static final long MAX_LEDGER_BYTES = 1 << 30;
     private static final Setting LEDGER = new Setting(
@@ -201,6 +209,7 @@ record ServiceSettings(
             HEARTBEAT,
             MAIN_CHECK,
             FINGERPRINT,
+            CHECKSUM_IDLE,
             LEDGER,
             FLUSH_DEADLINE,
             DEADLINE,
@@ -237,6 +246,7 @@ record ServiceSettings(
                 TimeUnit.SECONDS.toMillis(chosen.number(AUTOSAVE_PAUSE, 0, MAX_AUTOSAVE_SECONDS)),
                 TimeUnit.SECONDS.toMillis(chosen.number(HEARTBEAT, 0, MAX_HEARTBEAT_SECONDS)),
                 chosen.number(FINGERPRINT, 0, MAX_DELAY_MILLIS),
+                TimeUnit.SECONDS.toMillis(chosen.number(CHECKSUM_IDLE, 0, MAX_AUTOSAVE_SECONDS)),
                 new LedgerLimits(
                         bytes(chosen, LEDGER, MIN_LEDGER_BYTES, MAX_LEDGER_BYTES),
                         chosen.number(FLUSH_DEADLINE, 1, MAX_DRAIN_MILLIS)),

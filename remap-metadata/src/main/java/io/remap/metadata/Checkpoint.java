@@ -4,6 +4,7 @@ import io.remap.api.DeviceException;
 import io.remap.api.Environment;
 import io.remap.api.Errno;
 import io.remap.api.ErrorClass;
+import io.remap.api.MapChange;
 import io.remap.api.RemapTable;
 import java.nio.ByteBuffer;
 import java.util.UUID;
@@ -62,7 +63,7 @@ final class Checkpoint {
     private static final class EntryStream {
         private final RemapTable.Cursor cursor = new RemapTable.Cursor();
         private final Tables tables;
-        private boolean inBad;
+        private MapChange.Kind part = MapChange.Kind.SET;
         private boolean more;
 
         EntryStream(Tables tables) {
@@ -72,9 +73,13 @@ final class Checkpoint {
         }
 
         private void settle() {
-            if (!more && !inBad) {
-                inBad = true;
+            if (!more && part == MapChange.Kind.SET) {
+                part = MapChange.Kind.BAD_SLOT;
                 more = cursor.seek(tables.bad(), 0);
+            }
+            if (!more && part == MapChange.Kind.BAD_SLOT) {
+                part = MapChange.Kind.SEAL;
+                more = cursor.seek(tables.seals(), 0);
             }
         }
 
@@ -83,11 +88,13 @@ final class Checkpoint {
             int count = 0;
             while (more && count < TableBlock.MAX_ENTRIES) {
                 int at = TableBlock.ENTRIES_AT + count * Entry.BYTES;
-                if (inBad) {
-                    long id = cursor.firstUnit();
-                    Entry.encodeBadSlots(block, at, Tables.spareOf(id), Tables.slotOf(id), cursor.lengthUnits());
-                } else {
-                    Entry.encodeSet(block, at, cursor.firstUnit(), cursor.lengthUnits(), cursor.place());
+                long first = cursor.firstUnit();
+                switch (part) {
+                    case SET -> Entry.encodeSet(block, at, first, cursor.lengthUnits(), cursor.place());
+                    case BAD_SLOT ->
+                        Entry.encodeBadSlots(
+                                block, at, Tables.spareOf(first), Tables.slotOf(first), cursor.lengthUnits());
+                    default -> Entry.encodeSeal(block, at, Tables.regionOf(first), cursor.place());
                 }
                 count++;
                 more = cursor.next();

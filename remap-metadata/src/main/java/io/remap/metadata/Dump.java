@@ -7,6 +7,7 @@ import io.remap.api.Place;
 import io.remap.api.Refusal;
 import io.remap.api.RemapTable;
 import io.remap.api.spi.MetadataTools.DumpSink;
+import io.remap.api.Seal;
 import io.remap.api.spi.SpareMember;
 import java.nio.ByteBuffer;
 import java.util.LinkedHashMap;
@@ -54,6 +55,14 @@ final class Dump {
             piece.put("firstSlot", first);
             piece.put("slots", length);
             sink.piece("badSlots", piece);
+        });
+        found.tables().visitSeals((region, seal) -> {
+            Map<String, Object> piece = new LinkedHashMap<>();
+            piece.put("spare", Seal.spare(seal));
+            piece.put("region", region);
+            piece.put("firstSlot", region << Seal.REGION_SHIFT);
+            piece.put("slotOfChecksums", Seal.slot(seal));
+            sink.piece("sealedRegions", piece);
         });
     }
 

@@ -3,21 +3,22 @@ package io.remap.metadata;
 import io.remap.api.MapChange;
 import io.remap.api.Place;
 import io.remap.api.RemapTable;
+import io.remap.api.Seal;
 import java.nio.ByteBuffer;
 
 /**
  * The 24 bytes that state the place of a run of units, or a run of bad slots; the same in the table and in a log record.
  *
  * <pre>
- *  0  1  kind: 1 SET, 2 BAD_SLOT, 3 CLEAN, 8 BEGIN (both in the log only); 4 OPEN, 5 CLOSE, 6 OWNER, 7 EVENT are reserved
+ *  0  1  kind: 1 SET, 2 BAD_SLOT, 5 SEAL; in the log only: 3 CLEAN, 4 OPEN, 8 BEGIN; 6 OWNER, 7 EVENT are reserved
  *  1  1  flags: 1 has a slot, 2 zero
- *  2  1  sectors on the slot
- *  3  1  sectors lost
+ *  2  1  sectors on the slot; low byte of the tag (SEAL)
+ *  3  1  sectors lost; high byte of the tag (SEAL)
  *  4  1  number of the spare
  *  5  3  zeros
- *  8  8  first unit of the run (SET), 0 (BAD_SLOT), entries of the table (CLEAN, BEGIN)
- * 16  4  units in the run, or bad slots
- * 20  4  slot of the first unit, or first bad slot
+ *  8  8  first unit of the run (SET), first region (SEAL, OPEN), 0 (BAD_SLOT), entries of the table (CLEAN, BEGIN)
+ * 16  4  units in the run, or bad slots, or regions (of a SEAL 1)
+ * 20  4  slot of the first unit, or first bad slot, or slot of the block with the checksums (SEAL)
  * </pre>
  *
  * Flags 0 with empty masks means main: an UNMAP. Flags 0 with sectors lost is LOST.
@@ -37,6 +38,8 @@ final class Entry {
     static final byte SET = 1;
     static final byte BAD_SLOT = 2;
     static final byte CLEAN = 3;
+    static final byte OPEN = 4;
+    static final byte SEAL = 5;
     static final byte BEGIN = 8;
 
     private static final int HAS_SLOT = 1;
@@ -74,15 +77,34 @@ final class Entry {
         return kind == CLEAN || kind == BEGIN;
     }
 
+    static void encodeSeal(ByteBuffer block, int at, long region, long seal) {
+        block.put(at + KIND_AT, SEAL);
+        block.putShort(at + ON_SLOT_AT, (short) Seal.tag(seal));
+        block.put(at + SPARE_AT, (byte) Seal.spare(seal));
+        block.putLong(at + UNIT_AT, region);
+        block.putInt(at + LENGTH_AT, 1);
+        block.putInt(at + SLOT_AT, (int) Seal.slot(seal));
+    }
+
+    private static void encodeOpen(ByteBuffer block, int at, int spare, long firstRegion, long lengthRegions) {
+        block.put(at + KIND_AT, OPEN);
+        block.put(at + SPARE_AT, (byte) spare);
+        block.putLong(at + UNIT_AT, firstRegion);
+        block.putInt(at + LENGTH_AT, (int) lengthRegions);
+    }
+
     static void encode(ByteBuffer block, int at, MapChange change) {
-        if (change.kind() == MapChange.Kind.SET) {
-            encodeSet(block, at, change.firstUnit(), change.lengthUnits(), change.place());
-        } else {
-            encodeBadSlots(block, at, Place.spare(change.place()), change.firstUnit(), change.lengthUnits());
+        long first = change.firstUnit();
+        int spare = Place.spare(change.place());
+        switch (change.kind()) {
+            case SET -> encodeSet(block, at, first, change.lengthUnits(), change.place());
+            case BAD_SLOT -> encodeBadSlots(block, at, spare, first, change.lengthUnits());
+            case SEAL -> encodeSeal(block, at, first, change.place());
+            case OPEN -> encodeOpen(block, at, spare, first, change.lengthUnits());
         }
     }
 
-    /** Reads a SET or BAD_SLOT. */
+    /** Reads what changes something. */
     static MapChange decode(ByteBuffer block, int at) throws Damage {
         long length = Integer.toUnsignedLong(block.getInt(at + LENGTH_AT));
         long slot = Integer.toUnsignedLong(block.getInt(at + SLOT_AT));
@@ -99,8 +121,21 @@ final class Entry {
                 yield MapChange.set(unit, length, place(block, at, spare, slot));
             }
             case BAD_SLOT -> MapChange.badSlot(spare, slot, length);
+            case SEAL -> {
+                int tag = Short.toUnsignedInt(block.getShort(at + ON_SLOT_AT));
+                yield MapChange.seal(region(block, at, length), Seal.of(spare, slot, tag));
+            }
+            case OPEN -> MapChange.open(spare, region(block, at, length), length);
             default -> throw new Damage("a record of the unknown kind " + block.get(at + KIND_AT));
         };
+    }
+
+    private static long region(ByteBuffer block, int at, long length) throws Damage {
+        long region = block.getLong(at + UNIT_AT);
+        if (region < 0 || region + length > Seal.MAX_REGION + 1) {
+            throw new Damage("a region of the number " + region);
+        }
+        return region;
     }
 
     private static long place(ByteBuffer block, int at, int spare, long slot) throws Damage {

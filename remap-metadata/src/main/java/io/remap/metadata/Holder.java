@@ -87,6 +87,15 @@ final class Holder {
 
     /** A program that knows one table only must not open the spare from now on. */
     static Superblock declareSpread(BlockDevice device) throws Damage, Refusal, DeviceException {
+        return declare(device, Superblock.Version.SPREAD);
+    }
+
+    /** Nor, from now on, one that would write to what is sealed. */
+    static void declareSealed(BlockDevice device) throws Damage, Refusal, DeviceException {
+        declare(device, Superblock.Version.SEALED);
+    }
+
+    private static Superblock declare(BlockDevice device, int feature) throws Damage, Refusal, DeviceException {
         Identities identities = Identities.read(device);
         Superblock superblock = identities.first();
         if (superblock == null
@@ -95,7 +104,7 @@ final class Holder {
                 || identities.disagree()) {
             throw new Damage(device.name() + " is no spare of this program any more");
         }
-        if (superblock.version().isSpread()) {
+        if (superblock.version().declares(feature)) {
             return superblock;
         }
         BlockIo io = LogMetadataProvider.blockIo(device, superblock);
@@ -104,7 +113,7 @@ final class Holder {
         if (Growth.olderPlace(identities) >= 0) {
             throw new Damage("a superblock of " + device.name() + " is an older one and cannot be written");
         }
-        Growth.write(io, identities, identities.spread());
+        Growth.write(io, identities, identities.declaring(feature));
         return Identities.read(device).first();
     }
 }

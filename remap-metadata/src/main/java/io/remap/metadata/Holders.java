@@ -43,6 +43,9 @@ final class Holders {
 
     private volatile Runnable whenLeftBehind = () -> {};
 
+    /** The superblocks of both say that regions may be sealed. */
+    private boolean sealsDeclared;
+
     Holders(Holder lead, Environment environment) {
         this.lead = lead;
         this.environment = environment;
@@ -93,6 +96,9 @@ final class Holders {
     /** As {@link CommitLog#commit}. */
     void commit(List<MapChange> changes, Tables changed) throws CommitLog.NotCommitted, DeviceException {
         leaveUnseenBehind();
+        if (!sealsDeclared && changes.stream().anyMatch(change -> change.kind() == MapChange.Kind.SEAL)) {
+            declareSealed();
+        }
         try {
             lead.log().commit(changes, as(lead, changed));
         } catch (DeviceException e) {
@@ -104,6 +110,22 @@ final class Holders {
         }
         follow(other -> other.log().commit(changes, as(other, changed)));
         settle();
+    }
+
+    /** Before the first seal: a program that knows none would write to what is sealed. */
+    private void declareSealed() throws CommitLog.NotCommitted, DeviceException {
+        declareSealed(lead);
+        follow(Holders::declareSealed);
+        sealsDeclared = true;
+    }
+
+    /** Should the device have failed, the commits find it. */
+    private static void declareSealed(Holder holder) throws CommitLog.NotCommitted {
+        try {
+            Holder.declareSealed(holder.device());
+        } catch (Damage | Refusal | DeviceException e) {
+            throw new CommitLog.NotCommitted(e.getMessage(), e);
+        }
     }
 
     /** One that was stated, and that nobody has shown us, must not be taken for what counts. */
@@ -123,7 +145,7 @@ final class Holders {
 
     /** The content with the members as the holder states them. */
     private static Tables as(Holder holder, Tables content) {
-        return new Tables(content.map(), content.bad(), holder.log().tables().members());
+        return content.stating(holder.log().tables().members());
     }
 
     private void settle() {
@@ -364,6 +386,9 @@ final class Holders {
                     content,
                     lead.log().generation(),
                     environment);
+            if (!content.seals().isEmpty()) {
+                Holder.declareSealed(device);
+            }
             if (content.entries() > added.layout().entryLimit()) {
                 throw new Damage("the table does not fit " + device.name());
             }
@@ -380,8 +405,7 @@ final class Holders {
         stateCopy(member);
         copy = added;
         follow(other -> {
-            Tables asCopy = new Tables(
-                    content.map(), content.bad(), stated(lead.log().tables().members(), other));
+            Tables asCopy = content.stating(stated(lead.log().tables().members(), other));
             other.log().begin(asCopy, lead.log().generation());
         });
         if (copy == null) {

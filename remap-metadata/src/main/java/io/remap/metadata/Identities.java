@@ -215,10 +215,10 @@ final class Identities {
         return body;
     }
 
-    /** What all four places should hold of the same spare when copies of the table may be on several. */
-    ByteBuffer spread() {
+    /** What all four places should hold of the same spare with one more incompatible feature. */
+    ByteBuffer declaring(int feature) {
         ByteBuffer body = Block.withoutCrc(firstWhole().body);
-        Superblock.spread(body);
+        Superblock.declare(body, feature);
         return body;
     }
 

@@ -12,6 +12,7 @@ import io.remap.api.Place;
 import io.remap.api.Refusal;
 import io.remap.api.RemapTable;
 import io.remap.api.Scheduler;
+import io.remap.api.Seal;
 import io.remap.api.spi.MetadataCopies;
 import io.remap.api.spi.MetadataStore;
 import io.remap.api.spi.PairIdentity;
@@ -191,6 +192,11 @@ final class LogMetadataStore implements MetadataStore {
     }
 
     @Override
+    public void seals(SealVisitor visitor) {
+        holders.tables().visitSeals(visitor);
+    }
+
+    @Override
     public SpareSlots slots() {
         return layout.spareSlots();
     }
@@ -292,17 +298,24 @@ final class LogMetadataStore implements MetadataStore {
         long place = change.place();
         boolean set = change.kind() == MapChange.Kind.SET;
         long units = (superblock.pair().mainSizeBytes() + Place.UNIT_BYTES - 1) >> Place.UNIT_SHIFT;
-        long firstSlot = set ? Place.slot(place) : change.firstUnit();
         int sectors = Place.fullMask(superblock.pair().sectorBytes());
-        boolean namesSlot = !set || Place.hasSlot(place);
         boolean outside = set && change.firstUnit() + change.lengthUnits() > units;
         boolean noSuchSector = set && ((Place.onSlotMask(place) | Place.lostMask(place)) & ~sectors) != 0;
         long slots = holders.tables().slotsOf(Place.spare(place));
-        boolean noSuchSlot = namesSlot && slots > 0 && firstSlot + change.lengthUnits() > slots;
-        if (outside || noSuchSector || noSuchSlot) {
+        if (outside || noSuchSector || (slots > 0 && endSlot(change) > slots)) {
             throw new IllegalArgumentException(
                     "no such change of this pair: " + change + " to " + Place.toString(place));
         }
+    }
+
+    /** One more than the last slot that it names, 0 if it names none. */
+    private static long endSlot(MapChange change) {
+        return switch (change.kind()) {
+            case SET -> Place.hasSlot(change.place()) ? Place.slot(change.place()) + change.lengthUnits() : 0;
+            case BAD_SLOT -> change.firstUnit() + change.lengthUnits();
+            case SEAL -> Math.max(change.firstUnit() << Seal.REGION_SHIFT, Seal.slot(change.place())) + 1;
+            case OPEN -> (change.firstUnit() + change.lengthUnits() - 1 << Seal.REGION_SHIFT) + 1;
+        };
     }
 
     /** Whether it names a spare that the pair does not have, or not any more: a race that its caller cannot avoid. */

@@ -4,6 +4,7 @@ import io.remap.api.DeviceException;
 import io.remap.api.MapChange;
 import io.remap.api.Place;
 import io.remap.api.RemapTable;
+import io.remap.api.Seal;
 import io.remap.metadata.Headers.Candidate;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
@@ -264,6 +265,14 @@ final class Recovery {
         for (boolean found = cursor.seek(tables.bad(), 0); found; found = cursor.next()) {
             long id = cursor.firstUnit();
             refuseNoSuchSlots(tables, Tables.spareOf(id), Tables.slotOf(id), cursor.lengthUnits());
+        }
+        for (boolean found = cursor.seek(tables.seals(), 0); found; found = cursor.next()) {
+            long seal = cursor.place();
+            long region = Tables.regionOf(cursor.firstUnit());
+            refuseNoSuchSlots(tables, Seal.spare(seal), region << Seal.REGION_SHIFT, 1);
+            refuseNoSuchSlots(tables, Seal.spare(seal), Seal.slot(seal), 1);
+            firstSlots[count] = Tables.slotId(Seal.spare(seal), Seal.slot(seal));
+            lengths[count++] = 1;
         }
         checkSlots(Arrays.copyOf(firstSlots, count), Arrays.copyOf(lengths, count));
     }

@@ -81,7 +81,10 @@ record Superblock(
         /** An incompatible feature: copies of the table may be in force on further spares, on this one or on others. */
         static final int SPREAD = 8;
 
-        private static final int KNOWN_INCOMPAT = BEGIN_BLOCKS | FURTHER_MEMBER | GROWN | SPREAD;
+        /** An incompatible feature: regions of slots may be sealed, and must be opened before they are written. */
+        static final int SEALED = 16;
+
+        private static final int KNOWN_INCOMPAT = BEGIN_BLOCKS | FURTHER_MEMBER | GROWN | SPREAD | SEALED;
 
         static final Version CURRENT = new Version(MAJOR, MINOR, 0, 0, BEGIN_BLOCKS);
         static final Version OF_MEMBER = new Version(MAJOR, MINOR, 0, 0, BEGIN_BLOCKS | FURTHER_MEMBER);
@@ -96,7 +99,12 @@ record Superblock(
         }
 
         boolean isSpread() {
-            return !tooNew() && (incompat & SPREAD) != 0;
+            return declares(SPREAD);
+        }
+
+        /** Whether it has this incompatible feature. */
+        boolean declares(int feature) {
+            return !tooNew() && (incompat & feature) != 0;
         }
 
         boolean readOnly() {
@@ -239,9 +247,9 @@ record Superblock(
         block.putLong(GROWN_SLOTS_AT, grown.grownSlots());
     }
 
-    /** Makes a block, without its CRC, that of the same spare when copies of the table may be on several. */
-    static void spread(ByteBuffer block) {
-        block.putInt(INCOMPAT_AT, block.getInt(INCOMPAT_AT) | Version.SPREAD);
+    /** Makes a block, without its CRC, that of the same spare with one more incompatible feature. */
+    static void declare(ByteBuffer block, int feature) {
+        block.putInt(INCOMPAT_AT, block.getInt(INCOMPAT_AT) | feature);
         block.putLong(EPOCH_AT, block.getLong(EPOCH_AT) + 1);
     }
 

@@ -3,18 +3,22 @@ package io.remap.metadata;
 import io.remap.api.MapChange;
 import io.remap.api.Place;
 import io.remap.api.RemapTable;
+import io.remap.api.Seal;
+import io.remap.api.spi.MetadataStore.SealVisitor;
 import io.remap.api.spi.MetadataStore.SlotRunVisitor;
 import io.remap.api.spi.SpareMember;
 import java.util.List;
+import java.util.function.Predicate;
 
 /**
- * What a generation states: the remap table, the bad slots, and the spares of the pair. Immutable.
+ * What a generation states: the remap table, the bad slots, the sealed regions, and the spares of the pair. Immutable.
  *
  * @param map the remap table
  * @param bad bad slots, kept as runs in a table whose "units" are {@link #slotId}s
+ * @param seals sealed regions, in a table whose "units" are {@link #regionId}s and whose places are {@link Seal}s
  * @param members the spares by number, the first one always
  */
-record Tables(RemapTable map, RemapTable bad, List<SpareMember> members) {
+record Tables(RemapTable map, RemapTable bad, RemapTable seals, List<SpareMember> members) {
     private static final long BAD = Place.lost(1);
 
     Tables {
@@ -23,7 +27,16 @@ record Tables(RemapTable map, RemapTable bad, List<SpareMember> members) {
 
     /** Nothing is mapped, and there is the first spare only. */
     static Tables empty(Layout layout) {
-        return new Tables(RemapTable.empty(), RemapTable.empty(), List.of(SpareMember.first(layout.slots())));
+        return new Tables(
+                RemapTable.empty(),
+                RemapTable.empty(),
+                RemapTable.empty(),
+                List.of(SpareMember.first(layout.slots())));
+    }
+
+    /** The same, stated by somebody who sees the spares otherwise. */
+    Tables stating(List<SpareMember> otherMembers) {
+        return new Tables(map, bad, seals, otherMembers);
     }
 
     /** The spare in bits 32 and up, the slot below: no run goes from one spare to the next. */
@@ -39,25 +52,47 @@ record Tables(RemapTable map, RemapTable bad, List<SpareMember> members) {
         return slotId & 0xffff_ffffL;
     }
 
-    Tables with(MapChange change) {
-        if (change.kind() == MapChange.Kind.SET) {
-            return new Tables(map.with(change), bad, members);
-        }
-        long first = slotId(Place.spare(change.place()), change.firstUnit());
-        return new Tables(map, bad.with(first, change.lengthUnits(), BAD), members);
+    /** The spare in bits 24 and up, the region below. */
+    static long regionId(int spare, long region) {
+        return (long) spare << 24 | region;
     }
 
-    /** With other spares; the bad slots of those that are left out are forgotten. */
+    static long regionOf(long regionId) {
+        return regionId & 0xff_ffffL;
+    }
+
+    Tables with(MapChange change) {
+        int spare = Place.spare(change.place());
+        long first = change.firstUnit();
+        long length = change.lengthUnits();
+        return switch (change.kind()) {
+            case SET -> new Tables(map.with(change), bad, seals, members);
+            case BAD_SLOT -> new Tables(map, bad.with(slotId(spare, first), length, BAD), seals, members);
+            case SEAL -> new Tables(map, bad, seals.with(regionId(spare, first), 1, change.place()), members);
+            case OPEN -> new Tables(map, bad, seals.with(regionId(spare, first), length, Place.MAIN), members);
+        };
+    }
+
+    /** With other spares; bad slots and seals of those that are left out are forgotten. */
     Tables withMembers(List<SpareMember> newMembers) {
+        RemapTable keptBad = keep(bad, cursor -> isMember(newMembers, spareOf(cursor.firstUnit())));
+        RemapTable keptSeals = keep(seals, cursor -> isMember(newMembers, Seal.spare(cursor.place())));
+        return new Tables(map, keptBad, keptSeals, newMembers);
+    }
+
+    private static boolean isMember(List<SpareMember> members, int spare) {
+        return members.stream().anyMatch(member -> member.index() == spare);
+    }
+
+    private static RemapTable keep(RemapTable table, Predicate<RemapTable.Cursor> wanted) {
         RemapTable.Builder kept = new RemapTable.Builder();
         RemapTable.Cursor cursor = new RemapTable.Cursor();
-        for (boolean found = cursor.seek(bad, 0); found; found = cursor.next()) {
-            int spare = spareOf(cursor.firstUnit());
-            if (newMembers.stream().anyMatch(member -> member.index() == spare)) {
-                kept.add(cursor.firstUnit(), cursor.lengthUnits(), BAD);
+        for (boolean found = cursor.seek(table, 0); found; found = cursor.next()) {
+            if (wanted.test(cursor)) {
+                kept.add(cursor.firstUnit(), cursor.lengthUnits(), cursor.place());
             }
         }
-        return new Tables(map, kept.build(), newMembers);
+        return kept.build();
     }
 
     /** Whether a sector stands in a slot of the spare. */
@@ -83,7 +118,7 @@ record Tables(RemapTable map, RemapTable bad, List<SpareMember> members) {
 
     /** Entries on the spare. */
     long entries() {
-        return map.extents() + bad.extents();
+        return map.extents() + bad.extents() + seals.extents();
     }
 
     void visitBad(SlotRunVisitor visitor) {
@@ -93,12 +128,20 @@ record Tables(RemapTable map, RemapTable bad, List<SpareMember> members) {
         }
     }
 
+    void visitSeals(SealVisitor visitor) {
+        RemapTable.Cursor cursor = new RemapTable.Cursor();
+        for (boolean found = cursor.seek(seals, 0); found; found = cursor.next()) {
+            visitor.region(regionOf(cursor.firstUnit()), cursor.place());
+        }
+    }
+
     /** Collects the entries of a stored table in their order. */
     static final class Loader {
         private final RemapTable.Builder map = new RemapTable.Builder();
         private final RemapTable.Builder bad = new RemapTable.Builder();
+        private final RemapTable.Builder seals = new RemapTable.Builder();
         private final List<SpareMember> members;
-        private boolean inBad;
+        private MapChange.Kind part = MapChange.Kind.SET;
 
         /** @param members as the header has them */
         Loader(List<SpareMember> members) {
@@ -106,16 +149,20 @@ record Tables(RemapTable map, RemapTable bad, List<SpareMember> members) {
         }
 
         void add(MapChange entry) throws Damage {
-            boolean set = entry.kind() == MapChange.Kind.SET;
-            if (set && (inBad || entry.place() == Place.MAIN)) {
+            // The kinds follow each other in the order in which they are declared; an OPEN only changes what was before.
+            boolean belongs = entry.kind().compareTo(part) >= 0
+                    && entry.kind() != MapChange.Kind.OPEN
+                    && (entry.kind() != MapChange.Kind.SET || entry.place() != Place.MAIN);
+            if (!belongs) {
                 throw new Damage("the table has an entry that does not belong there: " + entry);
             }
+            part = entry.kind();
+            int spare = Place.spare(entry.place());
             try {
-                if (set) {
-                    map.add(entry.firstUnit(), entry.lengthUnits(), entry.place());
-                } else {
-                    inBad = true;
-                    bad.add(slotId(Place.spare(entry.place()), entry.firstUnit()), entry.lengthUnits(), BAD);
+                switch (part) {
+                    case SET -> map.add(entry.firstUnit(), entry.lengthUnits(), entry.place());
+                    case BAD_SLOT -> bad.add(slotId(spare, entry.firstUnit()), entry.lengthUnits(), BAD);
+                    default -> seals.add(regionId(spare, entry.firstUnit()), 1, entry.place());
                 }
             } catch (IllegalArgumentException e) {
                 throw new Damage("the table is out of order: " + e.getMessage());
@@ -123,7 +170,7 @@ record Tables(RemapTable map, RemapTable bad, List<SpareMember> members) {
         }
 
         Tables tables() {
-            return new Tables(map.build(), bad.build(), members);
+            return new Tables(map.build(), bad.build(), seals.build(), members);
         }
     }
 }

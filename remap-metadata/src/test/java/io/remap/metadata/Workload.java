@@ -44,7 +44,7 @@ final class Workload {
 
     private final LogMetadataProvider provider;
     private static final Tables NOTHING =
-            new Tables(RemapTable.empty(), RemapTable.empty(), List.of(SpareMember.first(1 << 20)));
+            new Tables(RemapTable.empty(), RemapTable.empty(), RemapTable.empty(), List.of(SpareMember.first(1 << 20)));
 
     private final BlockDevice spare;
     private final List<Version> issued = new ArrayList<>();

@@ -60,6 +60,13 @@ public interface MetadataStore extends AutoCloseable {
         void run(int spare, long firstSlot, long lengthSlots);
     }
 
+    /** Receives sealed regions of spares. */
+    @FunctionalInterface
+    interface SealVisitor {
+        /** @param seal of the region, see {@link io.remap.api.Seal}; its spare is that of the region */
+        void region(long region, long seal);
+    }
+
     /** The pairing. */
     PairIdentity pair();
 
@@ -74,6 +81,12 @@ public interface MetadataStore extends AutoCloseable {
 
     /** The slots known as bad. */
     void badSlots(SlotRunVisitor visitor);
+
+    /**
+     * The sealed regions. Their blocks take slots as mappings do: whoever hands out slots must not give them to others. A
+     * region that was sealed when nobody wrote to its slots must be opened, durably, before anything of it is written.
+     */
+    default void seals(SealVisitor visitor) {}
 
     /** Where the slots of the first spare lie. */
     SpareSlots slots();

@@ -29,6 +29,18 @@ public record SpareSlots(
         return frontSlots + backSlots + grownSlots;
     }
 
+    /** The slot that a byte of the spare is in, -1 if it is in none. */
+    public long slotAt(long offsetBytes) {
+        long slot = slotIn(offsetBytes, frontOffsetBytes, frontSlots, 0);
+        slot = slot >= 0 ? slot : slotIn(offsetBytes, backOffsetBytes, backSlots, frontSlots);
+        return slot >= 0 ? slot : slotIn(offsetBytes, grownOffsetBytes, grownSlots, frontSlots + backSlots);
+    }
+
+    private long slotIn(long offsetBytes, long areaOffsetBytes, long areaSlots, long firstSlot) {
+        long behind = offsetBytes - areaOffsetBytes;
+        return behind >= 0 && behind < areaSlots * granuleBytes ? firstSlot + behind / granuleBytes : -1;
+    }
+
     /** First byte of a slot on its spare. */
     public long offsetBytes(long slot) {
         if (slot < 0 || slot >= count()) {

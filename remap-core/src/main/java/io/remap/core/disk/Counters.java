@@ -25,6 +25,10 @@ final class Counters {
     final LongAdder foundAreas = new LongAdder();
     final LongAdder endedAreas = new LongAdder();
     final LongAdder avoidedWrites = new LongAdder();
+    final LongAdder sealings = new LongAdder();
+    final LongAdder openings = new LongAdder();
+    final LongAdder mismatches = new LongAdder();
+    final LongAdder rottenSlots = new LongAdder();
     final LongAdder newUnreadableSectors = new LongAdder();
     final LongAdder newLostSectors = new LongAdder();
     final LongAdder badSlots = new LongAdder();
@@ -57,7 +61,7 @@ final class Counters {
     }
 
     List<Attribute> attributes() {
-        return Stream.of(ofRequests(), ofAvoidedAreas(), ofLedgers())
+        return Stream.of(ofRequests(), ofAvoidedAreas(), ofChecksums(), ofLedgers())
                 .flatMap(List::stream)
                 .toList();
     }
@@ -136,6 +140,17 @@ final class Counters {
                         "avoid.ended-areas",
                         "Areas that were found dead, and read again when they were tried",
                         endedAreas));
+    }
+
+    private List<Attribute> ofChecksums() {
+        return List.of(
+                count("checksums.sealings", "Times that a region of a spare was sealed with checksums", sealings),
+                count("checksums.openings", "Times that a sealed region was opened, to be written", openings),
+                count("checksums.mismatches", "Reads of a spare that did not match their checksum", mismatches),
+                count(
+                        "checksums.lost-slots",
+                        "Slots of spares whose content was given up since it was not what had been written",
+                        rottenSlots));
     }
 
     private List<Attribute> ofLedgers() {

@@ -77,6 +77,10 @@ public record DiskEvent(
         RETURNED,
         /** The content of sectors is gone until they are written. */
         LOST,
+        /** What stood on a spare is not what was written there; it is given up. */
+        CHECKSUM_MISMATCH,
+        /** The checksums of a part of a spare cannot be read, or are damaged: it is compared with nothing for a while. */
+        CHECKSUMS_LOST,
         /** Main refuses sectors again that should come back to it. */
         RETURN_REFUSED,
         /** Sectors stay on the spare, as they could not be brought back. */

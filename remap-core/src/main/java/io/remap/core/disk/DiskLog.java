@@ -3,6 +3,7 @@ package io.remap.core.disk;
 import io.remap.api.DeviceException;
 import io.remap.api.DiskRequest;
 import io.remap.api.Place;
+import io.remap.api.Seal;
 import io.remap.api.SectorRange;
 import io.remap.api.spi.WatchedDisk.Trouble;
 import io.remap.api.spi.WatchedDisk.TroubleListener;
@@ -221,6 +222,31 @@ final class DiskLog {
                 sectorsOf(unit, mask),
                 Optional.empty(),
                 "no place holds what was acknowledged last; EIO until they are written");
+    }
+
+    /** A slot does not hold what was sealed; what stood there is lost. */
+    void rotten(long unit, String device, long slot) {
+        events.note(
+                DiskEvent.Kind.CHECKSUM_MISMATCH,
+                unit(unit),
+                Optional.empty(),
+                device + ", slot " + slot + ": it is not used any more");
+        if (worthLogging(counters.rottenSlots.sum())) {
+            LOG.error(
+                    "{}: slot {} of {} does not hold what was written there, by its checksum: unit {} is lost until it is"
+                            + " written",
+                    name,
+                    slot,
+                    device,
+                    unit);
+        }
+    }
+
+    void checksumsLost(String device, long region) {
+        events.note(DiskEvent.Kind.CHECKSUMS_LOST, device + ", slots from " + (region << Seal.REGION_SHIFT) + " on");
+        if (worthLogging(counters.openings.sum())) {
+            LOG.warn("{}: the checksums of region {} of {} are damaged; they are made anew", name, region, device);
+        }
     }
 
     /** For sectors that were not remembered as unreadable. */

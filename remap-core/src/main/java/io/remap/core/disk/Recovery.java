@@ -98,6 +98,21 @@ abstract class Recovery {
         }
     }
 
+    /** A region of a spare is sealed that is to be written. */
+    static final class Sealed extends TryLater {
+        private static final long serialVersionUID = 1L;
+        private final transient Spare spare;
+        private final long offsetBytes;
+        private final long lengthBytes;
+
+        Sealed(Spare spare, long offsetBytes, long lengthBytes) {
+            super(0, null);
+            this.spare = spare;
+            this.offsetBytes = offsetBytes;
+            this.lengthBytes = lengthBytes;
+        }
+    }
+
     /** Something was put in doubt since the range was granted. */
     static final class DoubtMeanwhile extends TryLater {
         private static final long serialVersionUID = 1L;
@@ -242,6 +257,31 @@ abstract class Recovery {
         }
     }
 
+    /** Before a transfer to slots: throws where they are sealed, so that it begins anew once they are not. */
+    static void requireOpen(Spare spare, long offsetBytes, long lengthBytes) throws Sealed {
+        if (spare.gate != null && spare.gate.firstClosed(offsetBytes, lengthBytes) >= 0) {
+            throw new Sealed(spare, offsetBytes, lengthBytes);
+        }
+    }
+
+    /** Gives the range back meanwhile: what rotted there must be given up first, by another holder. */
+    private void beginWhenOpen(Sealed sealed) {
+        release(s -> s.withTable(disk.committedTable()));
+        fenced = false;
+        watch = null;
+        disk.checksums.open(
+                sealed.spare,
+                sealed.offsetBytes,
+                sealed.lengthBytes,
+                error -> disk.environment.scheduler().execute(() -> {
+                    if (error == DiskError.NONE) {
+                        begin();
+                    } else {
+                        failed(error, -1);
+                    }
+                }));
+    }
+
     private void settled(DeviceException error) {
         if (error == null) {
             begin();
@@ -262,6 +302,8 @@ abstract class Recovery {
             stage.run();
         } catch (DoubtMeanwhile e) {
             beginAnew(e.unflushed);
+        } catch (Sealed e) {
+            beginWhenOpen(e);
         } catch (Away e) {
             waitForDevice(e, stage);
         } catch (TryLater e) {

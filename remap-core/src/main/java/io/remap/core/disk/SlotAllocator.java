@@ -2,6 +2,7 @@ package io.remap.core.disk;
 
 import io.remap.api.Place;
 import io.remap.api.RemapTable;
+import io.remap.api.Seal;
 import io.remap.api.spi.MetadataStore;
 import io.remap.api.spi.SpareSlots;
 import java.util.BitSet;
@@ -39,6 +40,11 @@ final class SlotAllocator {
                 bad.set((int) first, (int) (first + length));
             }
         });
+        store.seals((region, seal) -> {
+            if (Seal.spare(seal) == spare) {
+                take(store, Seal.slot(seal), 1);
+            }
+        });
         this.free = slots - taken.cardinality();
     }
 
@@ -69,6 +75,16 @@ final class SlotAllocator {
         taken.set(slot);
         searchFrom = slot + 1;
         free--;
+        return slot;
+    }
+
+    /** As {@link #allocate}, from the other end: for what stands for no unit. */
+    synchronized long allocateLast() {
+        int slot = free == 0 ? -1 : taken.previousClearBit((int) slots - 1);
+        if (slot >= 0) {
+            taken.set(slot);
+            free--;
+        }
         return slot;
     }
 

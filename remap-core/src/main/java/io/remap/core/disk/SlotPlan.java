@@ -296,6 +296,9 @@ final class SlotPlan {
             throw new Failure(DiskError.IO, unit << Place.UNIT_SHIFT, null);
         }
         long slotAt = spare.offsetOf(Spares.slotOf(id));
+        if (mask != 0) {
+            Recovery.requireOpen(spare, slotAt, Place.UNIT_BYTES);
+        }
         for (int run = 0; run < Place.UNIT_BYTES; ) {
             int length = disk.runLength(mask, run);
             int from = run;
@@ -331,6 +334,7 @@ final class SlotPlan {
             switch (outcome) {
                 case DURABLE -> {
                     disk.noteGeneration();
+                    disk.checksums.mapped(changes);
                     failedSlots.forEach(disk.spares::markBad);
                     disk.counters.badSlots.add(failedSlots.size());
                     replacedSlots.forEach(disk.spares::free);

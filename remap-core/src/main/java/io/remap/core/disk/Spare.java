@@ -1,5 +1,6 @@
 package io.remap.core.disk;
 
+import io.remap.api.DeviceException;
 import io.remap.api.Environment;
 import io.remap.api.spi.MetadataStore;
 import io.remap.api.spi.SpareMember;
@@ -21,6 +22,12 @@ final class Spare {
     final VirtualDisk.Side side;
     final SlotAllocator allocator;
     final UnflushedWrites writes;
+    /** Before its slots, set before its first transfer; {@code null}: nothing of it is sealed, nor will be. */
+    SlotGate gate;
+
+    /** The device past the gate. */
+    final TrackedDevice unguarded;
+
     private final SpareSlots slots;
     private final Environment environment;
 
@@ -38,6 +45,7 @@ final class Spare {
         // The store has an account of its own there.
         this.device = TrackedDevice.of(member.device()).apart().direct();
         this.device.syncUnder(disk.environment.scheduler().newLock());
+        this.unguarded = device.unguarded();
         this.slots = member.slots();
         this.use = member.stated().use();
         this.order = member.order();
@@ -50,6 +58,20 @@ final class Spare {
     /** First byte of a slot on the device. */
     long offsetOf(long slot) {
         return slots.offsetBytes(slot);
+    }
+
+    SpareSlots slots() {
+        return slots;
+    }
+
+    void putGate(SlotGate newGate) {
+        gate = newGate;
+        device.guard(newGate);
+    }
+
+    /** As {@link SlotGate#rottenSectors}. */
+    int rottenSectors(long slot) throws DeviceException {
+        return gate.rottenSectors(unguarded, side.canary()::alive, slot);
     }
 
     /** Whether it is to be emptied: it gets no more slots. */

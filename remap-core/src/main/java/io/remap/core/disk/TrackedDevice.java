@@ -1,6 +1,7 @@
 package io.remap.core.disk;
 
 import io.remap.api.BlockDevice;
+import io.remap.api.CachedReads;
 import io.remap.api.DescriptorTransfers;
 import io.remap.api.DeviceException;
 import io.remap.api.DeviceIdentity;
@@ -36,7 +37,8 @@ import java.util.concurrent.locks.Lock;
  *       into is acknowledged.
  * </ul>
  *
- * <p>The direct door shares the state of its device.
+ * <p>The direct door shares the state of its device. Slots of a spare may have a {@link SlotGate} before them ({@link #guard}),
+ * which every transfer passes.
  */
 public final class TrackedDevice implements BlockDevice {
     /** Others may take the room that a flush made; who finds none so often tells of it, and is tried again later. */
@@ -49,6 +51,8 @@ public final class TrackedDevice implements BlockDevice {
     private final Optional<DescriptorTransfers> descriptorTransfers;
     private final Optional<MediumSequence> mediumSequence;
     private final OptionalLong mediumAtOpen;
+    /** Before slots, set before the first client; {@code null}: everything passes. */
+    private SlotGate gate;
 
     /** What all writers share. */
     private static final class State {
@@ -89,6 +93,23 @@ public final class TrackedDevice implements BlockDevice {
         @Override
         public int begin(DeviceIo io) throws DeviceException {
             boolean write = io.operation == DeviceIo.Operation.WRITE;
+            if (!write && gate != null && gate.needsRead(io.offsetBytes, io.data.remaining())) {
+                throw SlotGate.cannotWait(name(), io.offsetBytes);
+            }
+            if (write) {
+                enterGate("write", io.offsetBytes, io.data.remaining());
+            }
+            try {
+                return beginInside(io, write);
+            } catch (DeviceException e) {
+                if (write) {
+                    leaveGate(io.offsetBytes, io.data.remaining());
+                }
+                throw e;
+            }
+        }
+
+        private int beginInside(DeviceIo io, boolean write) throws DeviceException {
             Ledger ledger = write ? account.ledger() : null;
             int lengthBytes = io.data.remaining();
             int records = Ledger.recordsOfData(io.offsetBytes, lengthBytes);
@@ -130,8 +151,9 @@ public final class TrackedDevice implements BlockDevice {
                 noteDeviceEvent(error);
             }
             if (io.operation != DeviceIo.Operation.WRITE) {
-                return error;
+                return error == null && whole ? compared(io, from) : error;
             }
+            leaveGate(io.offsetBytes, limit - from);
             if (error == null && !whole) {
                 // It goes on with the rest; a part of it may stand there by now.
                 int position = io.data.position();
@@ -150,6 +172,40 @@ public final class TrackedDevice implements BlockDevice {
             }
             account.noteWritten(io.deviceNote);
             return null;
+        }
+
+        private DeviceException compared(DeviceIo io, int from) {
+            if (gate != null) {
+                try {
+                    gate.compare(null, name(), io.offsetBytes, io.data, from);
+                } catch (DeviceException e) {
+                    io.data.position(from);
+                    return e;
+                }
+            }
+            return null;
+        }
+    }
+
+    /** Has all transfers by this door, from the first one on, pass a gate. */
+    void guard(SlotGate newGate) {
+        gate = newGate;
+    }
+
+    /** The same device, with the same account, past the gate. */
+    TrackedDevice unguarded() {
+        return new TrackedDevice(device, state, account);
+    }
+
+    private void enterGate(String operation, long offsetBytes, long lengthBytes) throws DeviceException {
+        if (gate != null && !gate.enter(offsetBytes, lengthBytes)) {
+            throw SlotGate.refusal(this, operation, offsetBytes, lengthBytes);
+        }
+    }
+
+    private void leaveGate(long offsetBytes, long lengthBytes) {
+        if (gate != null) {
+            gate.leave(offsetBytes, lengthBytes);
         }
     }
 
@@ -321,16 +377,30 @@ public final class TrackedDevice implements BlockDevice {
 
     @Override
     public void read(long offsetBytes, ByteBuffer target) throws DeviceException {
+        int from = target.position();
         try {
             device.read(offsetBytes, target);
         } catch (DeviceException e) {
             noteDeviceEvent(e);
             throw e;
         }
+        if (gate != null) {
+            gate.compare(device, name(), offsetBytes, target, from);
+        }
     }
 
     @Override
     public void write(long offsetBytes, ByteBuffer source) throws DeviceException {
+        int lengthBytes = source.remaining();
+        enterGate("write", offsetBytes, lengthBytes);
+        try {
+            writePieces(offsetBytes, source);
+        } finally {
+            leaveGate(offsetBytes, lengthBytes);
+        }
+    }
+
+    private void writePieces(long offsetBytes, ByteBuffer source) throws DeviceException {
         int from = source.position();
         int limit = source.limit();
         noteRecent(offsetBytes, limit - from);
@@ -386,6 +456,15 @@ public final class TrackedDevice implements BlockDevice {
 
     @Override
     public void zero(long offsetBytes, long lengthBytes, boolean keepAllocated) throws DeviceException {
+        enterGate("zero", offsetBytes, lengthBytes);
+        try {
+            zeroInside(offsetBytes, lengthBytes, keepAllocated);
+        } finally {
+            leaveGate(offsetBytes, lengthBytes);
+        }
+    }
+
+    private void zeroInside(long offsetBytes, long lengthBytes, boolean keepAllocated) throws DeviceException {
         noteRecent(offsetBytes, lengthBytes);
         long began = beginWrite("zero", offsetBytes, lengthBytes, Ledger.recordsOfRange(offsetBytes, lengthBytes));
         long eventsBefore = account.events();
@@ -407,6 +486,15 @@ public final class TrackedDevice implements BlockDevice {
 
     @Override
     public void discard(long offsetBytes, long lengthBytes) throws DeviceException {
+        enterGate("discard", offsetBytes, lengthBytes);
+        try {
+            discardInside(offsetBytes, lengthBytes);
+        } finally {
+            leaveGate(offsetBytes, lengthBytes);
+        }
+    }
+
+    private void discardInside(long offsetBytes, long lengthBytes) throws DeviceException {
         if (state.recent != null) {
             state.recent.noteDiscard(offsetBytes, lengthBytes);
         }
@@ -517,6 +605,10 @@ public final class TrackedDevice implements BlockDevice {
             @SuppressWarnings("unchecked")
             Optional<C> ability = (Optional<C>) descriptorTransfers;
             return ability;
+        }
+        if (gate != null && type == CachedReads.class) {
+            // They would be compared with nothing.
+            return Optional.empty();
         }
         return device.capability(type);
     }

@@ -26,6 +26,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.StringJoiner;
+import java.util.UUID;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
@@ -81,6 +82,7 @@ public final class VirtualDisk implements Disk {
     final DeadAreas deadAreas;
     private final ErrorSpread errorSpread;
     final Failback failback;
+    final Checksums checksums = new Checksums(this);
     final Deadlines deadlines;
     final Losses losses = new Losses();
     final ClientFlush clientFlush = new ClientFlush(this);
@@ -255,6 +257,7 @@ public final class VirtualDisk implements Disk {
         Stream.concat(Stream.of(main), spares.all().stream().map(spare -> spare.device))
                 .filter(other -> isPartOfOneDisk(other, added.device))
                 .forEach(added.device::sharesFateWith);
+        checksums.attach(added, store);
         spares.add(added);
     }
 
@@ -440,6 +443,35 @@ public final class VirtualDisk implements Disk {
      */
     public void holdWhileAway(long millis) {
         holdAwayNanos = TimeUnit.MILLISECONDS.toNanos(millis);
+    }
+
+    /**
+     * Has what stands on the spares sealed with checksums once nobody has written it for a while. Before the first client.
+     *
+     * @param idleMillis for how long; 0: nothing is sealed, and what is sealed is compared all the same
+     */
+    public void sealAfter(long idleMillis) {
+        if (store != null) {
+            checksums.start(idleMillis, store);
+        }
+    }
+
+    UUID pairUuid() {
+        return store.pair().pairUuid();
+    }
+
+    /** Sealed regions of all spares. */
+    public long sealedRegions() {
+        long[] count = {0};
+        if (store != null) {
+            store.seals((region, seal) -> count[0]++);
+        }
+        return count[0];
+    }
+
+    /** Visits them. */
+    void seals(MetadataStore.SealVisitor visitor) {
+        store.seals(visitor);
     }
 
     long holdAwayNanos() {
@@ -856,6 +888,8 @@ public final class VirtualDisk implements Disk {
                 "avoid.spare-budget-units", "count", "How many of them may have one", avoided::budgetUnits));
         all.add(Attribute.readOnly(
                 "avoid.probes", "count", "Reads of main that asked whether an area is dead", deadAreas.probes::sum));
+        all.add(Attribute.readOnly(
+                "checksums.sealed-regions", "count", "Regions of 256 KiB of the spares with checksums", this::sealedRegions));
         all.addAll(deadlines.attributes());
         all.add(Attribute.readOnly(
                 "canary.reads", "count", "Reads of main that asked whether it lives", mainSide.canary()::reads));
@@ -897,6 +931,7 @@ public final class VirtualDisk implements Disk {
      */
     public boolean close(long clientMillis, long deviceMillis) {
         failback.stop();
+        checksums.stop();
         long begun = environment.time().nanoTime();
         long clientsUntil = begun + TimeUnit.MILLISECONDS.toNanos(clientMillis);
         long devicesUntil = clientsUntil + TimeUnit.MILLISECONDS.toNanos(deviceMillis);

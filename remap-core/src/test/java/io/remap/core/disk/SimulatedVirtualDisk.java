@@ -6,6 +6,7 @@ import io.remap.api.DiskError;
 import io.remap.api.Place;
 import io.remap.api.Refusal;
 import io.remap.api.RemapTable;
+import io.remap.api.Seal;
 import io.remap.api.SectorRange;
 import io.remap.api.Settings;
 import io.remap.api.spi.MetadataProvider;
@@ -83,6 +84,7 @@ class SimulatedVirtualDisk implements SimProduct {
                 new VirtualDisk.LedgerLimits(
                         parts.ledgerBytes(), VirtualDisk.LedgerLimits.USUAL.flushDeadlineMillis())));
         disk.holdWhileAway(HOLD_AWAY_MILLIS);
+        disk.sealAfter(parts.sealMillis());
         disk.avoided().restore(avoided.get());
         return new Started(
                 disk, store, second.map(part -> part.identity().startBytes()).orElse(0L), new AtomicInteger(), avoided);
@@ -165,6 +167,16 @@ class SimulatedVirtualDisk implements SimProduct {
         }
 
         @Override
+        public List<Long> sealedUnits() {
+            return virtualDisk.checksums.sealedUnits();
+        }
+
+        @Override
+        public long firstSlotOf(int spare) {
+            return spare == 0 ? 0 : store.slots().count();
+        }
+
+        @Override
         public List<SectorRange> lost() {
             return virtualDisk.map().entries(0, Integer.MAX_VALUE).stream()
                     .filter(entry -> entry.state() == MapEntry.State.LOST)
@@ -228,6 +240,8 @@ class SimulatedVirtualDisk implements SimProduct {
                     used.add(Spares.id(spare, slot));
                 }
             });
+            store.seals((region, seal) ->
+                    require(used.add(Spares.id(Seal.spare(seal), Seal.slot(seal))), "a slot of checksums is used twice"));
             RemapTable.Cursor cursor = new RemapTable.Cursor();
             for (boolean found = cursor.seek(store.table(), 0); found; found = cursor.next()) {
                 for (long i = 0; Place.hasSlot(cursor.place()) && i < cursor.lengthUnits(); i++) {

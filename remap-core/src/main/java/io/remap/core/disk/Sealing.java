@@ -1,0 +1,157 @@
+package io.remap.core.disk;
+
+import io.remap.api.DeviceException;
+import io.remap.api.MapChange;
+import io.remap.api.Place;
+import io.remap.api.Seal;
+import io.remap.api.SealBlock;
+import io.remap.api.spi.MetadataStore.Outcome;
+import java.nio.ByteBuffer;
+import java.util.List;
+
+/**
+ * Seals one region of a spare that nobody writes to: flush, read back, write the checksums to a slot, flush, read them back,
+ * close the region if nothing was written since it began, and make the seal durable. Clients are not kept from anything but
+ * for the last step.
+ *
+ * <p>Where anything is in the way the region stays open, and is tried again later. Nothing is ever blamed for it.
+ */
+final class Sealing {
+    /** Of the slots of a spare so many stay for mappings: one in sixteen. */
+    private static final int RESERVE_SHIFT = 4;
+
+    private final Checksums checksums;
+    private final VirtualDisk disk;
+    private final Spare spare;
+    private final long region;
+    private final byte[] sectors = new byte[Seal.REGION_SLOTS];
+
+    private Runnable then;
+    private long doubts;
+    private SealBlock claims;
+    private long slot = -1;
+    private long seal;
+
+    Sealing(Checksums checksums, VirtualDisk disk, Spare spare, long region) {
+        this.checksums = checksums;
+        this.disk = disk;
+        this.spare = spare;
+        this.region = region;
+    }
+
+    /** A slot of the region holds these sectors of a unit. */
+    void holds(long ofSlot, int mask) {
+        sectors[(int) (ofSlot & (Seal.REGION_SLOTS - 1))] = (byte) mask;
+    }
+
+    /** Blocks on the spare; {@code whenEnded} may run on any thread. */
+    void begin(Runnable whenEnded) {
+        then = whenEnded;
+        if (!checksums.beginSealing(spare, region)) {
+            then.run();
+            return;
+        }
+        doubts = spare.device.doubts();
+        if (spare.gate.takeTouched(region) || spare.device.doubt().isPresent() || !hasRoom()) {
+            end(false);
+            return;
+        }
+        flush(this::readBack);
+    }
+
+    private boolean hasRoom() {
+        return spare.allocator.freeSlots() > spare.allocator.slots() >> RESERVE_SHIFT;
+    }
+
+    private interface Step {
+        void run() throws DeviceException;
+    }
+
+    private void flush(Step next) {
+        spare.writes.syncer.flush(
+                error -> disk.environment.scheduler().execute(() -> step(error, next)));
+    }
+
+    private void step(DeviceException error, Step next) {
+        if (error != null || disk.isStopping()) {
+            end(false);
+            return;
+        }
+        try {
+            next.run();
+        } catch (DeviceException e) {
+            end(false);
+        }
+    }
+
+    /** What is on the medium; of sectors that cannot be read nothing is claimed. */
+    private void readBack() throws DeviceException {
+        claims = new SealBlock();
+        ByteBuffer bytes = disk.unitBuffer();
+        for (int i = 0; i < Seal.REGION_SLOTS; i++) {
+            int mask = Byte.toUnsignedInt(sectors[i]);
+            if (mask != 0) {
+                long at = spare.offsetOf((region << Seal.REGION_SHIFT) + i);
+                int read = spare.gate.readSectors(spare.unguarded, spare.side.canary()::alive, at, mask, bytes);
+                claims.claim(i, read, bytes, disk.traits().sectorBytes());
+            }
+        }
+        slot = spare.allocator.allocateLast();
+        if (slot < 0) {
+            end(false);
+            return;
+        }
+        long at = spare.offsetOf(slot);
+        int tag = claims.encode(bytes.clear(), disk.pairUuid(), spare.index, region, at);
+        seal = Seal.of(spare.index, slot, tag);
+        spare.unguarded.write(at, bytes.clear());
+        flush(this::close);
+    }
+
+    private void close() throws DeviceException {
+        ByteBuffer bytes = disk.unitBuffer();
+        long at = spare.offsetOf(slot);
+        spare.unguarded.read(at, bytes);
+        boolean isThere = SealBlock.decode(bytes.flip(), disk.pairUuid(), region, seal, at) != null;
+        if (!isThere || !spare.gate.close(region)) {
+            end(false);
+            return;
+        }
+        if (spare.device.doubts() != doubts || spare.device.doubt().isPresent()) {
+            spare.gate.reopen(region);
+            end(false);
+            return;
+        }
+        disk.commit(List.of(MapChange.seal(region, seal)), this::committed);
+    }
+
+    private void committed(Outcome outcome) {
+        switch (outcome) {
+            case DURABLE -> {
+                spare.gate.sealed(region, seal, claims);
+                disk.counters.sealings.increment();
+                end(true);
+            }
+            case NOT_COMMITTED -> {
+                spare.gate.reopen(region);
+                end(false);
+            }
+            case STORE_FAILED -> {
+                // Whether it is found at the next start is not known: it stays closed, and its slot taken.
+                slot = -1;
+                end(false);
+            }
+        }
+    }
+
+    private void end(boolean isSealed) {
+        if (!isSealed) {
+            if (slot >= 0) {
+                spare.allocator.free(slot);
+            }
+            checksums.putOff(spare, region);
+        }
+        checksums.sealed(spare, region);
+        then.run();
+    }
+}

@@ -1,0 +1,446 @@
+package io.remap.core.disk;
+
+import io.remap.api.BlockDevice;
+import io.remap.api.DeviceException;
+import io.remap.api.Errno;
+import io.remap.api.ErrorClass;
+import io.remap.api.Place;
+import io.remap.api.Seal;
+import io.remap.api.SealBlock;
+import io.remap.api.spi.SpareSlots;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
+import java.nio.ByteBuffer;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.UUID;
+import java.util.concurrent.atomic.AtomicReferenceArray;
+import java.util.function.BooleanSupplier;
+import java.util.function.LongConsumer;
+import java.util.zip.CRC32C;
+
+/**
+ * Stands before the slots of one spare: lets writes through to regions that are open, keeps them from sealed ones, and
+ * compares what is read from these with their checksums. Every transfer to slots passes here ({@link TrackedDevice}), so
+ * that no writer and no reader can forget it; {@link Checksums} decides when a region is closed and opened.
+ *
+ * <p>Invariants:
+ *
+ * <ul>
+ *   <li>While a region is closed no write to it is under way: one that enters is refused, and it closes only when none is
+ *       there. Who enters marks the region as touched, before the transfer; so whoever cleared the mark while nobody was
+ *       there, and finds it clear once the region is closed, knows that nothing was written between.
+ *   <li>A region is closed wherever a record of its seal may be found at the next start.
+ *   <li>What is read is compared only if the same seal was in force before and after: then nothing was written meanwhile, and
+ *       what differs is not what was sealed.
+ * </ul>
+ *
+ * <p>Thread-safe. A write costs two atomic operations for each region, and no allocation but for the first one there.
+ */
+final class SlotGate {
+    /** Most regions whose checksums are kept in memory: 9 MiB. */
+    static final int MAX_LOADED = 4096;
+
+    /** Of a sector that does not read. */
+    private static final int READ_TRIES = 3;
+
+    private static final int CLOSED = 1 << 31;
+    private static final SealBlock NOTHING_CLAIMED = new SealBlock();
+    private static final VarHandle WORD;
+
+    static {
+        try {
+            WORD = MethodHandles.lookup().findVarHandle(Region.class, "word", int.class);
+        } catch (ReflectiveOperationException e) {
+            throw new ExceptionInInitializerError(e);
+        }
+    }
+
+    /** What is known of a region. */
+    private static final class Region {
+        /** {@link #CLOSED}, and how many writes are under way. */
+        @SuppressWarnings("unused")
+        private volatile int word;
+
+        private volatile boolean touched;
+        /** In force, durably; 0 if none is. */
+        private volatile long seal;
+        /** Of the seal; {@code null} if they are not in memory. */
+        private volatile SealBlock claims;
+    }
+
+    private final UUID pairUuid;
+    private final SpareSlots slots;
+    private final int sectorBytes;
+    private final AtomicReferenceArray<Region> regions;
+    private final Deque<Region> loaded = new ArrayDeque<>();
+
+    /** Set before the first client. */
+    private Runnable whenTouched = () -> {};
+
+    private LongConsumer whenRotten = slot -> {};
+    private LongConsumer whenUnclaimed = region -> {};
+
+    SlotGate(UUID pairUuid, SpareSlots slots, int sectorBytes) {
+        this.pairUuid = pairUuid;
+        this.slots = slots;
+        this.sectorBytes = sectorBytes;
+        this.regions = new AtomicReferenceArray<>((int) Seal.regionOf(slots.count() - 1) + 1);
+    }
+
+    /**
+     * Sets who is told; by the threads that transfer, so none of them may block.
+     *
+     * @param touched a region was written for the first time since it was last looked at
+     * @param rotten a slot does not hold what was sealed
+     * @param unclaimed the checksums of a sealed region are not there: nothing is claimed of it
+     */
+    void listen(Runnable touched, LongConsumer rotten, LongConsumer unclaimed) {
+        whenTouched = touched;
+        whenRotten = rotten;
+        whenUnclaimed = unclaimed;
+    }
+
+    private Region region(int index) {
+        Region region = regions.get(index);
+        if (region == null) {
+            regions.compareAndSet(index, null, new Region());
+            region = regions.get(index);
+        }
+        return region;
+    }
+
+    private int regionIndex(long offsetBytes) {
+        long slot = slots.slotAt(offsetBytes);
+        if (slot < 0) {
+            throw new IllegalArgumentException("no slot at byte " + offsetBytes);
+        }
+        return (int) Seal.regionOf(slot);
+    }
+
+    // --- writers
+
+    /** Lets a write to slots begin; {@code false}: the region, or one of them, is closed. */
+    boolean enter(long offsetBytes, long lengthBytes) {
+        int first = regionIndex(offsetBytes);
+        int last = regionIndex(offsetBytes + lengthBytes - 1);
+        for (int index = first; index <= last; index++) {
+            if (!enter(region(index))) {
+                for (int entered = first; entered < index; entered++) {
+                    WORD.getAndAdd(region(entered), -1);
+                }
+                return false;
+            }
+        }
+        return true;
+    }
+
+    private boolean enter(Region region) {
+        while (true) {
+            int word = region.word;
+            if ((word & CLOSED) != 0) {
+                return false;
+            }
+            if (WORD.compareAndSet(region, word, word + 1)) {
+                break;
+            }
+        }
+        if (!region.touched) {
+            region.touched = true;
+            whenTouched.run();
+        }
+        return true;
+    }
+
+    /** What {@link #enter} let through has ended, whatever came of it. */
+    void leave(long offsetBytes, long lengthBytes) {
+        int last = regionIndex(offsetBytes + lengthBytes - 1);
+        for (int index = regionIndex(offsetBytes); index <= last; index++) {
+            WORD.getAndAdd(region(index), -1);
+        }
+    }
+
+    /** Why a write is refused: no verdict on anything, as it is tried again once the region is open. */
+    static DeviceException refusal(BlockDevice device, String operation, long offsetBytes, long lengthBytes) {
+        return new DeviceException(
+                device.name(),
+                operation,
+                offsetBytes,
+                lengthBytes,
+                Errno.NONE,
+                ErrorClass.HOST,
+                "checksums of these slots are in force, which must be opened first",
+                null);
+    }
+
+    // --- who seals and opens
+
+    boolean isClosed(long region) {
+        Region known = regions.get((int) region);
+        return known != null && (known.word & CLOSED) != 0;
+    }
+
+    /** The first closed region of a range on the spare, -1 if there is none. */
+    long firstClosed(long offsetBytes, long lengthBytes) {
+        int last = regionIndex(offsetBytes + lengthBytes - 1);
+        for (int index = regionIndex(offsetBytes); index <= last; index++) {
+            if (isClosed(index)) {
+                return index;
+            }
+        }
+        return -1;
+    }
+
+    /** Whether the region was written since it was last asked, or is being written. */
+    boolean takeTouched(long region) {
+        Region known = region((int) region);
+        boolean touched = known.touched;
+        known.touched = false;
+        return known.word != 0 || touched;
+    }
+
+    /** As a write would mark it, if it is open; {@code false}: it is not. */
+    boolean touch(long region) {
+        Region known = region((int) region);
+        boolean entered = enter(known);
+        if (entered) {
+            WORD.getAndAdd(known, -1);
+        }
+        return entered;
+    }
+
+    /** Closes the region, if nothing was written since {@link #takeTouched} said so, nor is. */
+    boolean close(long region) {
+        Region known = region((int) region);
+        if (!WORD.compareAndSet(known, 0, CLOSED)) {
+            return false;
+        }
+        if (known.touched) {
+            known.word = 0;
+            return false;
+        }
+        return true;
+    }
+
+    /** The seal of a closed region is durable. */
+    void sealed(long region, long seal, SealBlock claims) {
+        Region known = region((int) region);
+        known.seal = seal;
+        keep(known, claims);
+    }
+
+    /** At the start: a region is closed as the table states it. */
+    void restore(long region, long seal) {
+        Region known = region((int) region);
+        known.seal = seal;
+        known.word = CLOSED;
+    }
+
+    /** It is not sealed any more, or never came to be. */
+    void reopen(long region) {
+        Region known = region((int) region);
+        known.seal = 0;
+        known.claims = null;
+        known.touched = true;
+        known.word = 0;
+        whenTouched.run();
+    }
+
+    /** The seal that is in force, 0 if none is. */
+    long sealOf(long region) {
+        Region known = regions.get((int) region);
+        return known == null ? 0 : known.seal;
+    }
+
+    private void keep(Region region, SealBlock claims) {
+        region.claims = claims;
+        synchronized (loaded) {
+            loaded.add(region);
+            if (loaded.size() > MAX_LOADED) {
+                loaded.poll().claims = null;
+            }
+        }
+    }
+
+    // --- readers
+
+    /** Whether a read there can only be compared once the checksums were read. */
+    boolean needsRead(long offsetBytes, long lengthBytes) {
+        if (slots.slotAt(offsetBytes) < 0) {
+            return false;
+        }
+        int last = regionIndex(offsetBytes + lengthBytes - 1);
+        for (int index = regionIndex(offsetBytes); index <= last; index++) {
+            Region region = regions.get(index);
+            if (region != null && region.seal != 0 && region.claims == null) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /**
+     * Compares what was read with the checksums that are in force, sector by sector.
+     *
+     * @param spare to read checksums; {@code null}: there must be no need of that
+     * @param data from {@code from} to its position what was read at the offset
+     * @throws DeviceException for what is not as it was sealed, or could not be compared
+     */
+    void compare(BlockDevice spare, String name, long offsetBytes, ByteBuffer data, int from) throws DeviceException {
+        long end = offsetBytes + (data.position() - from);
+        long first = slots.slotAt(offsetBytes);
+        CRC32C crc = null;
+        for (long slot = first; slot >= 0 && slot < slots.count() && slots.offsetBytes(slot) < end; slot++) {
+            int index = (int) Seal.regionOf(slot);
+            Region region = regions.get(index);
+            long seal = region == null ? 0 : region.seal;
+            SealBlock claims = seal == 0 ? NOTHING_CLAIMED : claims(spare, name, index, region, seal);
+            if (claims.sectors(Seal.indexOf(slot)) == 0) {
+                continue;
+            }
+            crc = crc == null ? new CRC32C() : crc;
+            long at = slots.offsetBytes(slot);
+            for (int sector = 0; sector * sectorBytes < Place.UNIT_BYTES; sector++) {
+                long sectorAt = at + (long) sector * sectorBytes;
+                boolean wasRead = sectorAt >= offsetBytes && sectorAt + sectorBytes <= end;
+                int in = from + (int) (sectorAt - offsetBytes);
+                if (wasRead
+                        && !claims.accepts(crc, Seal.indexOf(slot), sector, data, in, sectorBytes)
+                        && region.seal == seal) {
+                    whenRotten.accept(slot);
+                    throw mismatch(name, sectorAt);
+                }
+            }
+        }
+    }
+
+    private DeviceException mismatch(String name, long at) {
+        return new DeviceException(
+                name,
+                "read",
+                at,
+                sectorBytes,
+                Errno.NONE,
+                ErrorClass.SECTOR,
+                "the checksum does not match: this is not what was written there",
+                null);
+    }
+
+    /**
+     * The sectors of a slot that are not as they were sealed; those that cannot be read are not among them.
+     *
+     * @param alive whether the spare answers; where it does not nothing is told of its sectors
+     * @throws DeviceException also for an error that may be of a sector, of a spare that does not answer
+     */
+    int rottenSectors(BlockDevice spare, BooleanSupplier alive, long slot) throws DeviceException {
+        int index = (int) Seal.regionOf(slot);
+        Region region = regions.get(index);
+        long seal = region == null ? 0 : region.seal;
+        SealBlock claims = seal == 0 ? NOTHING_CLAIMED : claims(spare, spare.name(), index, region, seal);
+        int claimed = claims.sectors(Seal.indexOf(slot));
+        if (claimed == 0) {
+            return 0;
+        }
+        CRC32C crc = new CRC32C();
+        ByteBuffer bytes = unitBuffer();
+        int read = readSectors(spare, alive, slots.offsetBytes(slot), claimed, bytes);
+        int rotten = 0;
+        for (int sectors = read; sectors != 0; sectors &= sectors - 1) {
+            int sector = Integer.numberOfTrailingZeros(sectors);
+            boolean good = claims.accepts(crc, Seal.indexOf(slot), sector, bytes, sector * sectorBytes, sectorBytes);
+            rotten |= good ? 0 : 1 << sector;
+        }
+        return region.seal == seal ? rotten : 0;
+    }
+
+    /**
+     * Reads a slot whole, or if that fails sector by sector; gives what was read of the sectors that are wanted. The rest
+     * does not read, although the spare answers.
+     */
+    int readSectors(BlockDevice spare, BooleanSupplier alive, long at, int wanted, ByteBuffer bytes)
+            throws DeviceException {
+        if (reads(spare, alive, at, bytes.clear(), 1)) {
+            return wanted;
+        }
+        int read = 0;
+        for (int sectors = wanted; sectors != 0; sectors &= sectors - 1) {
+            int from = Integer.numberOfTrailingZeros(sectors) * sectorBytes;
+            boolean good =
+                    reads(spare, alive, at + from, bytes.clear().limit(from + sectorBytes).position(from), READ_TRIES);
+            read |= good ? sectors & -sectors : 0;
+        }
+        bytes.clear();
+        return read;
+    }
+
+    private static boolean reads(BlockDevice spare, BooleanSupplier alive, long at, ByteBuffer target, int tries)
+            throws DeviceException {
+        int from = target.position();
+        for (int i = 0; i < tries; i++) {
+            try {
+                spare.read(at, target.position(from));
+                return true;
+            } catch (DeviceException e) {
+                if (!e.errorClass().mayBeSector() || !alive.getAsBoolean()) {
+                    throw e;
+                }
+            }
+        }
+        return false;
+    }
+
+    private static ByteBuffer readWhole(BlockDevice spare, String name, long at) throws DeviceException {
+        if (spare == null) {
+            throw cannotWait(name, at);
+        }
+        ByteBuffer bytes = unitBuffer();
+        spare.read(at, bytes);
+        return bytes.flip();
+    }
+
+    /** Comparing takes a read of checksums, and whoever asks must not wait for one. */
+    static DeviceException cannotWait(String name, long at) {
+        return new DeviceException(
+                name,
+                "read",
+                at,
+                Place.UNIT_BYTES,
+                Errno.NONE,
+                ErrorClass.HOST,
+                "its checksums are not in memory",
+                null);
+    }
+
+    private static ByteBuffer unitBuffer() {
+        return ByteBuffer.allocateDirect(2 * Place.UNIT_BYTES)
+                .alignedSlice(Place.UNIT_BYTES)
+                .limit(Place.UNIT_BYTES)
+                .slice();
+    }
+
+    private SealBlock claims(BlockDevice spare, String name, int index, Region region, long seal)
+            throws DeviceException {
+        SealBlock known = region.claims;
+        if (known != null) {
+            return known;
+        }
+        long at = slots.offsetBytes(Seal.slot(seal));
+        SealBlock read = null;
+        try {
+            read = SealBlock.decode(readWhole(spare, name, at), pairUuid, index, seal, at);
+        } catch (DeviceException e) {
+            if (!e.errorClass().mayBeSector()) {
+                throw e;
+            }
+        }
+        if (region.seal != seal) {
+            return NOTHING_CLAIMED;
+        }
+        if (read == null) {
+            read = NOTHING_CLAIMED;
+            whenUnclaimed.accept(index);
+        }
+        keep(region, read);
+        return read;
+    }
+}

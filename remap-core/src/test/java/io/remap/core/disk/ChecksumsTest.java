@@ -1,0 +1,198 @@
+package io.remap.core.disk;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.remap.api.DiskError;
+import io.remap.api.Place;
+import io.remap.api.Refusal;
+import io.remap.api.Seal;
+import io.remap.testkit.FaultyDevice.Fault;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+/** What stands on a spare is sealed, compared, opened, and given up when it is not what was written. */
+class ChecksumsTest {
+    private static final int IDLE_MILLIS = 1_000;
+    private static final int UNIT = Place.UNIT_BYTES;
+
+    private final DiskRig rig = new DiskRig(64);
+
+    ChecksumsTest() throws Refusal {
+        rig.disk.sealAfter(IDLE_MILLIS);
+        assertEquals(DiskError.NONE, rig.move(true, 0, 32, false));
+    }
+
+    @AfterEach
+    void close() {
+        rig.close();
+    }
+
+    private long counter(String name) {
+        return rig.disk.counters.attributes().stream()
+                .filter(attribute -> attribute.name().equals("checksums." + name))
+                .map(attribute -> (Long) attribute.get().get())
+                .findFirst()
+                .orElseThrow();
+    }
+
+    private List<Long> blocks() {
+        List<Long> slots = new ArrayList<>();
+        rig.store.seals((region, seal) -> slots.add(Seal.slot(seal)));
+        return slots;
+    }
+
+    private void rot(long unit, int sector) {
+        long slot = Place.slot(rig.store.table().placeOf(unit));
+        byte[] other = new byte[DiskRig.SECTOR];
+        Arrays.fill(other, (byte) 0x66);
+        rig.spareMedium.poke(rig.store.slotOffsetBytes(slot) + (long) sector * DiskRig.SECTOR, other);
+    }
+
+    private static byte[] filled(int length, int value) {
+        byte[] bytes = new byte[length];
+        Arrays.fill(bytes, (byte) value);
+        return bytes;
+    }
+
+    @Test
+    void whatWasQuietIsSealedAndReadsAsBefore() {
+        assertEquals(1, counter("sealings"));
+        assertEquals(1, blocks().size());
+        assertArrayEquals(filled(4 * UNIT, DiskRig.OLD), rig.read(0, 4 * UNIT));
+        assertArrayEquals(filled(DiskRig.SECTOR, DiskRig.OLD), rig.read(DiskRig.SECTOR, DiskRig.SECTOR));
+        assertEquals(0, counter("mismatches"));
+    }
+
+    @Test
+    void whatRottedIsAnErrorAndNeverData() {
+        rot(1, 3);
+        assertNull(rig.read(UNIT, UNIT));
+        assertEquals(1, counter("lost-slots"));
+        assertEquals(1 << 3, Place.lostMask(rig.store.table().placeOf(1)));
+        assertEquals(0, rig.disk.summary().badSlots());
+        assertNull(rig.read(UNIT + 3 * DiskRig.SECTOR, DiskRig.SECTOR));
+        assertArrayEquals(filled(3 * DiskRig.SECTOR, DiskRig.OLD), rig.read(UNIT, 3 * DiskRig.SECTOR));
+        assertArrayEquals(filled(UNIT, DiskRig.OLD), rig.read(0, UNIT));
+        assertEquals(DiskError.NONE, rig.write(UNIT, UNIT, 7));
+        assertArrayEquals(filled(UNIT, 7), rig.read(UNIT, UNIT));
+        assertTrue(rig.disk.events().newest(0, 100).stream()
+                .anyMatch(event -> event.kind() == DiskEvent.Kind.CHECKSUM_MISMATCH));
+    }
+
+    @Test
+    void aSlotOfWhichNothingIsLeftIsBad() {
+        for (int sector = 0; sector < 8; sector++) {
+            rot(1, sector);
+        }
+        assertNull(rig.read(UNIT, UNIT));
+        assertEquals(0xff, Place.lostMask(rig.store.table().placeOf(1)));
+        assertEquals(1, rig.disk.summary().badSlots());
+    }
+
+    @Test
+    void aWriteOpensTheRegionOnceAndItIsSealedAnew() {
+        List<Long> before = blocks();
+        assertEquals(DiskError.NONE, rig.write(0, UNIT, 5));
+        assertEquals(1, counter("openings"));
+        assertEquals(DiskError.NONE, rig.write(UNIT, DiskRig.SECTOR, 6));
+        assertEquals(2, counter("openings"), "each write was sealed before the next");
+        assertEquals(3, counter("sealings"));
+        assertEquals(1, blocks().size());
+        assertNotEquals(before, List.of());
+        assertArrayEquals(filled(UNIT, 5), rig.read(0, UNIT));
+        assertArrayEquals(filled(DiskRig.SECTOR, 6), rig.read(UNIT, DiskRig.SECTOR));
+        assertArrayEquals(
+                filled(UNIT - DiskRig.SECTOR, DiskRig.OLD), rig.read(UNIT + DiskRig.SECTOR, UNIT - DiskRig.SECTOR));
+        assertEquals(0, counter("mismatches"));
+    }
+
+    @Test
+    void whatRottedIsNotTakenOverWhenItsRegionIsOpened() {
+        rot(1, 3);
+        assertEquals(DiskError.NONE, rig.write(0, UNIT, 5));
+        assertEquals(1, counter("lost-slots"));
+        assertNull(rig.read(UNIT, UNIT));
+    }
+
+    @Test
+    void aPartialWriteToWhatRottedLeavesTheRestLost() {
+        rot(1, 3);
+        assertEquals(DiskError.NONE, rig.write(UNIT, DiskRig.SECTOR, 5));
+        assertArrayEquals(filled(DiskRig.SECTOR, 5), rig.read(UNIT, DiskRig.SECTOR));
+        assertArrayEquals(filled(DiskRig.SECTOR, DiskRig.OLD), rig.read(UNIT + DiskRig.SECTOR, DiskRig.SECTOR));
+        assertNull(rig.read(UNIT + 3 * DiskRig.SECTOR, DiskRig.SECTOR));
+    }
+
+    @Test
+    void damagedChecksumsClaimNothingAndAreMadeAnew() {
+        long block = blocks().get(0);
+        rig.disk.spares.require(0).gate.restore(0, sealOf());
+        rig.spareMedium.poke(rig.store.slotOffsetBytes(block) + 100, new byte[] {1, 2, 3});
+        // Not in memory any more: as after a start.
+        reload();
+        assertArrayEquals(filled(UNIT, DiskRig.OLD), rig.read(0, UNIT));
+        assertEquals(1, blocks().size());
+        assertEquals(2, counter("sealings"));
+        assertTrue(rig.disk.events().newest(0, 100).stream()
+                .anyMatch(event -> event.kind() == DiskEvent.Kind.CHECKSUMS_LOST));
+    }
+
+    private long sealOf() {
+        return rig.disk.spares.require(0).gate.sealOf(0);
+    }
+
+    private void reload() {
+        Spare spare = rig.disk.spares.require(0);
+        rig.disk.checksums.attach(spare, rig.store);
+    }
+
+    @Test
+    void checksumsAreFoundAgainAfterAStart() {
+        reload();
+        rot(2, 0);
+        assertArrayEquals(filled(UNIT, DiskRig.OLD), rig.read(UNIT, UNIT));
+        assertNull(rig.read(2 * UNIT, UNIT));
+        assertEquals(1, counter("lost-slots"));
+    }
+
+    @Test
+    void whatIsReadWellTheNextTimeIsNotGivenUp() {
+        rot(1, 3);
+        byte[] good = filled(DiskRig.SECTOR, DiskRig.OLD);
+        long at = rig.store.slotOffsetBytes(Place.slot(rig.store.table().placeOf(1))) + 3L * DiskRig.SECTOR;
+        // The first transfer of the request meets the other content, all later ones the right one.
+        rig.executes = io -> {
+            io.run();
+            rig.spareMedium.poke(at, good);
+        };
+        assertArrayEquals(filled(UNIT, DiskRig.OLD), rig.read(UNIT, UNIT));
+        assertEquals(0, counter("lost-slots"));
+        assertEquals(0, rig.disk.summary().badSlots());
+    }
+
+    @Test
+    void aSlotThatCannotBeReadIsAnErrorAndNotRotten() {
+        long slot = Place.slot(rig.store.table().placeOf(1));
+        rig.spare.fault(rig.slotSector(slot, 0), 8, Fault.UNREADABLE);
+        assertNull(rig.read(UNIT, UNIT));
+        assertEquals(0, counter("lost-slots"));
+        assertEquals(0, Place.lostMask(rig.store.table().placeOf(1)));
+    }
+
+    @Test
+    void unusedChecksumsGiveTheirSlotBack() {
+        long free = rig.disk.summary().freeSlots();
+        assertEquals(DiskError.NONE, rig.move(false, 0, 32, false));
+        // The next pass comes with the next write to a slot; a moved sector is enough.
+        assertEquals(DiskError.NONE, rig.move(true, 64, 8, false));
+        assertEquals(1, blocks().size());
+        assertEquals(free + 3, rig.disk.summary().freeSlots());
+    }
+}
