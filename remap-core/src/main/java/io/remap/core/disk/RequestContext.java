@@ -205,13 +205,23 @@ final class RequestContext extends PendingRequest implements WriteRecovery.Clien
     /** Whether the segment goes to a device as it is. */
     private boolean isTransfer() {
         return switch (cursor.target()) {
-            case MAIN -> true;
+            case MAIN -> !losesPages();
             case MAIN_DIRECT -> !(cursor.barred() && asked != DiskRequest.Operation.READ);
             // TRIM is advice for main; on the spare it would only free what the next write needs.
             case SPARE ->
                 asked != DiskRequest.Operation.TRIM && !(cursor.barred() && asked != DiskRequest.Operation.READ);
             default -> false;
         };
+    }
+
+    /**
+     * Whether the only place of what was acknowledged may be a page of the cache that a transfer would drop before it fails: a
+     * page that could not be written back looks like any other, and while main is in doubt no flush tells of it.
+     */
+    private boolean losesPages() {
+        return asked == DiskRequest.Operation.WRITE_ZEROES
+                && !disk.main.traits().direct()
+                && disk.main.doubt().isPresent();
     }
 
     /** Deals with a segment that is no transfer: {@code true} if it is done, otherwise the request has left this path. */
