@@ -2,6 +2,7 @@ package io.remap.metadata;
 
 import io.remap.api.Place;
 import io.remap.api.Refusal;
+import io.remap.api.RemapTable;
 import io.remap.api.spi.PairIdentity;
 import io.remap.api.spi.SpareMember;
 import java.nio.ByteBuffer;
@@ -192,7 +193,8 @@ record Superblock(
                 || Integer.bitCount(sectorBytes) != 1
                 || sectorBytes < 512
                 || sectorBytes > Block.BYTES
-                || mainBytes < 0) {
+                || mainBytes < 0
+                || mainBytes > RemapTable.MAX_UNITS << Place.UNIT_SHIFT) {
             throw new Damage("the superblock at byte " + offsetBytes + " describes an impossible main");
         }
         byte[] id = new byte[idLength];
