@@ -88,7 +88,8 @@ final class SimPlan {
                 List.of(3_000, 12_000, 30_000, 120_000).get(random.nextInt(4)));
         avoids = random.nextInt(4) == 0 && !devicesOnly;
         sealMillis = random.nextInt(3) == 0 ? 1L << random.nextInt(10) : 0;
-        rots = sealMillis > 0 && random.nextInt(2) == 0 && !devicesOnly;
+        // What nobody can read, data or checksums, nobody can compare either.
+        rots = sealMillis > 0 && random.nextInt(2) == 0 && !devicesOnly && !spareFaults;
     }
 
     int sizeBytes() {

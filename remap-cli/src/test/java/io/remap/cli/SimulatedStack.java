@@ -6,6 +6,7 @@ import io.remap.api.DiskError;
 import io.remap.api.Place;
 import io.remap.api.Refusal;
 import io.remap.api.RemapTable;
+import io.remap.api.Seal;
 import io.remap.api.SectorRange;
 import io.remap.api.Settings;
 import io.remap.api.spi.FaultPolicy;
@@ -39,6 +40,7 @@ public final class SimulatedStack implements SimProduct {
 
     private final MetadataProvider metadata;
     private final FaultPolicy policy;
+    private long sealMillis;
 
     /** With what the module path has. */
     public SimulatedStack(Providers providers) throws Refusal {
@@ -50,6 +52,12 @@ public final class SimulatedStack implements SimProduct {
     public SimulatedStack(MetadataProvider metadata, FaultPolicy policy) {
         this.metadata = metadata;
         this.policy = policy;
+    }
+
+    /** Has each disk seal what was quiet for so long, whatever the plan of a simulation says. */
+    public SimulatedStack sealing(long millis) {
+        sealMillis = millis;
+        return this;
     }
 
     @Override
@@ -83,6 +91,7 @@ public final class SimulatedStack implements SimProduct {
                 new VirtualDisk.LedgerLimits(
                         parts.ledgerBytes(), VirtualDisk.LedgerLimits.USUAL.flushDeadlineMillis())));
         disk.holdWhileAway(HOLD_AWAY_MILLIS);
+        disk.sealAfter(sealMillis > 0 ? sealMillis : parts.sealMillis());
         return new Started(disk, store);
     }
 
@@ -114,6 +123,11 @@ public final class SimulatedStack implements SimProduct {
             return virtualDisk.avoided().regions().stream()
                     .map(virtualDisk.avoided()::sectors)
                     .toList();
+        }
+
+        @Override
+        public List<Long> sealedUnits() {
+            return virtualDisk.sealedUnits();
         }
 
         @Override
@@ -189,6 +203,7 @@ public final class SimulatedStack implements SimProduct {
                     require(used.add(Place.slot(cursor.place()) + i), "a slot is used twice, or bad");
                 }
             }
+            store.seals((region, seal) -> require(used.add(Seal.slot(seal)), "a slot of checksums is used twice, or bad"));
             require(freeSlots() + used.size() <= slots(), "more slots are free than there are");
         }
 

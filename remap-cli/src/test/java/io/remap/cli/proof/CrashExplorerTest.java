@@ -1,12 +1,14 @@
 package io.remap.cli.proof;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.remap.cli.SimulatedStack;
 import io.remap.core.Providers;
 import io.remap.testkit.SuiteBudget;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -25,6 +27,16 @@ class CrashExplorerTest {
     private static final long FLOOR = 170_000;
     private static final long FULL = 3_000_000;
     private static final int LONGEST = 6;
+    private static final int LONGEST_SEALED = 5;
+    private static final List<Step> SEALING_STEPS = List.of(
+            Step.MAP_ADD,
+            Step.WRITE_A,
+            Step.MAIN_BAD,
+            Step.WRITE_PART,
+            Step.MAPPED_SLOT_BAD,
+            Step.FLUSH,
+            Step.RESTART,
+            Step.MAP_REMOVE);
 
     /** What must have happened to the disks, each at least once. */
     private static final List<String> REQUIRED = List.of(
@@ -75,6 +87,32 @@ class CrashExplorerTest {
         } finally {
             pool.shutdownNow();
         }
+    }
+
+    /** As above, with a spare that is sealed after each step, and opened by the next one that writes to it. */
+    @Test
+    void noPowerCutDoesWhileChecksumsComeAndGo() throws Exception {
+        SuiteBudget budget =
+                new SuiteBudget("G1 power cuts while slots are sealed and opened", "crash states", 30, 12_000, 250_000);
+        SimulatedStack product = new SimulatedStack(Providers.load()).sealing(1);
+        CrashExplorer explorer = new CrashExplorer(product, SEED, CrashExplorer.Care.USUAL);
+        Map<String, Long> counters = new TreeMap<>();
+        Iterator<List<Step>> workloads =
+                Workloads.upTo(LONGEST_SEALED, SEALING_STEPS).iterator();
+        while (workloads.hasNext() && budget.goesOn()) {
+            long before = explorer.states();
+            if (explorer.explore(workloads.next(), 2)) {
+                explorer.counters().forEach((name, count) -> counters.merge(name, count, Long::sum));
+            }
+            budget.ran(explorer.states() - before);
+        }
+        budget.finish(String.format(
+                Locale.ROOT,
+                "%,d regions sealed, %,d opened",
+                counters.get("checksums.sealings"),
+                counters.get("checksums.openings")));
+        assertEquals(0, counters.get("checksums.mismatches"), "nothing ever rotted");
+        assertTrue(counters.get("checksums.openings") > 100, () -> "seldom opened: " + counters);
     }
 
     private static Share explore(CrashExplorer explorer, Workloads workloads, SuiteBudget budget) throws Exception {

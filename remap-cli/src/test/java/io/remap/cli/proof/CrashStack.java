@@ -99,7 +99,8 @@ final class CrashStack {
                 parts.pool,
                 tasks.environment(random),
                 0,
-                LEDGER_BYTES));
+                LEDGER_BYTES,
+                0));
     }
 
     /** Whether everything is on stable storage. */

@@ -94,6 +94,8 @@ final class Checksums {
         SlotGate gate = new SlotGate(store.pair().pairUuid(), spare.slots(), disk.traits().sectorBytes());
         sealed.forEach(gate::restore);
         gate.listen(
+                spare.unguarded,
+                spare.side.canary()::alive,
                 this::arm, slot -> foundRotten(spare, slot), region -> foundUnclaimed(spare, region));
         spare.putGate(gate);
     }
@@ -134,7 +136,11 @@ final class Checksums {
 
     private synchronized boolean isAtRest(Spare spare, long slot) {
         long region = Seal.regionOf(slot);
-        return spare.gate != null && spare.gate.sealOf(region) != 0 && !pending.containsKey(id(spare, region));
+        // Where the store has failed the record of an opening may be found at the next start.
+        return disk.canRedirect()
+                && spare.gate != null
+                && spare.gate.sealOf(region) != 0
+                && !pending.containsKey(id(spare, region));
     }
 
     private static long id(Spare spare, long region) {
@@ -369,7 +375,7 @@ final class Checksums {
             long end = Math.min(spare.slots().count(), first + Seal.REGION_SLOTS);
             try {
                 for (long slot = first; slot < end; slot++) {
-                    if (spare.rottenSectors(slot) != 0) {
+                    if (spare.gate.rottenSectors(slot) != 0) {
                         rotten.add(slot);
                     }
                 }

@@ -61,7 +61,7 @@ final class Rot extends Recovery {
         int rotten = mask;
         try {
             for (int read = 0; read < READS && rotten != 0; read++) {
-                rotten &= spare.rottenSectors(slot);
+                rotten &= spare.gate.rottenSectors(slot);
             }
         } catch (DeviceException e) {
             throw new Failure(DiskError.IO, firstUnit << Place.UNIT_SHIFT, e);

@@ -92,7 +92,7 @@ final class Sealing {
             int mask = Byte.toUnsignedInt(sectors[i]);
             if (mask != 0) {
                 long at = spare.offsetOf((region << Seal.REGION_SHIFT) + i);
-                int read = spare.gate.readSectors(spare.unguarded, spare.side.canary()::alive, at, mask, bytes);
+                int read = spare.gate.readSectors(at, mask, bytes);
                 claims.claim(i, read, bytes, disk.traits().sectorBytes());
             }
         }

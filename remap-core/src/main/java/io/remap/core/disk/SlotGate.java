@@ -75,7 +75,9 @@ final class SlotGate {
     private final AtomicReferenceArray<Region> regions;
     private final Deque<Region> loaded = new ArrayDeque<>();
 
-    /** Set before the first client. */
+    // Set before the first client.
+    private BlockDevice spare;
+    private BooleanSupplier alive = () -> true;
     private Runnable whenTouched = () -> {};
 
     private LongConsumer whenRotten = slot -> {};
@@ -89,13 +91,22 @@ final class SlotGate {
     }
 
     /**
-     * Sets who is told; by the threads that transfer, so none of them may block.
+     * Sets what it reads by itself, and who is told; by the threads that transfer, so none of these may block.
      *
+     * @param device the spare, past this gate
+     * @param isAlive whether it answers: where it does not nothing is told of its sectors
      * @param touched a region was written for the first time since it was last looked at
      * @param rotten a slot does not hold what was sealed
      * @param unclaimed the checksums of a sealed region are not there: nothing is claimed of it
      */
-    void listen(Runnable touched, LongConsumer rotten, LongConsumer unclaimed) {
+    void listen(
+            BlockDevice device,
+            BooleanSupplier isAlive,
+            Runnable touched,
+            LongConsumer rotten,
+            LongConsumer unclaimed) {
+        spare = device;
+        alive = isAlive;
         whenTouched = touched;
         whenRotten = rotten;
         whenUnclaimed = unclaimed;
@@ -282,11 +293,11 @@ final class SlotGate {
     /**
      * Compares what was read with the checksums that are in force, sector by sector.
      *
-     * @param spare to read checksums; {@code null}: there must be no need of that
+     * @param mayWait whether checksums may be read for it
      * @param data from {@code from} to its position what was read at the offset
      * @throws DeviceException for what is not as it was sealed, or could not be compared
      */
-    void compare(BlockDevice spare, String name, long offsetBytes, ByteBuffer data, int from) throws DeviceException {
+    void compare(boolean mayWait, long offsetBytes, ByteBuffer data, int from) throws DeviceException {
         long end = offsetBytes + (data.position() - from);
         long first = slots.slotAt(offsetBytes);
         CRC32C crc = null;
@@ -294,7 +305,7 @@ final class SlotGate {
             int index = (int) Seal.regionOf(slot);
             Region region = regions.get(index);
             long seal = region == null ? 0 : region.seal;
-            SealBlock claims = seal == 0 ? NOTHING_CLAIMED : claims(spare, name, index, region, seal);
+            SealBlock claims = seal == 0 ? NOTHING_CLAIMED : claims(mayWait, index, region, seal);
             if (claims.sectors(Seal.indexOf(slot)) == 0) {
                 continue;
             }
@@ -308,15 +319,15 @@ final class SlotGate {
                         && !claims.accepts(crc, Seal.indexOf(slot), sector, data, in, sectorBytes)
                         && region.seal == seal) {
                     whenRotten.accept(slot);
-                    throw mismatch(name, sectorAt);
+                    throw mismatch(sectorAt);
                 }
             }
         }
     }
 
-    private DeviceException mismatch(String name, long at) {
+    private DeviceException mismatch(long at) {
         return new DeviceException(
-                name,
+                spare.name(),
                 "read",
                 at,
                 sectorBytes,
@@ -329,21 +340,20 @@ final class SlotGate {
     /**
      * The sectors of a slot that are not as they were sealed; those that cannot be read are not among them.
      *
-     * @param alive whether the spare answers; where it does not nothing is told of its sectors
      * @throws DeviceException also for an error that may be of a sector, of a spare that does not answer
      */
-    int rottenSectors(BlockDevice spare, BooleanSupplier alive, long slot) throws DeviceException {
+    int rottenSectors(long slot) throws DeviceException {
         int index = (int) Seal.regionOf(slot);
         Region region = regions.get(index);
         long seal = region == null ? 0 : region.seal;
-        SealBlock claims = seal == 0 ? NOTHING_CLAIMED : claims(spare, spare.name(), index, region, seal);
+        SealBlock claims = seal == 0 ? NOTHING_CLAIMED : claims(true, index, region, seal);
         int claimed = claims.sectors(Seal.indexOf(slot));
         if (claimed == 0) {
             return 0;
         }
         CRC32C crc = new CRC32C();
         ByteBuffer bytes = unitBuffer();
-        int read = readSectors(spare, alive, slots.offsetBytes(slot), claimed, bytes);
+        int read = readSectors(slots.offsetBytes(slot), claimed, bytes);
         int rotten = 0;
         for (int sectors = read; sectors != 0; sectors &= sectors - 1) {
             int sector = Integer.numberOfTrailingZeros(sectors);
@@ -357,24 +367,22 @@ final class SlotGate {
      * Reads a slot whole, or if that fails sector by sector; gives what was read of the sectors that are wanted. The rest
      * does not read, although the spare answers.
      */
-    int readSectors(BlockDevice spare, BooleanSupplier alive, long at, int wanted, ByteBuffer bytes)
-            throws DeviceException {
-        if (reads(spare, alive, at, bytes.clear(), 1)) {
+    int readSectors(long at, int wanted, ByteBuffer bytes) throws DeviceException {
+        if (reads(at, bytes.clear(), 1)) {
             return wanted;
         }
         int read = 0;
         for (int sectors = wanted; sectors != 0; sectors &= sectors - 1) {
             int from = Integer.numberOfTrailingZeros(sectors) * sectorBytes;
             boolean good =
-                    reads(spare, alive, at + from, bytes.clear().limit(from + sectorBytes).position(from), READ_TRIES);
+                    reads(at + from, bytes.clear().limit(from + sectorBytes).position(from), READ_TRIES);
             read |= good ? sectors & -sectors : 0;
         }
         bytes.clear();
         return read;
     }
 
-    private static boolean reads(BlockDevice spare, BooleanSupplier alive, long at, ByteBuffer target, int tries)
-            throws DeviceException {
+    private boolean reads(long at, ByteBuffer target, int tries) throws DeviceException {
         int from = target.position();
         for (int i = 0; i < tries; i++) {
             try {
@@ -387,15 +395,6 @@ final class SlotGate {
             }
         }
         return false;
-    }
-
-    private static ByteBuffer readWhole(BlockDevice spare, String name, long at) throws DeviceException {
-        if (spare == null) {
-            throw cannotWait(name, at);
-        }
-        ByteBuffer bytes = unitBuffer();
-        spare.read(at, bytes);
-        return bytes.flip();
     }
 
     /** Comparing takes a read of checksums, and whoever asks must not wait for one. */
@@ -418,21 +417,17 @@ final class SlotGate {
                 .slice();
     }
 
-    private SealBlock claims(BlockDevice spare, String name, int index, Region region, long seal)
-            throws DeviceException {
+    private SealBlock claims(boolean mayWait, int index, Region region, long seal) throws DeviceException {
         SealBlock known = region.claims;
         if (known != null) {
             return known;
         }
         long at = slots.offsetBytes(Seal.slot(seal));
-        SealBlock read = null;
-        try {
-            read = SealBlock.decode(readWhole(spare, name, at), pairUuid, index, seal, at);
-        } catch (DeviceException e) {
-            if (!e.errorClass().mayBeSector()) {
-                throw e;
-            }
+        if (!mayWait) {
+            throw cannotWait(spare.name(), at);
         }
+        ByteBuffer bytes = unitBuffer();
+        SealBlock read = reads(at, bytes, READ_TRIES) ? SealBlock.decode(bytes, pairUuid, index, seal, at) : null;
         if (region.seal != seal) {
             return NOTHING_CLAIMED;
         }

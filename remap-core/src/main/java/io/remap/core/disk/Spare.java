@@ -1,6 +1,5 @@
 package io.remap.core.disk;
 
-import io.remap.api.DeviceException;
 import io.remap.api.Environment;
 import io.remap.api.spi.MetadataStore;
 import io.remap.api.spi.SpareMember;
@@ -67,11 +66,6 @@ final class Spare {
     void putGate(SlotGate newGate) {
         gate = newGate;
         device.guard(newGate);
-    }
-
-    /** As {@link SlotGate#rottenSectors}. */
-    int rottenSectors(long slot) throws DeviceException {
-        return gate.rottenSectors(unguarded, side.canary()::alive, slot);
     }
 
     /** Whether it is to be emptied: it gets no more slots. */

@@ -177,7 +177,7 @@ public final class TrackedDevice implements BlockDevice {
         private DeviceException compared(DeviceIo io, int from) {
             if (gate != null) {
                 try {
-                    gate.compare(null, name(), io.offsetBytes, io.data, from);
+                    gate.compare(false, io.offsetBytes, io.data, from);
                 } catch (DeviceException e) {
                     io.data.position(from);
                     return e;
@@ -385,7 +385,7 @@ public final class TrackedDevice implements BlockDevice {
             throw e;
         }
         if (gate != null) {
-            gate.compare(device, name(), offsetBytes, target, from);
+            gate.compare(true, offsetBytes, target, from);
         }
     }
 

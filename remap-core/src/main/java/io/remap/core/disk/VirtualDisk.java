@@ -469,6 +469,11 @@ public final class VirtualDisk implements Disk {
         return count[0];
     }
 
+    /** Units that stand in sealed slots, which nobody opens just now. */
+    public List<Long> sealedUnits() {
+        return checksums.sealedUnits();
+    }
+
     /** Visits them. */
     void seals(MetadataStore.SealVisitor visitor) {
         store.seals(visitor);
