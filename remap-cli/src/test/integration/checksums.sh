@@ -4,19 +4,37 @@
 # shellcheck disable=SC2317 # run_tests calls the tests
 
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-require_tools python3 nbdsh cmp strace
+require_tools python3 nbdsh cmp
 /usr/bin/python3 -c 'import nbd' 2> /dev/null || skip_suite "needs python3-libnbd"
 
 UNITS=100
 
-# serve NAME [OPTION…]: serves NAME.img, which holds 0x11 everywhere.
+# For the Python of the tests: what a unit of main holds.
+UNIT='def unit(u): return b"%08d" % u * 512
+def fails(offset, length):
+    try:
+        h.pread(length, offset)
+    except nbd.Error as e:
+        assert e.errno == "EIO", e.errno
+        return True
+    return False
+'
+
+# serve NAME [OPTION…]: serves NAME.img.
 serve() {
     local name=$1
     shift
-    [ -f "$name.img" ] || head -c 16M /dev/zero | tr '\0' '\021' > "$name.img"
-    [ -f "$name.spare" ] || truncate -s 16M "$name.spare"
+    if [ ! -f "$name.img" ]; then
+        python3 -c "$UNIT
+open('$name.img', 'wb').write(b''.join(unit(u) for u in range(4096)))"
+        truncate -s 16M "$name.spare"
+    fi
     start_remap "$name" "$work/$name.img" --spare "$work/$name.spare" --set smart.program=off --set scan.enabled=off \
         --set autosave-seconds=1 "$@"
+}
+
+stop() {
+    stop_process "$background_pid" || fail "it does not end"
 }
 
 attribute() {
@@ -24,84 +42,70 @@ attribute() {
 print(next(a["value"] for a in json.load(sys.stdin)["attributes"] if a["name"].endswith(sys.argv[1])))' "$2"
 }
 
-is_sealed() {
-    [ "$(attribute "$1" checksums.sealed-regions)" -ge "$2" ]
+# counts NAME ATTRIBUTE NUMBER: it is at least that.
+counts() {
+    [ "$(attribute "$1" "$2")" -ge "$3" ]
 }
 
-# nbd NAME EXPRESSION
+# nbd NAME PYTHON
 nbd() {
-    nbdsh -u "nbd+unix:///$1?socket=$work/$1.sock" -c "$2"
+    nbdsh -u "nbd+unix:///$1?socket=$work/$1.sock" -c "$UNIT$2" || fail "see above"
 }
 
-# slot NAME UNIT: first byte of the slot of a unit on the spare.
-slot() {
-    "$remap" dump "$work/$1.spare" --json | python3 -c 'import json, sys
-unit, dump = int(sys.argv[1]), json.load(sys.stdin)
-entry = next(e for e in dump["entries"] if e["firstUnit"] <= unit < e["firstUnit"] + e["units"])
-slot = entry["slot"] + unit - entry["firstUnit"]
-block = dump["superblocks"][0]
-front = block["frontSlots"]
-print(block["frontSlotsOffsetBytes"] + slot * block["granuleBytes"] if slot < front
-      else block["backSlotsOffsetBytes"] + (slot - front) * block["granuleBytes"])' "$2"
-}
-
-# rot NAME BYTE: a sector of the spare is another one, behind the back of its server.
+# rot NAME UNIT SECTOR: a sector of the slot of a unit is another one, behind the back of whoever serves it.
 rot() {
-    head -c 512 /dev/zero | tr '\0' '\146' | dd of="$1.spare" bs=1 seek="$2" conv=notrunc status=none
+    python3 -c "$UNIT
+with open('$1.spare', 'r+b') as spare:
+    at = spare.read().index(unit($2))
+    spare.seek(at + $3 * 512)
+    spare.write(b'\146' * 512)"
 }
 
+# sealed_disk NAME: with its first units on the spare, and all of them sealed.
 sealed_disk() {
-    local name=$1
-    shift
-    serve "$name" --set checksum-idle-seconds=1 "$@"
-    "$remap" map add "$name" 0+$((UNITS * 8)) > /dev/null || fail "map add"
-    wait_until 20 is_sealed "$name" 2
+    serve "$1" --set checksum-idle-seconds=1
+    "$remap" map add "$1" 0+$((UNITS * 8)) > /dev/null || fail "map add"
+    wait_until 60 counts "$1" checksums.sealed-regions 2 || fail "nothing is sealed"
 }
 
 test_rot_is_an_error_and_never_data() {
-    local at
     sealed_disk rot
-    nbd rot "assert h.pread($UNITS * 4096, 0) == b'\x11' * ($UNITS * 4096)"
-    at=$(slot rot 7)
-    rot rot $((at + 1024))
+    nbd rot "assert h.pread($UNITS * 4096, 0) == b''.join(unit(u) for u in range($UNITS))"
+    rot rot 7 2
     nbd rot "
-try:
-    h.pread(4096, 7 * 4096)
-    raise SystemExit('rotten data was served')
-except nbd.Error as e:
-    assert e.errno == 'EIO', e.errno
-assert h.pread(4096, 8 * 4096) == b'\x11' * 4096"
-    wait_until 10 eval '[ "$(attribute rot checksums.lost-slots)" = 1 ]'
-    "$remap" events rot --json | grep -q checksum-mismatch || fail "no event tells of it: $("$remap" events rot)"
+assert fails(7 * 4096, 4096), 'rotten data was served'
+assert h.pread(4096, 8 * 4096) == unit(8)"
+    wait_until 30 counts rot checksums.lost-slots 1 || fail "it is not given up"
+    assert_contains "$("$remap" events rot)" "checksum"
     # One sector is lost, the others of the unit are there; a write is found again.
     nbd rot "
-assert h.pread(1024, 7 * 4096) == b'\x11' * 1024
-try:
-    h.pread(512, 7 * 4096 + 1024)
-    raise SystemExit('a lost sector was served')
-except nbd.Error:
-    pass
+assert h.pread(1024, 7 * 4096) == unit(7)[:1024]
+assert fails(7 * 4096 + 1024, 512), 'a lost sector was served'
 h.pwrite(b'n' * 512, 7 * 4096 + 1024)
-assert h.pread(4096, 7 * 4096) == b'\x11' * 1024 + b'n' * 512 + b'\x11' * 2560"
-    stop_remap rot
+assert h.pread(4096, 7 * 4096) == unit(7)[:1024] + b'n' * 512 + unit(7)[1536:]"
+    stop
 }
 
 test_rot_while_nobody_served_it_is_found_at_the_next_start() {
-    local at
     sealed_disk later
-    at=$(slot later 3)
-    stop_remap later
-    rot later "$at"
+    stop
+    rot later 3 0
     # Whatever the setting says now.
     serve later
     nbd later "
-assert h.pread(4096, 2 * 4096) == b'\x11' * 4096
-try:
-    h.pread(4096, 3 * 4096)
-    raise SystemExit('rotten data was served')
-except nbd.Error as e:
-    assert e.errno == 'EIO', e.errno"
-    stop_remap later
+assert h.pread(4096, 2 * 4096) == unit(2)
+assert fails(3 * 4096, 4096), 'rotten data was served'"
+    stop
+}
+
+test_what_rotted_is_not_taken_over_by_a_write_beside_it() {
+    sealed_disk beside
+    rot beside 5 1
+    nbd beside "
+h.pwrite(b'w' * 4096, 6 * 4096)
+assert h.pread(4096, 6 * 4096) == b'w' * 4096
+assert fails(5 * 4096, 4096), 'rotten data was served'"
+    stop
 }
 
 test_writes_open_and_are_sealed_anew() {
@@ -113,43 +117,40 @@ h.pwrite(b'a' * 4096, 0)
 h.pwrite(b'b' * 512, 5 * 4096)
 h.flush()
 assert h.pread(4096, 0) == b'a' * 4096"
-    [ "$(attribute writes checksums.openings)" -ge 1 ] || fail "nothing was opened"
-    wait_until 20 eval '[ "$(attribute writes checksums.sealings)" -gt '"$before"' ]'
-    wait_until 20 is_sealed writes 2
-    stop_remap writes
+    counts writes checksums.openings 1 || fail "nothing was opened"
+    wait_until 60 counts writes checksums.sealings $((before + 1)) || fail "it is not sealed anew"
+    wait_until 60 counts writes checksums.sealed-regions 2 || fail "it is not sealed anew"
+    stop
     serve writes --transport plain
     nbd writes "
 assert h.pread(4096, 0) == b'a' * 4096
-assert h.pread(1024, 5 * 4096) == b'b' * 512 + b'\x11' * 512"
-    [ "$(attribute writes checksums.mismatches)" = 0 ] || fail "something differs that nobody touched"
-    stop_remap writes
+assert h.pread(1024, 5 * 4096) == b'b' * 512 + unit(5)[512:1024]"
+    assert_equal 0 "$(attribute writes checksums.mismatches)" "mismatches"
+    stop
 }
 
 # The server dies while regions are opened, written and sealed: whatever moment that is, nothing counts as rotten afterwards.
 test_kills_amid_it_lose_nothing() {
-    local round status
+    local round client
     sealed_disk kills
-    for round in 1 2 3 4 5 6; do
-        nbd kills "
+    for round in 1 2 3 4 5; do
+        nbdsh -u "nbd+unix:///kills?socket=$work/kills.sock" -c "
 import random, time
-random.seed($round)
-end = time.monotonic() + 0.5 + random.random() * 2.5
-value = bytes([64 + $round])
-while time.monotonic() < end:
-    h.pwrite(value * 4096, random.randrange($UNITS) * 4096)
-    time.sleep(0.3)" &
-        status=$!
-        sleep "1.$((round * 7 % 10))"
-        kill_remap kills
-        wait "$status" 2> /dev/null
+while True:
+    h.pwrite(bytes([64 + $round]) * 4096, random.randrange($UNITS) * 4096)
+    time.sleep(0.2 + random.random() * 1.2)" 2> /dev/null &
+        client=$!
+        sleep "2.$((round * 7 % 10))"
+        kill_remap "$background_pid"
+        wait "$client" 2> /dev/null
         serve kills --set checksum-idle-seconds=1
         nbd kills "
-for unit in range($UNITS):
-    data = h.pread(4096, unit * 4096)
-    assert data == data[:1] * 4096, unit"
-        [ "$(attribute kills checksums.mismatches)" = 0 ] || fail "round $round: something counts as rotten"
+for u in range($UNITS):
+    data = h.pread(4096, u * 4096)
+    assert data == unit(u) or data == data[:1] * 4096, u"
+        assert_equal 0 "$(attribute kills checksums.mismatches)" "mismatches after $round kills"
     done
-    stop_remap kills
+    stop
 }
 
 run_tests

@@ -30,6 +30,17 @@ final class Rot extends Recovery {
         this.done = done;
     }
 
+    /** Nothing of a sealed slot is unflushed; and the verification of other sectors may wait for the slot to be opened. */
+    @Override
+    boolean settlesDoubt() {
+        return true;
+    }
+
+    @Override
+    boolean mindsDoubts() {
+        return false;
+    }
+
     @Override
     void locked() {
         fence(true, this::fenced);
