@@ -699,7 +699,10 @@ public final class DiskSimulation implements AutoCloseable {
                 plan.spareFaults || plan.rots || running.badSlots() == 0,
                 () -> running.badSlots() + " slots count as bad, but none ever was");
         require(
-                plan.mainFaults || plan.spareFaults || plan.rots || running.counters().get("remap.new-unreadable-sectors") == 0,
+                plan.mainFaults
+                        || plan.spareFaults
+                        || plan.rots
+                        || running.counters().get("remap.new-unreadable-sectors") == 0,
                 () -> "a sector counts as unreadable, but none ever was");
     }
 

@@ -78,7 +78,9 @@ public final class SimulationRun {
         /** Flushes of the spare fail, and lose what they should have saved. */
         WITH_FAILED_FLUSHES_OF_THE_SPARE,
         /** Transfers to main hang. */
-        WITH_HANGS
+        WITH_HANGS,
+        /** What stands in sealed slots changes by itself. */
+        WITH_ROT
     }
 
     /**
@@ -93,6 +95,7 @@ public final class SimulationRun {
                 case WITH_MOVES -> plan.moves;
                 case WITH_FAILED_FLUSHES -> plan.flushErrors && plan.powerCuts;
                 case WITH_HANGS -> plan.hangs;
+                case WITH_ROT -> plan.rots;
                 case WITH_FAILED_FLUSHES_OF_THE_SPARE -> plan.spareFlushErrors && plan.losesCache;
             };
             if (!lived) {

@@ -22,8 +22,8 @@ import picocli.CommandLine.Parameters;
         name = "dump",
         header = "Show all metadata in force on a spare. Writes nothing.",
         description = {
-            "Superblocks, arena headers, the spares of the pair, the records of the log, every entry of the table, and the bad slots; "
-                    + "of a further spare what it says of itself. Units and "
+            "Superblocks, arena headers, the spares of the pair, the records of the log, every entry of the table, the bad slots, and the "
+                    + "regions with checksums; of a further spare what it says of itself. Units and "
                     + "slots have 4096 bytes; masks name the sectors of a unit, bit 0 the first. With --json each of these "
                     + "is a line of its own.",
             "What a running service has is shown by 'remap map list' and 'remap metadata status'.",
@@ -34,8 +34,11 @@ import picocli.CommandLine.Parameters;
             ""
         })
 final class DumpCommand extends Verb {
+    private static final Map<String, String> HEADINGS =
+            Map.of("badSlots", "bad slots", "sealedRegions", "sealed regions");
+
     private static final List<String> KINDS =
-            List.of("superblocks", "headers", "members", "log", "entries", "badSlots");
+            List.of("superblocks", "headers", "members", "log", "entries", "badSlots", "sealedRegions");
 
     @Parameters(paramLabel = "SPARE", description = "The spare: path or URI.")
     String spare;
@@ -123,7 +126,7 @@ final class DumpCommand extends Verb {
 
         @Override
         void begin(String kindName) {
-            terminal.heading(kindName.equals("badSlots") ? "bad slots" : kindName);
+            terminal.heading(HEADINGS.getOrDefault(kindName, kindName));
             pieces = 0;
         }
 

@@ -203,7 +203,8 @@ public final class SimulatedStack implements SimProduct {
                     require(used.add(Place.slot(cursor.place()) + i), "a slot is used twice, or bad");
                 }
             }
-            store.seals((region, seal) -> require(used.add(Seal.slot(seal)), "a slot of checksums is used twice, or bad"));
+            store.seals(
+                    (region, seal) -> require(used.add(Seal.slot(seal)), "a slot of checksums is used twice, or bad"));
             require(freeSlots() + used.size() <= slots(), "more slots are free than there are");
         }
 

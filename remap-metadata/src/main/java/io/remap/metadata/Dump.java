@@ -6,8 +6,8 @@ import io.remap.api.MapChange;
 import io.remap.api.Place;
 import io.remap.api.Refusal;
 import io.remap.api.RemapTable;
-import io.remap.api.spi.MetadataTools.DumpSink;
 import io.remap.api.Seal;
+import io.remap.api.spi.MetadataTools.DumpSink;
 import io.remap.api.spi.SpareMember;
 import java.nio.ByteBuffer;
 import java.util.LinkedHashMap;
@@ -58,10 +58,7 @@ final class Dump {
         });
         found.tables().visitSeals((region, seal) -> {
             Map<String, Object> piece = new LinkedHashMap<>();
-            piece.put("spare", Seal.spare(seal));
-            piece.put("region", region);
-            piece.put("firstSlot", region << Seal.REGION_SHIFT);
-            piece.put("slotOfChecksums", Seal.slot(seal));
+            describeSeal(region, seal, piece);
             sink.piece("sealedRegions", piece);
         });
     }
@@ -224,6 +221,12 @@ final class Dump {
                 switch (kind) {
                     case Entry.SET -> describeSet(Entry.decode(block, at), piece);
                     case Entry.BAD_SLOT -> describeBad(Entry.decode(block, at), piece);
+                    case Entry.SEAL -> {
+                        MapChange change = Entry.decode(block, at);
+                        piece.put("kind", "seal");
+                        describeSeal(change.firstUnit(), change.place(), piece);
+                    }
+                    case Entry.OPEN -> describeOpen(Entry.decode(block, at), piece);
                     case Entry.BEGIN -> piece.put("kind", "begin");
                     case Entry.CLEAN -> piece.put("kind", "clean");
                     default -> piece.put("kind", Byte.toString(kind));
@@ -258,6 +261,20 @@ final class Dump {
         piece.put("kind", "bad-slot");
         piece.put("firstSlot", change.firstUnit());
         piece.put("slots", change.lengthUnits());
+    }
+
+    private static void describeSeal(long region, long seal, Map<String, Object> piece) {
+        piece.put("spare", Seal.spare(seal));
+        piece.put("firstSlot", region << Seal.REGION_SHIFT);
+        piece.put("slots", Seal.REGION_SLOTS);
+        piece.put("slotOfChecksums", Seal.slot(seal));
+    }
+
+    private static void describeOpen(MapChange change, Map<String, Object> piece) {
+        piece.put("kind", "open");
+        piece.put("spare", Place.spare(change.place()));
+        piece.put("firstSlot", change.firstUnit() << Seal.REGION_SHIFT);
+        piece.put("slots", change.lengthUnits() << Seal.REGION_SHIFT);
     }
 
     private void entries(RemapTable map) {

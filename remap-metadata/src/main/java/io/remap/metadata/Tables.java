@@ -28,10 +28,7 @@ record Tables(RemapTable map, RemapTable bad, RemapTable seals, List<SpareMember
     /** Nothing is mapped, and there is the first spare only. */
     static Tables empty(Layout layout) {
         return new Tables(
-                RemapTable.empty(),
-                RemapTable.empty(),
-                RemapTable.empty(),
-                List.of(SpareMember.first(layout.slots())));
+                RemapTable.empty(), RemapTable.empty(), RemapTable.empty(), List.of(SpareMember.first(layout.slots())));
     }
 
     /** The same, stated by somebody who sees the spares otherwise. */
@@ -149,7 +146,8 @@ record Tables(RemapTable map, RemapTable bad, RemapTable seals, List<SpareMember
         }
 
         void add(MapChange entry) throws Damage {
-            // The kinds follow each other in the order in which they are declared; an OPEN only changes what was before.
+            // The kinds follow each other in the order in which they are declared; an OPEN only changes what was
+            // before.
             boolean belongs = entry.kind().compareTo(part) >= 0
                     && entry.kind() != MapChange.Kind.OPEN
                     && (entry.kind() != MapChange.Kind.SET || entry.place() != Place.MAIN);

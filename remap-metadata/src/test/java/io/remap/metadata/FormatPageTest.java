@@ -3,6 +3,7 @@ package io.remap.metadata;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.remap.api.SealBlock;
 import java.lang.reflect.Field;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -26,7 +27,8 @@ class FormatPageTest {
             LogBlock.class,
             SavedArea.class,
             Entry.class,
-            MemberStamp.class);
+            MemberStamp.class,
+            SealBlock.class);
 
     private final List<String> lines;
 
@@ -94,7 +96,8 @@ class FormatPageTest {
             ArenaHeader.MAGIC,
             TableBlock.MAGIC,
             LogBlock.MAGIC,
-            SavedArea.MAGIC
+            SavedArea.MAGIC,
+            SealBlock.MAGIC
         }) {
             StringBuilder name = new StringBuilder();
             for (int i = 0; i < 8; i++) {

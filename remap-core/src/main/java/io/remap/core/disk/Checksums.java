@@ -91,12 +91,15 @@ final class Checksums {
         if (idleMillis == 0 && sealed.isEmpty()) {
             return;
         }
-        SlotGate gate = new SlotGate(store.pair().pairUuid(), spare.slots(), disk.traits().sectorBytes());
+        SlotGate gate = new SlotGate(
+                store.pair().pairUuid(), spare.slots(), disk.traits().sectorBytes());
         sealed.forEach(gate::restore);
         gate.listen(
                 spare.unguarded,
                 spare.side.canary()::alive,
-                this::arm, slot -> foundRotten(spare, slot), region -> foundUnclaimed(spare, region));
+                this::arm,
+                slot -> foundRotten(spare, slot),
+                region -> foundUnclaimed(spare, region));
         spare.putGate(gate);
     }
 
@@ -393,13 +396,16 @@ final class Checksums {
                 commit();
                 return;
             }
-            giveUp(spare, rest.next(), error -> disk.environment.scheduler().execute(() -> {
-                if (error == DiskError.NONE) {
-                    giveUpRotten(rest);
-                } else {
-                    opened(spare, region, error);
-                }
-            }));
+            giveUp(
+                    spare,
+                    rest.next(),
+                    error -> disk.environment.scheduler().execute(() -> {
+                        if (error == DiskError.NONE) {
+                            giveUpRotten(rest);
+                        } else {
+                            opened(spare, region, error);
+                        }
+                    }));
         }
 
         private void commit() {
@@ -457,12 +463,14 @@ final class Checksums {
         if (!disk.enter()) {
             return;
         }
-        disk.environment.scheduler().execute(() -> giveUp(spare, slot, error -> {
-            synchronized (this) {
-                rotting.remove(id);
-            }
-            disk.leave();
-        }));
+        disk.environment
+                .scheduler()
+                .execute(() -> giveUp(spare, slot, error -> {
+                    synchronized (this) {
+                        rotting.remove(id);
+                    }
+                    disk.leave();
+                }));
     }
 
     /** Nothing can be claimed of the region: it is opened, and sealed anew after a while. */

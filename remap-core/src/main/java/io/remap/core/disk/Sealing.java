@@ -2,7 +2,6 @@ package io.remap.core.disk;
 
 import io.remap.api.DeviceException;
 import io.remap.api.MapChange;
-import io.remap.api.Place;
 import io.remap.api.Seal;
 import io.remap.api.SealBlock;
 import io.remap.api.spi.MetadataStore.Outcome;
@@ -68,8 +67,7 @@ final class Sealing {
     }
 
     private void flush(Step next) {
-        spare.writes.syncer.flush(
-                error -> disk.environment.scheduler().execute(() -> step(error, next)));
+        spare.writes.syncer.flush(error -> disk.environment.scheduler().execute(() -> step(error, next)));
     }
 
     private void step(DeviceException error, Step next) {

@@ -894,7 +894,10 @@ public final class VirtualDisk implements Disk {
         all.add(Attribute.readOnly(
                 "avoid.probes", "count", "Reads of main that asked whether an area is dead", deadAreas.probes::sum));
         all.add(Attribute.readOnly(
-                "checksums.sealed-regions", "count", "Regions of 256 KiB of the spares with checksums", this::sealedRegions));
+                "checksums.sealed-regions",
+                "count",
+                "Regions of 256 KiB of the spares with checksums",
+                this::sealedRegions));
         all.addAll(deadlines.attributes());
         all.add(Attribute.readOnly(
                 "canary.reads", "count", "Reads of main that asked whether it lives", mainSide.canary()::reads));

@@ -35,7 +35,9 @@ class MutantsTest {
                 slotsAreNotVerified(),
                 mappingDoesNotWaitForItsData(),
                 replyReleasesTheBuffer(),
-                writeMeetsOneThatHangs());
+                writeMeetsOneThatHangs(),
+                readIsNotCompared(),
+                rotIsTakenOver());
     }
 
     /** dm-remap looks up the first sector of a request only. */
@@ -218,6 +220,21 @@ class MutantsTest {
                         "Deadlines",
                         "        if (write && writes) {\n",
                         "        if (write && writes && firstUnit < 0) {\n");
+    }
+
+    private static Mutant readIsNotCompared() {
+        return new Mutant("what is read in a slot is not compared with its checksum")
+                .foundBy(Lives.WITH_ROT)
+                .replace("TrackedDevice", "            gate.compare(true, offsetBytes, target, from);\n", "");
+    }
+
+    private static Mutant rotIsTakenOver() {
+        return new Mutant("what rotted is taken over when its region is opened")
+                .foundBy(Lives.WITH_ROT)
+                .replace(
+                        "Checksums",
+                        "if (spare.gate.rottenSectors(slot) != 0) {",
+                        "if (spare.gate.rottenSectors(slot) < 0) {");
     }
 
     @ParameterizedTest

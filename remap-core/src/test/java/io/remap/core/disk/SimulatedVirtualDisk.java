@@ -240,8 +240,8 @@ class SimulatedVirtualDisk implements SimProduct {
                     used.add(Spares.id(spare, slot));
                 }
             });
-            store.seals((region, seal) ->
-                    require(used.add(Spares.id(Seal.spare(seal), Seal.slot(seal))), "a slot of checksums is used twice"));
+            store.seals((region, seal) -> require(
+                    used.add(Spares.id(Seal.spare(seal), Seal.slot(seal))), "a slot of checksums is used twice"));
             RemapTable.Cursor cursor = new RemapTable.Cursor();
             for (boolean found = cursor.seek(store.table(), 0); found; found = cursor.next()) {
                 for (long i = 0; Place.hasSlot(cursor.place()) && i < cursor.lengthUnits(); i++) {

@@ -22,7 +22,11 @@ class VirtualDiskSimulationTest {
                 "dead areas",
                 "avoid.reads",
                 "avoid.writes",
-                "avoid.found-areas"));
+                "avoid.found-areas",
+                "checksums.sealings",
+                "checksums.openings",
+                "checksums.lost-slots",
+                "rotten slots"));
         new SimulationRun("remap-core", VirtualDiskSimulationTest.class, SimulatedVirtualDisk::new)
                 .run(LEAST_SEEDS, SECONDS, FULL_SEEDS, required);
     }
