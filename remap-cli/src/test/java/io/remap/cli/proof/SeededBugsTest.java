@@ -84,11 +84,13 @@ class SeededBugsTest {
                         "            if ((word & CLOSED) != 0) {\n                return false;\n            }\n",
                         "            if ((word & CLOSED) != 0) {\n                return true;\n            }\n"),
                 sealing(
-                        "a region is written before its opening is durable",
+                        "the opening of a region is not made durable",
                         "Checksums",
-                        "            long seal = spare.gate.sealOf(region);\n",
-                        "            long seal = spare.gate.sealOf(region);\n            spare.gate.reopen(region);\n"
-                                + "            opened(spare, region, DiskError.NONE);\n            pending.put(id(spare, region), new Pending());\n"));
+                        "            disk.commit(List.of(MapChange.open(spare.index, region, 1)), outcome -> {\n",
+                        """
+                                    disk.environment.scheduler().execute(() -> {
+                                        MetadataStore.Outcome outcome = MetadataStore.Outcome.DURABLE;
+                        """));
     }
 
     private static Stream<Bug> bugsOfFlushes() {
