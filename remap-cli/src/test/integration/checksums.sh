@@ -142,7 +142,7 @@ while True:
         client=$!
         sleep "2.$((round * 7 % 10))"
         kill_remap "$background_pid"
-        wait "$client" 2> /dev/null
+        wait "$client" 2> /dev/null || true
         serve kills --set checksum-idle-seconds=1
         nbd kills "
 for u in range($UNITS):
