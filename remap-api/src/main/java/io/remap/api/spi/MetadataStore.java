@@ -63,7 +63,7 @@ public interface MetadataStore extends AutoCloseable {
     /** Receives sealed regions of spares. */
     @FunctionalInterface
     interface SealVisitor {
-        /** @param seal of the region, see {@link io.remap.api.Seal}; its spare is that of the region */
+        /** One of them; its {@link io.remap.api.Seal} names its spare. */
         void region(long region, long seal);
     }
 
