@@ -314,7 +314,7 @@ final class LogMetadataStore implements MetadataStore {
             case SET -> Place.hasSlot(change.place()) ? Place.slot(change.place()) + change.lengthUnits() : 0;
             case BAD_SLOT -> change.firstUnit() + change.lengthUnits();
             case SEAL -> Math.max(change.firstUnit() << Seal.REGION_SHIFT, Seal.slot(change.place())) + 1;
-            case OPEN -> (change.firstUnit() + change.lengthUnits() - 1 << Seal.REGION_SHIFT) + 1;
+            case OPEN -> ((change.firstUnit() + change.lengthUnits() - 1) << Seal.REGION_SHIFT) + 1;
         };
     }
 
