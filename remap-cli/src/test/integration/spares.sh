@@ -47,12 +47,13 @@ test_add_evacuate_remove() {
     small_pair
     start_remap disk disk.img --spare a.spare
     refused "$ENVIRONMENT" "no free slot" "$remap" map add disk 0+24576
+    refused "$USAGE" "no other one has a copy" "$remap" spare remove disk 0
     assert_status 0 "$remap" map remove disk 0+24576
     assert_status 0 "$remap" spare add disk b.spare --create 16M
     filled
     same_content
     refused "$USAGE" "in use" "$remap" spare remove disk 1
-    refused "$USAGE" "cannot be removed" "$remap" spare remove disk 0
+    refused "$USAGE" "in use" "$remap" spare remove disk 0
     refused "$ENVIRONMENT" "no free slot" "$remap" spare evacuate disk 1
     assert_equal leaving "$(of_spare 1 state)" "a spare that is to be emptied"
     assert_status 0 "$remap" spare keep disk 1
@@ -272,6 +273,104 @@ test_first_spare_dies() {
     qemu-io -r -f raw -c 'read 11M 4k' -c 'read 32M 4k' "$uri" > /dev/null || fail "the rest cannot be read after a start"
     stop_disk
     echo "suite: spares: the first one died while it served; the table went on elsewhere, and was found there after kill -9"
+}
+
+test_first_spare_taken_out() {
+    small_pair
+    start_remap disk disk.img --spare a.spare
+    assert_status 0 "$remap" spare add disk b.spare --create 16M
+    assert_status 0 "$remap" spare add disk c.spare --create 16M
+    assert_status 0 "$remap" map add disk 0+8192
+    assert_equal "1024 0 1" "$(of_spare 0 usedSlots) $(table_on)" "units on the first spare, and where the table is"
+    cp --sparse=always a.spare old.spare
+    refused "$USAGE" "in use" "$remap" spare remove disk 0
+    assert_status 0 "$remap" spare evacuate disk 0
+    assert_status 0 "$remap" spare remove disk 0
+    assert_equal "1 2" "$(table_on)" "the table without the first spare"
+    assert_equal "" "$(of_spare 0 state)" "a first spare that was removed"
+    same_content
+    assert_status 0 "$remap" map add disk 65536+64
+    assert_status 0 "$remap" check --online disk --level full
+    assert_contains "$output" "$((8192 + 64)) sectors were read"
+    # It is nobody's any more, and free for something else.
+    refused "$WRONG_DEVICE" "not blank" "$remap" spare add disk a.spare
+    assert_status 0 "$remap" spare add disk a.spare --force
+    assert_status 0 "$remap" spare remove disk 3
+    kill_remap "$background_pid"
+    refused "$WRONG_DEVICE" "b.spare" "$remap" serve disk.img --name disk
+    # Either of the two is enough to find the pair, with no option.
+    local spare
+    for spare in b.spare c.spare b.spare; do
+        cp --sparse=always b.spare older.spare
+        start_remap disk disk.img --spare "$spare"
+        assert_equal "1 2" "$(table_on)" "the table, found from $spare"
+        same_content
+        stop_disk
+    done
+    refused "$WRONG_DEVICE" "taken out of it" "$remap" serve disk.img --spare old.spare --spare b.spare --name disk
+    refused "$WRONG_DEVICE" "older than main remembers" "$remap" serve disk.img --spare old.spare --name disk
+    refused "$WRONG_DEVICE" "older than main remembers" "$remap" serve disk.img --spare older.spare --spare c.spare --name disk
+    assert_status 0 "$remap" forget disk.img
+    refused "$WRONG_DEVICE" "spare 1 is as it was before" "$remap" serve disk.img --spare older.spare --spare c.spare --adopt \
+        --name disk
+    start_remap disk disk.img --spare c.spare --adopt
+    same_content
+    # The one that leads goes too.
+    assert_status 0 "$remap" spare evacuate disk 2
+    assert_status 0 "$remap" spare remove disk 2
+    assert_equal 1 "$(table_on)" "the table on the last spare"
+    refused "$USAGE" "no other one has a copy" "$remap" spare remove disk 1
+    same_content
+    stop_disk
+    start_remap disk disk.img --spare b.spare
+    same_content
+    stop_disk
+    echo "suite: spares: the first one emptied and taken out while it served; started from either of the others, an old one refused"
+}
+
+test_first_spare_gone_for_good() {
+    small_pair
+    : > faults
+    truncate -s 16M b.spare c.spare
+    start_remap disk disk.img --spare "sim:$work/a.spare?faults=$work/faults"
+    assert_status 0 "$remap" spare add disk b.spare
+    assert_status 0 "$remap" map add disk 0+128
+    assert_status 0 "$remap" spare add disk c.spare
+    assert_status 0 "$remap" spare set disk 2 --priority 5
+    assert_status 0 "$remap" map add disk 8192+128
+    echo gone > faults.new && mv faults.new faults
+    refused "$USAGE" "in use" "$remap" spare remove disk 0
+    assert_status 0 "$remap" spare remove disk 0 --lose
+    assert_equal "1 2" "$(table_on)" "the table after a dead first spare was given up"
+    assert_eio qemu-io -r -f raw -c 'read 0 4k' "$uri"
+    qemu-io -r -f raw -c 'read 4M 64k' -c 'read 32M 4k' "$uri" > /dev/null || fail "the rest cannot be read"
+    assert_status 0 "$remap" map add disk 65536+64
+    stop_disk
+    start_remap disk disk.img --spare b.spare
+    assert_equal "1 2" "$(table_on)" "the table after a start"
+    assert_eio qemu-io -r -f raw -c 'read 0 4k' "$uri"
+    qemu-io -f raw -c 'write -P 9 0 64k' -c 'read -P 9 0 64k' "$uri" > qemu.log || fail "$(cat qemu.log)"
+    stop_disk
+    refused "$WRONG_DEVICE" "taken out of it" "$remap" serve disk.img --spare a.spare --spare b.spare --name disk
+    # One that is not there at a start.
+    truncate -s 64M more.img
+    truncate -s 8M d.spare
+    truncate -s 16M e.spare
+    start_remap disk more.img --spare d.spare
+    assert_status 0 "$remap" spare add disk e.spare
+    assert_status 0 "$remap" map add disk 0+64
+    stop_disk
+    rm d.spare
+    start_remap disk more.img --spare e.spare --missing-spares
+    assert_contains "$("$remap" status disk)" "spare remove"
+    assert_status 0 "$remap" spare remove disk 0 --lose
+    assert_equal "" "$(of_spare 0 state)" "a first spare that was given up"
+    kill_remap "$background_pid"
+    start_remap disk more.img --spare e.spare
+    assert_equal 1 "$(table_on)" "the table on the spare that is left"
+    assert_eio qemu-io -r -f raw -c 'read 0 4k' "$uri"
+    stop_disk
+    echo "suite: spares: a dead first one given up; the others start with no option, and it is refused"
 }
 
 # further_of KEY ARGUMENT…: what a check says of the further spares.

@@ -27,7 +27,7 @@ import picocli.CommandLine.Parameters;
         name = "spare",
         header = "Show, add, choose, empty, remove and grow spares of a disk that is served.",
         description = {
-            "The first spare holds the table of the mappings and slots; further ones hold slots, and one a copy of the table. A sector that needs a slot "
+            "Spares hold slots, and two of them the table of the mappings: the first one, as long as it is there, and another one. A sector that needs a slot "
                     + "gets one of the spare of the highest priority that answers and has some left; of equal ones in the "
                     + "order of the --spare options of 'remap serve', then by number. A spare that stands by gets none before "
                     + "all others are full, missing or to be emptied; then it takes over, and does so for good.",

@@ -19,10 +19,10 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The spares of one disk beside the first one: those that are open, and by what names they were found, which is saved so that
+ * The spares of one disk beside the one that its table was read from: those that are open, and by what names they were found, which is saved so that
  * the next start finds them by itself.
  *
- * <p>Invariant: what is open is a member of the pair by its own word and by that of the first spare. Thread-safe.
+ * <p>Invariant: what is open is a member of the pair by its own word and by that of the table. Thread-safe.
  */
 final class FurtherSpares implements Saved, AutoCloseable {
     static final String SECTION = "spares";
@@ -48,7 +48,7 @@ final class FurtherSpares implements Saved, AutoCloseable {
     /** Of members that are not there: where they were found the last time. */
     private final TreeMap<Integer, DeviceUri> remembered = new TreeMap<>();
     /** Taken out, and still open. */
-    private final List<Open> retired = new ArrayList<>();
+    private final List<BlockDevice> retired = new ArrayList<>();
 
     /** Takes one that was opened; it is closed with this. */
     synchronized void add(Open spare) {
@@ -67,9 +67,16 @@ final class FurtherSpares implements Saved, AutoCloseable {
         return Optional.ofNullable(byIndex.remove(index));
     }
 
-    /** As {@link #remove}, for one that is closed with this all the same. */
-    synchronized void retire(int index) {
-        remove(index).ifPresent(retired::add);
+    /** One that was taken out is closed with this all the same. */
+    synchronized void retire(BlockDevice device) {
+        retired.add(device);
+    }
+
+    /** Takes one out of these, as the table is read from it from now on; where it is stays remembered. */
+    synchronized Open promote(int index) {
+        Open promoted = byIndex.remove(index);
+        remembered.put(index, promoted.uri());
+        return promoted;
     }
 
     /** By number. */
@@ -133,7 +140,7 @@ final class FurtherSpares implements Saved, AutoCloseable {
     public synchronized void close() {
         byIndex.values().forEach(spare -> spare.device().close());
         byIndex.clear();
-        retired.forEach(spare -> spare.device().close());
+        retired.forEach(BlockDevice::close);
         retired.clear();
     }
 }

@@ -11,7 +11,7 @@ import java.util.Optional;
  *
  * @param spec what was asked for
  * @param main the failing device
- * @param spare the healthy one; empty if main is served alone
+ * @param spare the healthy one, from which the table was read; empty if main is served alone
  * @param namedFurther other spares that the user named; not open yet, as it takes the table to say what they are
  * @param notices what the user should know, one line each
  */
@@ -25,6 +25,11 @@ record PairDevices(
     PairDevices {
         namedFurther = List.copyOf(namedFurther);
         notices = List.copyOf(notices);
+    }
+
+    /** The same with another spare in the place of the one that was taken out, which is the caller's to close. */
+    PairDevices withSpare(TrackedDevice other) {
+        return new PairDevices(spec, main, Optional.of(other), namedFurther, notices);
     }
 
     /** Place of the first spare in the order in which the user named the spares. */

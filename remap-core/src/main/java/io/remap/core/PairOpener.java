@@ -7,6 +7,7 @@ import io.remap.api.Refusal;
 import io.remap.api.Settings;
 import io.remap.api.spi.MetadataReport;
 import io.remap.api.spi.MetadataStore;
+import io.remap.api.spi.PairIdentity;
 import io.remap.api.spi.SpareMember;
 import java.util.OptionalLong;
 
@@ -38,7 +39,7 @@ interface PairOpener {
     void spreadTable(PairMetadata open) throws Refusal;
 
     /** As {@link Pairing#eraseSpare}. */
-    void eraseSpare(BlockDevice device) throws Refusal, DeviceException;
+    void eraseSpare(BlockDevice device, PairIdentity pair, int index) throws Refusal, DeviceException;
 
     /** As {@link Pairing#checkSpare}. */
     MetadataReport checkSpare(BlockDevice further) throws Refusal, DeviceException;
@@ -83,8 +84,8 @@ interface PairOpener {
             }
 
             @Override
-            public void eraseSpare(BlockDevice device) throws Refusal, DeviceException {
-                pairing.eraseSpare(device);
+            public void eraseSpare(BlockDevice device, PairIdentity pair, int index) throws Refusal, DeviceException {
+                pairing.eraseSpare(device, pair, index);
             }
 
             @Override

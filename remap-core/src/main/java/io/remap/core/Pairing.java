@@ -325,8 +325,8 @@ public final class Pairing {
     }
 
     /** A spare that its pair does not state any more becomes a blank device. */
-    void eraseSpare(BlockDevice device) throws Refusal, DeviceException {
-        requireMetadata().eraseMember(device.direct());
+    void eraseSpare(BlockDevice device, PairIdentity pair, int index) throws Refusal, DeviceException {
+        requireMetadata().eraseMember(device.direct(), pair, index);
     }
 
     /** How the metadata that a further spare has of itself stand. Writes nothing. */
@@ -503,6 +503,7 @@ public final class Pairing {
             }
             FurtherSpares further = spareSet(pair.spec(), pair.main())
                     .openAll(
+                            pair.spare().orElseThrow(),
                             pair.namedFurther(),
                             pair.spec().spares(),
                             look,
@@ -572,7 +573,7 @@ public final class Pairing {
                 store.pair(),
                 store.generation(),
                 store.table().mappedUnits(),
-                pair.spare().orElseThrow().name());
+                store.leadName().orElse(pair.spare().orElseThrow().name()));
     }
 
     private MetadataProvider requireMetadata() throws Refusal {

@@ -47,7 +47,9 @@ final class ServedDisk {
     private final FeatureTracker health;
     private final HealthMemory healthMemory = new HealthMemory();
 
-    private PairDevices devices;
+    /** Another one once the spare was taken out that the table was read from. */
+    private volatile PairDevices devices;
+
     private PairMetadata metadata;
     private VirtualDisk disk;
     private Lifetime lifetime;
@@ -458,6 +460,22 @@ final class ServedDisk {
 
     PairMetadata metadata() {
         return metadata;
+    }
+
+    /**
+     * The pair states a spare no more: what was open of it is the caller's to close.
+     *
+     * @param wasOpened whether the table was read from it; from now on it is from another one
+     */
+    Optional<TrackedDevice> takeOut(int index, boolean wasOpened) {
+        Optional<FurtherSpares.Open> further = metadata.further().remove(index);
+        if (!wasOpened) {
+            return further.map(FurtherSpares.Open::device);
+        }
+        PairDevices former = devices;
+        int leading = metadata.store().orElseThrow().openedFrom();
+        devices = former.withSpare(metadata.further().promote(leading).device());
+        return former.spare();
     }
 
     /** Only of a disk that has a store. */

@@ -263,7 +263,7 @@ public final class SpareCare {
             List<MemberCheck.Member> further,
             MemberCheck check)
             throws DeviceException {
-        check.readSectors(first, 0, store.slots());
+        check.readSectors(first, store.openedFrom(), store.slots());
         for (MemberCheck.Member member : further) {
             if (member.device().isPresent()) {
                 check.readSectors(

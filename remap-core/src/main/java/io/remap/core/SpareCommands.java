@@ -6,8 +6,10 @@ import io.remap.api.DeviceUri;
 import io.remap.api.DiskError;
 import io.remap.api.Refusal;
 import io.remap.api.spi.MetadataStore;
+import io.remap.api.spi.PairIdentity;
 import io.remap.api.spi.SpareMember;
 import io.remap.core.disk.DiskEvent;
+import io.remap.core.disk.TrackedDevice;
 import io.remap.core.disk.VirtualDisk.SpareSummary;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -257,11 +259,7 @@ final class SpareCommands {
     synchronized Map<String, Object> remove(Arguments arguments) throws Refusal {
         ServedDisk served = requireWritable(disk(arguments));
         SpareMember spare = member(served, arguments);
-        if (spare.index() == 0) {
-            throw new Refusal(
-                    Refusal.Kind.USAGE,
-                    "spare 0 is the first one, by which the pair is known, and cannot be removed; 'spare evacuate' empties its slots");
-        }
+        requireTableElsewhere(served, spare);
         boolean lose = arguments.flag("lose");
         long used = served.disk().spareSummaries().stream()
                 .filter(summary -> summary.index() == spare.index())
@@ -283,6 +281,7 @@ final class SpareCommands {
         }
         // Whoever has a slot of it by now finds that its mapping is not made, and takes another one.
         served.disk().setClosed(spare.index(), true);
+        boolean wasOpened = store(served).openedFrom() == spare.index();
         try {
             state(
                     served,
@@ -294,11 +293,13 @@ final class SpareCommands {
             throw e;
         }
         served.disk().removeSpare(spare.index());
+        Optional<TrackedDevice> device = served.takeOut(spare.index(), wasOpened);
         if (lose) {
             // It may hang, and what was asked of it may still be under way: it is closed with the disk.
-            served.metadata().further().retire(spare.index());
+            device.ifPresent(served.metadata().further()::retire);
         } else {
-            served.metadata().further().remove(spare.index()).ifPresent(open -> giveBack(served, open.device()));
+            PairIdentity pair = store(served).pair();
+            device.ifPresent(open -> giveBack(served, open, pair, spare.index()));
         }
         spreadTable(served);
         served.disk().events().note(DiskEvent.Kind.SPARE_REMOVED, "spare " + spare.index());
@@ -316,10 +317,22 @@ final class SpareCommands {
         served.disk().noteGeneration();
     }
 
+    /** Said before anything is given up or moved. */
+    private static void requireTableElsewhere(ServedDisk served, SpareMember spare) throws Refusal {
+        boolean elsewhere =
+                store(served).members().stream().anyMatch(member -> member.index() != spare.index() && member.table());
+        if (!elsewhere) {
+            throw new Refusal(
+                    Refusal.Kind.USAGE,
+                    "spare " + spare.index() + " holds the table of the mappings, and no other one has a copy of it:"
+                            + " add a spare with 'remap spare add' first; see 'remap spare list'");
+        }
+    }
+
     /** It is nobody's spare any more, and says so if it still can. */
-    private static void giveBack(ServedDisk served, BlockDevice device) {
+    private static void giveBack(ServedDisk served, BlockDevice device, PairIdentity pair, int index) {
         try (device) {
-            served.pairs().eraseSpare(device);
+            served.pairs().eraseSpare(device, pair, index);
         } catch (Refusal | DeviceException e) {
             LOG.warn("{}: still says that it is a spare: {}", device.name(), e.getMessage());
         }

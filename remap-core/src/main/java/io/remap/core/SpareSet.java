@@ -32,7 +32,7 @@ import java.util.concurrent.TimeoutException;
 import java.util.function.Consumer;
 
 /**
- * Finds the further spares of a pair, and makes new ones. What the first spare states counts; a device is taken for a member
+ * Finds the further spares of a pair, and makes new ones. What the leading table states counts; a device is taken for a member
  * only if it says the same pair, number and id. Stateless.
  */
 final class SpareSet {
@@ -77,8 +77,7 @@ final class SpareSet {
             throw new Refusal(
                     Refusal.Kind.USAGE,
                     candidates.isEmpty()
-                            ? "none of the spares named is the first one of a pair, which holds the mappings, or has a copy of"
-                                    + " them: name the first one too"
+                            ? "none of the spares named holds the table of the mappings of a pair: name the others too"
                             : "of " + candidates
                                     + " only one can be the first spare, and the others are no further ones:"
                                     + " add a new spare to a disk that is served with 'remap spare add'");
@@ -87,6 +86,7 @@ final class SpareSet {
         for (Map.Entry<DeviceUri, TableCopy> other : tables.entrySet()) {
             TableCopy present = tables.get(chosen);
             boolean nothingYet = chosen == null || (present == null && !isBlank(chosen));
+            // Of equal terms the first spare, or else whichever: each has all that was acknowledged.
             if (nothingYet || (present != null && other.getValue().term() > present.term())) {
                 chosen = other.getKey();
             }
@@ -104,15 +104,21 @@ final class SpareSet {
     /**
      * Opens the members of a pair beside the first one. Writes to none.
      *
-     * @param named devices that the user named, the first spare not among them
+     * @param opened the spare that the table was read from
+     * @param named devices that the user named, that one not among them
      * @param order all that he named: of equal priority who comes first there gets the next sector
-     * @param look the table of the first spare
+     * @param look that table
      * @param missingToo go on without those that are not there: what stands on them answers with errors
      * @param notices gets a line for each that is missing
      * @throws Refusal {@link Refusal.Kind#WRONG_DEVICE} if one is missing, or a device is not what it was named for
      */
     FurtherSpares openAll(
-            List<DeviceUri> named, List<DeviceUri> order, MetadataStore look, boolean missingToo, List<String> notices)
+            TrackedDevice opened,
+            List<DeviceUri> named,
+            List<DeviceUri> order,
+            MetadataStore look,
+            boolean missingToo,
+            List<String> notices)
             throws Refusal, DeviceException {
         FurtherSpares result = new FurtherSpares();
         try {
@@ -140,8 +146,9 @@ final class SpareSet {
                     noteMissing(member, uri, why.get(), missingToo, result, notices);
                 }
             }
+            long newness = newness(opened, look);
             for (FurtherSpares.Open open : result.open()) {
-                refuseOtherTable(open.device(), look);
+                refuseOtherTable(open.device(), look, newness);
             }
             return result;
         } catch (Refusal | DeviceException | RuntimeException e) {
@@ -233,7 +240,8 @@ final class SpareSet {
     }
 
     /** A copy of the table that is not behind the one that is open: the sectors of the two do not go together. */
-    private void refuseOtherTable(TrackedDevice device, MetadataStore look) throws Refusal, DeviceException {
+    private void refuseOtherTable(TrackedDevice device, MetadataStore look, long newness)
+            throws Refusal, DeviceException {
         Optional<TableCopy> copy = metadata.table(device.direct());
         if (copy.isEmpty()) {
             return;
@@ -252,12 +260,22 @@ final class SpareSet {
                             + " have each gone on without the other: detach the spare whose changes are to be given up, and"
                             + " serve with --missing-spares");
         }
-        if (look.openedFrom() == 0 && copy.get().firstSeen() > look.generation()) {
+        if (copy.get().seen(look.openedFrom()) > newness) {
             throw new Refusal(
                     Refusal.Kind.WRONG_DEVICE,
-                    "the first spare is as it was before: its table has generation " + look.generation() + ", and "
-                            + which + " knows " + copy.get().firstSeen() + "; name the device that was served last");
+                    (look.openedFrom() == 0
+                                    ? "the first spare is as it was before: its table has generation " + newness
+                                    : "spare " + look.openedFrom() + " is as it was before: it was stamped " + newness)
+                            + ", and " + which + " knows " + copy.get().seen(look.openedFrom())
+                            + "; name the device that was served last");
         }
+    }
+
+    /** By what others know how new the spare is that the table was read from. */
+    private long newness(TrackedDevice opened, MetadataStore look) throws Refusal, DeviceException {
+        return look.openedFrom() == 0
+                ? look.generation()
+                : metadata.member(opened.direct()).map(SpareIdentity::stamp).orElse(-1L);
     }
 
     /** Which spare of the pair it is: the first one too, where the table was opened from a copy. */
@@ -297,10 +315,9 @@ final class SpareSet {
         if (uri != null) {
             result.remember(member.index(), uri);
         }
-        notices.add(which + ": what stands on it answers with errors"
-                + (member.index() == 0
-                        ? " until it is written anew; the table is read from a copy"
-                        : ". If it is gone for good: 'remap spare remove' with --lose"));
+        notices.add(which + ": what stands on it answers with errors until it is back or written anew"
+                + (member.index() == 0 ? ", the table is read from a copy" : "")
+                + ". If it is gone for good: 'remap spare remove' with --lose");
     }
 
     /**

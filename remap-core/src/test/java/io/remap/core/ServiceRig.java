@@ -311,7 +311,7 @@ final class ServiceRig implements AutoCloseable {
         }
 
         @Override
-        public void eraseSpare(BlockDevice device) {
+        public void eraseSpare(BlockDevice device, PairIdentity pair, int index) {
             throw new UnsupportedOperationException("no test removes a spare here");
         }
 

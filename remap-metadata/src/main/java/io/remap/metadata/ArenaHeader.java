@@ -148,9 +148,8 @@ record ArenaHeader(
                     ofItself ? 0 : block.getLong(at + MEMBER_SEEN_AT),
                     index == 0 ? (flags & MEMBER_LEFT_BEHIND) == 0 : (flags & MEMBER_TABLE) != 0));
         }
-        if (members.isEmpty() || members.get(0).index() != 0) {
-            throw new Damage("the arena header at byte " + offsetBytes + " names " + count
-                    + " spares, and not the first one among them");
+        if (members.isEmpty()) {
+            throw new Damage("the arena header at byte " + offsetBytes + " names " + count + " spares");
         }
         return members;
     }

@@ -62,13 +62,13 @@ final class Holder {
      *
      * @param pairUuid its pair
      * @param index its number
-     * @param stated what begins in arenas without a table
+     * @param stated what begins in arenas without a table; the features that its members need are declared first
      * @param above the highest generation of the other one
      */
     static Holder prepare(
             BlockDevice device, UUID pairUuid, int index, Tables stated, long above, Environment environment)
             throws Damage, Refusal, DeviceException {
-        Superblock superblock = declareSpread(device);
+        Superblock superblock = declare(device, stated.features());
         if (superblock.member() != index || !superblock.pair().pairUuid().equals(pairUuid)) {
             throw new Damage(device.name() + " is not spare " + index + " of this pair any more");
         }
@@ -85,17 +85,24 @@ final class Holder {
         }
     }
 
-    /** A program that knows one table only must not open the spare from now on. */
-    static Superblock declareSpread(BlockDevice device) throws Damage, Refusal, DeviceException {
-        return declare(device, Superblock.Version.SPREAD);
+    /** A program that does not know these features must not open the spare from now on. */
+    static Superblock declare(BlockDevice device, int features) throws Damage, Refusal, DeviceException {
+        Identities identities = identities(device);
+        Superblock superblock = identities.first();
+        if (superblock.version().has(features)) {
+            return superblock;
+        }
+        BlockIo io = LogMetadataProvider.blockIo(device, superblock);
+        LogMetadataProvider.complete(io, identities);
+        identities = identities(device);
+        if (Growth.olderPlace(identities) >= 0) {
+            throw new Damage("a superblock of " + device.name() + " is an older one and cannot be written");
+        }
+        Growth.write(io, identities, identities.declared(features));
+        return identities(device).first();
     }
 
-    /** Nor, from now on, one that would write to what is sealed. */
-    static void declareSealed(BlockDevice device) throws Damage, Refusal, DeviceException {
-        declare(device, Superblock.Version.SEALED);
-    }
-
-    private static Superblock declare(BlockDevice device, int feature) throws Damage, Refusal, DeviceException {
+    private static Identities identities(BlockDevice device) throws Damage, DeviceException {
         Identities identities = Identities.read(device);
         Superblock superblock = identities.first();
         if (superblock == null
@@ -104,16 +111,6 @@ final class Holder {
                 || identities.disagree()) {
             throw new Damage(device.name() + " is no spare of this program any more");
         }
-        if (superblock.version().declares(feature)) {
-            return superblock;
-        }
-        BlockIo io = LogMetadataProvider.blockIo(device, superblock);
-        LogMetadataProvider.complete(io, identities);
-        identities = Identities.read(device);
-        if (Growth.olderPlace(identities) >= 0) {
-            throw new Damage("a superblock of " + device.name() + " is an older one and cannot be written");
-        }
-        Growth.write(io, identities, identities.declaring(feature));
-        return Identities.read(device).first();
+        return identities;
     }
 }

@@ -122,7 +122,7 @@ final class Holders {
     /** Should the device have failed, the commits find it. */
     private static void declareSealed(Holder holder) throws CommitLog.NotCommitted {
         try {
-            Holder.declareSealed(holder.device());
+            Holder.declare(holder.device(), Superblock.Version.SEALED);
         } catch (Damage | Refusal | DeviceException e) {
             throw new CommitLog.NotCommitted(e.getMessage(), e);
         }
@@ -179,11 +179,19 @@ final class Holders {
         }
     }
 
-    /** The lead goes on without the table on another spare, durably. */
     private void leaveBehind(int index, String why) throws DeviceException {
+        leaveBehind(index, why, 0);
+    }
+
+    /**
+     * The lead goes on without the table on another spare, durably.
+     *
+     * @param begun a generation that may stand on the other one although its log does not go on from there
+     */
+    private void leaveBehind(int index, String why, long begun) throws DeviceException {
         Holder other = copy;
         boolean isCopy = other != null && other.index() == index;
-        long reached = isCopy ? other.log().generation() : 0;
+        long reached = Math.max(begun, isCopy ? other.log().generation() : 0);
         if (isCopy) {
             copy = null;
         }
@@ -254,15 +262,30 @@ final class Holders {
         throw new IllegalStateException(taken);
     }
 
-    /** As {@link CommitLog#changeMembers}; where the table is stays as it is. */
-    void changeMembers(List<SpareMember> members) throws CommitLog.NotCommitted, DeviceException {
+    private static boolean isAmong(List<SpareMember> members, Holder holder) {
+        return members.stream().anyMatch(member -> member.index() == holder.index());
+    }
+
+    /** Whether the table is on one of these spares: those that are left out may go. */
+    boolean canGoOnWith(List<SpareMember> members) {
         Holder other = copy;
-        if (other != null && members.stream().noneMatch(member -> member.index() == other.index())) {
-            leaveBehind(other.index(), "it is being taken out");
+        return isAmong(members, lead) || (other != null && isAmong(members, other));
+    }
+
+    /**
+     * As {@link CommitLog#changeMembers}; where the table is stays as it is, but for a spare that is left out. Of the two one
+     * stays, {@link #canGoOnWith}.
+     */
+    void changeMembers(List<SpareMember> members) throws CommitLog.NotCommitted, DeviceException {
+        if (copy != null && !isAmong(members, copy)) {
+            leaveBehind(copy.index(), "it is being taken out");
             alone = "";
         }
-        // The first spare before the other one, which states its generation.
-        if (copy != null && copy.index() == 0) {
+        declare(members);
+        if (!isAmong(members, lead)) {
+            handOver(members);
+        } else if (copy != null && copy.index() == 0) {
+            // The first spare before the other one, which states its generation.
             follow(first -> first.log().changeMembers(stated(members, first)));
             try {
                 changeMembersOfLead(members);
@@ -277,6 +300,49 @@ final class Holders {
             follow(copied -> copied.log().changeMembers(stated(members, copied)));
         }
         settle();
+    }
+
+    /** Before a generation names no first spare, programs that do not know of that are kept from opening it. */
+    private void declare(List<SpareMember> members) throws CommitLog.NotCommitted, DeviceException {
+        if (Tables.hasFirst(members)) {
+            return;
+        }
+        int features = Tables.featuresOf(members);
+        boolean leadStays = isAmong(members, lead);
+        declare(leadStays ? lead : copy, features);
+        if (leadStays) {
+            follow(other -> declare(other, features));
+        }
+    }
+
+    /** Nothing rests on it yet. */
+    private static void declare(Holder holder, int features) throws CommitLog.NotCommitted {
+        try {
+            Holder.declare(holder.device(), features);
+        } catch (Damage | Refusal | DeviceException e) {
+            throw new CommitLog.NotCommitted(e.getMessage(), e);
+        }
+    }
+
+    /** The lead is left out: the copy states the others, itself as the one with the table, and leads from then on. */
+    private void handOver(List<SpareMember> members) throws CommitLog.NotCommitted, DeviceException {
+        Holder next = copy;
+        long above = endOfTerm(lead.log().generation(), next.log().generation());
+        next.log().raise(above);
+        try {
+            next.log().changeMembers(stated(members, next));
+        } catch (DeviceException e) {
+            refuseTakenOver(e);
+            // It may say by now that it goes on alone, in the term that it was to begin: the lead does so in a later
+            // one.
+            leaveBehind(next.index(), e.getMessage(), above + 1);
+            throw new CommitLog.NotCommitted(e.getMessage(), e);
+        }
+        lead = next;
+        copy = null;
+        alone = "";
+        settle();
+        remember();
     }
 
     private void changeMembersOfLead(List<SpareMember> members) throws CommitLog.NotCommitted, DeviceException {
@@ -378,7 +444,7 @@ final class Holders {
         Tables content = lead.log().tables();
         Holder added;
         try {
-            Holder.declareSpread(lead.device());
+            Holder.declare(lead.device(), content.features());
             added = Holder.prepare(
                     device,
                     lead.superblock().pair().pairUuid(),
@@ -386,9 +452,6 @@ final class Holders {
                     content,
                     lead.log().generation(),
                     environment);
-            if (!content.seals().isEmpty()) {
-                Holder.declareSealed(device);
-            }
             if (content.entries() > added.layout().entryLimit()) {
                 throw new Damage("the table does not fit " + device.name());
             }

@@ -215,10 +215,10 @@ final class Identities {
         return body;
     }
 
-    /** What all four places should hold of the same spare with one more incompatible feature. */
-    ByteBuffer declaring(int feature) {
+    /** What all four places should hold of the same spare with more incompatible features. */
+    ByteBuffer declared(int features) {
         ByteBuffer body = Block.withoutCrc(firstWhole().body);
-        Superblock.declare(body, feature);
+        Superblock.declare(body, features);
         return body;
     }
 

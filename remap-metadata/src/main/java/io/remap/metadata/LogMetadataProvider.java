@@ -193,10 +193,13 @@ public final class LogMetadataProvider implements MetadataProvider {
     }
 
     @Override
-    public void eraseMember(BlockDevice device) throws Refusal, DeviceException {
+    public void eraseMember(BlockDevice device, PairIdentity pair, int index) throws Refusal, DeviceException {
         try {
             Superblock superblock = Identities.read(device).first();
-            if (superblock != null && superblock.member() != 0) {
+            if (superblock != null
+                    && !superblock.version().tooNew()
+                    && superblock.member() == index
+                    && superblock.pair().pairUuid().equals(pair.pairUuid())) {
                 Formatter.erase(device, superblock.layout());
             }
         } catch (Damage e) {
@@ -312,7 +315,7 @@ public final class LogMetadataProvider implements MetadataProvider {
                     Refusal.Kind.WRONG_DEVICE,
                     spare.name() + " is spare " + superblock.member() + " of the pair "
                             + superblock.pair().pairUuid()
-                            + "; the mappings are on the first spare of that pair: name that one");
+                            + "; the mappings are on other spares of that pair: name one of those");
         }
         if (identities.disagree()) {
             throw damaged(spare, "its superblocks contradict each other: parts of different spares were mixed");

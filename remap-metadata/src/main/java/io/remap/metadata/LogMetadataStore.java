@@ -55,11 +55,9 @@ final class LogMetadataStore implements MetadataStore {
         CLOSED
     }
 
-    private final Superblock superblock;
-    private final Layout layout;
+    private final PairIdentity pair;
     private final Holders holders;
     private final Scheduler scheduler;
-    private final String spareName;
     private final Facts facts;
     private final SavedArea savedArea;
     private final CommitQueue queue = new CommitQueue();
@@ -69,6 +67,9 @@ final class LogMetadataStore implements MetadataStore {
     private final Object lock = new Object();
     /** What else needs a turn, after the commits that wait. Guarded by the lock, as all below. */
     private final Deque<Runnable> jobs = new ArrayDeque<>();
+
+    /** The spare that it was opened from, or, once that one was taken out, the one that leads then. */
+    private volatile Holder opened;
 
     private volatile Mode mode;
     private volatile DeviceException failure;
@@ -98,9 +99,8 @@ final class LogMetadataStore implements MetadataStore {
 
     /** @param opened the spare that it was opened from: the first one, or one with a copy of the table */
     LogMetadataStore(Holder opened, boolean readOnly, Environment environment, Facts facts) {
-        this.spareName = opened.device().name();
-        this.superblock = opened.superblock();
-        this.layout = superblock.layout();
+        this.opened = opened;
+        this.pair = opened.superblock().pair();
         this.holders = new Holders(opened, environment);
         this.scheduler = environment.scheduler();
         this.savedArea = opened.saved();
@@ -124,13 +124,22 @@ final class LogMetadataStore implements MetadataStore {
         return holders.lead();
     }
 
+    private String name() {
+        return opened.device().name();
+    }
+
     private CommitLog log() {
         return holders.lead().log();
     }
 
     @Override
     public int openedFrom() {
-        return superblock.member();
+        return opened.index();
+    }
+
+    @Override
+    public Optional<String> leadName() {
+        return Optional.of(lead().device().name());
     }
 
     @Override
@@ -168,12 +177,12 @@ final class LogMetadataStore implements MetadataStore {
 
     @Override
     public PairIdentity pair() {
-        return superblock.pair();
+        return pair;
     }
 
     @Override
     public SparePlan plan() {
-        return layout.sparePlan();
+        return opened.layout().sparePlan();
     }
 
     @Override
@@ -198,7 +207,7 @@ final class LogMetadataStore implements MetadataStore {
 
     @Override
     public SpareSlots slots() {
-        return layout.spareSlots();
+        return opened.layout().spareSlots();
     }
 
     @Override
@@ -224,8 +233,8 @@ final class LogMetadataStore implements MetadataStore {
             }
             last = member.index();
         }
-        if (members.isEmpty() || members.get(0).index() != 0) {
-            throw new IllegalArgumentException("the first spare is missing: " + members);
+        if (members.isEmpty()) {
+            throw new IllegalArgumentException("a pair without spares");
         }
     }
 
@@ -235,15 +244,15 @@ final class LogMetadataStore implements MetadataStore {
         if (refused != null) {
             return refused;
         }
+        if (!holders.canGoOnWith(members)) {
+            return new Refusal(
+                    Refusal.Kind.USAGE,
+                    "spare " + lead().index()
+                            + " holds the table of the mappings, and no other spare that stays has a copy"
+                            + " of it; add one with 'remap spare add' first");
+        }
         for (SpareMember former : members()) {
             boolean stays = members.stream().anyMatch(member -> member.index() == former.index());
-            if (!stays && former.index() == lead().index()) {
-                return new Refusal(
-                        Refusal.Kind.USAGE,
-                        "spare " + former.index()
-                                + " holds the table of the mappings now; it can be removed once the first"
-                                + " one is back, after the next start");
-            }
             if (!stays && holders.tables().uses(former.index())) {
                 return new Refusal(
                         Refusal.Kind.USAGE,
@@ -252,6 +261,9 @@ final class LogMetadataStore implements MetadataStore {
         }
         try {
             holders.changeMembers(members);
+            if (members.stream().noneMatch(member -> member.index() == opened.index())) {
+                opened = holders.lead();
+            }
             copies.saved();
             return null;
         } catch (CommitLog.NotCommitted e) {
@@ -297,8 +309,8 @@ final class LogMetadataStore implements MetadataStore {
     private void check(MapChange change) {
         long place = change.place();
         boolean set = change.kind() == MapChange.Kind.SET;
-        long units = (superblock.pair().mainSizeBytes() + Place.UNIT_BYTES - 1) >> Place.UNIT_SHIFT;
-        int sectors = Place.fullMask(superblock.pair().sectorBytes());
+        long units = (pair.mainSizeBytes() + Place.UNIT_BYTES - 1) >> Place.UNIT_SHIFT;
+        int sectors = Place.fullMask(pair.sectorBytes());
         boolean outside = set && change.firstUnit() + change.lengthUnits() > units;
         boolean noSuchSector = set && ((Place.onSlotMask(place) | Place.lostMask(place)) & ~sectors) != 0;
         long slots = holders.tables().slotsOf(Place.spare(place));
@@ -413,8 +425,8 @@ final class LogMetadataStore implements MetadataStore {
                     Refusal.Kind.DEVICE_FAILED, "the metadata has failed, and is not written: " + error.getMessage());
         }
         return switch (mode) {
-            case READ_ONLY -> new Refusal(Refusal.Kind.USAGE, spareName + " is open read-only: nothing is written");
-            case CLOSED -> new Refusal(Refusal.Kind.BUSY, spareName + ": the spare is being given up");
+            case READ_ONLY -> new Refusal(Refusal.Kind.USAGE, name() + " is open read-only: nothing is written");
+            case CLOSED -> new Refusal(Refusal.Kind.BUSY, name() + ": the spare is being given up");
             case WRITABLE -> null;
         };
     }
@@ -568,7 +580,7 @@ final class LogMetadataStore implements MetadataStore {
             holders.commit(changes, changed);
             return Outcome.DURABLE;
         } catch (CommitLog.NotCommitted e) {
-            LOG.warn("{}: a change of the map was taken back: {}", spareName, e.getMessage());
+            LOG.warn("{}: a change of the map was taken back: {}", name(), e.getMessage());
             return Outcome.NOT_COMMITTED;
         } catch (DeviceException e) {
             fail(e);
@@ -595,7 +607,7 @@ final class LogMetadataStore implements MetadataStore {
 
     private void failForGood(DeviceException error) {
         failure = error;
-        LOG.error("{}: no mapping can be made any more: {}", spareName, error.getMessage());
+        LOG.error("{}: no mapping can be made any more: {}", name(), error.getMessage());
         if (error.errorClass() == ErrorClass.RESERVED) {
             takenOver = true;
             whenTakenOver.run();
@@ -657,7 +669,8 @@ final class LogMetadataStore implements MetadataStore {
                         () -> copies.state().repairs()),
                 number("generation", "count", "Generation of the newest durable table", this::generation),
                 number("log-used", "blocks", "Blocks of the log in use", () -> (long) log().usedBlocks()),
-                number("log-size", "blocks", "Blocks of the log", () -> (long) layout.logBlocks()),
+                number("log-size", "blocks", "Blocks of the log", () ->
+                        (long) lead().layout().logBlocks()),
                 number("commits", "count", "Commits that became durable since the start", commits::get),
                 number("commits-refused", "count", "Commits that did not, since the start", notCommitted::get),
                 number("commits-waiting", "count", "Commits that wait for their turn", () -> (long) queue.size()),
@@ -673,7 +686,7 @@ final class LogMetadataStore implements MetadataStore {
                         "count",
                         "Entries of the table, bad slots included",
                         () -> holders.tables().entries()),
-                number("mapping-limit", "count", "Most entries that the spare holds", layout::entryLimit),
+                number("mapping-limit", "count", "Most entries that the spare holds", holders::entryLimit),
                 Attribute.readOnly(
                         "metadata.spares",
                         "text",
@@ -756,7 +769,7 @@ final class LogMetadataStore implements MetadataStore {
             holders.markClean();
             cleanStopRecorded = true;
         } catch (DeviceException e) {
-            LOG.warn("{}: the clean stop could not be recorded: {}", spareName, e.getMessage());
+            LOG.warn("{}: the clean stop could not be recorded: {}", name(), e.getMessage());
         }
     }
 }

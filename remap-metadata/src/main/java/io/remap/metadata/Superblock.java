@@ -85,7 +85,10 @@ record Superblock(
         /** An incompatible feature: regions of slots may be sealed, and must be opened before they are written. */
         static final int SEALED = 16;
 
-        private static final int KNOWN_INCOMPAT = BEGIN_BLOCKS | FURTHER_MEMBER | GROWN | SPREAD | SEALED;
+        /** An incompatible feature: the pair may go on without its first spare, which a header need not name then. */
+        static final int WITHOUT_FIRST = 32;
+
+        private static final int KNOWN_INCOMPAT = BEGIN_BLOCKS | FURTHER_MEMBER | GROWN | SPREAD | SEALED | WITHOUT_FIRST;
 
         static final Version CURRENT = new Version(MAJOR, MINOR, 0, 0, BEGIN_BLOCKS);
         static final Version OF_MEMBER = new Version(MAJOR, MINOR, 0, 0, BEGIN_BLOCKS | FURTHER_MEMBER);
@@ -100,12 +103,12 @@ record Superblock(
         }
 
         boolean isSpread() {
-            return declares(SPREAD);
+            return has(SPREAD);
         }
 
-        /** Whether it has this incompatible feature. */
-        boolean declares(int feature) {
-            return !tooNew() && (incompat & feature) != 0;
+        /** Whether it has all of these features. */
+        boolean has(int features) {
+            return !tooNew() && (incompat & features) == features;
         }
 
         boolean readOnly() {
@@ -249,9 +252,9 @@ record Superblock(
         block.putLong(GROWN_SLOTS_AT, grown.grownSlots());
     }
 
-    /** Makes a block, without its CRC, that of the same spare with one more incompatible feature. */
-    static void declare(ByteBuffer block, int feature) {
-        block.putInt(INCOMPAT_AT, block.getInt(INCOMPAT_AT) | feature);
+    /** Makes a block, without its CRC, that of the same spare with more incompatible features. */
+    static void declare(ByteBuffer block, int features) {
+        block.putInt(INCOMPAT_AT, block.getInt(INCOMPAT_AT) | features);
         block.putLong(EPOCH_AT, block.getLong(EPOCH_AT) + 1);
     }
 

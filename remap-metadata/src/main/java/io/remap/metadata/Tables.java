@@ -16,7 +16,7 @@ import java.util.function.Predicate;
  * @param map the remap table
  * @param bad bad slots, kept as runs in a table whose "units" are {@link #slotId}s
  * @param seals sealed regions, in a table whose "units" are {@link #regionId}s and whose places are {@link Seal}s
- * @param members the spares by number, the first one always
+ * @param members the spares by number, at least one
  */
 record Tables(RemapTable map, RemapTable bad, RemapTable seals, List<SpareMember> members) {
     private static final long BAD = Place.lost(1);
@@ -90,6 +90,21 @@ record Tables(RemapTable map, RemapTable bad, RemapTable seals, List<SpareMember
             }
         }
         return kept.build();
+    }
+
+    /** The features of {@link Superblock.Version} that a spare needs which states this together with another one. */
+    int features() {
+        return featuresOf(members) | (seals.isEmpty() ? 0 : Superblock.Version.SEALED);
+    }
+
+    /** As {@link #features}, of these spares. */
+    static int featuresOf(List<SpareMember> members) {
+        return Superblock.Version.SPREAD | (hasFirst(members) ? 0 : Superblock.Version.WITHOUT_FIRST);
+    }
+
+    /** Whether the first spare is one of them: it may have been taken out. */
+    static boolean hasFirst(List<SpareMember> members) {
+        return members.get(0).index() == 0;
     }
 
     /** Whether a sector stands in a slot of the spare. */

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.remap.api.spi.MetadataStore.Outcome;
+import io.remap.api.spi.SpareMember;
 import io.remap.testkit.CrashDevice;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -29,11 +30,29 @@ class GoldenSpreadTest {
         pair.close();
         GoldenImages.save(pair.first, directory.resolve("spread-first.img.gz"));
         GoldenImages.save(pair.further, directory.resolve("spread-further.img.gz"));
+        SpreadPair without = withoutFirst();
+        GoldenImages.save(without.further, directory.resolve("without-first-lead.img.gz"));
+        GoldenImages.save(without.third, directory.resolve("without-first-copy.img.gz"));
         CrashDevice small = Bench.formatted(0);
         CrashDevice grown = new CrashDevice("grown", Bench.SPARE_BYTES + (1 << 20), 512);
         grown.poke(0, small.peek(0, (int) Bench.SPARE_BYTES));
         new LogMetadataTools().grow(grown);
         GoldenImages.save(grown, directory.resolve("grown.img.gz"));
+    }
+
+    /** Two of three, of which the first one was taken out. */
+    private static SpreadPair withoutFirst() throws Exception {
+        SpreadPair pair = SpreadPair.ofThree();
+        for (long unit = 0; unit < UNITS; unit++) {
+            pair.commit(unit, SpreadPair.THIRD);
+        }
+        if (pair.remove(0) != null) {
+            throw new AssertionError("the first spare is not taken out");
+        }
+        pair.first = null;
+        pair.spread();
+        pair.close();
+        return pair;
     }
 
     private static SpreadPair load(boolean first, boolean further) throws Exception {
@@ -68,6 +87,29 @@ class GoldenSpreadTest {
         pair.open();
         assertEquals(List.of(0, SpreadPair.INDEX), pair.holders());
         pair.close();
+    }
+
+    @Test
+    void aPairGoesOnWithoutItsFirstSpare() throws Exception {
+        for (boolean[] there : new boolean[][] {{true, true}, {true, false}, {false, true}}) {
+            SpreadPair pair = new SpreadPair();
+            pair.further = there[0] ? GoldenImages.load(VERSION, "without-first-lead") : null;
+            pair.third = there[1] ? GoldenImages.load(VERSION, "without-first-copy") : null;
+            for (long unit = 0; unit < UNITS; unit++) {
+                pair.acknowledged.add(unit);
+            }
+            pair.open();
+            pair.assertTable();
+            assertTrue(pair.opened.store().stoppedInOrder());
+            assertEquals(
+                    List.of(SpreadPair.INDEX, SpreadPair.THIRD),
+                    pair.opened.store().members().stream()
+                            .map(SpareMember::index)
+                            .toList());
+            assertEquals(there[0] && there[1] ? 2 : 1, pair.holders().size());
+            assertEquals(Outcome.DURABLE, pair.commit(UNITS, there[0] ? SpreadPair.INDEX : SpreadPair.THIRD));
+            pair.close();
+        }
     }
 
     @Test

@@ -137,7 +137,8 @@ class MembersTest {
         assertNull(change(firstMember(), further()));
         MapChange behindTheEnd = MapChange.set(1, 2, Place.onSlot(3, SLOTS - 1, 0xff, 0));
         assertThrows(IllegalArgumentException.class, () -> opened.commit(behindTheEnd));
-        assertThrows(IllegalArgumentException.class, () -> change(further()));
+        assertThrows(IllegalArgumentException.class, () -> change());
+        assertEquals(Refusal.Kind.USAGE, change(further()).kind(), "the table is on the first one alone");
         assertThrows(IllegalArgumentException.class, () -> change(firstMember(), further(), further()));
     }
 
@@ -218,7 +219,9 @@ class MembersTest {
         Refusal refusal = assertThrows(Refusal.class, () -> Bench.open(provider, device, false, 1));
         assertEquals(Refusal.Kind.WRONG_DEVICE, refusal.kind());
         assertTrue(refusal.getMessage().contains("spare 3"), refusal.getMessage());
-        provider.eraseMember(device);
+        provider.eraseMember(device, Bench.PAIR, 7);
+        assertTrue(provider.member(device).isPresent(), "that is another one");
+        provider.eraseMember(device, Bench.PAIR, 3);
         assertEquals(Optional.empty(), provider.member(device));
     }
 

@@ -20,12 +20,14 @@ import java.util.TreeMap;
 import java.util.UUID;
 
 /**
- * A first spare and a further one, opened as core opens them: which table counts, what is refused, and what main remembers. One
+ * A first spare, a further one, and perhaps a third, opened as core opens them: which table counts, what is refused, and what main remembers. One
  * test at a time.
  */
 final class SpreadPair {
     static final UUID ID = new UUID(7, 8);
     static final int INDEX = 3;
+    static final UUID THIRD_ID = new UUID(7, 9);
+    static final int THIRD = 5;
     private static final int LOG_BLOCKS = 4;
 
     final LogMetadataProvider provider = new LogMetadataProvider(LOG_BLOCKS);
@@ -38,10 +40,30 @@ final class SpreadPair {
 
     CrashDevice first;
     CrashDevice further;
+    /** One that has no table until another one goes; {@code null} if there is none. */
+    CrashDevice third;
+
     Opened opened;
     private int openings = 10;
 
-    /** Both formatted and stated, nothing spread yet, and closed. */
+    /** Of three, the table on the first two. */
+    static SpreadPair ofThree() throws Exception {
+        SpreadPair pair = formatted();
+        pair.third = new CrashDevice("third", Bench.SPARE_BYTES, 512);
+        pair.provider.formatMember(pair.third, Bench.PAIR, THIRD, THIRD_ID, Bench.environment(new Bench.Tasks(), 6));
+        List<SpareMember> members = new ArrayList<>(pair.opened.store().members());
+        members.add(new SpareMember(
+                THIRD,
+                THIRD_ID,
+                SpareMember.Use.PLAIN,
+                pair.provider.member(pair.third).orElseThrow().slots().count(),
+                -1));
+        pair.change(members);
+        pair.spread();
+        return pair;
+    }
+
+    /** Both formatted and stated, nothing spread yet. */
     static SpreadPair formatted() throws Exception {
         SpreadPair pair = new SpreadPair();
         pair.first = Bench.formatted(LOG_BLOCKS);
@@ -57,9 +79,15 @@ final class SpreadPair {
 
     /** What is left after a power cut: of both, or of one alone. */
     SpreadPair left(CrashDevice firstLeft, CrashDevice furtherLeft) {
+        return left(firstLeft, furtherLeft, null);
+    }
+
+    /** What is left of three; {@code null} for those that are not. */
+    SpreadPair left(CrashDevice firstLeft, CrashDevice furtherLeft, CrashDevice thirdLeft) {
         SpreadPair left = new SpreadPair();
         left.first = firstLeft;
         left.further = furtherLeft;
+        left.third = thirdLeft;
         left.witness = witness;
         left.acknowledged.addAll(acknowledged);
         left.underWay = underWay;
@@ -68,14 +96,8 @@ final class SpreadPair {
 
     /** Opens what is there for writing. */
     void open() throws Refusal, DeviceException {
-        Map<Integer, BlockDevice> there = new TreeMap<>();
+        Map<Integer, BlockDevice> there = there();
         Map<Integer, TableCopy> tables = new TreeMap<>();
-        if (first != null) {
-            there.put(0, first);
-        }
-        if (further != null) {
-            there.put(INDEX, further);
-        }
         for (Map.Entry<Integer, BlockDevice> one : there.entrySet()) {
             provider.table(one.getValue()).ifPresent(table -> tables.put(one.getKey(), table));
         }
@@ -86,12 +108,17 @@ final class SpreadPair {
             if (other.index() != chosen.index() && other.leftBehind(chosen.index())) {
                 throw new Refusal(Refusal.Kind.WRONG_DEVICE, "a fork");
             }
-            if (chosen.index() == 0 && other.firstSeen() > chosen.generation()) {
+            if (chosen.index() == 0 && other.seen(0) > chosen.generation()) {
                 throw new Refusal(Refusal.Kind.WRONG_DEVICE, "the first spare is older");
             }
         }
         if (chosen.generation() < witness) {
             throw new Refusal(Refusal.Kind.WRONG_DEVICE, "older than main remembers");
+        }
+        for (int index : there.keySet()) {
+            if (chosen.members().stream().noneMatch(member -> member.index() == index)) {
+                throw new Refusal(Refusal.Kind.WRONG_DEVICE, "spare " + index + " was taken out");
+            }
         }
         for (SpareMember member : chosen.members()) {
             if (member.index() == 0 && chosen.index() != 0 && first != null) {
@@ -103,19 +130,38 @@ final class SpreadPair {
         }
         opened = Bench.open(provider, there.get(chosen.index()), false, ++openings);
         spread();
+        rememberAlways();
+    }
+
+    /** Main remembers the generation now, and whenever a table is left behind. */
+    void rememberAlways() {
         witness = opened.store().generation();
         opened.store().whenLeftBehind(() -> witness = opened.store().generation());
     }
 
+    /** Whether main remembers a newer generation than the table on a spare has. */
+    boolean witnessKnows(CrashDevice spare) throws Refusal, DeviceException {
+        return provider.table(spare).map(table -> table.generation() < witness).orElse(true);
+    }
+
+    private Map<Integer, BlockDevice> there() {
+        Map<Integer, BlockDevice> there = new TreeMap<>();
+        if (first != null) {
+            there.put(0, first);
+        }
+        if (further != null) {
+            there.put(INDEX, further);
+        }
+        if (third != null) {
+            there.put(THIRD, third);
+        }
+        return there;
+    }
+
     /** Has the copy made on what is there. */
     void spread() {
-        Map<Integer, BlockDevice> others = new TreeMap<>();
-        if (first != null && opened.store().openedFrom() != 0) {
-            others.put(0, first);
-        }
-        if (further != null && opened.store().openedFrom() == 0) {
-            others.put(INDEX, further);
-        }
+        Map<Integer, BlockDevice> others = there();
+        others.remove(opened.store().openedFrom());
         List<Refusal> ended = new ArrayList<>();
         opened.store().spread(others, ended::add);
         opened.tasks().runAll();
@@ -125,18 +171,47 @@ final class SpreadPair {
     }
 
     void change(List<SpareMember> members) {
-        List<Refusal> ended = new ArrayList<>();
-        opened.store().changeMembers(members, ended::add);
-        opened.tasks().runAll();
-        if (ended.size() != 1 || ended.get(0) != null) {
-            throw new AssertionError("members: " + ended);
+        Refusal refused = tryChange(members);
+        if (refused != null) {
+            throw new AssertionError("members: " + refused);
         }
     }
 
-    /** Maps a unit that was not mapped. */
+    /** Gives why it is not durable, {@code null} if it is. */
+    Refusal tryChange(List<SpareMember> members) {
+        List<Refusal> ended = new ArrayList<>();
+        opened.store().changeMembers(members, ended::add);
+        opened.tasks().runAll();
+        if (ended.size() != 1) {
+            throw new AssertionError("members: " + ended);
+        }
+        return ended.get(0);
+    }
+
+    /** Takes a spare out of the pair; gives why not. */
+    Refusal remove(int index) {
+        return tryChange(opened.store().members().stream()
+                .filter(member -> member.index() != index)
+                .toList());
+    }
+
+    /** The numbers that are stated and not there: a start would ask for them. */
+    List<Integer> missing() {
+        return opened.store().members().stream()
+                .map(SpareMember::index)
+                .filter(index -> !there().containsKey(index))
+                .toList();
+    }
+
+    /** Maps a unit that was not mapped, to a slot of the first spare. */
     Outcome commit(long unit) {
+        return commit(unit, 0);
+    }
+
+    /** Maps a unit that was not mapped. */
+    Outcome commit(long unit, int spare) {
         underWay = unit;
-        Outcome outcome = opened.commit(List.of(MapChange.set(unit, 1, Place.onSlot(0, unit, 0xff, 0))));
+        Outcome outcome = opened.commit(List.of(MapChange.set(unit, 1, Place.onSlot(spare, unit, 0xff, 0))));
         underWay = -1;
         if (outcome == Outcome.DURABLE) {
             acknowledged.add(unit);

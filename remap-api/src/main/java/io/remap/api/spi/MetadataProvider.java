@@ -94,8 +94,11 @@ public interface MetadataProvider extends Provider {
         return Optional.empty();
     }
 
-    /** Makes a further spare that its pair does not state any more a device without content. Others are left alone. */
-    default void eraseMember(BlockDevice device) throws Refusal, DeviceException {}
+    /**
+     * Makes a spare that its pair does not state any more a device without content. What is no spare of this pair and number is
+     * left alone.
+     */
+    default void eraseMember(BlockDevice device, PairIdentity pair, int index) throws Refusal, DeviceException {}
 
     /** How to see and mend what stands on a spare, if this provider knows. */
     default Optional<MetadataTools> tools() {

@@ -88,22 +88,24 @@ public interface MetadataStore extends AutoCloseable {
      */
     default void seals(SealVisitor visitor) {}
 
-    /** Where the slots of the first spare lie. */
+    /** Where the slots of the spare lie that it was opened from. */
     SpareSlots slots();
 
-    /** Where a slot of the first spare lies on it, in bytes. */
+    /** Where a slot of the spare that it was opened from lies on it, in bytes. */
     default long slotOffsetBytes(long slot) {
         return slots().offsetBytes(slot);
     }
 
-    /** The spares of the pair as the generation in force states them, in the order of their numbers; the first one always. */
+    /** The spares of the pair as the generation in force states them, in the order of their numbers; at least one. */
     default List<SpareMember> members() {
         return List.of(SpareMember.first(slots().count()));
     }
 
     /**
-     * States the spares of the pair anew, in a new generation, after the commits so far. The first one stays as it is; a
-     * member that is left out must have no mapping, its bad slots are forgotten.
+     * States the spares of the pair anew, in a new generation, after the commits so far. A member that is left out must have
+     * no mapping, its bad slots are forgotten. One that holds the table may be left out if another one, which stays, holds it
+     * too; if it was the one that this was opened from, {@link #openedFrom} and {@link #slots} are of that other one from then
+     * on.
      *
      * @param members all of them
      * @param listener told once, from any thread, never from within this call: {@code null} once it is durable, otherwise
@@ -116,6 +118,11 @@ public interface MetadataStore extends AutoCloseable {
     /** Number of the spare that it was opened from: the first one, or one that has a copy of the table. */
     default int openedFrom() {
         return 0;
+    }
+
+    /** Name of the spare whose table decides now, if it may be another one than it was opened from. */
+    default Optional<String> leadName() {
+        return Optional.empty();
     }
 
     /** As {@link TableCopy#term}, of the table that is open. */

@@ -4,9 +4,9 @@ import io.remap.api.Place;
 import java.util.UUID;
 
 /**
- * One of the spares of a pair, as the metadata on the first one states it.
+ * One of the spares of a pair, as the metadata state it.
  *
- * @param index its number in a {@link Place}; 0 is the first one, which holds the metadata
+ * @param index its number in a {@link Place}; 0 is the first one, which was made with the metadata, and may have been taken out
  * @param id drawn when it was added, so that no other device of the same pair is taken for it; zeros for the first one
  * @param use what it is for
  * @param slots how many it has

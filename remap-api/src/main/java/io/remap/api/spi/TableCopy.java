@@ -21,8 +21,15 @@ public record TableCopy(int index, long generation, long term, List<SpareMember>
         return members.stream().noneMatch(member -> member.index() == spare && member.table());
     }
 
-    /** The generation of the table on the first spare when this one was written; 0 on the first spare itself. */
-    public long firstSeen() {
-        return members.get(0).seen();
+    /**
+     * How new another spare must be at least, as it knew when it was written: of the first one the generation of its table, of
+     * others the stamp; 0 on the first spare itself, -1 of a spare that it does not know.
+     */
+    public long seen(int spare) {
+        return members.stream()
+                .filter(member -> member.index() == spare)
+                .mapToLong(SpareMember::seen)
+                .findFirst()
+                .orElse(-1);
     }
 }
