@@ -133,8 +133,15 @@ test_further_spares_go_with_their_pair() {
     assert_equal "a.img a.spare certain " "$(pairs_of a.img a.spare moved.spare twin.spare)" "one that is there twice"
     refused "$WRONG_DEVICE" "name the one that was served last" "$remap" assemble a.img a.spare moved.spare twin.spare
     rm twin.spare
-    assert_status "$NOT_SO" "$remap" discover a.img moved.spare
-    assert_contains "$output" "whose first spare, which holds the mappings, is not among these devices"
+    # From the copy of the table on the other one the first one is found where it was, or missed.
+    assert_equal "a.img moved.spare certain serve a.img --spare moved.spare --spare a.spare" "$(pairs_of a.img moved.spare)" \
+        "from the other spare"
+    mv a.spare away
+    assert_equal "0 None missing" "$(members_of a.img moved.spare)" "a missing first spare"
+    assert_equal "a.img moved.spare certain serve a.img --spare moved.spare --missing-spares" "$(pairs_of a.img moved.spare)" \
+        "the first one is missing"
+    refused "$WRONG_DEVICE" "--missing-spares" "$remap" assemble a.img moved.spare
+    mv away a.spare
     refused "$WRONG_DEVICE" "--missing-spares" "$remap" assemble a.img a.spare
     mv moved.spare b.spare && rm -f found.json
     assert_untouched
@@ -152,6 +159,47 @@ test_further_spares_go_with_their_pair() {
     assert_status 0 "$remap" discover a.img a.spare older.spare
     assert_contains "$output" "was taken out of it"
     echo "suite: discover: further spares by old and new names; missing, older, twice, lone and removed ones are told apart"
+}
+
+test_any_spare_with_the_table_finds_its_pair() {
+    with_further
+    start_remap pair a.img --spare a.spare
+    assert_status 0 "$remap" spare add pair c.spare --create 16M
+    stop_service pair
+    assert_status "$NOT_SO" "$remap" discover a.img c.spare
+    assert_contains "$output" "whose spares with the table of the mappings are not among these devices"
+    # Both goes on where the other one is: by the first spare, if it counts.
+    assert_equal "a.img a.spare certain serve a.img --spare a.spare --spare b.spare --spare c.spare" \
+        "$(pairs_of a.img b.spare a.spare)" "both with the table"
+    # The first one is left behind.
+    mv a.spare away
+    assembled one a.img b.spare c.spare --missing-spares
+    assert_contains "$("$remap" spare list one)" "missing"
+    stop_service one
+    mv away a.spare
+    rm -f found.json
+    remember ./*.img ./*.spare
+    local from_other="a.img b.spare certain serve a.img --spare b.spare --spare a.spare --spare c.spare"
+    assert_equal "$from_other" "$(pairs_of a.img a.spare b.spare c.spare)" "the table of the other one counts"
+    assert_equal "a.img a.spare not " "$(pairs_of a.img a.spare | head -n 1)" "the first one alone"
+    rm -f found.json
+    assert_untouched
+    cp --sparse=always a.spare removed.spare
+    # It comes back, and is taken out.
+    assembled two a.img a.spare b.spare c.spare
+    assert_status 0 "$remap" spare remove two 0
+    stop_service two
+    local without="a.img b.spare certain serve a.img --spare b.spare --spare c.spare"
+    assert_equal "$without" "$(pairs_of a.img b.spare)" "without the first one"
+    assert_equal "a.img c.spare certain serve a.img --spare c.spare --spare b.spare" "$(pairs_of a.img c.spare)" "from the copy"
+    assert_equal "$without" "$(pairs_of a.img c.spare b.spare removed.spare)" "beside the one that was taken out"
+    assert_status 0 "$remap" discover a.img b.spare removed.spare
+    assert_contains "$output" "is spare 0 of pair"
+    assert_contains "$output" "was taken out of it"
+    assembled three a.img c.spare
+    assert_contains "$("$remap" spare list three)" "b.spare"
+    stop_service three
+    echo "suite: discover: a pair is found and served from any spare with its table; one left behind or taken out is told"
 }
 
 test_block_devices_are_found_by_themselves() {

@@ -101,7 +101,9 @@ test_killed_and_found_again() {
     stop_disk
     mv b.spare moved.spare
     refused "$WRONG_DEVICE" "b.spare, is not there" "$remap" serve disk.img --spare a.spare --name disk
-    refused "$WRONG_DEVICE" "spare 0 is not there" "$remap" serve disk.img --spare moved.spare --name disk
+    mv a.spare away
+    refused "$WRONG_DEVICE" "a.spare, is not there" "$remap" serve disk.img --spare moved.spare --name disk
+    mv away a.spare
     # In any order, and remembered from then on.
     start_remap disk disk.img --spare moved.spare --spare a.spare
     same_content
@@ -211,7 +213,7 @@ test_first_spare_lost() {
     filled
     kill_remap "$background_pid"
     mv a.spare away
-    refused "$WRONG_DEVICE" "spare 0 is not there" "$remap" serve disk.img --spare b.spare --name disk
+    refused "$WRONG_DEVICE" "a.spare, is not there" "$remap" serve disk.img --spare b.spare --name disk
     start_remap disk disk.img --spare b.spare --missing-spares
     assert_equal "1" "$(table_on)" "the table when the first spare is gone"
     assert_equal missing "$(of_spare 0 state)" "the first spare"

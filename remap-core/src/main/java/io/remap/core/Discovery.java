@@ -13,6 +13,8 @@ import io.remap.api.spi.MetadataProvider;
 import io.remap.api.spi.MetadataStore;
 import io.remap.api.spi.PairIdentity;
 import io.remap.api.spi.SpareIdentity;
+import io.remap.api.spi.TableCopy;
+import io.remap.core.disk.TrackedDevice;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -38,18 +40,18 @@ public final class Discovery {
     }
 
     /**
-     * A main and a first spare that may be a pair, with the further spares that belong to it.
+     * A main and a spare with the table that may be a pair, with the other spares that belong to it.
      *
      * @param main as it was named
-     * @param spare as it was named: the first spare, which holds the mappings
-     * @param members the further spares of the pair, by number
+     * @param spare as it was named: the one whose table is read, which is the first one if it is there and counts
+     * @param members the other spares of the pair, by number
      * @param complete whether all of them are there
      * @param pairUuid of the spare
      * @param confidence how sure it is
      * @param reasons what speaks for it, one sentence each
      * @param against what speaks against it
      * @param arguments of {@code remap} that serve it, without further spares that are not there; empty with {@link
-     *     Confidence#NOT}, and where a further spare is there twice
+     *     Confidence#NOT}, and where another spare is there twice
      */
     public record Pair(
             String main,
@@ -63,7 +65,7 @@ public final class Discovery {
             List<String> arguments) {}
 
     /**
-     * A further spare of a pair.
+     * Another spare of a pair.
      *
      * @param number its number
      * @param device where it is; empty if it is missing, or there twice
@@ -102,7 +104,7 @@ public final class Discovery {
     private final Environment environment;
 
     private final List<Remark> skipped = new ArrayList<>();
-    /** What the first spares state that could be read. */
+    /** What the tables state that could be read. */
     private final List<MemberSearch> stated = new ArrayList<>();
 
     /** A device that is open. */
@@ -111,9 +113,31 @@ public final class Discovery {
             BlockDevice device,
             Optional<PairIdentity> spareOf,
             Optional<SpareIdentity> member,
+            Optional<TableCopy> table,
             Optional<Witness> witness) {
-        boolean isFirst() {
-            return spareOf.isPresent() && member.isEmpty();
+        /** Whether it has the table, or had to have it. */
+        boolean isSource() {
+            return spareOf.isPresent() && (member.isEmpty() || table.isPresent());
+        }
+
+        /** Of a spare. */
+        int number() {
+            return member.map(SpareIdentity::index).orElse(0);
+        }
+
+        /** Whether a later table does not know it any more. */
+        boolean isTakenOut(List<Open> open) {
+            return member.isPresent()
+                    && table.isPresent()
+                    && open.stream()
+                            .filter(other -> other.isOf(member.get().pair()) && other.table.isPresent())
+                            .map(other -> other.table.get())
+                            .anyMatch(later -> later.term() > table.get().term()
+                                    && later.members().stream().noneMatch(member.get()::is));
+        }
+
+        boolean isOf(PairIdentity pair) {
+            return spareOf.filter(its -> its.pairUuid().equals(pair.pairUuid())).isPresent();
         }
 
         /** As short as it is understood. */
@@ -121,6 +145,9 @@ public final class Discovery {
             return nameOf(uri);
         }
     }
+
+    /** A table of a pair, and the device that it is on. */
+    private record NamedTable(String name, TableCopy table) {}
 
     private static String nameOf(DeviceUri uri) {
         boolean plain = uri.scheme().equals("file") && uri.parameters().isEmpty() && !uri.isPart();
@@ -164,7 +191,8 @@ public final class Discovery {
                     uri,
                     device,
                     metadata.pairOnSpare(device.direct()),
-                    metadata.member(device.direct()),
+                    identity(device, metadata),
+                    metadata.table(device.direct()),
                     witnesses.find(device)));
         } catch (Refusal | DeviceException e) {
             if (device != null) {
@@ -175,32 +203,42 @@ public final class Discovery {
         }
     }
 
+    /** Which spare it is: of the first one only if it has a table, by which others know it. */
+    private static Optional<SpareIdentity> identity(BlockDevice device, MetadataProvider metadata)
+            throws Refusal, DeviceException {
+        Optional<SpareIdentity> further = metadata.member(device.direct());
+        return further.isPresent() ? further : metadata.firstSpare(device.direct());
+    }
+
     private Result compare(List<Open> open, MetadataProvider metadata) {
-        List<Pair> pairs = new ArrayList<>();
+        List<Judged> found = new ArrayList<>();
         List<Remark> alone = new ArrayList<>();
-        for (Open spare : open) {
-            if (spare.isFirst()) {
-                List<Pair> itsPairs = pairsOf(spare, open, metadata);
-                pairs.addAll(itsPairs);
-                if (itsPairs.isEmpty()) {
-                    PairIdentity pair = spare.spareOf.get();
-                    alone.add(new Remark(
-                            spare.name(),
-                            "is the spare of pair " + pair.pairUuid() + ", whose main (" + pair.mainSizeBytes()
-                                    + " bytes, then " + pair.mainStableId() + ") is not among these devices"));
-                }
+        List<Open> sources = open.stream()
+                .filter(one -> one.isSource() && !one.isTakenOut(open))
+                .sorted(Comparator.comparingInt(Open::number))
+                .toList();
+        for (Open spare : sources) {
+            List<Pair> itsPairs = pairsOf(spare, open, metadata);
+            itsPairs.forEach(pair -> found.add(new Judged(pair, spare.number())));
+            if (itsPairs.isEmpty()) {
+                PairIdentity pair = spare.spareOf.get();
+                alone.add(new Remark(
+                        spare.name(),
+                        "is a spare of pair " + pair.pairUuid() + ", whose main (" + pair.mainSizeBytes()
+                                + " bytes, then " + pair.mainStableId() + ") is not among these devices"));
             }
         }
+        List<Pair> pairs = bestOf(found);
         for (Open further : open) {
-            further.member
-                    .filter(identity -> stated.stream().noneMatch(search -> search.states(identity)))
+            Optional<SpareIdentity> lone = sources.contains(further) ? Optional.empty() : further.member;
+            lone.filter(identity -> stated.stream().noneMatch(search -> search.states(identity)))
                     .ifPresent(identity -> alone.add(new Remark(further.name(), lone(identity, open))));
         }
         for (Open main : open) {
             boolean waits = main.witness
                     .filter(w -> open.stream()
                             .noneMatch(o ->
-                                    o.isFirst() && o.spareOf.filter(w::isOf).isPresent()))
+                                    o.isSource() && o.spareOf.filter(w::isOf).isPresent()))
                     .isPresent();
             if (waits) {
                 alone.add(new Remark(
@@ -213,23 +251,44 @@ public final class Discovery {
         return new Result(pairs, alone, List.copyOf(skipped));
     }
 
-    /** Of a further spare that no first one asks for. */
+    /** A pair by the table of the spare of a number. */
+    private record Judged(Pair pair, int number) {
+        /** Whether a better pair of this main says all that there is to say of this spare. */
+        boolean isToldBy(Pair better) {
+            boolean isPart = better.members.stream()
+                    .anyMatch(member -> member.device.filter(pair.spare::equals).isPresent());
+            return better.main.equals(pair.main)
+                    && better.pairUuid.equals(pair.pairUuid)
+                    && (isPart || (number != 0 && pair.confidence == Confidence.NOT));
+        }
+    }
+
+    /** Of the spares with the table of a pair one is read: the first of them that counts. */
+    private static List<Pair> bestOf(List<Judged> found) {
+        List<Pair> best = new ArrayList<>();
+        for (Judged judged : found.stream()
+                .sorted(Comparator.comparing(each -> each.pair.confidence))
+                .toList()) {
+            if (best.stream().noneMatch(judged::isToldBy)) {
+                best.add(judged.pair);
+            }
+        }
+        return best;
+    }
+
+    /** Of a further spare that no table asks for. */
     private static String lone(SpareIdentity identity, List<Open> open) {
         String which =
                 "is spare " + identity.index() + " of pair " + identity.pair().pairUuid();
-        boolean firstIsThere = open.stream()
-                .anyMatch(one -> one.isFirst()
-                        && one.spareOf
-                                .orElseThrow()
-                                .pairUuid()
-                                .equals(identity.pair().pairUuid()));
-        return firstIsThere
+        boolean tableIsThere = open.stream().anyMatch(one -> one.isSource() && one.isOf(identity.pair()));
+        return tableIsThere
                 ? which + ", and was taken out of it: nothing stands on it any more"
-                : which + ", whose first spare, which holds the mappings, is not among these devices";
+                : which + ", whose spares with the table of the mappings are not among these devices";
     }
 
-    /** The further spares of a pair, those too that are where they were the last time. */
-    private List<MemberSearch.Found> membersOf(MetadataStore look, List<Open> open, MetadataProvider metadata) {
+    /** The other spares of a pair, those too that are where they were the last time. */
+    private List<MemberSearch.Found> membersOf(
+            MetadataStore look, List<Open> open, MetadataProvider metadata, List<NamedTable> tables) {
         MemberSearch search = MemberSearch.of(look);
         stated.add(search);
         List<MemberSearch.Candidate> candidates = new ArrayList<>();
@@ -237,17 +296,20 @@ public final class Discovery {
             one.member.ifPresent(identity -> candidates.add(new MemberSearch.Candidate(one.name(), identity)));
         }
         for (DeviceUri place : search.placesBeside(candidates)) {
-            lookAt(place, metadata)
-                    .filter(candidate -> search.states(candidate.identity()))
-                    .ifPresent(candidates::add);
+            lookAt(place, metadata, search, tables).ifPresent(candidates::add);
         }
         return search.among(candidates);
     }
 
     /** What cannot be looked at where it was is missing there. */
-    private Optional<MemberSearch.Candidate> lookAt(DeviceUri uri, MetadataProvider metadata) {
+    private Optional<MemberSearch.Candidate> lookAt(
+            DeviceUri uri, MetadataProvider metadata, MemberSearch search, List<NamedTable> tables) {
         try (BlockDevice device = devices.open(uri, OpenOptions.inspect())) {
-            return metadata.member(device.direct()).map(identity -> new MemberSearch.Candidate(nameOf(uri), identity));
+            Optional<SpareIdentity> identity = identity(device, metadata).filter(search::states);
+            if (identity.isPresent()) {
+                metadata.table(device.direct()).ifPresent(table -> tables.add(new NamedTable(nameOf(uri), table)));
+            }
+            return identity.map(which -> new MemberSearch.Candidate(nameOf(uri), which));
         } catch (Refusal | DeviceException e) {
             return Optional.empty();
         }
@@ -256,10 +318,15 @@ public final class Discovery {
     private List<Pair> pairsOf(Open spare, List<Open> open, MetadataProvider metadata) {
         List<Pair> pairs = new ArrayList<>();
         try (MetadataStore look = metadata.open(spare.device.direct(), true, environment, Settings.defaults())) {
-            List<MemberSearch.Found> members = membersOf(look, open, metadata);
+            List<NamedTable> tables = new ArrayList<>();
+            open.stream()
+                    .filter(one -> one.isOf(look.pair()) && !one.isTakenOut(open))
+                    .forEach(one -> one.table.ifPresent(table -> tables.add(new NamedTable(one.name(), table))));
+            List<MemberSearch.Found> members = membersOf(look, open, metadata, tables);
+            Optional<String> rival = rival(spare, look, tables, metadata);
             for (Open main : open) {
                 if (main.spareOf.isEmpty() && !main.device.identity().overlaps(spare.device.identity())) {
-                    judge(main, spare, look, members).ifPresent(pairs::add);
+                    judge(main, spare, look, members, rival).ifPresent(pairs::add);
                 }
             }
         } catch (Refusal | DeviceException e) {
@@ -268,8 +335,29 @@ public final class Discovery {
         return pairs;
     }
 
-    /** Empty if there is nothing that would have anybody think of a pair. */
-    private Optional<Pair> judge(Open main, Open spare, MetadataStore look, List<MemberSearch.Found> members) {
+    /** Why another table of the pair counts, or may count, in place of this one; what is a copy of this spare says nothing. */
+    private static Optional<String> rival(
+            Open spare, MetadataStore look, List<NamedTable> tables, MetadataProvider metadata)
+            throws Refusal, DeviceException {
+        TableRivals rivals = TableRivals.of(look, TrackedDevice.of(spare.device), metadata);
+        for (NamedTable other : tables) {
+            Optional<String> against = other.table.index() == look.openedFrom()
+                    ? Optional.empty()
+                    : rivals.against(other.name, other.table);
+            if (against.isPresent()) {
+                return against;
+            }
+        }
+        return Optional.empty();
+    }
+
+    /**
+     * Empty if there is nothing that would have anybody think of a pair.
+     *
+     * @param rival another table that speaks against this one
+     */
+    private Optional<Pair> judge(
+            Open main, Open spare, MetadataStore look, List<MemberSearch.Found> members, Optional<String> rival) {
         PairIdentity pair = look.pair();
         boolean named = main.witness.filter(w -> w.isOf(pair)).isPresent();
         boolean fits = fits(main.device, pair);
@@ -278,7 +366,7 @@ public final class Discovery {
             return Optional.empty();
         }
         List<String> reasons = new ArrayList<>();
-        List<String> against = new ArrayList<>();
+        List<String> against = new ArrayList<>(rival.stream().toList());
         if (named) {
             reasons.add("main carries, or this host keeps, a witness that names this pair");
             LastStop.difference(main.witness.get(), look).ifPresent(how -> against.add("the spare " + how));

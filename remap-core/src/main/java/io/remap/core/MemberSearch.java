@@ -10,7 +10,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.UUID;
 
-/** Tells which of some devices are the further spares that a first spare states. Pure. */
+/** Tells which of some devices are the spares that a table states beside the one that it was read from. Pure. */
 final class MemberSearch {
     /** How a member of a pair was found. */
     enum State {
@@ -22,13 +22,13 @@ final class MemberSearch {
         MISSING
     }
 
-    /** A device that says that it is a further spare. */
+    /** A device that says which spare it is. */
     record Candidate(String name, SpareIdentity identity) {}
 
     /**
      * A member, as it was found.
      *
-     * @param stated as the first spare states it
+     * @param stated as the table states it
      * @param state how it was found
      * @param candidate the device; with {@link State#PRESENT} and {@link State#OLDER}
      * @param detail why it is not present; empty if it is
@@ -39,18 +39,20 @@ final class MemberSearch {
     private final List<SpareMember> stated;
     private final Map<Integer, DeviceUri> places;
 
-    /** Looks for what an open first spare states. */
-    static MemberSearch of(MetadataStore first) {
-        return new MemberSearch(first.pair().pairUuid(), first.members(), FurtherSpares.found(first.saved()));
+    /** Looks for what an open table states. */
+    static MemberSearch of(MetadataStore open) {
+        return new MemberSearch(
+                open.pair().pairUuid(), open.openedFrom(), open.members(), FurtherSpares.found(open.saved()));
     }
 
     /**
-     * @param stated the spares of the pair, the first one among them
+     * @param opened number of the spare that the table was read from
+     * @param stated the spares of the pair, that one among them
      * @param places where they were found the last time, by number
      */
-    MemberSearch(UUID pairUuid, List<SpareMember> stated, Map<Integer, DeviceUri> places) {
+    MemberSearch(UUID pairUuid, int opened, List<SpareMember> stated, Map<Integer, DeviceUri> places) {
         this.pairUuid = pairUuid;
-        this.stated = stated.stream().filter(member -> member.index() != 0).toList();
+        this.stated = stated.stream().filter(member -> member.index() != opened).toList();
         this.places = places;
     }
 

@@ -12,6 +12,7 @@ import java.util.Optional;
  * @param spec what was asked for
  * @param main the failing device
  * @param spare the healthy one, from which the table was read; empty if main is served alone
+ * @param spareUri by which it was found
  * @param namedFurther other spares that the user named; not open yet, as it takes the table to say what they are
  * @param notices what the user should know, one line each
  */
@@ -19,6 +20,7 @@ record PairDevices(
         DiskSpec spec,
         TrackedDevice main,
         Optional<TrackedDevice> spare,
+        Optional<DeviceUri> spareUri,
         List<DeviceUri> namedFurther,
         List<String> notices)
         implements AutoCloseable {
@@ -28,8 +30,8 @@ record PairDevices(
     }
 
     /** The same with another spare in the place of the one that was taken out, which is the caller's to close. */
-    PairDevices withSpare(TrackedDevice other) {
-        return new PairDevices(spec, main, Optional.of(other), namedFurther, notices);
+    PairDevices withSpare(TrackedDevice other, DeviceUri otherUri) {
+        return new PairDevices(spec, main, Optional.of(other), Optional.of(otherUri), namedFurther, notices);
     }
 
     /** Place of the first spare in the order in which the user named the spares. */

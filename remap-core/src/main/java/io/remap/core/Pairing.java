@@ -231,7 +231,12 @@ public final class Pairing {
             List<DeviceUri> others = new ArrayList<>(spec.spares());
             choice.ifPresent(first -> others.remove(first.uri));
             return new PairDevices(
-                    spec, TrackedDevice.of(main), Optional.ofNullable(spare).map(TrackedDevice::of), others, notices);
+                    spec,
+                    TrackedDevice.of(main),
+                    Optional.ofNullable(spare).map(TrackedDevice::of),
+                    choice.map(SpareChoice::uri),
+                    others,
+                    notices);
         } catch (Refusal | DeviceException | RuntimeException e) {
             if (spare != null) {
                 spare.close();
@@ -437,6 +442,9 @@ public final class Pairing {
             long unwitnessedStop = takeBackStop(pair, witness);
             store = metadata.open(spare.direct(), pair.spec().readOnly(), environment, settings);
             long openedGeneration = store.generation();
+            int openedFrom = store.openedFrom();
+            // So that a start from another spare finds it.
+            pair.spareUri().ifPresent(uri -> examined.further.remember(openedFrom, SpareSet.absolute(uri)));
             if (!pair.spec().readOnly()) {
                 SpareSet.spread(examined.further, store);
                 spareSet(pair.spec(), pair.main()).stamp(spare, examined.further, store, store.generation());

@@ -474,7 +474,8 @@ final class ServedDisk {
         }
         PairDevices former = devices;
         int leading = metadata.store().orElseThrow().openedFrom();
-        devices = former.withSpare(metadata.further().promote(leading).device());
+        FurtherSpares.Open next = metadata.further().promote(leading);
+        devices = former.withSpare(next.device(), next.uri());
         return former.spare();
     }
 

@@ -151,7 +151,7 @@ public final class SpareCare {
             List<SpareMember> stated = owner == null ? List.of() : owner.members();
             Map<Integer, DeviceUri> places = FurtherSpares.found(owner == null ? Map.of() : owner.saved());
             MemberCheck check = new MemberCheck(Optional.empty(), pairOf(report).sectorBytes());
-            try (FoundSpares found = find(new MemberSearch(pairOf(report).pairUuid(), stated, places), further)) {
+            try (FoundSpares found = find(new MemberSearch(pairOf(report).pairUuid(), 0, stated, places), further)) {
                 addMembers(found, check);
             }
             return finished(spare.name(), level, Optional.empty(), report, findings, check);

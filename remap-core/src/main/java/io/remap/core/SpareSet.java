@@ -129,13 +129,6 @@ final class SpareSet {
             for (DeviceUri uri : named) {
                 openNamed(uri, order.indexOf(uri), look, wanted, result);
             }
-            if (look.openedFrom() != 0) {
-                // The next start, from the first one, looks for it there.
-                order.stream()
-                        .filter(uri -> !named.contains(uri))
-                        .findFirst()
-                        .ifPresent(uri -> result.remember(look.openedFrom(), absolute(uri)));
-            }
             Map<Integer, DeviceUri> remembered = FurtherSpares.found(look.saved());
             for (SpareMember member : List.copyOf(wanted.values())) {
                 DeviceUri uri = remembered.get(member.index());
@@ -146,9 +139,9 @@ final class SpareSet {
                     noteMissing(member, uri, why.get(), missingToo, result, notices);
                 }
             }
-            long newness = newness(opened, look);
+            TableRivals rivals = TableRivals.of(look, opened, metadata);
             for (FurtherSpares.Open open : result.open()) {
-                refuseOtherTable(open.device(), look, newness);
+                refuseOtherTable(open.device(), rivals);
             }
             return result;
         } catch (Refusal | DeviceException | RuntimeException e) {
@@ -240,42 +233,11 @@ final class SpareSet {
     }
 
     /** A copy of the table that is not behind the one that is open: the sectors of the two do not go together. */
-    private void refuseOtherTable(TrackedDevice device, MetadataStore look, long newness)
-            throws Refusal, DeviceException {
-        Optional<TableCopy> copy = metadata.table(device.direct());
-        if (copy.isEmpty()) {
-            return;
+    private void refuseOtherTable(TrackedDevice device, TableRivals rivals) throws Refusal, DeviceException {
+        Optional<String> against = metadata.table(device.direct()).flatMap(copy -> rivals.against(device.name(), copy));
+        if (against.isPresent()) {
+            throw new Refusal(Refusal.Kind.WRONG_DEVICE, against.get());
         }
-        String which = device.name() + " (spare " + copy.get().index() + ")";
-        if (copy.get().term() > look.term()) {
-            throw new Refusal(
-                    Refusal.Kind.WRONG_DEVICE,
-                    "the table on " + which + " has gone on without that on spare " + look.openedFrom()
-                            + ": name all spares with --spare, and the newer table is taken");
-        }
-        if (copy.get().leftBehind(look.openedFrom())) {
-            throw new Refusal(
-                    Refusal.Kind.WRONG_DEVICE,
-                    "the table on " + which + " and that on spare " + look.openedFrom()
-                            + " have each gone on without the other: detach the spare whose changes are to be given up, and"
-                            + " serve with --missing-spares");
-        }
-        if (copy.get().seen(look.openedFrom()) > newness) {
-            throw new Refusal(
-                    Refusal.Kind.WRONG_DEVICE,
-                    (look.openedFrom() == 0
-                                    ? "the first spare is as it was before: its table has generation " + newness
-                                    : "spare " + look.openedFrom() + " is as it was before: it was stamped " + newness)
-                            + ", and " + which + " knows " + copy.get().seen(look.openedFrom())
-                            + "; name the device that was served last");
-        }
-    }
-
-    /** By what others know how new the spare is that the table was read from. */
-    private long newness(TrackedDevice opened, MetadataStore look) throws Refusal, DeviceException {
-        return look.openedFrom() == 0
-                ? look.generation()
-                : metadata.member(opened.direct()).map(SpareIdentity::stamp).orElse(-1L);
     }
 
     /** Which spare of the pair it is: the first one too, where the table was opened from a copy. */
@@ -421,7 +383,7 @@ final class SpareSet {
     }
 
     /** The next start may have another working directory. */
-    private static DeviceUri absolute(DeviceUri uri) {
+    static DeviceUri absolute(DeviceUri uri) {
         return uri.scheme().equals("mem")
                 ? uri
                 : new DeviceUri(

@@ -230,6 +230,7 @@ final class ServiceRig implements AutoCloseable {
                     spec,
                     TrackedDevice.of(main),
                     Optional.of(TrackedDevice.of(spare)),
+                    Optional.empty(),
                     List.of(),
                     List.of("devices noticed"));
         }
