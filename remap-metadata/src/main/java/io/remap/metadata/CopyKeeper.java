@@ -6,15 +6,23 @@ import io.remap.api.Environment;
 import io.remap.api.Refusal;
 import io.remap.api.spi.MetadataCopies;
 import io.remap.api.spi.MetadataReport;
+import io.remap.api.spi.MetadataReport.Finding;
+import io.remap.api.spi.MetadataReport.Part;
 import io.remap.api.spi.MetadataReport.Verdict;
 import io.remap.api.spi.MetadataTools.Level;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.Deque;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Reads the copies of an open store again, and writes what is damaged anew from the table in memory.
+ * Reads the copies of an open store again, on both spares that have the table, and writes what is damaged anew from the table
+ * in memory.
  *
  * <p>Reading goes on beside the commits, a few blocks at a time; only the glance at what is in force, and writing, take a
  * turn of the store. One verification is under way at a time.
@@ -33,26 +41,70 @@ final class CopyKeeper implements MetadataCopies {
 
     private final Deque<Request> waiting = new ArrayDeque<>();
     private Request current;
-    /** Of the current request; its tasks follow one another. */
-    private Verification verification;
-    /** What the verification reads. */
-    private Holder verified;
+    /** Of the current request; its tasks follow one another. Empty of a store that is read-only. */
+    private List<Reading> readings = List.of();
 
+    /** Which of them is under way. */
+    private int reading;
+
+    /** Of what was found, all but the figures of the copies. */
     private volatile State state;
+
+    /** How many copies and superblocks of a spare were whole when they were last read or written. */
+    private record Whole(int copies, int superblocks) {}
+
+    private final Map<Holder, Whole> whole = new ConcurrentHashMap<>();
+
+    /** A spare that is being read. */
+    private static final class Reading {
+        private final Holder holder;
+        private final Verification verification;
+        private DeviceException failure;
+
+        Reading(Holder holder) {
+            this.holder = holder;
+            this.verification = new Verification(
+                    holder.device(), holder.superblock(), holder.log().view());
+        }
+    }
+
+    /** What was found on one spare, and whether it was mended. */
+    private record Found(MetadataReport report, boolean repaired, Refusal refusal) {}
 
     CopyKeeper(LogMetadataStore store, Environment environment, State atOpening) {
         this.store = store;
         this.environment = environment;
         this.state = atOpening;
+        whole.put(store.lead(), new Whole(atOpening.copiesValid(), atOpening.superblocksValid()));
     }
 
     private BlockDevice device() {
         return store.lead().device();
     }
 
+    /** The copies on both spares that have the table. */
     @Override
     public State state() {
-        return state;
+        State now = state;
+        int spares = 0;
+        int copies = 0;
+        int superblocks = 0;
+        for (Holder holder : store.holders()) {
+            // One that was just begun was read back.
+            Whole its = whole.getOrDefault(holder, new Whole(COPIES, holder.superblocksWhole()));
+            spares++;
+            copies += its.copies;
+            superblocks += its.superblocks;
+        }
+        return new State(
+                spares * COPIES,
+                copies,
+                spares * Identities.COUNT,
+                superblocks,
+                now.verifiedMillis(),
+                now.savedMillis(),
+                now.verifications(),
+                now.repairs());
     }
 
     /** A change of the table became durable. */
@@ -104,11 +156,10 @@ final class CopyKeeper implements MetadataCopies {
 
     /** In a turn of the store. */
     private void begin() {
-        if (!store.isReadOnly()) {
-            verified = store.lead();
-            verification = new Verification(
-                    verified.device(), verified.superblock(), verified.log().view());
-        }
+        readings = store.isReadOnly()
+                ? List.of()
+                : store.holders().stream().map(Reading::new).toList();
+        reading = 0;
         environment.scheduler().execute(this::step);
     }
 
@@ -117,13 +168,13 @@ final class CopyKeeper implements MetadataCopies {
             end(null, stopping());
             return;
         }
-        boolean more;
         MetadataReport report = null;
         try {
-            more = verification != null && verification.step();
-            if (verification == null) {
+            if (readings.isEmpty()) {
                 // Nobody writes to it, so it can be looked at as if it were not open.
                 report = Examination.of(device(), Level.STANDARD);
+            } else {
+                stepOn(readings.get(reading));
             }
         } catch (DeviceException e) {
             end(null, new Refusal(Refusal.Kind.DEVICE_FAILED, e.getMessage(), e));
@@ -136,24 +187,65 @@ final class CopyKeeper implements MetadataCopies {
         }
         if (report != null) {
             end(report, null);
-        } else if (more) {
+        } else if (reading < readings.size()) {
             environment.scheduler().execute(this::step);
         } else if (!store.inTurn(this::conclude)) {
             end(null, stopping());
         }
     }
 
+    /** That one of two fails as a whole keeps nobody from reading the other one. */
+    private void stepOn(Reading one) {
+        boolean more = false;
+        try {
+            more = one.verification.step();
+        } catch (DeviceException e) {
+            one.failure = e;
+        }
+        reading += more ? 0 : 1;
+    }
+
     /** In a turn of the store: what is in force does not change now. */
     private void conclude() {
-        CommitLog log = verified.log();
-        if (verified != store.lead()) {
-            end(
-                    null,
-                    new Refusal(
-                            Refusal.Kind.BUSY,
-                            verified.device().name() + " has failed, and its table was left behind: verify again"));
-            return;
+        List<MetadataReport> reports = new ArrayList<>();
+        Refusal refusal = null;
+        boolean repaired = false;
+        for (Reading one : readings) {
+            Found found = conclude(one);
+            if (found.report != null) {
+                reports.add(one == readings.get(0) ? found.report : ofOther(one.holder.index(), found.report));
+            }
+            repaired |= found.repaired;
+            refusal = refusal == null ? found.refusal : refusal;
         }
+        State before = state;
+        state = new State(
+                before.copies(),
+                before.copiesValid(),
+                before.superblocks(),
+                before.superblocksValid(),
+                environment.time().wallMillis(),
+                before.savedMillis(),
+                before.verifications() + 1,
+                before.repairs() + (repaired ? 1 : 0));
+        end(reports.size() == readings.size() ? together(reports) : null, refusal);
+    }
+
+    private Found conclude(Reading one) {
+        Holder holder = one.holder;
+        String name = holder.device().name();
+        if (one.failure != null) {
+            return new Found(
+                    null,
+                    false,
+                    new Refusal(Refusal.Kind.DEVICE_FAILED, one.failure.getMessage(), one.failure));
+        }
+        if (!store.holders().contains(holder)) {
+            return new Found(
+                    null, false, new Refusal(Refusal.Kind.BUSY, name + " has the table no more: verify again"));
+        }
+        CommitLog log = holder.log();
+        Verification verification = one.verification;
         MetadataReport report =
                 verification.report(log.view().header(), log.tables().entries());
         boolean superseded = report.generation() != verification.generation();
@@ -162,8 +254,8 @@ final class CopyKeeper implements MetadataCopies {
         Refusal refusal = null;
         boolean repaired = false;
         if (report.verdict() != Verdict.SOUND) {
-            report.findings().forEach(finding -> LOG.warn("{}: {}", device().name(), finding.what()));
-            refusal = current.repair ? refusalToRepair(report) : null;
+            report.findings().forEach(finding -> LOG.warn("{}: {}", name, finding.what()));
+            refusal = current.repair ? refusalToRepair(name, report) : null;
             if (current.repair && refusal == null) {
                 try {
                     if (!superseded && verification.needsGeneration()) {
@@ -179,30 +271,66 @@ final class CopyKeeper implements MetadataCopies {
                         superblocks = log.repairSuperblocks(verification.identities());
                     }
                     repaired = true;
-                    LOG.warn("{}: what was damaged was written anew", device().name());
+                    LOG.warn("{}: what was damaged was written anew", name);
                 } catch (DeviceException e) {
-                    store.fail(e);
+                    store.fail(holder, e);
                     refusal = new Refusal(Refusal.Kind.DEVICE_FAILED, e.getMessage(), e);
                 }
             }
         }
-        State before = state;
-        state = new State(
-                COPIES,
-                copies,
-                Identities.COUNT,
-                superblocks,
-                environment.time().wallMillis(),
-                before.savedMillis(),
-                before.verifications() + 1,
-                before.repairs() + (repaired ? 1 : 0));
-        end(report, refusal);
+        whole.keySet().retainAll(store.holders());
+        whole.put(holder, new Whole(copies, superblocks));
+        return new Found(report, repaired, refusal);
     }
 
-    private Refusal refusalToRepair(MetadataReport report) {
+    /** What was found on the spare that does not lead, so that it is not taken for the leading one. */
+    private static MetadataReport ofOther(int index, MetadataReport report) {
+        String which = "spare " + index + ": ";
+        return new MetadataReport(
+                report.verdict(),
+                report.pair(),
+                report.format(),
+                report.generation(),
+                report.mappings(),
+                report.cleanStop(),
+                report.parts().stream()
+                        .map(part -> new Part(
+                                which + part.name(),
+                                part.offsetBytes(),
+                                part.generation(),
+                                part.state(),
+                                part.inForce(),
+                                part.detail()))
+                        .toList(),
+                report.findings().stream()
+                        .map(finding -> new Finding(finding.severity(), which + finding.what(), finding.hint()))
+                        .toList());
+    }
+
+    /** Of both spares: the worst verdict, and all parts. */
+    private static MetadataReport together(List<MetadataReport> reports) {
+        MetadataReport lead = reports.get(0);
+        return new MetadataReport(
+                reports.stream()
+                        .map(MetadataReport::verdict)
+                        .max(Comparator.naturalOrder())
+                        .orElseThrow(),
+                lead.pair(),
+                lead.format(),
+                lead.generation(),
+                lead.mappings(),
+                lead.cleanStop(),
+                reports.stream().flatMap(report -> report.parts().stream()).toList(),
+                reports.stream()
+                        .flatMap(report -> report.findings().stream())
+                        .sorted(Comparator.comparing(Finding::severity))
+                        .toList());
+    }
+
+    private Refusal refusalToRepair(String name, MetadataReport report) {
         return report.verdict() == Verdict.READ_ONLY
                 ? new Refusal(
-                        Refusal.Kind.DAMAGED, device().name() + ": what stands there is not ours; nothing is written")
+                        Refusal.Kind.DAMAGED, name + ": what stands there is not ours; nothing is written")
                 : store.refusalToWrite();
     }
 
@@ -211,7 +339,7 @@ final class CopyKeeper implements MetadataCopies {
         boolean more;
         synchronized (waiting) {
             ended = current;
-            verification = null;
+            readings = List.of();
             current = waiting.poll();
             more = current != null;
         }
@@ -234,16 +362,19 @@ final class CopyKeeper implements MetadataCopies {
             return refusal;
         }
         try {
-            store.lead().log().checkpointAhead();
+            store.rewrite();
         } catch (DeviceException e) {
             store.fail(e);
             return new Refusal(Refusal.Kind.DEVICE_FAILED, e.getMessage(), e);
         }
+        for (Holder holder : store.holders()) {
+            whole.computeIfPresent(holder, (each, its) -> new Whole(COPIES, its.superblocks));
+        }
         State now = state;
         long wall = environment.time().wallMillis();
         state = new State(
-                COPIES,
-                COPIES,
+                now.copies(),
+                now.copiesValid(),
                 now.superblocks(),
                 now.superblocksValid(),
                 wall,

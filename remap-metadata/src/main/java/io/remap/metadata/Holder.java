@@ -12,12 +12,15 @@ final class Holder {
     private final Superblock superblock;
     private final CommitLog log;
     private final SavedArea saved;
+    private final int superblocksWhole;
 
-    private Holder(BlockDevice device, Superblock superblock, CommitLog log, SavedArea saved) {
+    private Holder(
+            BlockDevice device, Superblock superblock, CommitLog log, SavedArea saved, int superblocksWhole) {
         this.device = device;
         this.superblock = superblock;
         this.log = log;
         this.saved = saved;
+        this.superblocksWhole = superblocksWhole;
     }
 
     /** The spare, which is the caller's. */
@@ -39,6 +42,11 @@ final class Holder {
         return saved;
     }
 
+    /** How many of its superblocks were whole when it became one. */
+    int superblocksWhole() {
+        return superblocksWhole;
+    }
+
     /** Number of the spare. */
     int index() {
         return superblock.member();
@@ -51,9 +59,10 @@ final class Holder {
     /** That of a spare whose table was recovered; nothing is written. */
     static Holder of(
             BlockDevice device, BlockIo io, Superblock superblock, Recovery.Found found, Environment environment)
-            throws DeviceException {
+            throws Damage, DeviceException {
         CommitLog log = new CommitLog(io, superblock, found, environment);
-        return new Holder(device, superblock, log, SavedArea.read(io, superblock, environment.time()));
+        int whole = Identities.read(device).count(Identities.State.WHOLE);
+        return new Holder(device, superblock, log, SavedArea.read(io, superblock, environment.time()), whole);
     }
 
     /**

@@ -70,6 +70,12 @@ final class Holders {
         return copy;
     }
 
+    /** The lead, then the copy, if there is one. */
+    List<Holder> all() {
+        Holder other = copy;
+        return other == null ? List.of(lead) : List.of(lead, other);
+    }
+
     Tables tables() {
         return settled;
     }
@@ -406,6 +412,12 @@ final class Holders {
                 other.log().checkpointAhead();
             }
         });
+    }
+
+    /** States the table anew in a new generation of each. */
+    void rewrite() throws DeviceException {
+        lead.log().checkpointAhead();
+        follow(other -> other.log().checkpointAhead());
     }
 
     boolean isFilling() {

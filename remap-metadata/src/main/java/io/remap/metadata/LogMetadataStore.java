@@ -124,6 +124,16 @@ final class LogMetadataStore implements MetadataStore {
         return holders.lead();
     }
 
+    /** The spares with the table: the one that leads, and the one with the copy. */
+    List<Holder> holders() {
+        return holders.all();
+    }
+
+    /** In a turn: states the table anew on both. */
+    void rewrite() throws DeviceException {
+        holders.rewrite();
+    }
+
     private String name() {
         return opened.device().name();
     }
@@ -593,7 +603,8 @@ final class LogMetadataStore implements MetadataStore {
         fail(holders.lead(), error);
     }
 
-    private void fail(Holder failed, DeviceException error) {
+    /** In a turn: one of the two has failed; the other one goes on. */
+    void fail(Holder failed, DeviceException error) {
         try {
             if (failed == holders.lead()) {
                 holders.takeOver(error);
@@ -655,7 +666,7 @@ final class LogMetadataStore implements MetadataStore {
     @Override
     public List<Attribute> attributes() {
         return List.of(
-                number("copies-valid", "count", "Whole copies of the table, of 2, when they were last read", () ->
+                number("copies-valid", "count", "Whole copies of the table, two on each spare that has it, when they were last read", () ->
                         (long) copies.state().copiesValid()),
                 number(
                         "verifications",
@@ -679,7 +690,7 @@ final class LogMetadataStore implements MetadataStore {
                         (long) facts.blocksReplayed()),
                 number("copies-found", "count", "Whole copies of the table at the start; 2 again since then", () ->
                         (long) facts.copiesWhole()),
-                number("superblocks", "count", "Whole superblocks of 4, when they were last read", () ->
+                number("superblocks", "count", "Whole superblocks of these spares, four on each, when they were last read", () ->
                         (long) copies.state().superblocksValid()),
                 number(
                         "mappings",

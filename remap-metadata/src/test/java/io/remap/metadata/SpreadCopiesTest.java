@@ -1,0 +1,131 @@
+package io.remap.metadata;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.remap.api.Refusal;
+import io.remap.api.spi.MetadataCopies;
+import io.remap.api.spi.MetadataReport;
+import io.remap.api.spi.MetadataReport.Verdict;
+import io.remap.api.spi.MetadataStore.Outcome;
+import io.remap.testkit.CrashDevice;
+import io.remap.testkit.CrashDevice.Operation;
+import java.util.List;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+
+/** Of the table on two spares both are read again and mended. */
+class SpreadCopiesTest {
+    private static final int ENODEV = 19;
+
+    private final SpreadPair pair;
+    private MetadataReport report;
+    private Refusal refusal;
+
+    SpreadCopiesTest() throws Exception {
+        pair = SpreadPair.formatted();
+        pair.spread();
+        pair.rememberAlways();
+        for (long unit = 0; unit < 9; unit++) {
+            assertEquals(Outcome.DURABLE, pair.commit(unit));
+        }
+    }
+
+    private MetadataCopies copies() {
+        return pair.opened.store().copies().orElseThrow();
+    }
+
+    private void verify(boolean repair) {
+        copies().verify(repair, (found, why) -> {
+            report = found;
+            refusal = why;
+        });
+        pair.opened.tasks().runAll();
+    }
+
+    private static void garbage(CrashDevice device, long at) {
+        byte[] bytes = new byte[Block.BYTES];
+        new Random(at).nextBytes(bytes);
+        device.poke(at, bytes);
+    }
+
+    /** Header, first log block and a superblock, of the arena in force. */
+    private List<Long> places(CrashDevice device) throws Exception {
+        Superblock superblock = Identities.read(device).first();
+        BlockIo io = new BlockIo(device.copy(), superblock.layout().granuleBytes());
+        Headers headers =
+                Headers.read(io, superblock.layout(), superblock.pair().pairUuid());
+        ArenaCopy copy = Formatter.arena(superblock.layout(), headers.candidates().get(0).arena)[1];
+        return List.of(
+                copy.headerOffset(0),
+                copy.offset(copy.logBody(0)),
+                Layout.identityOffset(2, superblock.layout().sizeBytes()));
+    }
+
+    @Test
+    void whatIsDamagedOnEitherIsFoundAndMended() throws Exception {
+        assertEquals(4, copies().state().copies());
+        assertEquals(4, copies().state().copiesValid());
+        assertEquals(8, copies().state().superblocksValid());
+        int repairs = 0;
+        for (CrashDevice device : List.of(pair.first, pair.further)) {
+            for (int which = 0; which < 3; which++) {
+                garbage(device, places(device).get(which));
+                verify(false);
+                assertNull(refusal);
+                assertEquals(Verdict.REPAIRABLE, report.verdict());
+                assertEquals(which == 2 ? 4 : 3, copies().state().copiesValid());
+                assertEquals(which == 2 ? 7 : 8, copies().state().superblocksValid());
+                boolean named = report.findings().stream()
+                        .anyMatch(finding -> finding.what().startsWith("spare " + SpreadPair.INDEX + ": "));
+                assertEquals(device == pair.further, named, report.findings().toString());
+                verify(true);
+                assertNull(refusal);
+                repairs++;
+                verify(false);
+                assertEquals(Verdict.SOUND, report.verdict(), report.findings().toString());
+                assertEquals(4, copies().state().copiesValid());
+                assertEquals(8, copies().state().superblocksValid());
+                assertEquals(repairs, copies().state().repairs());
+                assertEquals(Outcome.DURABLE, pair.commit(20 + repairs));
+            }
+        }
+        pair.close();
+        for (boolean first : List.of(true, false)) {
+            SpreadPair left = pair.left(first ? pair.first.copy() : null, first ? null : pair.further.copy());
+            left.open();
+            left.assertTable();
+            left.close();
+        }
+    }
+
+    @Test
+    void bothAreWrittenAnew() {
+        long first = pair.first.operations(Operation.WRITE);
+        long further = pair.further.operations(Operation.WRITE);
+        copies().rewrite((found, why) -> refusal = why);
+        pair.opened.tasks().runAll();
+        assertNull(refusal);
+        assertTrue(pair.first.operations(Operation.WRITE) > first + 3);
+        assertTrue(pair.further.operations(Operation.WRITE) > further + 3);
+        pair.close();
+    }
+
+    @Test
+    void oneThatFailsKeepsTheOtherFromNothing() throws Exception {
+        garbage(pair.first, places(pair.first).get(0));
+        pair.further.failFrom(pair.further.operations(), ENODEV);
+        verify(true);
+        assertNotNull(refusal, "the other one could not be read");
+        assertEquals(1, copies().state().repairs());
+        pair.commit(30);
+        assertEquals(List.of(0), pair.holders());
+        verify(true);
+        assertNull(refusal);
+        assertEquals(Verdict.SOUND, report.verdict());
+        assertEquals(2, copies().state().copies());
+        pair.close();
+    }
+}
