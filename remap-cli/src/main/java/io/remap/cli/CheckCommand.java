@@ -24,9 +24,9 @@ import picocli.CommandLine.Parameters;
         description = {
             "Shows every copy of the metadata and how it stands, then what is not as it should be, and what to do. A spare "
                     + "that a service of yours has is read by that service.",
-            "Further spares of the pair are checked with the first one, where they were the last time or where --spare says: "
-                    + "one that is missing, or an older copy, is an error while sectors stand on it. Of a further spare alone "
-                    + "only what it says of itself is checked.",
+            "The other spares of the pair are checked with one that has the table, where they were the last time or where "
+                    + "--spare says: one that is missing, or an older copy, is an error while sectors stand on it. Of a spare "
+                    + "without the table only what it says of itself is checked.",
             "",
             "Levels:",
             "  quick     superblocks and headers",

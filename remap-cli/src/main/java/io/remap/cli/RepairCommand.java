@@ -10,7 +10,7 @@ import picocli.CommandLine.Command;
         description = {
             "Without --apply it says what would be written, and writes nothing. A spare that is served is repaired by its "
                     + "service: 'remap metadata sync'. Where it is not certain what the mappings are, nothing is written.",
-            "Of a further spare superblocks and stamps are written anew; its mappings are on the first one.",
+            "Of a further spare its stamps are written anew, too.",
             "",
             "Exit status 0 if all is sound now, 1 if something would be written, 6 if it is not certain what the mappings "
                     + "are.",

@@ -140,10 +140,13 @@ abstract class SpareRepair extends Verb {
         terminal().table(rows);
         boolean superblocks = bad.stream().anyMatch(part -> part.name().startsWith("superblock"));
         boolean further = report.parts().stream().anyMatch(part -> part.name().startsWith("stamp"));
+        boolean table = bad.stream()
+                .anyMatch(part ->
+                        !part.name().startsWith("superblock") && !part.name().startsWith("stamp"));
+        String present = "the present table, as a new generation in both arenas";
         String what = further
-                ? "the superblocks and stamps that are not whole"
-                : (superblocks ? "the superblocks that are not whole, and " : "")
-                        + "the present table, as a new generation in both arenas";
+                ? "the superblocks and stamps that are not whole" + (table ? ", and " + present : "")
+                : (superblocks ? "the superblocks that are not whole, and " : "") + present;
         if (written) {
             terminal().line("written anew: " + what);
             terminal()

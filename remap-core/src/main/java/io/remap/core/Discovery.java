@@ -323,7 +323,8 @@ public final class Discovery {
                     .filter(one -> one.isOf(look.pair()) && !one.isTakenOut(open))
                     .forEach(one -> one.table.ifPresent(table -> tables.add(new NamedTable(one.name(), table))));
             List<MemberSearch.Found> members = membersOf(look, open, metadata, tables);
-            Optional<String> rival = rival(spare, look, tables, metadata);
+            Optional<String> twin = twin(spare, open);
+            Optional<String> rival = twin.isPresent() ? twin : rival(spare, look, tables, metadata);
             for (Open main : open) {
                 if (main.spareOf.isEmpty() && !main.device.identity().overlaps(spare.device.identity())) {
                     judge(main, spare, look, members, rival).ifPresent(pairs::add);
@@ -333,6 +334,15 @@ public final class Discovery {
             skipped.add(new Remark(spare.name(), "its table cannot be read: " + e.getMessage()));
         }
         return pairs;
+    }
+
+    /** Two that are the same spare by all that they say; of first ones main, or the other spares, tell which is older. */
+    private static Optional<String> twin(Open spare, List<Open> open) {
+        return open.stream()
+                .filter(other -> other != spare && spare.number() != 0 && other.member.equals(spare.member))
+                .findFirst()
+                .map(other -> "spare " + spare.number() + " is there more than once: " + spare.name() + " and "
+                        + other.name() + " cannot be told from each other, so name the one that was served last");
     }
 
     /** Why another table of the pair counts, or may count, in place of this one; what is a copy of this spare says nothing. */

@@ -20,6 +20,7 @@ import io.remap.api.spi.PairIdentity;
 import io.remap.api.spi.SpareIdentity;
 import io.remap.api.spi.SpareMember;
 import io.remap.api.spi.SpareOwner;
+import io.remap.core.disk.TrackedDevice;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -143,15 +144,20 @@ public final class SpareCare {
             Level level)
             throws Refusal, DeviceException {
         boolean readable = report.verdict() != Verdict.UNUSABLE;
-        if (!readable || isFurther(spare)) {
+        if (!readable || !holdsTable(spare)) {
             return checked(spare.name(), level, Optional.empty(), report, findings, List.of(), 0, 0);
         }
         if (level == Level.QUICK) {
+            int opened = requireMetadata()
+                    .member(spare.direct())
+                    .map(SpareIdentity::index)
+                    .orElse(0);
             SpareOwner owner = requireMetadata().owner(spare.direct()).orElse(null);
             List<SpareMember> stated = owner == null ? List.of() : owner.members();
             Map<Integer, DeviceUri> places = FurtherSpares.found(owner == null ? Map.of() : owner.saved());
             MemberCheck check = new MemberCheck(Optional.empty(), pairOf(report).sectorBytes());
-            try (FoundSpares found = find(new MemberSearch(pairOf(report).pairUuid(), 0, stated, places), further)) {
+            try (FoundSpares found =
+                    find(new MemberSearch(pairOf(report).pairUuid(), opened, stated, places), further)) {
                 addMembers(found, check);
             }
             return finished(spare.name(), level, Optional.empty(), report, findings, check);
@@ -161,6 +167,7 @@ public final class SpareCare {
                     new MemberCheck(Optional.of(store.table()), store.pair().sectorBytes());
             try (FoundSpares found = find(MemberSearch.of(store), further)) {
                 addMembers(found, check);
+                addRivals(TableRivals.of(store, TrackedDevice.of(spare), requireMetadata()), found, findings);
                 if (level == Level.FULL) {
                     readSectors(spare, main, store, found.members, check);
                 }
@@ -173,8 +180,27 @@ public final class SpareCare {
         return report.pair().orElseThrow();
     }
 
-    private boolean isFurther(BlockDevice spare) throws Refusal, DeviceException {
-        return requireMetadata().member(spare.direct()).isPresent();
+    /** Whether the table is on it, or had to be: it is on the first spare of each pair. */
+    private boolean holdsTable(BlockDevice spare) throws Refusal, DeviceException {
+        return requireMetadata().member(spare.direct()).isEmpty()
+                || requireMetadata().table(spare.direct()).isPresent();
+    }
+
+    /** Other tables of the pair that speak against this one. */
+    private void addRivals(TableRivals rivals, FoundSpares found, List<Finding> findings)
+            throws Refusal, DeviceException {
+        for (BlockDevice other : found.open) {
+            requireMetadata()
+                    .table(other.direct())
+                    .flatMap(table -> rivals.against(other.name(), table))
+                    .ifPresent(against -> findings.add(new Finding(Severity.ERROR, against, "")));
+        }
+    }
+
+    /** Which spare of its pair a device is. */
+    private Optional<SpareIdentity> identity(BlockDevice device) throws Refusal, DeviceException {
+        Optional<SpareIdentity> further = requireMetadata().member(device.direct());
+        return further.isPresent() ? further : requireMetadata().firstSpare(device.direct());
     }
 
     /** The further spares of a pair; the devices are closed with this. */
@@ -192,11 +218,10 @@ public final class SpareCare {
             for (DeviceUri uri : named) {
                 BlockDevice device = devices.open(uri, exclusive(true));
                 open.add(device);
-                SpareIdentity identity = requireMetadata()
-                        .member(device.direct())
+                SpareIdentity identity = identity(device)
                         .filter(search::states)
                         .orElseThrow(() -> new Refusal(
-                                Refusal.Kind.WRONG_DEVICE, device.name() + " is no further spare of this pair"));
+                                Refusal.Kind.WRONG_DEVICE, device.name() + " is no other spare of this pair"));
                 candidates.put(new MemberSearch.Candidate(device.name(), identity), device);
             }
             Map<DeviceUri, String> failed = new LinkedHashMap<>();
@@ -239,8 +264,7 @@ public final class SpareCare {
         try {
             BlockDevice device = devices.open(uri, exclusive(true));
             open.add(device);
-            Optional<SpareIdentity> identity =
-                    requireMetadata().member(device.direct()).filter(search::states);
+            Optional<SpareIdentity> identity = identity(device).filter(search::states);
             identity.ifPresent(which -> candidates.put(new MemberSearch.Candidate(device.name(), which), device));
             return identity.isPresent() ? Optional.empty() : Optional.of("another device is at " + uri);
         } catch (Refusal | DeviceException e) {
@@ -346,7 +370,7 @@ public final class SpareCare {
                     Severity.ERROR,
                     main.name() + " belongs to " + witness.get().wanted() + ", not to this one",
                     "check that spare; 'remap forget " + main.name() + "' gives up what stands on it"));
-        } else if (report.verdict() != Verdict.UNUSABLE && !isFurther(spare)) {
+        } else if (report.verdict() != Verdict.UNUSABLE && holdsTable(spare)) {
             compareLastStop(main, spare, witness.get(), findings);
         }
     }
@@ -385,7 +409,7 @@ public final class SpareCare {
                 throw new Refusal(
                         Refusal.Kind.ENVIRONMENT, device.name() + " is read-only: make it writable to repair it");
             }
-            if (!isFurther(device)) {
+            if (holdsTable(device)) {
                 Ownership.require(requireMetadata(), device.direct(), environment, false);
             }
             MetadataReport report = requireTools().repair(device.direct(), environment);
@@ -412,7 +436,7 @@ public final class SpareCare {
                 throw new Refusal(
                         Refusal.Kind.ENVIRONMENT, device.name() + " is read-only: make it writable to grow it");
             }
-            if (!isFurther(device)) {
+            if (holdsTable(device)) {
                 Ownership.require(requireMetadata(), device.direct(), environment, false);
             }
             return requireTools().grow(device.direct());

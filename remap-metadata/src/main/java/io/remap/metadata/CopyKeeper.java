@@ -236,9 +236,7 @@ final class CopyKeeper implements MetadataCopies {
         String name = holder.device().name();
         if (one.failure != null) {
             return new Found(
-                    null,
-                    false,
-                    new Refusal(Refusal.Kind.DEVICE_FAILED, one.failure.getMessage(), one.failure));
+                    null, false, new Refusal(Refusal.Kind.DEVICE_FAILED, one.failure.getMessage(), one.failure));
         }
         if (!store.holders().contains(holder)) {
             return new Found(
@@ -329,8 +327,7 @@ final class CopyKeeper implements MetadataCopies {
 
     private Refusal refusalToRepair(String name, MetadataReport report) {
         return report.verdict() == Verdict.READ_ONLY
-                ? new Refusal(
-                        Refusal.Kind.DAMAGED, name + ": what stands there is not ours; nothing is written")
+                ? new Refusal(Refusal.Kind.DAMAGED, name + ": what stands there is not ours; nothing is written")
                 : store.refusalToWrite();
     }
 

@@ -14,8 +14,7 @@ final class Holder {
     private final SavedArea saved;
     private final int superblocksWhole;
 
-    private Holder(
-            BlockDevice device, Superblock superblock, CommitLog log, SavedArea saved, int superblocksWhole) {
+    private Holder(BlockDevice device, Superblock superblock, CommitLog log, SavedArea saved, int superblocksWhole) {
         this.device = device;
         this.superblock = superblock;
         this.log = log;

@@ -666,8 +666,11 @@ final class LogMetadataStore implements MetadataStore {
     @Override
     public List<Attribute> attributes() {
         return List.of(
-                number("copies-valid", "count", "Whole copies of the table, two on each spare that has it, when they were last read", () ->
-                        (long) copies.state().copiesValid()),
+                number(
+                        "copies-valid",
+                        "count",
+                        "Whole copies of the table, two on each spare that has it, when they were last read",
+                        () -> (long) copies.state().copiesValid()),
                 number(
                         "verifications",
                         "count",
@@ -690,8 +693,11 @@ final class LogMetadataStore implements MetadataStore {
                         (long) facts.blocksReplayed()),
                 number("copies-found", "count", "Whole copies of the table at the start; 2 again since then", () ->
                         (long) facts.copiesWhole()),
-                number("superblocks", "count", "Whole superblocks of these spares, four on each, when they were last read", () ->
-                        (long) copies.state().superblocksValid()),
+                number(
+                        "superblocks",
+                        "count",
+                        "Whole superblocks of these spares, four on each, when they were last read",
+                        () -> (long) copies.state().superblocksValid()),
                 number(
                         "mappings",
                         "count",

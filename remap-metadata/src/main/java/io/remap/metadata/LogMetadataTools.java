@@ -41,36 +41,39 @@ final class LogMetadataTools implements MetadataTools {
                             + "; " + gravest.hint());
         }
         Optional<MemberExamination> further = further(spare);
-        if (further.isPresent()) {
-            further.get().repair();
-            return check(spare, Level.STANDARD);
-        }
         try {
-            Identities identities = Identities.read(spare);
-            Superblock superblock = LogMetadataProvider.identify(spare, identities, true);
-            BlockIo io = LogMetadataProvider.blockIo(spare, superblock);
-            Recovery.Found found = LogMetadataProvider.recover(io, superblock, SavedArea.find(io, superblock));
-            if (!found.doubts().isEmpty()) {
-                throw new Refusal(
-                        Refusal.Kind.DAMAGED,
-                        spare.name() + ": " + found.doubts().get(0));
-            }
-            // In the name of the owner: whether the last stop was in order stays as it was, and so does whose stop it
-            // was.
-            CommitLog log = new CommitLog(
-                    io, superblock, found, environment.on(found.header().host()));
-            // As an opening does it: into the arena that is not in force, then the superblocks that rely on it.
-            log.begin();
-            LogMetadataProvider.complete(io, identities);
-            // And into the other arena, so that no damaged block is left.
-            log.checkpointAhead();
-            if (found.clean()) {
-                log.markClean();
+            if (further.isPresent()) {
+                further.get().repair(environment);
+            } else {
+                repairTable(spare, Identities.read(spare), environment);
             }
         } catch (Damage e) {
             throw new Refusal(Refusal.Kind.DAMAGED, spare.name() + ": " + e.getMessage(), e);
         }
         return check(spare, Level.STANDARD);
+    }
+
+    /** Superblocks, and the table that is in force, as it was: of a spare that has one. */
+    static void repairTable(BlockDevice spare, Identities identities, Environment environment)
+            throws Refusal, Damage, DeviceException {
+        Superblock superblock = LogMetadataProvider.identify(spare, identities, true);
+        BlockIo io = LogMetadataProvider.blockIo(spare, superblock);
+        Recovery.Found found = LogMetadataProvider.recover(io, superblock, SavedArea.find(io, superblock));
+        if (!found.doubts().isEmpty()) {
+            throw new Refusal(
+                    Refusal.Kind.DAMAGED, spare.name() + ": " + found.doubts().get(0));
+        }
+        // In the name of the owner: whether the last stop was in order stays as it was, and so does whose stop it was.
+        CommitLog log = new CommitLog(
+                io, superblock, found, environment.on(found.header().host()));
+        // As an opening does it: into the arena that is not in force, then the superblocks that rely on it.
+        log.begin();
+        LogMetadataProvider.complete(io, identities);
+        // And into the other arena, so that no damaged block is left.
+        log.checkpointAhead();
+        if (found.clean()) {
+            log.markClean();
+        }
     }
 
     @Override

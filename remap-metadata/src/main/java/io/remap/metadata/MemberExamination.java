@@ -2,6 +2,7 @@ package io.remap.metadata;
 
 import io.remap.api.BlockDevice;
 import io.remap.api.DeviceException;
+import io.remap.api.Environment;
 import io.remap.api.Refusal;
 import io.remap.api.spi.MetadataReport;
 import io.remap.api.spi.MetadataReport.Finding;
@@ -15,9 +16,8 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * Looks at what a further spare says of itself, and mends it: four superblocks and two stamps. Whether it still counts, and
- * what stands on it, is told by the first spare. A copy of the table on it is looked at, and not mended: the next start writes
- * it anew, if it is one that counts.
+ * Looks at what a further spare says of itself, and mends it: four superblocks, two stamps, and the copy of the table, if one
+ * can be loaded. Whether it still counts is told by the tables of the other spares.
  */
 final class MemberExamination {
     private final BlockDevice device;
@@ -56,59 +56,66 @@ final class MemberExamination {
     MetadataReport report() throws Refusal, DeviceException {
         List<Part> parts = new ArrayList<>(Examination.superblockParts(identities));
         parts.addAll(stamps());
-        List<Finding> findings = new ArrayList<>(
-                Examination.findingsOf(parts, "'remap repair " + device.name() + "' shows what would be written anew"));
+        List<Finding> findings = new ArrayList<>();
         findings.add(new Finding(
                 Severity.NOTE,
-                "this is spare " + superblock.member()
-                        + " of its pair: the mappings, and whether it still counts, are told" + " by the first one",
-                "'remap check' of the first spare reads what stands on this one too"));
-        MetadataReport copy = copyOfTable(findings);
+                "this is spare " + superblock.member() + " of its pair: whether it still counts is told by the others",
+                "'remap check' of another spare with the table reads what stands on this one too"));
+        Optional<MetadataReport> table = table();
+        if (table.isPresent()) {
+            table.get().parts().stream()
+                    .filter(part -> !part.name().startsWith("superblock"))
+                    .forEach(parts::add);
+            findings.add(new Finding(
+                    Severity.NOTE,
+                    "the table is on it, of generation " + table.get().generation() + " with "
+                            + table.get().mappings() + " mappings",
+                    ""));
+        } else if (superblock.version().isSpread()) {
+            findings.add(new Finding(
+                    Severity.NOTE,
+                    "no table can be loaded from it for certain",
+                    "if another spare states one here, the next start writes it anew"));
+        }
+        findings.addAll(
+                Examination.findingsOf(parts, "'remap repair " + device.name() + "' shows what would be written anew"));
         findings.sort(Comparator.comparing(Finding::severity));
         return new MetadataReport(
                 CopyCheck.allValid(parts) ? Verdict.SOUND : Verdict.REPAIRABLE,
                 Optional.of(superblock.pair()),
                 superblock.version().major() + "." + superblock.version().minor(),
-                copy == null ? 0 : copy.generation(),
-                copy == null ? 0 : copy.mappings(),
-                copy != null && copy.cleanStop(),
+                table.map(MetadataReport::generation).orElse(0L),
+                table.map(MetadataReport::mappings).orElse(0L),
+                table.filter(MetadataReport::cleanStop).isPresent(),
                 parts,
                 findings);
     }
 
-    /** Gives what was found of it, {@code null} if there is none that could count. */
-    private MetadataReport copyOfTable(List<Finding> findings) throws Refusal, DeviceException {
+    /** How the table on it stands; empty if there is none, or none that is certain. */
+    private Optional<MetadataReport> table() throws Refusal, DeviceException {
         if (!superblock.version().isSpread()) {
-            return null;
+            return Optional.empty();
         }
-        MetadataReport copy = Examination.of(device, MetadataTools.Level.STANDARD);
-        if (copy.verdict() == Verdict.UNUSABLE) {
-            findings.add(new Finding(
-                    Severity.NOTE,
-                    "no copy of the table can be loaded from it",
-                    "if the first spare states one here, the next start writes it anew"));
-            return null;
+        try {
+            LogMetadataProvider.inForce(io, superblock);
+        } catch (Damage e) {
+            return Optional.empty();
         }
-        findings.add(new Finding(
-                Severity.NOTE,
-                "a copy of the table is on it, of generation " + copy.generation() + " with " + copy.mappings()
-                        + " mappings",
-                ""));
-        copy.parts().stream()
-                .filter(part -> part.isBad() && !part.name().startsWith("superblock"))
-                .forEach(part -> findings.add(new Finding(
-                        Severity.WARNING,
-                        "of the copy of the table, " + part.name() + " is damaged or unreadable: " + part.detail(),
-                        "the next start for writing writes it anew")));
-        return copy;
+        MetadataReport table = Examination.of(device, MetadataTools.Level.STANDARD);
+        boolean certain = table.verdict() == Verdict.SOUND || table.verdict() == Verdict.REPAIRABLE;
+        return certain ? Optional.of(table) : Optional.empty();
     }
 
     private List<Part> stamps() throws DeviceException {
         return MemberStamp.parts(io, superblock.layout(), superblock.pair().pairUuid());
     }
 
-    /** Writes superblocks and stamps that are damaged anew from those that are whole; a stamp never becomes a newer one. */
-    void repair() throws DeviceException {
+    /** Writes what is damaged anew from what is whole; a stamp never becomes a newer one. */
+    void repair(Environment environment) throws Refusal, Damage, DeviceException {
+        Optional<MetadataReport> table = table();
+        if (table.isPresent() && !CopyCheck.allValid(table.get().parts())) {
+            LogMetadataTools.repairTable(device, identities, environment);
+        }
         LogMetadataProvider.complete(io, identities);
         long stamp = MemberStamp.read(io, superblock.layout(), superblock.pair().pairUuid());
         if (stamp >= 0 && !CopyCheck.allValid(stamps())) {

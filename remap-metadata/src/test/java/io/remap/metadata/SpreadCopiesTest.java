@@ -10,6 +10,7 @@ import io.remap.api.spi.MetadataCopies;
 import io.remap.api.spi.MetadataReport;
 import io.remap.api.spi.MetadataReport.Verdict;
 import io.remap.api.spi.MetadataStore.Outcome;
+import io.remap.api.spi.MetadataTools;
 import io.remap.testkit.CrashDevice;
 import io.remap.testkit.CrashDevice.Operation;
 import java.util.List;
@@ -57,7 +58,8 @@ class SpreadCopiesTest {
         BlockIo io = new BlockIo(device.copy(), superblock.layout().granuleBytes());
         Headers headers =
                 Headers.read(io, superblock.layout(), superblock.pair().pairUuid());
-        ArenaCopy copy = Formatter.arena(superblock.layout(), headers.candidates().get(0).arena)[1];
+        ArenaCopy copy =
+                Formatter.arena(superblock.layout(), headers.candidates().get(0).arena)[1];
         return List.of(
                 copy.headerOffset(0),
                 copy.offset(copy.logBody(0)),
@@ -99,6 +101,32 @@ class SpreadCopiesTest {
             left.assertTable();
             left.close();
         }
+    }
+
+    @Test
+    void theOtherOneIsMendedWhileNobodyServesIt() throws Exception {
+        pair.close();
+        LogMetadataTools tools = new LogMetadataTools();
+        pair.provider.stampMember(pair.further, 1);
+        assertEquals(
+                Verdict.SOUND,
+                tools.check(pair.further, MetadataTools.Level.STANDARD).verdict());
+        for (int which = 0; which < 3; which++) {
+            garbage(pair.further, places(pair.further).get(which));
+            MetadataReport damaged = tools.check(pair.further, MetadataTools.Level.STANDARD);
+            assertEquals(Verdict.REPAIRABLE, damaged.verdict());
+            MetadataReport mended = tools.repair(pair.further, Bench.environment(new Bench.Tasks(), 9));
+            assertEquals(Verdict.SOUND, mended.verdict(), mended.findings().toString());
+            assertTrue(mended.cleanStop());
+            SpreadPair alone = pair.left(null, pair.further.copy());
+            alone.open();
+            alone.assertTable();
+            alone.close();
+        }
+        pair.open();
+        pair.assertTable();
+        assertEquals(List.of(0, SpreadPair.INDEX), pair.holders());
+        pair.close();
     }
 
     @Test

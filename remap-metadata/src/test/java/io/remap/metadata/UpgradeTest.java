@@ -97,8 +97,11 @@ class UpgradeTest {
             if (1 << bit == Superblock.Version.FURTHER_MEMBER) {
                 // A first spare that says to be none is damaged.
                 assertThrows(Refusal.class, () -> Bench.open(incompat));
-            } else if (1 << bit == Superblock.Version.GROWN || 1 << bit == Superblock.Version.SPREAD) {
-                // It has grown by nothing; there may be a copy of the table elsewhere, and there is none.
+            } else if (((Superblock.Version.GROWN | Superblock.Version.SPREAD | Superblock.Version.WITHOUT_FIRST)
+                            & 1 << bit)
+                    != 0) {
+                // It has grown by nothing; there may be a copy of the table elsewhere, or no first spare, and that is
+                // not so.
                 Bench.open(incompat).close();
             } else if (1 << bit != Superblock.Version.BEGIN_BLOCKS) {
                 for (boolean readOnly : new boolean[] {false, true}) {

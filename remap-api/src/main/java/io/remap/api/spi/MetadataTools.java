@@ -45,7 +45,7 @@ public interface MetadataTools {
 
     /**
      * Writes what is damaged anew, from the copies that are whole: missing superblocks, and the present table as a new
-     * generation in both arenas; of a further spare its superblocks and stamps. Whether the last stop was in order stays recorded as it was.
+     * generation in both arenas; of a further spare its stamps, too. Whether the last stop was in order stays recorded as it was.
      *
      * @return a check of what stands there now
      * @throws Refusal {@link Refusal.Kind#DAMAGED}, before anything was written, if it is not certain what the mappings are
