@@ -268,6 +268,8 @@ test_first_spare_dies() {
     assert_status 0 "$remap" map add disk 65536+64
     assert_equal 1 "$(table_on)" "the table after the first spare died"
     assert_contains "$("$remap" status disk)" "spare 0 was left behind"
+    assert_contains "$("$remap" events disk)" "table copied"
+    assert_contains "$("$remap" events disk)" "table left behind"
     kill_remap "$background_pid"
     mv a.spare away
     start_remap disk disk.img --spare b.spare --missing-spares

@@ -11,6 +11,7 @@ import io.remap.api.spi.FeatureCommand;
 import io.remap.api.spi.HealthProvider;
 import io.remap.api.spi.MetadataCopies;
 import io.remap.api.spi.MetadataStore;
+import io.remap.api.spi.TableMove;
 import io.remap.core.ServiceStatus.DeviceStatus;
 import io.remap.core.ServiceStatus.DiskStatus;
 import io.remap.core.disk.DiskEvent;
@@ -211,10 +212,19 @@ final class ServedDisk {
                 .note(
                         first || store.stoppedInOrder() ? DiskEvent.Kind.STARTED : DiskEvent.Kind.STARTED_AFTER_CRASH,
                         "");
+        store.whenTableMoves(this::noteTableMove);
         if (metadata.unwitnessedStop() != 0) {
             // The witness of main claims a stop that is over: the spare has to say so before the next start asks.
             autosave.saveNow();
         }
+    }
+
+    private void noteTableMove(TableMove move) {
+        boolean copied = move.kind() == TableMove.Kind.COPIED;
+        disk.events()
+                .note(
+                        copied ? DiskEvent.Kind.TABLE_COPIED : DiskEvent.Kind.TABLE_LEFT_BEHIND,
+                        "spare " + move.spare() + (move.detail().isEmpty() ? "" : ": " + move.detail()));
     }
 
     private Optional<Lease> lease() {

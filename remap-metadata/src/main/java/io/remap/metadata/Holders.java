@@ -7,6 +7,7 @@ import io.remap.api.ErrorClass;
 import io.remap.api.MapChange;
 import io.remap.api.Refusal;
 import io.remap.api.spi.SpareMember;
+import io.remap.api.spi.TableMove;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -33,6 +34,7 @@ final class Holders {
     private static final int TERM_BITS = 40;
 
     private final Environment environment;
+    private final TableMoves moves = new TableMoves();
     private volatile Holder lead;
     /** The other one, {@code null} if there is none. */
     private volatile Holder copy;
@@ -82,6 +84,10 @@ final class Holders {
 
     String alone() {
         return alone;
+    }
+
+    TableMoves moves() {
+        return moves;
     }
 
     void whenLeftBehind(Runnable remember) {
@@ -185,16 +191,22 @@ final class Holders {
         }
     }
 
+    /** The lead goes on without the table on another spare, durably. */
     private void leaveBehind(int index, String why) throws DeviceException {
         leaveBehind(index, why, 0);
     }
 
+    private void leaveBehind(int index, String why, long begun) throws DeviceException {
+        stateLeftBehind(index, begun);
+        goesOnAlone(index, why);
+    }
+
     /**
-     * The lead goes on without the table on another spare, durably.
+     * Has the lead state it; main does not remember it yet.
      *
      * @param begun a generation that may stand on the other one although its log does not go on from there
      */
-    private void leaveBehind(int index, String why, long begun) throws DeviceException {
+    private void stateLeftBehind(int index, long begun) throws DeviceException {
         Holder other = copy;
         boolean isCopy = other != null && other.index() == index;
         long reached = Math.max(begun, isCopy ? other.log().generation() : 0);
@@ -202,10 +214,15 @@ final class Holders {
             copy = null;
         }
         state(lead, lead.log().tables().members(), index, endOfTerm(lead.log().generation(), reached));
-        alone = "spare " + index + " was left behind: " + why;
-        LOG.warn("{}: the table is on spare {} alone; {}", lead.device().name(), lead.index(), alone);
         settle();
+    }
+
+    /** The lead has no copy any more, durably. */
+    private void goesOnAlone(int leftBehind, String why) {
+        alone = "spare " + leftBehind + " was left behind: " + why;
+        LOG.warn("{}: the table is on spare {} alone; {}", lead.device().name(), lead.index(), alone);
         remember();
+        moves.note(new TableMove(TableMove.Kind.LEFT_BEHIND, leftBehind, why));
     }
 
     /** The copy takes the place of the lead, which has failed, and is left behind; throws if that cannot be. */
@@ -225,10 +242,8 @@ final class Holders {
         }
         lead = next;
         copy = null;
-        alone = "spare " + failed.index() + " was left behind: " + error.getMessage();
-        LOG.warn("{}: the table is on spare {} alone; {}", next.device().name(), next.index(), alone);
         settle();
-        remember();
+        goesOnAlone(failed.index(), error.getMessage());
     }
 
     /** The copy has failed beside the commits. */
@@ -284,8 +299,9 @@ final class Holders {
      */
     void changeMembers(List<SpareMember> members) throws CommitLog.NotCommitted, DeviceException {
         if (copy != null && !isAmong(members, copy)) {
-            leaveBehind(copy.index(), "it is being taken out");
+            stateLeftBehind(copy.index(), 0);
             alone = "";
+            remember();
         }
         declare(members);
         if (!isAmong(members, lead)) {
@@ -491,6 +507,9 @@ final class Holders {
             restateFirst();
         }
         LOG.info("{}: a copy of the table is on spare {}", device.name(), added.index());
+        if (!member.table()) {
+            moves.note(new TableMove(TableMove.Kind.COPIED, added.index(), ""));
+        }
     }
 
     private void cannotAttach(SpareMember member, String why) throws DeviceException {

@@ -19,6 +19,7 @@ import io.remap.api.spi.PairIdentity;
 import io.remap.api.spi.SpareMember;
 import io.remap.api.spi.SparePlan;
 import io.remap.api.spi.SpareSlots;
+import io.remap.api.spi.TableMove;
 import io.remap.metadata.CommitQueue.Commit;
 import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
@@ -160,6 +161,11 @@ final class LogMetadataStore implements MetadataStore {
     @Override
     public void whenLeftBehind(Runnable remember) {
         holders.whenLeftBehind(remember);
+    }
+
+    @Override
+    public void whenTableMoves(Consumer<TableMove> told) {
+        holders.moves().tell(told);
     }
 
     @Override

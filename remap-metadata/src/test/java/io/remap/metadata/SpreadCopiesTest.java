@@ -13,6 +13,7 @@ import io.remap.api.spi.MetadataStore.Outcome;
 import io.remap.api.spi.MetadataTools;
 import io.remap.testkit.CrashDevice;
 import io.remap.testkit.CrashDevice.Operation;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
@@ -126,6 +127,28 @@ class SpreadCopiesTest {
         pair.open();
         pair.assertTable();
         assertEquals(List.of(0, SpreadPair.INDEX), pair.holders());
+        pair.close();
+    }
+
+    @Test
+    void whereItCameToBeAndWhereItWasLeftBehindIsTold() throws Exception {
+        List<String> told = new ArrayList<>();
+        pair.opened.store().whenTableMoves(move -> told.add(move.kind() + " " + move.spare()));
+        assertEquals(List.of("COPIED 3"), told, "what happened before somebody listened");
+        pair.first.failFrom(pair.first.operations(), ENODEV);
+        pair.commit(40);
+        assertEquals(List.of("COPIED 3", "LEFT_BEHIND 0"), told);
+        pair.close();
+        pair.first.heal();
+        pair.open();
+        told.clear();
+        pair.opened.store().whenTableMoves(move -> told.add(move.kind() + " " + move.spare()));
+        assertEquals(List.of("COPIED 0"), told);
+        pair.close();
+        pair.open();
+        told.clear();
+        pair.opened.store().whenTableMoves(move -> told.add(move.kind() + " " + move.spare()));
+        assertEquals(List.of(), told, "a start in order writes it anew, and that is nothing to tell");
         pair.close();
     }
 

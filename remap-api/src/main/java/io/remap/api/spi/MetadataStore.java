@@ -149,6 +149,12 @@ public interface MetadataStore extends AutoCloseable {
     default void whenLeftBehind(Runnable remember) {}
 
     /**
+     * Has the callback told where the table came to be and where it was left behind, of all that happened since the opening. One
+     * callback; it must not block.
+     */
+    default void whenTableMoves(Consumer<TableMove> told) {}
+
+    /**
      * Makes changes durable, all or none of those that one commit block can hold, in the order of the calls.
      *
      * <p>Everything written to the spare before the call is flushed before the first record is written. Returns at once.

@@ -115,6 +115,10 @@ public record DiskEvent(
         SPARE_TOOK_OVER,
         /** Content that stood on a spare was given up by a person. */
         SPARE_GIVEN_UP,
+        /** The table of the mappings is on one more spare. */
+        TABLE_COPIED,
+        /** The table on a spare does not count any more: that on another one goes on without it. */
+        TABLE_LEFT_BEHIND,
         /** Main is not as it was at the last clean stop: it was written without us. */
         MAIN_CHANGED,
         /** What the health module tells. */
