@@ -320,7 +320,7 @@ public final class Discovery {
         try (MetadataStore look = metadata.open(spare.device.direct(), true, environment, Settings.defaults())) {
             List<NamedTable> tables = new ArrayList<>();
             open.stream()
-                    .filter(one -> one.isOf(look.pair()) && !one.isTakenOut(open))
+                    .filter(one -> one.isOf(look.pair()) && !one.isTakenOut(open) && !isOlder(one, look))
                     .forEach(one -> one.table.ifPresent(table -> tables.add(new NamedTable(one.name(), table))));
             List<MemberSearch.Found> members = membersOf(look, open, metadata, tables);
             Optional<String> twin = twin(spare, open);
@@ -334,6 +334,15 @@ public final class Discovery {
             skipped.add(new Remark(spare.name(), "its table cannot be read: " + e.getMessage()));
         }
         return pairs;
+    }
+
+    /** A copy of another spare from before says nothing of the table that is read. */
+    private static boolean isOlder(Open one, MetadataStore look) {
+        return look.members().stream()
+                .anyMatch(member -> one.member
+                        .filter(identity -> identity.is(member)
+                                && SpareSet.isOld(identity, member).isPresent())
+                        .isPresent());
     }
 
     /** Two that are the same spare by all that they say; of first ones main, or the other spares, tell which is older. */

@@ -189,11 +189,13 @@ public final class SpareCare {
     /** Other tables of the pair that speak against this one. */
     private void addRivals(TableRivals rivals, FoundSpares found, List<Finding> findings)
             throws Refusal, DeviceException {
-        for (BlockDevice other : found.open) {
-            requireMetadata()
-                    .table(other.direct())
-                    .flatMap(table -> rivals.against(other.name(), table))
-                    .ifPresent(against -> findings.add(new Finding(Severity.ERROR, against, "")));
+        for (MemberCheck.Member member : found.members) {
+            if (member.device().isPresent()) {
+                requireMetadata()
+                        .table(member.device().get().direct())
+                        .flatMap(table -> rivals.against(member.name(), table))
+                        .ifPresent(against -> findings.add(new Finding(Severity.ERROR, against, "")));
+            }
         }
     }
 
