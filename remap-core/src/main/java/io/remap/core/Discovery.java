@@ -348,7 +348,8 @@ public final class Discovery {
     /** Two that are the same spare by all that they say; of first ones main, or the other spares, tell which is older. */
     private static Optional<String> twin(Open spare, List<Open> open) {
         return open.stream()
-                .filter(other -> other != spare && spare.number() != 0 && other.member.equals(spare.member))
+                .filter(other ->
+                        !other.uri.equals(spare.uri) && spare.number() != 0 && other.member.equals(spare.member))
                 .findFirst()
                 .map(other -> "spare " + spare.number() + " is there more than once: " + spare.name() + " and "
                         + other.name() + " cannot be told from each other, so name the one that was served last");
