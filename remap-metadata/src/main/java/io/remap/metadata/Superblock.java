@@ -88,7 +88,8 @@ record Superblock(
         /** An incompatible feature: the pair may go on without its first spare, which a header need not name then. */
         static final int WITHOUT_FIRST = 32;
 
-        private static final int KNOWN_INCOMPAT = BEGIN_BLOCKS | FURTHER_MEMBER | GROWN | SPREAD | SEALED | WITHOUT_FIRST;
+        private static final int KNOWN_INCOMPAT =
+                BEGIN_BLOCKS | FURTHER_MEMBER | GROWN | SPREAD | SEALED | WITHOUT_FIRST;
 
         static final Version CURRENT = new Version(MAJOR, MINOR, 0, 0, BEGIN_BLOCKS);
         static final Version OF_MEMBER = new Version(MAJOR, MINOR, 0, 0, BEGIN_BLOCKS | FURTHER_MEMBER);
