@@ -408,17 +408,7 @@ public final class Pairing {
             refuseSpareAsMain(pair.main());
         }
         if (pair.spare().isEmpty()) {
-            boolean built = !providers.all(MetadataProvider.class).isEmpty();
-            return new PairMetadata(
-                    Optional.empty(),
-                    pair.spec().readOnly(),
-                    FeatureStatus.of("metadata", FeatureState.ABSENT, built ? "no spare" : "no module provides it"),
-                    FeatureStatus.of("witness", FeatureState.ABSENT, "no spare"),
-                    0,
-                    MainCheck.NONE,
-                    0,
-                    new FurtherSpares(),
-                    List.of());
+            return withoutSpare(pair);
         }
         MetadataProvider metadata = requireMetadata();
         TrackedDevice spare = pair.spare().get();
@@ -430,6 +420,13 @@ public final class Pairing {
         List<String> notices = new ArrayList<>(takenOver.stream().toList());
         boolean fresh = content.kind() == SpareContent.Kind.BLANK;
         if (fresh) {
+            if (!pair.namedFurther().isEmpty()) {
+                throw new Refusal(
+                        Refusal.Kind.USAGE,
+                        spare.name()
+                                + " is blank, and the other spares named belong to a pair: leave it out, and add it"
+                                + " with 'remap spare add' to the disk that is served");
+            }
             metadata.plan(spare.traits().sizeBytes(), spare.traits().physicalSectorBytes());
             metadata.format(spare.direct(), newPair(pair.main()), environment);
             notices.add("formatted the blank spare " + PairGeometry.sized(spare));
@@ -473,6 +470,20 @@ public final class Pairing {
             examined.further.close();
             throw e;
         }
+    }
+
+    private PairMetadata withoutSpare(PairDevices pair) {
+        boolean built = !providers.all(MetadataProvider.class).isEmpty();
+        return new PairMetadata(
+                Optional.empty(),
+                pair.spec().readOnly(),
+                FeatureStatus.of("metadata", FeatureState.ABSENT, built ? "no spare" : "no module provides it"),
+                FeatureStatus.of("witness", FeatureState.ABSENT, "no spare"),
+                0,
+                MainCheck.NONE,
+                0,
+                new FurtherSpares(),
+                List.of());
     }
 
     /** A pair that was looked at: how main compares, and the further spares, which are open. */

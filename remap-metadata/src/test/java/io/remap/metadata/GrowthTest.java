@@ -189,7 +189,7 @@ class GrowthTest {
                 Refusal.Kind.WRONG_DEVICE,
                 assertThrows(Refusal.class, () -> tools.grow(blank)).kind());
         tools.grow(further);
-        assertFalse(new Superblock.Version(1, 1, 0, 0, 15).tooNew());
-        assertTrue(new Superblock.Version(1, 1, 0, 0, 16).tooNew());
+        assertFalse(new Superblock.Version(1, 1, 0, 0, 63).tooNew());
+        assertTrue(new Superblock.Version(1, 1, 0, 0, 64).tooNew());
     }
 }

@@ -88,6 +88,11 @@ class UpgradeTest {
         }
     }
 
+    private static final int MAY_BE_NOT_SO = Superblock.Version.GROWN
+            | Superblock.Version.SPREAD
+            | Superblock.Version.SEALED
+            | Superblock.Version.WITHOUT_FIRST;
+
     @Test
     void unknownFeaturesAreRefusedOrReadOnly() throws Exception {
         for (int bit = 0; bit < 32; bit++) {
@@ -97,11 +102,9 @@ class UpgradeTest {
             if (1 << bit == Superblock.Version.FURTHER_MEMBER) {
                 // A first spare that says to be none is damaged.
                 assertThrows(Refusal.class, () -> Bench.open(incompat));
-            } else if (((Superblock.Version.GROWN | Superblock.Version.SPREAD | Superblock.Version.WITHOUT_FIRST)
-                            & 1 << bit)
-                    != 0) {
-                // It has grown by nothing; there may be a copy of the table elsewhere, or no first spare, and that is
-                // not so.
+            } else if ((MAY_BE_NOT_SO & 1 << bit) != 0) {
+                // It has grown by nothing; there may be a copy of the table elsewhere, seals, or no first spare, and
+                // that is not so.
                 Bench.open(incompat).close();
             } else if (1 << bit != Superblock.Version.BEGIN_BLOCKS) {
                 for (boolean readOnly : new boolean[] {false, true}) {
