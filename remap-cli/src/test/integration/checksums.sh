@@ -26,8 +26,8 @@ serve() {
     shift
     if [ ! -f "$name.img" ]; then
         python3 -c "$UNIT
-open('$name.img', 'wb').write(b''.join(unit(u) for u in range(4096)))"
-        truncate -s 16M "$name.spare"
+open('$name.img', 'wb').write(b''.join(unit(u) for u in range(8192)))"
+        truncate -s 64M "$name.spare"
     fi
     start_remap "$name" "$work/$name.img" --spare "$work/$name.spare" --set smart.program=off --set scan.enabled=off \
         --set autosave-seconds=1 "$@"
@@ -61,11 +61,12 @@ with open('$1.spare', 'r+b') as spare:
     spare.write(b'\146' * 512)"
 }
 
-# sealed_disk NAME: with its first units on the spare, and all of them sealed.
+# sealed_disk NAME [UNITS]: with its first units on the spare, and all of them sealed.
 sealed_disk() {
+    local units=${2:-$UNITS}
     serve "$1" --set checksum-idle-seconds=1
-    "$remap" map add "$1" 0+$((UNITS * 8)) > /dev/null || fail "map add"
-    wait_until 60 counts "$1" checksums.sealed-regions 2 || fail "nothing is sealed"
+    "$remap" map add "$1" 0+$((units * 8)) > /dev/null || fail "map add"
+    wait_until 60 counts "$1" checksums.sealed-regions $(((units + 63) / 64)) || fail "not all of it is sealed"
 }
 
 test_rot_is_an_error_and_never_data() {
@@ -126,6 +127,19 @@ assert h.pread(4096, 0) == b'a' * 4096"
 assert h.pread(4096, 0) == b'a' * 4096
 assert h.pread(1024, 5 * 4096) == b'b' * 512 + unit(5)[512:1024]"
     assert_equal 0 "$(attribute writes checksums.mismatches)" "mismatches"
+    stop
+}
+
+# More regions than one pass seals.
+test_all_of_a_larger_spare_is_sealed() {
+    sealed_disk larger 5000
+    nbd larger "
+for u in range(0, 5000, 16):
+    assert h.pread(16 * 4096, u * 4096) == b''.join(unit(v) for v in range(u, u + 16)), u"
+    stop
+    serve larger
+    rot larger 4321 0
+    nbd larger "assert fails(4321 * 4096, 4096), 'rotten data was served'"
     stop
 }
 

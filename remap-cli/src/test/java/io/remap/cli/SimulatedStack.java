@@ -77,21 +77,22 @@ public final class SimulatedStack implements SimProduct {
         main.flush();
         TrackedDevice spare = TrackedDevice.of(parts.spare());
         MetadataStore store = parts.metadata().open(spare, false, parts.environment(), Settings.defaults());
-        VirtualDisk disk = VirtualDisk.open(new VirtualDisk.Parts(
-                "disk",
-                main,
-                List.of(VirtualDisk.SpareDevice.first(spare, store)),
-                Optional.of(store),
-                policy,
-                parts.engine(),
-                parts.buffers(),
-                parts.environment(),
-                false,
-                parts.returnPauseMillis(),
-                new VirtualDisk.LedgerLimits(
-                        parts.ledgerBytes(), VirtualDisk.LedgerLimits.USUAL.flushDeadlineMillis())));
+        VirtualDisk disk = VirtualDisk.open(
+                new VirtualDisk.Parts(
+                        "disk",
+                        main,
+                        List.of(VirtualDisk.SpareDevice.first(spare, store)),
+                        Optional.of(store),
+                        policy,
+                        parts.engine(),
+                        parts.buffers(),
+                        parts.environment(),
+                        false,
+                        parts.returnPauseMillis(),
+                        new VirtualDisk.LedgerLimits(
+                                parts.ledgerBytes(), VirtualDisk.LedgerLimits.USUAL.flushDeadlineMillis())),
+                sealMillis > 0 ? sealMillis : parts.sealMillis());
         disk.holdWhileAway(HOLD_AWAY_MILLIS);
-        disk.sealAfter(sealMillis > 0 ? sealMillis : parts.sealMillis());
         return new Started(disk, store);
     }
 

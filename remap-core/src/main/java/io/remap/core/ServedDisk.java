@@ -142,24 +142,26 @@ final class ServedDisk {
         Optional<MetadataStore> store = metadata.store();
         Refusal unflushed = flushDevices();
         stack.push("autosave", this::closeAutosave);
-        disk = VirtualDisk.open(new VirtualDisk.Parts(
-                name(),
-                devices.main(),
-                store.map(s -> metadata.further().forDisk(devices.spare().orElseThrow(), s, devices.orderOfFirst()))
-                        .orElse(List.of()),
-                store,
-                service.policy(),
-                service.io().engine(),
-                service.io().recoveryBuffers(),
-                service.environment(),
-                spec.readOnly() || metadata.readOnly(),
-                service.own().returnPauseMillis(),
-                service.own().ledger().in(ledgerFiles(store))));
+        disk = VirtualDisk.open(
+                new VirtualDisk.Parts(
+                        name(),
+                        devices.main(),
+                        store.map(s -> metadata.further()
+                                        .forDisk(devices.spare().orElseThrow(), s, devices.orderOfFirst()))
+                                .orElse(List.of()),
+                        store,
+                        service.policy(),
+                        service.io().engine(),
+                        service.io().recoveryBuffers(),
+                        service.environment(),
+                        spec.readOnly() || metadata.readOnly(),
+                        service.own().returnPauseMillis(),
+                        service.own().ledger().in(ledgerFiles(store))),
+                service.own().checksumIdleMillis());
         disk.noteGeneration();
         store.ifPresent(this::startMemberChanges);
         disk.answerWithin(service.own().deadlineMillis(), service.own().bufferBudgetBytes() / 4);
         disk.holdWhileAway(service.own().holdAwayMillis());
-        disk.sealAfter(service.own().checksumIdleMillis());
         if (unflushed != null && !disk.tookOver()) {
             disk.close(0);
             throw unflushed;

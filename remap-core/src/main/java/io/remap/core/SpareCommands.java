@@ -290,6 +290,8 @@ final class SpareCommands {
                             .toList());
         } catch (Refusal e) {
             served.disk().setClosed(spare.index(), false);
+            // What was to take the table over, and did not, states it as it is: it must not count for another one.
+            spreadTable(served);
             throw e;
         }
         served.disk().removeSpare(spare.index());

@@ -246,6 +246,14 @@ final class SpareSet {
         return further.isPresent() || look.openedFrom() == 0 ? further : metadata.firstSpare(device.direct());
     }
 
+    /** A stamp never gets lower, though generations are counted by each spare with the table for itself. */
+    private static long aboveAll(MetadataStore store, long atLeast) {
+        return store.members().stream()
+                .filter(member -> member.index() != 0)
+                .mapToLong(member -> member.seen() + 1)
+                .reduce(atLeast, Math::max);
+    }
+
     /** Why it is not as it was when it was served last. */
     static Optional<String> isOld(SpareIdentity identity, SpareMember member) {
         if (identity.stamp() >= member.seen()) {
@@ -306,7 +314,7 @@ final class SpareSet {
             UUID id = new UUID(
                     environment.random().nextLong(), environment.random().nextLong());
             SpareSlots slots = metadata.formatMember(device.direct(), store.pair(), index, id, environment);
-            long stamp = store.generation();
+            long stamp = aboveAll(store, store.generation());
             metadata.stampMember(device.direct(), stamp);
             SpareMember member = new SpareMember(index, id, use, slots.count(), stamp);
             return new FurtherSpares.Open(member, device, slots, absolute(uri), VirtualDisk.SpareDevice.UNORDERED);
@@ -320,8 +328,9 @@ final class SpareSet {
      * Stamps the spares that are open, {@code opened} from which the table comes among them unless it is the first one, and has the first one state it: what is older than this is not taken for them any more.
      * Of those that have grown the new slots are stated with it. Waits until that is durable.
      */
-    void stamp(TrackedDevice opened, FurtherSpares further, MetadataStore store, long stamp)
+    void stamp(TrackedDevice opened, FurtherSpares further, MetadataStore store, long atLeast)
             throws Refusal, DeviceException {
+        long stamp = aboveAll(store, atLeast);
         Map<Integer, Long> stamped = new HashMap<>();
         if (store.openedFrom() != 0) {
             metadata.stampMember(opened.direct(), stamp);

@@ -105,6 +105,15 @@ final class Holders {
         return lead.layout().entryLimit();
     }
 
+    /** Entries up to which regions are sealed: mappings, and the copy of the table, come first. */
+    long sealLimit() {
+        Holder other = copy;
+        long limit = other == null
+                ? entryLimit()
+                : Math.min(entryLimit(), other.layout().entryLimit());
+        return limit - limit / 8;
+    }
+
     /** As {@link CommitLog#commit}. */
     void commit(List<MapChange> changes, Tables changed) throws CommitLog.NotCommitted, DeviceException {
         leaveUnseenBehind();
@@ -495,6 +504,8 @@ final class Holders {
         }
         stateCopy(member);
         copy = added;
+        // It has what its content needs, which may be without a seal just now.
+        sealsDeclared = false;
         follow(other -> {
             Tables asCopy = content.stating(stated(lead.log().tables().members(), other));
             other.log().begin(asCopy, lead.log().generation());

@@ -573,7 +573,9 @@ final class LogMetadataStore implements MetadataStore {
             for (MapChange change : commit.changes()) {
                 with = with.with(change);
             }
-            boolean full = with.entries() > holders.entryLimit() && with.entries() > changed.entries();
+            boolean seals = commit.changes().stream().anyMatch(change -> change.kind() == MapChange.Kind.SEAL);
+            long limit = seals ? holders.sealLimit() : holders.entryLimit();
+            boolean full = with.entries() > limit && with.entries() > changed.entries();
             // The members may have changed while it waited.
             Tables present = changed;
             boolean homeless = commit.changes().stream().anyMatch(change -> namesNoMember(change, present));

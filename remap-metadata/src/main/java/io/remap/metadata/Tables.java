@@ -49,13 +49,13 @@ record Tables(RemapTable map, RemapTable bad, RemapTable seals, List<SpareMember
         return slotId & 0xffff_ffffL;
     }
 
-    /** The spare in bits 24 and up, the region below. */
+    /** The spare in bits 26 and up, the region below, of which {@link Seal#MAX_REGION} is the highest. */
     static long regionId(int spare, long region) {
-        return (long) spare << 24 | region;
+        return (long) spare << 26 | region;
     }
 
     static long regionOf(long regionId) {
-        return regionId & 0xff_ffffL;
+        return regionId & Seal.MAX_REGION;
     }
 
     Tables with(MapChange change) {

@@ -2,6 +2,8 @@ package io.remap.core.disk;
 
 import io.remap.api.DeviceException;
 import io.remap.api.DiskError;
+import io.remap.api.Errno;
+import io.remap.api.ErrorClass;
 import io.remap.api.MapChange;
 import io.remap.api.Place;
 import io.remap.api.RemapTable;
@@ -20,6 +22,8 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Checksums of what stands on the spares, as a state at rest. A region that nobody has written for a while is read back and
@@ -36,6 +40,8 @@ import java.util.function.Consumer;
  * <p>Thread-safe. Passes and openings run on the scheduler, and block on the spare.
  */
 final class Checksums {
+    private static final Logger LOG = LoggerFactory.getLogger(Checksums.class);
+
     /** Most regions that one pass seals: the next pass sees to the others. */
     static final int MAX_REGIONS_A_PASS = 64;
 
@@ -49,21 +55,24 @@ final class Checksums {
 
     private final VirtualDisk disk;
 
-    /** Set before the first client; 0: nothing is sealed, and what is sealed is compared all the same. */
-    private long idleMillis;
+    /** 0: nothing is sealed, and what is sealed is compared all the same. */
+    private final long idleMillis;
 
     // Guarded by this.
     private final Map<Long, Pending> pending = new HashMap<>();
     private final Set<Long> rotting = new HashSet<>();
     private final Map<Long, Quiet> quiet = new HashMap<>();
     private Cancellable timer;
+    /** Regions of which something is not claimed that should be, by {@link #id}. */
+    private final Map<Long, Spare> incomplete = new HashMap<>();
+
     private boolean running;
     private boolean again;
     private boolean stopped;
 
     /** Whoever changes the state of a region, and who waits for it to be open. */
     private static final class Pending {
-        private final List<Consumer<DiskError>> waiting = new ArrayList<>();
+        private final List<Consumer<DeviceException>> waiting = new ArrayList<>();
     }
 
     /** Since when nothing was written to an open region. */
@@ -76,8 +85,10 @@ final class Checksums {
         }
     }
 
-    Checksums(VirtualDisk disk) {
+    /** @param idleMillis how long nothing was written until it is sealed; 0: never */
+    Checksums(VirtualDisk disk, long idleMillis) {
         this.disk = disk;
+        this.idleMillis = disk.traits().readOnly() ? 0 : idleMillis;
     }
 
     /** Puts a gate before the slots of a spare, before its first transfer, if there is anything for it to do. */
@@ -103,13 +114,9 @@ final class Checksums {
         spare.putGate(gate);
     }
 
-    /** Seals from now on what was quiet for so long. Before the first client. */
-    void start(long newIdleMillis, MetadataStore store) {
-        idleMillis = newIdleMillis;
-        if (idleMillis > 0 && !disk.traits().readOnly()) {
-            disk.spares.all().stream().filter(spare -> spare.gate == null).forEach(spare -> attach(spare, store));
-            arm();
-        }
+    /** Seals from now on. */
+    void start() {
+        arm();
     }
 
     /** Begins no pass any more; one that is under way ends after the region it is at. */
@@ -177,12 +184,24 @@ final class Checksums {
         if (!disk.enter()) {
             return;
         }
-        Deque<Sealing> found = disk.canRedirect() ? quietRegions() : new ArrayDeque<>();
+        Deque<Sealing> found = new ArrayDeque<>();
+        try {
+            if (disk.canRedirect()) {
+                openIncomplete();
+                found = quietRegions();
+            }
+        } catch (RuntimeException e) {
+            LOG.error("{}: what is quiet could not be looked for", disk.name(), e);
+        }
         next(found);
     }
 
     private void next(Deque<Sealing> rest) {
-        Sealing sealing = disk.isStopping() ? null : rest.poll();
+        boolean over;
+        synchronized (this) {
+            over = stopped;
+        }
+        Sealing sealing = over || disk.isStopping() ? null : rest.poll();
         if (sealing == null) {
             ended();
             return;
@@ -229,14 +248,14 @@ final class Checksums {
 
     private void look(long place, Map<Long, Sealing> found, Map<Long, Boolean> looked) {
         Spare spare = disk.spares.get(Place.spare(place));
-        if (spare == null || spare.gate == null || spare.isLeaving() || spare.isClosed()) {
+        if (spare == null || spare.gate == null) {
             return;
         }
         long region = Seal.regionOf(Place.slot(place));
         long id = id(spare, region);
         Boolean wanted = looked.get(id);
         if (wanted == null) {
-            wanted = found.size() < MAX_REGIONS_A_PASS && isQuiet(spare, region);
+            wanted = isQuiet(spare, region) && hasTurn(found.size());
             looked.put(id, wanted);
             if (wanted) {
                 found.put(id, new Sealing(this, disk, spare, region));
@@ -247,8 +266,16 @@ final class Checksums {
         }
     }
 
+    /** What has none comes with the next pass. */
+    private synchronized boolean hasTurn(int before) {
+        again |= before >= MAX_REGIONS_A_PASS;
+        return before < MAX_REGIONS_A_PASS;
+    }
+
+    /** What is to be emptied is left as it is: sealed or open. */
     private synchronized boolean isQuiet(Spare spare, long region) {
-        if (spare.gate.isClosed(region) || pending.containsKey(id(spare, region))) {
+        boolean stays = !spare.isLeaving() && !spare.isClosed();
+        if (!stays || spare.gate.isClosed(region) || pending.containsKey(id(spare, region))) {
             return false;
         }
         long now = disk.environment.time().nanoTime();
@@ -272,10 +299,38 @@ final class Checksums {
                     ? disk.spares.get(Place.spare(place))
                     : null;
             long region = Seal.regionOf(Place.slot(place));
-            if (spare != null && spare.gate != null && !spare.gate.touch(region) && disk.enter()) {
-                openRegion(spare, region, error -> disk.leave());
+            if (spare != null && spare.gate != null && !spare.gate.touch(region)) {
+                openAgain(spare, region);
             }
         }
+    }
+
+    /** Until it worked: what is closed and does not claim all that it holds would hide what rots. */
+    private void openAgain(Spare spare, long region) {
+        if (disk.enter()) {
+            openRegion(spare, region, error -> {
+                if (error != null) {
+                    synchronized (this) {
+                        incomplete.put(id(spare, region), spare);
+                    }
+                    arm();
+                }
+                disk.leave();
+            });
+        }
+    }
+
+    private void openIncomplete() {
+        Map<Long, Spare> tried;
+        synchronized (this) {
+            tried = Map.copyOf(incomplete);
+            incomplete.clear();
+        }
+        tried.forEach((id, spare) -> {
+            if (disk.spares.get(spare.index) == spare) {
+                openAgain(spare, Spares.slotOf(id));
+            }
+        });
     }
 
     /** Whether the region is nobody else's now; then until {@link #sealed}. */
@@ -318,17 +373,18 @@ final class Checksums {
     /**
      * Has what stands in a range of the spare be written to again.
      *
-     * @param then told once, on any thread, how it ended
+     * @param then told once, on any thread: {@code null} once it is open, otherwise what is in the way: of class HOST if it is
+     *     worth another try
      */
-    void open(Spare spare, long offsetBytes, long lengthBytes, Consumer<DiskError> then) {
+    void open(Spare spare, long offsetBytes, long lengthBytes, Consumer<DeviceException> then) {
         long region = spare.gate == null ? -1 : spare.gate.firstClosed(offsetBytes, lengthBytes);
         if (region < 0) {
-            then.accept(DiskError.NONE);
+            then.accept(null);
             return;
         }
         // One after the other: a range has seldom more than two.
         openRegion(spare, region, error -> {
-            if (error == DiskError.NONE) {
+            if (error == null) {
                 open(spare, offsetBytes, lengthBytes, then);
             } else {
                 then.accept(error);
@@ -336,7 +392,7 @@ final class Checksums {
         });
     }
 
-    private void openRegion(Spare spare, long region, Consumer<DiskError> then) {
+    private void openRegion(Spare spare, long region, Consumer<DeviceException> then) {
         synchronized (this) {
             Pending other = pending.get(id(spare, region));
             if (other != null) {
@@ -350,7 +406,7 @@ final class Checksums {
         disk.environment.scheduler().execute(() -> new Opening(spare, region).begin());
     }
 
-    private void opened(Spare spare, long region, DiskError error) {
+    private void opened(Spare spare, long region, DeviceException error) {
         Pending mine;
         synchronized (this) {
             mine = pending.remove(id(spare, region));
@@ -370,25 +426,35 @@ final class Checksums {
 
         void begin() {
             if (!spare.gate.isClosed(region)) {
-                opened(spare, region, DiskError.NONE);
+                opened(spare, region, null);
                 return;
             }
+            try {
+                if (disk.spares.get(spare.index) != spare) {
+                    throw inTheWay(ErrorClass.UNKNOWN, "the spare was taken out");
+                }
+                giveUpRotten(rottenSlots().iterator());
+            } catch (DeviceException e) {
+                // What could not be compared is not taken over.
+                opened(spare, region, e);
+            } catch (RuntimeException e) {
+                LOG.error("{}: region {} of {} cannot be opened", disk.name(), region, spare.device.name(), e);
+                opened(spare, region, inTheWay(ErrorClass.UNKNOWN, e.toString()));
+            }
+        }
+
+        private List<Long> rottenSlots() throws DeviceException {
             List<Long> rotten = new ArrayList<>();
             long first = region << Seal.REGION_SHIFT;
             long end = Math.min(spare.slots().count(), first + Seal.REGION_SLOTS);
-            try {
-                for (long slot = first; slot < end; slot++) {
-                    if (spare.gate.rottenSectors(slot) != 0) {
-                        rotten.add(slot);
-                    }
+            for (long slot = first; slot < end; slot++) {
+                if (spare.gate.rottenSectors(slot) != 0) {
+                    rotten.add(slot);
                 }
-            } catch (DeviceException e) {
-                // It is away, or the host is in trouble: what could not be compared is not taken over.
-                disk.log.deviceFault(e);
-                opened(spare, region, DiskError.IO);
-                return;
             }
-            giveUpRotten(rotten.iterator());
+            // Nor is what another medium holds.
+            spare.device.requireSameMedium();
+            return rotten;
         }
 
         private void giveUpRotten(Iterator<Long> rest) {
@@ -403,7 +469,7 @@ final class Checksums {
                         if (error == DiskError.NONE) {
                             giveUpRotten(rest);
                         } else {
-                            opened(spare, region, error);
+                            opened(spare, region, inTheWay(ErrorClass.HOST, "what rotted could not be given up"));
                         }
                     }));
         }
@@ -418,8 +484,27 @@ final class Checksums {
                     }
                     disk.counters.openings.increment();
                 }
-                opened(spare, region, outcome == MetadataStore.Outcome.DURABLE ? DiskError.NONE : DiskError.IO);
+                opened(
+                        spare,
+                        region,
+                        switch (outcome) {
+                            case DURABLE -> null;
+                            case NOT_COMMITTED -> inTheWay(ErrorClass.HOST, "its opening could not be recorded");
+                            case STORE_FAILED -> inTheWay(ErrorClass.UNKNOWN, "nothing can be recorded any more");
+                        });
             });
+        }
+
+        private DeviceException inTheWay(ErrorClass errorClass, String why) {
+            return new DeviceException(
+                    spare.device.name(),
+                    "open",
+                    spare.offsetOf(region << Seal.REGION_SHIFT),
+                    (long) Seal.REGION_SLOTS * Place.UNIT_BYTES,
+                    Errno.NONE,
+                    errorClass,
+                    why,
+                    null);
         }
     }
 

@@ -273,13 +273,26 @@ abstract class Recovery {
                 sealed.spare,
                 sealed.offsetBytes,
                 sealed.lengthBytes,
-                error -> disk.environment.scheduler().execute(() -> {
-                    if (error == DiskError.NONE) {
-                        begin();
-                    } else {
-                        failed(error, -1);
-                    }
-                }));
+                error -> disk.environment.scheduler().execute(() -> opened(sealed.spare, error)));
+    }
+
+    /** A spare that does not answer is passed over, or waited for, as it is where nothing is sealed. */
+    private void opened(Spare spare, DeviceException error) {
+        if (error == null) {
+            begin();
+        } else if (isAway(error.errorClass()) || error.errorClass().mayBeSector()) {
+            boolean passedOver = spare.isPassedOver();
+            spare.passOver();
+            if (!passedOver && disk.spares.anotherHasRoom(1 << spare.index)) {
+                begin();
+            } else if (!mayBeHeld() || !spare.side.dropOff().hold(holdUntil(), this::begin, this::gaveUpWaiting)) {
+                failed(DiskError.IO, -1);
+            }
+        } else if (error.errorClass() == ErrorClass.HOST && ++stageTries < MAX_STAGE_TRIES) {
+            disk.environment.scheduler().schedule(this::begin, disk.policy.retryDelayMillis(stageTries));
+        } else {
+            failed(DiskError.IO, -1);
+        }
     }
 
     private void settled(DeviceException error) {

@@ -74,6 +74,8 @@ final class Rot extends Recovery {
             for (int read = 0; read < READS && rotten != 0; read++) {
                 rotten &= spare.gate.rottenSectors(slot);
             }
+            // What another medium holds says nothing of what was sealed.
+            spare.device.requireSameMedium();
         } catch (DeviceException e) {
             throw new Failure(DiskError.IO, firstUnit << Place.UNIT_SHIFT, e);
         }

@@ -7,6 +7,8 @@ import io.remap.api.SealBlock;
 import io.remap.api.spi.MetadataStore.Outcome;
 import java.nio.ByteBuffer;
 import java.util.List;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Seals one region of a spare that nobody writes to: flush, read back, write the checksums to a slot, flush, read them back,
@@ -16,6 +18,8 @@ import java.util.List;
  * <p>Where anything is in the way the region stays open, and is tried again later. Nothing is ever blamed for it.
  */
 final class Sealing {
+    private static final Logger LOG = LoggerFactory.getLogger(Sealing.class);
+
     /** Of the slots of a spare so many stay for mappings: one in sixteen. */
     private static final int RESERVE_SHIFT = 4;
 
@@ -71,13 +75,16 @@ final class Sealing {
     }
 
     private void step(DeviceException error, Step next) {
-        if (error != null || disk.isStopping()) {
+        if (error != null || disk.isStopping() || disk.spares.get(spare.index) != spare) {
             end(false);
             return;
         }
         try {
             next.run();
         } catch (DeviceException e) {
+            end(false);
+        } catch (RuntimeException e) {
+            LOG.error("{}: the sealing of region {} of {} failed", disk.name(), region, spare.device.name(), e);
             end(false);
         }
     }
@@ -102,16 +109,28 @@ final class Sealing {
         long at = spare.offsetOf(slot);
         int tag = claims.encode(bytes.clear(), disk.pairUuid(), spare.index, region, at);
         seal = Seal.of(spare.index, slot, tag);
-        spare.unguarded.write(at, bytes.clear());
+        try {
+            spare.unguarded.write(at, bytes.clear());
+        } catch (DeviceException e) {
+            leaveSlot(e.errorClass().mayBeSector() && spare.side.canary().alive());
+            throw e;
+        }
         flush(this::close);
     }
 
+    /** One that does not hold the checksums would be tried for every region: it stays taken, for as long as the disk runs. */
+    private void leaveSlot(boolean isUseless) {
+        slot = isUseless ? -1 : slot;
+    }
+
     private void close() throws DeviceException {
-        ByteBuffer bytes = disk.unitBuffer();
-        long at = spare.offsetOf(slot);
-        spare.unguarded.read(at, bytes);
-        boolean isThere = SealBlock.decode(bytes.flip(), disk.pairUuid(), region, seal, at) != null;
-        if (!isThere || !spare.gate.close(region)) {
+        spare.device.requireSameMedium();
+        if (!isThere()) {
+            leaveSlot(true);
+            end(false);
+            return;
+        }
+        if (!spare.gate.close(region)) {
             end(false);
             return;
         }
@@ -121,6 +140,18 @@ final class Sealing {
             return;
         }
         disk.commit(List.of(MapChange.seal(region, seal)), this::committed);
+    }
+
+    private boolean isThere() throws DeviceException {
+        ByteBuffer bytes = disk.unitBuffer();
+        long at = spare.offsetOf(slot);
+        try {
+            spare.unguarded.read(at, bytes);
+        } catch (DeviceException e) {
+            leaveSlot(e.errorClass().mayBeSector() && spare.side.canary().alive());
+            throw e;
+        }
+        return SealBlock.decode(bytes.flip(), disk.pairUuid(), region, seal, at) != null;
     }
 
     private void committed(Outcome outcome) {

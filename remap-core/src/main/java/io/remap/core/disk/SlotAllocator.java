@@ -88,6 +88,11 @@ final class SlotAllocator {
         return slot;
     }
 
+    /** The search for the next one begins here, at the latest. */
+    synchronized void rewind(long slot) {
+        searchFrom = Math.min(searchFrom, (int) slot);
+    }
+
     /** Takes a slot back that no record names. */
     synchronized void free(long slot) {
         if (!taken.get((int) slot) || bad.get((int) slot)) {

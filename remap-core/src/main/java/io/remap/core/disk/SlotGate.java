@@ -63,10 +63,18 @@ final class SlotGate {
         private volatile int word;
 
         private volatile boolean touched;
-        /** In force, durably; 0 if none is. */
-        private volatile long seal;
-        /** Of the seal; {@code null} if they are not in memory. */
-        private volatile SealBlock claims;
+        /** Replaced as a whole, under the monitor of {@link SlotGate#loaded}. */
+        private volatile InForce inForce = InForce.NONE;
+    }
+
+    /**
+     * What is claimed of a region.
+     *
+     * @param seal durable; 0 if there is none
+     * @param claims of that seal; {@code null} if they are not in memory
+     */
+    private record InForce(long seal, SealBlock claims) {
+        private static final InForce NONE = new InForce(0, null);
     }
 
     private final UUID pairUuid;
@@ -236,22 +244,22 @@ final class SlotGate {
     /** The seal of a closed region is durable. */
     void sealed(long region, long seal, SealBlock claims) {
         Region known = region((int) region);
-        known.seal = seal;
-        keep(known, claims);
+        keep(known, known.inForce, new InForce(seal, claims));
     }
 
     /** At the start: a region is closed as the table states it. */
     void restore(long region, long seal) {
         Region known = region((int) region);
-        known.seal = seal;
+        known.inForce = new InForce(seal, null);
         known.word = CLOSED;
     }
 
     /** It is not sealed any more, or never came to be. */
     void reopen(long region) {
         Region known = region((int) region);
-        known.seal = 0;
-        known.claims = null;
+        synchronized (loaded) {
+            known.inForce = InForce.NONE;
+        }
         known.touched = true;
         known.word = 0;
         whenTouched.run();
@@ -260,15 +268,20 @@ final class SlotGate {
     /** The seal that is in force, 0 if none is. */
     long sealOf(long region) {
         Region known = regions.get((int) region);
-        return known == null ? 0 : known.seal;
+        return known == null ? 0 : known.inForce.seal;
     }
 
-    private void keep(Region region, SealBlock claims) {
-        region.claims = claims;
+    /** Puts another one in its place, if that is still there. */
+    private void keep(Region region, InForce before, InForce after) {
         synchronized (loaded) {
+            if (region.inForce != before) {
+                return;
+            }
+            region.inForce = after;
             loaded.add(region);
             if (loaded.size() > MAX_LOADED) {
-                loaded.poll().claims = null;
+                Region oldest = loaded.poll();
+                oldest.inForce = new InForce(oldest.inForce.seal, null);
             }
         }
     }
@@ -283,7 +296,8 @@ final class SlotGate {
         int last = regionIndex(offsetBytes + lengthBytes - 1);
         for (int index = regionIndex(offsetBytes); index <= last; index++) {
             Region region = regions.get(index);
-            if (region != null && region.seal != 0 && region.claims == null) {
+            InForce inForce = region == null ? InForce.NONE : region.inForce;
+            if (inForce.seal != 0 && inForce.claims == null) {
                 return true;
             }
         }
@@ -304,7 +318,7 @@ final class SlotGate {
         for (long slot = first; slot >= 0 && slot < slots.count() && slots.offsetBytes(slot) < end; slot++) {
             int index = (int) Seal.regionOf(slot);
             Region region = regions.get(index);
-            long seal = region == null ? 0 : region.seal;
+            long seal = region == null ? 0 : region.inForce.seal;
             SealBlock claims = seal == 0 ? NOTHING_CLAIMED : claims(mayWait, index, region, seal);
             if (claims.sectors(Seal.indexOf(slot)) == 0) {
                 continue;
@@ -317,7 +331,7 @@ final class SlotGate {
                 int in = from + (int) (sectorAt - offsetBytes);
                 if (wasRead
                         && !claims.accepts(crc, Seal.indexOf(slot), sector, data, in, sectorBytes)
-                        && region.seal == seal) {
+                        && region.inForce.seal == seal) {
                     whenRotten.accept(slot);
                     throw mismatch(sectorAt);
                 }
@@ -345,7 +359,7 @@ final class SlotGate {
     int rottenSectors(long slot) throws DeviceException {
         int index = (int) Seal.regionOf(slot);
         Region region = regions.get(index);
-        long seal = region == null ? 0 : region.seal;
+        long seal = region == null ? 0 : region.inForce.seal;
         SealBlock claims = seal == 0 ? NOTHING_CLAIMED : claims(true, index, region, seal);
         int claimed = claims.sectors(Seal.indexOf(slot));
         if (claimed == 0) {
@@ -360,7 +374,7 @@ final class SlotGate {
             boolean good = claims.accepts(crc, Seal.indexOf(slot), sector, bytes, sector * sectorBytes, sectorBytes);
             rotten |= good ? 0 : 1 << sector;
         }
-        return region.seal == seal ? rotten : 0;
+        return region.inForce.seal == seal ? rotten : 0;
     }
 
     /**
@@ -417,10 +431,14 @@ final class SlotGate {
                 .slice();
     }
 
+    /** Those of this seal; nothing, if another one is in force by now. */
     private SealBlock claims(boolean mayWait, int index, Region region, long seal) throws DeviceException {
-        SealBlock known = region.claims;
-        if (known != null) {
-            return known;
+        InForce before = region.inForce;
+        if (before.seal != seal) {
+            return NOTHING_CLAIMED;
+        }
+        if (before.claims != null) {
+            return before.claims;
         }
         long at = slots.offsetBytes(Seal.slot(seal));
         if (!mayWait) {
@@ -428,14 +446,14 @@ final class SlotGate {
         }
         ByteBuffer bytes = unitBuffer();
         SealBlock read = reads(at, bytes, READ_TRIES) ? SealBlock.decode(bytes, pairUuid, index, seal, at) : null;
-        if (region.seal != seal) {
+        if (region.inForce.seal != seal) {
             return NOTHING_CLAIMED;
         }
         if (read == null) {
-            read = NOTHING_CLAIMED;
             whenUnclaimed.accept(index);
+            read = NOTHING_CLAIMED;
         }
-        keep(region, read);
+        keep(region, before, new InForce(seal, read));
         return read;
     }
 }

@@ -151,6 +151,11 @@ final class SlotPlan {
             failedSlots.forEach(this::addBadSlot);
             badSlots.forEach(this::addBadSlot);
             recovery.requireNoDoubt();
+        } catch (Recovery.Sealed e) {
+            // The same slots again, or each try would open other ones.
+            newSlots.forEach(disk.spares::rewind);
+            reset();
+            throw e;
         } catch (Failure | TryLater e) {
             reset();
             throw e;

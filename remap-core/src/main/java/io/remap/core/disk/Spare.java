@@ -50,7 +50,8 @@ final class Spare {
         this.order = member.order();
         this.environment = disk.environment;
         this.allocator = new SlotAllocator(store, index, slots);
-        this.side = disk.side(device);
+        // What it asks is whether the device answers, and not with what.
+        this.side = disk.side(device, unguarded);
         this.writes = UnflushedWrites.ofSpare(disk, this, limits);
     }
 

@@ -182,6 +182,11 @@ final class Spares {
         ifThere(id, spare -> spare.allocator.free(slotOf(id)));
     }
 
+    /** The next slot that its spare hands out is this one, or one before it, if it is free then. */
+    void rewind(long id) {
+        ifThere(id, spare -> spare.allocator.rewind(slotOf(id)));
+    }
+
     /** A slot that was handed out is bad: it is never handed out again. */
     void markBad(long id) {
         ifThere(id, spare -> spare.allocator.markBad(slotOf(id)));

@@ -99,13 +99,15 @@ public final class TrackedDevice implements BlockDevice {
             if (write) {
                 enterGate("write", io.offsetBytes, io.data.remaining());
             }
+            boolean begun = false;
             try {
-                return beginInside(io, write);
-            } catch (DeviceException e) {
-                if (write) {
+                int descriptor = beginInside(io, write);
+                begun = true;
+                return descriptor;
+            } finally {
+                if (write && !begun) {
                     leaveGate(io.offsetBytes, io.data.remaining());
                 }
-                throw e;
             }
         }
 

@@ -82,7 +82,7 @@ public final class VirtualDisk implements Disk {
     final DeadAreas deadAreas;
     private final ErrorSpread errorSpread;
     final Failback failback;
-    final Checksums checksums = new Checksums(this);
+    final Checksums checksums;
     final Deadlines deadlines;
     final Losses losses = new Losses();
     final ClientFlush clientFlush = new ClientFlush(this);
@@ -201,7 +201,7 @@ public final class VirtualDisk implements Disk {
         }
     }
 
-    private VirtualDisk(Parts parts) {
+    private VirtualDisk(Parts parts, long sealMillis) {
         this.name = parts.name();
         this.main = TrackedDevice.of(parts.main());
         this.store = parts.store().orElse(null);
@@ -232,22 +232,23 @@ public final class VirtualDisk implements Disk {
                 store == null ? MapSnapshot.EMPTY : MapSnapshot.EMPTY.withTable(store.table()),
                 environment.scheduler());
         this.ledgerLimits = parts.ledger();
-        this.mainSide = side(main, main.capability(Reopening.class));
+        this.mainSide = side(main, main, main.capability(Reopening.class));
         this.mainWrites = UnflushedWrites.ofMain(this, mainSide, ledgerLimits);
         this.mainSyncer = mainWrites.syncer;
         if (!traits.readOnly()) {
             main.watch(recentWrites);
         }
+        this.checksums = new Checksums(this, store == null ? 0 : sealMillis);
         parts.spares().forEach(this::addSpare);
     }
 
     /** Of a spare, which is not opened again: another server may have had it, and its table, meanwhile. */
-    Side side(TrackedDevice spare) {
-        return side(spare, Optional.empty());
+    Side side(TrackedDevice spare, TrackedDevice unguarded) {
+        return side(spare, unguarded, Optional.empty());
     }
 
-    private Side side(TrackedDevice device, Optional<Reopening> reopening) {
-        Canary canary = new Canary(device, environment.time(), policy.canaryRoundsPerSecond());
+    private Side side(TrackedDevice device, TrackedDevice asked, Optional<Reopening> reopening) {
+        Canary canary = new Canary(asked, environment.time(), policy.canaryRoundsPerSecond());
         return new Side(device, canary, new DropOff(this, device, canary, reopening));
     }
 
@@ -274,17 +275,28 @@ public final class VirtualDisk implements Disk {
                 whole.time(), new BoundedScheduler(whole.scheduler(), MAX_BLOCKED_TASKS), whole.random(), whole.host());
     }
 
-    /** Opens the disk; reads a few places of both devices, writes nothing. */
+    /** Opens a disk that seals nothing. */
     public static VirtualDisk open(Parts parts) {
+        return open(parts, 0);
+    }
+
+    /**
+     * Opens the disk; reads a few places of both devices, writes nothing.
+     *
+     * @param sealMillis how long nobody has written to a region of a spare until it is sealed with checksums; 0: nothing is
+     *     sealed, and what is sealed is compared all the same
+     */
+    public static VirtualDisk open(Parts parts, long sealMillis) {
         if (parts.store().isPresent() == parts.spares().isEmpty()) {
             throw new IllegalArgumentException("a store and its spares go together");
         }
-        VirtualDisk disk = new VirtualDisk(parts);
+        VirtualDisk disk = new VirtualDisk(parts, sealMillis);
         if (disk.store != null) {
             disk.store.whenTakenOver(disk::refuseAll);
         }
         disk.tookOver = disk.mainWrites.takeOver();
         disk.spares.all().forEach(spare -> spare.writes.takeOver());
+        disk.checksums.start();
         return disk;
     }
 
@@ -443,17 +455,6 @@ public final class VirtualDisk implements Disk {
      */
     public void holdWhileAway(long millis) {
         holdAwayNanos = TimeUnit.MILLISECONDS.toNanos(millis);
-    }
-
-    /**
-     * Has what stands on the spares sealed with checksums once nobody has written it for a while. Before the first client.
-     *
-     * @param idleMillis for how long; 0: nothing is sealed, and what is sealed is compared all the same
-     */
-    public void sealAfter(long idleMillis) {
-        if (store != null) {
-            checksums.start(idleMillis, store);
-        }
     }
 
     UUID pairUuid() {

@@ -277,13 +277,13 @@ final class WriteRecovery extends Recovery {
 
     /** Unit by unit, since a slot that refuses is replaced alone. */
     private void writeSpare(Spare spare, long offset, long deviceOffset, long length) throws Failure, TryLater {
-        requireOpen(spare, deviceOffset, length);
         for (long at = offset; at < offset + length; ) {
             long next = Math.min(offset + length, (at & -Place.UNIT_BYTES) + Place.UNIT_BYTES);
             long from = at;
             if (canLeave(spare, at, next) && spare.isPassedOver()) {
                 writeElsewhere(at, next - at);
             } else {
+                requireOpen(spare, deviceOffset + (from - offset), offset + length - from);
                 try {
                     if (succeeds(
                             spare.side,

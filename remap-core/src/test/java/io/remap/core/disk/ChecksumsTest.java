@@ -7,10 +7,13 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.remap.api.DiskError;
+import io.remap.api.Errno;
 import io.remap.api.Place;
 import io.remap.api.Refusal;
 import io.remap.api.Seal;
+import io.remap.api.spi.MetadataStore.Outcome;
 import io.remap.testkit.FaultyDevice.Fault;
+import io.remap.testkit.SimpleFaultPolicy;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -22,10 +25,9 @@ class ChecksumsTest {
     private static final int IDLE_MILLIS = 1_000;
     private static final int UNIT = Place.UNIT_BYTES;
 
-    private final DiskRig rig = new DiskRig(64);
+    private final DiskRig rig = new DiskRig(64, new SimpleFaultPolicy(), IDLE_MILLIS);
 
     ChecksumsTest() throws Refusal {
-        rig.disk.sealAfter(IDLE_MILLIS);
         assertEquals(DiskError.NONE, rig.move(true, 0, 32, false));
     }
 
@@ -194,5 +196,41 @@ class ChecksumsTest {
         assertEquals(DiskError.NONE, rig.move(true, 64, 8, false));
         assertEquals(1, blocks().size());
         assertEquals(free + 3, rig.disk.summary().freeSlots());
+    }
+
+    @Test
+    void aSpareThatIsAwayIsWaitedForAsWhereNothingIsSealed() {
+        rig.spare.vanish(Errno.ENODEV);
+        rig.scheduler.schedule(rig.spare::comeBack, 2_000);
+        rig.disk.holdWhileAway(10_000);
+        assertEquals(DiskError.NONE, rig.write(0, UNIT, 5));
+        assertArrayEquals(filled(UNIT, 5), rig.read(0, UNIT));
+    }
+
+    @Test
+    void anErrorOfTheHostWhileARegionIsComparedIsTriedAgain() {
+        rig.spare.failTransfers(1, Errno.ENOMEM);
+        assertEquals(DiskError.NONE, rig.write(0, UNIT, 5));
+        assertArrayEquals(filled(UNIT, 5), rig.read(0, UNIT));
+    }
+
+    @Test
+    void anOpeningThatIsNotRecordedIsTriedAgain() {
+        int[] commits = {0};
+        rig.metadata.decideOutcomes(() -> commits[0]++ == 0 ? Outcome.NOT_COMMITTED : Outcome.DURABLE);
+        assertEquals(DiskError.NONE, rig.write(0, UNIT, 5));
+        assertArrayEquals(filled(UNIT, 5), rig.read(0, UNIT));
+    }
+
+    /** The spare is asked whether it answers while checksums are read: what does not read must not ask itself. */
+    @Test
+    void checksumsThatCannotBeReadKeepNobodyWaiting() {
+        long block = blocks().get(0);
+        reload();
+        rig.spare.fault(rig.slotSector(block, 0), 8, Fault.UNREADABLE);
+        assertArrayEquals(filled(UNIT, DiskRig.OLD), rig.read(0, UNIT));
+        assertTrue(rig.disk.events().newest(0, 100).stream()
+                .anyMatch(event -> event.kind() == DiskEvent.Kind.CHECKSUMS_LOST));
+        assertEquals(DiskError.NONE, rig.write(0, UNIT, 5));
     }
 }

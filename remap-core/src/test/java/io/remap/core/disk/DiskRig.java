@@ -58,6 +58,11 @@ final class DiskRig implements AutoCloseable {
     }
 
     DiskRig(int slots, FaultPolicy policy) throws Refusal {
+        this(slots, policy, 0);
+    }
+
+    /** @param sealMillis how long nothing is written until it is sealed, 0: never */
+    DiskRig(int slots, FaultPolicy policy, long sealMillis) throws Refusal {
         main = new FaultyDevice(mainMedium, new SplittableRandom(2), new MainSteps());
         spareMedium = new MemoryDevice("spare", MemoryMetadata.METADATA_BYTES + slots * Place.UNIT_BYTES, SECTOR);
         spare = new FaultyDevice(spareMedium, new SplittableRandom(3), FaultyDevice.Steps.none());
@@ -66,7 +71,7 @@ final class DiskRig implements AutoCloseable {
         mainMedium.poke(0, old);
         TrackedDevice trackedSpare = TrackedDevice.of(spare);
         store = openStore(trackedSpare, old.length);
-        disk = openDisk(main, trackedSpare, policy);
+        disk = openDisk(main, trackedSpare, policy, sealMillis);
     }
 
     /** Devices of the test's own. */
@@ -85,7 +90,7 @@ final class DiskRig implements AutoCloseable {
         BlockDevice ownMain = devices.main(scheduler);
         TrackedDevice trackedSpare = TrackedDevice.of(devices.spare(scheduler));
         store = openStore(trackedSpare, ownMain.traits().sizeBytes());
-        disk = openDisk(ownMain, trackedSpare, policy);
+        disk = openDisk(ownMain, trackedSpare, policy, 0);
     }
 
     private MetadataStore openStore(TrackedDevice trackedSpare, long sizeBytes) throws Refusal {
@@ -93,8 +98,8 @@ final class DiskRig implements AutoCloseable {
         return metadata.open(trackedSpare, false, environment, Settings.defaults());
     }
 
-    private VirtualDisk openDisk(BlockDevice mainDevice, TrackedDevice trackedSpare, FaultPolicy policy)
-            throws Refusal {
+    private VirtualDisk openDisk(
+            BlockDevice mainDevice, TrackedDevice trackedSpare, FaultPolicy policy, long sealMillis) throws Refusal {
         IoEngine inline = new IoEngine() {
             @Override
             public void submit(DeviceIo io) {
@@ -104,18 +109,20 @@ final class DiskRig implements AutoCloseable {
             @Override
             public void close() {}
         };
-        return VirtualDisk.open(new VirtualDisk.Parts(
-                "disk",
-                mainDevice,
-                List.of(VirtualDisk.SpareDevice.first(trackedSpare, store)),
-                Optional.of(store),
-                policy,
-                inline,
-                buffers,
-                environment,
-                false,
-                RETURN_PAUSE_MILLIS,
-                VirtualDisk.LedgerLimits.USUAL));
+        return VirtualDisk.open(
+                new VirtualDisk.Parts(
+                        "disk",
+                        mainDevice,
+                        List.of(VirtualDisk.SpareDevice.first(trackedSpare, store)),
+                        Optional.of(store),
+                        policy,
+                        inline,
+                        buffers,
+                        environment,
+                        false,
+                        RETURN_PAUSE_MILLIS,
+                        VirtualDisk.LedgerLimits.USUAL),
+                sealMillis);
     }
 
     /** Lets a test do something in the middle of an operation, and time pass. */

@@ -70,21 +70,22 @@ class SimulatedVirtualDisk implements SimProduct {
                     slots,
                     VirtualDisk.SpareDevice.UNORDERED));
         }
-        VirtualDisk disk = VirtualDisk.open(new VirtualDisk.Parts(
-                "disk",
-                main,
-                spares,
-                Optional.of(store),
-                new SimpleFaultPolicy(AVOID_UNITS),
-                parts.engine(),
-                parts.buffers(),
-                parts.environment(),
-                false,
-                parts.returnPauseMillis(),
-                new VirtualDisk.LedgerLimits(
-                        parts.ledgerBytes(), VirtualDisk.LedgerLimits.USUAL.flushDeadlineMillis())));
+        VirtualDisk disk = VirtualDisk.open(
+                new VirtualDisk.Parts(
+                        "disk",
+                        main,
+                        spares,
+                        Optional.of(store),
+                        new SimpleFaultPolicy(AVOID_UNITS),
+                        parts.engine(),
+                        parts.buffers(),
+                        parts.environment(),
+                        false,
+                        parts.returnPauseMillis(),
+                        new VirtualDisk.LedgerLimits(
+                                parts.ledgerBytes(), VirtualDisk.LedgerLimits.USUAL.flushDeadlineMillis())),
+                parts.sealMillis());
         disk.holdWhileAway(HOLD_AWAY_MILLIS);
-        disk.sealAfter(parts.sealMillis());
         disk.avoided().restore(avoided.get());
         return new Started(
                 disk, store, second.map(part -> part.identity().startBytes()).orElse(0L), new AtomicInteger(), avoided);
