@@ -200,7 +200,7 @@ final class SpareCommand extends Verb {
             name = "set",
             header = "Choose the priority of a spare, or have it stand by.",
             description = {
-                "New sectors go to the highest priority; what stands on a spare stays there. Kept on the first spare.",
+                "New sectors go to the highest priority; what stands on a spare stays there. Kept with the table of the mappings.",
                 "",
                 "Examples:",
                 "  remap spare set disk.img 1 --priority 10",
@@ -289,7 +289,7 @@ final class SpareCommand extends Verb {
                 "For a file or volume that was made larger, the first spare or a further one, of a disk that is not served. What "
                         + "stands on it stays where it is. There is no way back: it is refused by earlier versions from then on, "
                         + "and must not become smaller again.",
-                "The table of the mappings, on the first spare, does not grow: neighbouring sectors share an entry, and "
+                "The table of the mappings does not grow: neighbouring sectors share an entry, and "
                         + "'remap dump' and 'remap status' tell how many there are.",
                 "",
                 "Example: truncate -s 1G disk.img.spare && remap spare grow disk.img.spare",
@@ -358,7 +358,7 @@ final class SpareCommand extends Verb {
     /** Removes one. */
     @Command(
             name = "remove",
-            header = "Take a further spare out of the pair.",
+            header = "Take a spare out of the pair.",
             description = {
                 "Refused while sectors stand on it: 'remap spare evacuate' moves them. With --lose they are given up instead, "
                         + "for a spare that is gone: each answers EIO until it is written.",
