@@ -23,6 +23,9 @@ final class Sealing {
     /** Of the slots of a spare so many stay for mappings: one in sixteen. */
     private static final int RESERVE_SHIFT = 4;
 
+    /** A slot is not blamed for one failure, nor for one that began while the spare was away. */
+    private static final int SLOT_TRIES = 4;
+
     private final Checksums checksums;
     private final VirtualDisk disk;
     private final Spare spare;
@@ -109,28 +112,54 @@ final class Sealing {
         long at = spare.offsetOf(slot);
         int tag = claims.encode(bytes.clear(), disk.pairUuid(), spare.index, region, at);
         seal = Seal.of(spare.index, slot, tag);
-        try {
-            spare.unguarded.write(at, bytes.clear());
-        } catch (DeviceException e) {
-            leaveSlot(e.errorClass().mayBeSector() && spare.side.canary().alive());
-            throw e;
+        if (takes(() -> spare.unguarded.write(at, bytes.clear()))) {
+            flush(this::close);
+        } else {
+            giveUpSlot();
         }
-        flush(this::close);
     }
 
-    /** One that does not hold the checksums would be tried for every region: it stays taken, for as long as the disk runs. */
-    private void leaveSlot(boolean isUseless) {
-        slot = isUseless ? -1 : slot;
+    /** Whether the slot of the checksums lets itself be written, or read; a spare that does not answer says nothing of it. */
+    private boolean takes(Step transfer) throws DeviceException {
+        for (int tries = 0; tries < SLOT_TRIES; tries++) {
+            try {
+                transfer.run();
+                return true;
+            } catch (DeviceException e) {
+                if (!e.errorClass().mayBeSector() || !spare.side.canary().alive()) {
+                    throw e;
+                }
+            }
+        }
+        return false;
+    }
+
+    /** It would be tried for every region: it is bad, as one that refuses a mapping. */
+    private void giveUpSlot() {
+        long bad = slot;
+        slot = -1;
+        disk.commit(List.of(MapChange.badSlot(spare.index, bad, 1)), outcome -> {
+            if (outcome == Outcome.DURABLE) {
+                spare.allocator.markBad(bad);
+                disk.counters.badSlots.increment();
+            } else if (outcome == Outcome.NOT_COMMITTED) {
+                spare.allocator.free(bad);
+            }
+            end(false);
+        });
     }
 
     private void close() throws DeviceException {
         spare.device.requireSameMedium();
-        if (!isThere()) {
-            leaveSlot(true);
-            end(false);
+        ByteBuffer bytes = disk.unitBuffer();
+        long at = spare.offsetOf(slot);
+        if (!takes(() -> spare.unguarded.read(at, bytes.clear()))) {
+            giveUpSlot();
             return;
         }
-        if (!spare.gate.close(region)) {
+        // What is not there may have been lost with the cache of a spare that was away.
+        boolean isThere = SealBlock.decode(bytes, disk.pairUuid(), region, seal, at) != null;
+        if (!isThere || !spare.gate.close(region)) {
             end(false);
             return;
         }
@@ -140,18 +169,6 @@ final class Sealing {
             return;
         }
         disk.commit(List.of(MapChange.seal(region, seal)), this::committed);
-    }
-
-    private boolean isThere() throws DeviceException {
-        ByteBuffer bytes = disk.unitBuffer();
-        long at = spare.offsetOf(slot);
-        try {
-            spare.unguarded.read(at, bytes);
-        } catch (DeviceException e) {
-            leaveSlot(e.errorClass().mayBeSector() && spare.side.canary().alive());
-            throw e;
-        }
-        return SealBlock.decode(bytes.flip(), disk.pairUuid(), region, seal, at) != null;
     }
 
     private void committed(Outcome outcome) {
