@@ -305,15 +305,15 @@ final class Checksums {
         }
     }
 
-    /** Until it worked: what is closed and does not claim all that it holds would hide what rots. */
+    /** Until it works: what is closed and does not claim all that it holds would hide what rots. */
     private void openAgain(Spare spare, long region) {
         if (disk.enter()) {
             openRegion(spare, region, error -> {
                 if (error != null) {
+                    // With the next pass, whatever it is for: not over and over.
                     synchronized (this) {
                         incomplete.put(id(spare, region), spare);
                     }
-                    arm();
                 }
                 disk.leave();
             });
