@@ -5,7 +5,9 @@ import io.remap.api.DiskError;
 import io.remap.api.ErrorClass;
 import io.remap.api.Place;
 import io.remap.api.spi.FaultPolicy.Verdict;
+import java.util.ArrayList;
 import java.util.HashSet;
+import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.UnaryOperator;
@@ -40,6 +42,9 @@ abstract class Recovery {
     private boolean fenced;
     private SlotWatch watch;
     private boolean released;
+    /** What was opened for it. */
+    private final List<Sealed> keptOpen = new ArrayList<>();
+
     private int stageTries;
     private int restarts;
     private long holdUntilNanos;
@@ -154,7 +159,7 @@ abstract class Recovery {
             }
         });
         if (!queued) {
-            failed(DiskError.IO, -1);
+            endUnlocked();
         }
     }
 
@@ -266,19 +271,21 @@ abstract class Recovery {
 
     /** Gives the range back meanwhile: what rotted there must be given up first, by another holder. */
     private void beginWhenOpen(Sealed sealed) {
-        release(s -> s.withTable(disk.committedTable()));
+        giveRangeBack(s -> s.withTable(disk.committedTable()));
         fenced = false;
         watch = null;
         disk.checksums.open(
                 sealed.spare,
                 sealed.offsetBytes,
                 sealed.lengthBytes,
-                error -> disk.environment.scheduler().execute(() -> opened(sealed.spare, error)));
+                error -> disk.environment.scheduler().execute(() -> opened(sealed, error)));
     }
 
     /** A spare that does not answer is passed over, or waited for, as it is where nothing is sealed. */
-    private void opened(Spare spare, DeviceException error) {
+    private void opened(Sealed sealed, DeviceException error) {
+        Spare spare = sealed.spare;
         if (error == null) {
+            keepOpen(sealed);
             begin();
         } else if (isAway(error.errorClass()) || error.errorClass().mayBeSector()) {
             boolean passedOver = spare.isPassedOver();
@@ -286,13 +293,31 @@ abstract class Recovery {
             if (!passedOver && disk.spares.anotherHasRoom(1 << spare.index)) {
                 begin();
             } else if (!mayBeHeld() || !spare.side.dropOff().hold(holdUntil(), this::begin, this::gaveUpWaiting)) {
-                failed(DiskError.IO, -1);
+                endUnlocked();
             }
         } else if (error.errorClass() == ErrorClass.HOST && ++stageTries < MAX_STAGE_TRIES) {
             disk.environment.scheduler().schedule(this::begin, disk.policy.retryDelayMillis(stageTries));
         } else {
-            failed(DiskError.IO, -1);
+            endUnlocked();
         }
+    }
+
+    /** Until the end of the recovery, as a write that is under way: it may take longer than a region is left alone. */
+    private void keepOpen(Sealed sealed) {
+        if (sealed.spare.gate.enter(sealed.offsetBytes, sealed.lengthBytes)) {
+            keptOpen.add(sealed);
+        }
+    }
+
+    private void leaveOpen() {
+        keptOpen.forEach(sealed -> sealed.spare.gate.leave(sealed.offsetBytes, sealed.lengthBytes));
+        keptOpen.clear();
+    }
+
+    /** The range was released before. */
+    private void endUnlocked() {
+        leaveOpen();
+        failed(DiskError.IO, -1);
     }
 
     private void settled(DeviceException error) {
@@ -360,9 +385,8 @@ abstract class Recovery {
         return holdUntilNanos;
     }
 
-    /** The range was released before. */
     private void gaveUpWaiting() {
-        failed(DiskError.IO, -1);
+        endUnlocked();
     }
 
     /** Whether it may wait for a device that is away, as a client does. */
@@ -420,6 +444,11 @@ abstract class Recovery {
 
     /** Publishes the change, lowers the fence, and gives the range back. */
     final void release(UnaryOperator<MapSnapshot> change) {
+        giveRangeBack(change);
+        leaveOpen();
+    }
+
+    private void giveRangeBack(UnaryOperator<MapSnapshot> change) {
         disk.state.publish(s -> {
             MapSnapshot changed = change.apply(s);
             changed = watch == null ? changed : changed.withoutWatch(watch);
