@@ -270,22 +270,22 @@ abstract class Recovery {
     }
 
     /** Gives the range back meanwhile: what rotted there must be given up first, by another holder. */
-    private void beginWhenOpen(Sealed sealed) {
+    private void beginWhenOpen(Sealed region) {
         giveRangeBack(s -> s.withTable(disk.committedTable()));
         fenced = false;
         watch = null;
         disk.checksums.open(
-                sealed.spare,
-                sealed.offsetBytes,
-                sealed.lengthBytes,
-                error -> disk.environment.scheduler().execute(() -> opened(sealed, error)));
+                region.spare,
+                region.offsetBytes,
+                region.lengthBytes,
+                error -> disk.environment.scheduler().execute(() -> opened(region, error)));
     }
 
     /** A spare that does not answer is passed over, or waited for, as it is where nothing is sealed. */
-    private void opened(Sealed sealed, DeviceException error) {
-        Spare spare = sealed.spare;
+    private void opened(Sealed region, DeviceException error) {
+        Spare spare = region.spare;
         if (error == null) {
-            keepOpen(sealed);
+            keepOpen(region);
             begin();
         } else if (isAway(error.errorClass()) || error.errorClass().mayBeSector()) {
             boolean passedOver = spare.isPassedOver();
@@ -303,14 +303,14 @@ abstract class Recovery {
     }
 
     /** Until the end of the recovery, as a write that is under way: it may take longer than a region is left alone. */
-    private void keepOpen(Sealed sealed) {
-        if (sealed.spare.gate.enter(sealed.offsetBytes, sealed.lengthBytes)) {
-            keptOpen.add(sealed);
+    private void keepOpen(Sealed region) {
+        if (region.spare.gate.enter(region.offsetBytes, region.lengthBytes)) {
+            keptOpen.add(region);
         }
     }
 
     private void leaveOpen() {
-        keptOpen.forEach(sealed -> sealed.spare.gate.leave(sealed.offsetBytes, sealed.lengthBytes));
+        keptOpen.forEach(kept -> kept.spare.gate.leave(kept.offsetBytes, kept.lengthBytes));
         keptOpen.clear();
     }
 

@@ -67,14 +67,19 @@ final class SlotGate {
         private volatile InForce inForce = InForce.NONE;
     }
 
-    /**
-     * What is claimed of a region.
-     *
-     * @param seal durable; 0 if there is none
-     * @param claims of that seal; {@code null} if they are not in memory
-     */
-    private record InForce(long seal, SealBlock claims) {
+    /** What is claimed of a region. */
+    private static final class InForce {
         private static final InForce NONE = new InForce(0, null);
+
+        /** Durable; 0 if there is none. */
+        private final long seal;
+        /** Of that seal; {@code null} if they are not in memory. */
+        private final SealBlock claims;
+
+        InForce(long seal, SealBlock claims) {
+            this.seal = seal;
+            this.claims = claims;
+        }
     }
 
     private final UUID pairUuid;
