@@ -286,6 +286,8 @@ abstract class Recovery {
         Spare spare = region.spare;
         if (error == null) {
             keepOpen(region);
+            // It got on: what the host was short of before does not count.
+            stageTries = 0;
             begin();
         } else if (isAway(error.errorClass()) || error.errorClass().mayBeSector()) {
             boolean passedOver = spare.isPassedOver();
