@@ -48,7 +48,7 @@ final class Checksums {
     /** How often what is quiet is looked for, within the time that it has to be quiet. */
     private static final int LOOKS = 4;
 
-    private static final long MIN_LOOK_MILLIS = 1;
+    private static final long MIN_LOOK_MILLIS = 50;
 
     /** Tries of a region that cannot be sealed, until it is written again or others are looked at. */
     private static final int MAX_TRIES = 5;
