@@ -241,8 +241,8 @@ final class Checksums {
     private void openUnused(long region, long seal, Map<Long, Boolean> looked) {
         Spare spare = disk.spares.get(Seal.spare(seal));
         boolean unused = spare != null && spare.gate != null && !looked.containsKey(id(spare, region));
-        if (unused && disk.enter()) {
-            openRegion(spare, region, error -> disk.leave());
+        if (unused) {
+            openAgain(spare, region);
         }
     }
 
@@ -561,8 +561,8 @@ final class Checksums {
     /** Nothing can be claimed of the region: it is opened, and sealed anew after a while. */
     private void foundUnclaimed(Spare spare, long region) {
         disk.log.checksumsLost(spare.device.name(), region);
-        if (disk.canRedirect() && disk.enter()) {
-            openRegion(spare, region, error -> disk.leave());
+        if (disk.canRedirect()) {
+            openAgain(spare, region);
         }
     }
 }

@@ -249,7 +249,9 @@ final class SlotGate {
     /** The seal of a closed region is durable. */
     void sealed(long region, long seal, SealBlock claims) {
         Region known = region((int) region);
-        keep(known, known.inForce, new InForce(seal, claims));
+        synchronized (loaded) {
+            put(known, new InForce(seal, claims));
+        }
     }
 
     /** At the start: a region is closed as the table states it. */
@@ -279,13 +281,19 @@ final class SlotGate {
     /** Puts another one in its place, if that is still there. */
     private void keep(Region region, InForce before, InForce after) {
         synchronized (loaded) {
-            if (region.inForce != before) {
-                return;
+            if (region.inForce == before) {
+                put(region, after);
             }
-            region.inForce = after;
-            loaded.add(region);
-            if (loaded.size() > MAX_LOADED) {
-                Region oldest = loaded.poll();
+        }
+    }
+
+    /** Under the monitor. */
+    private void put(Region region, InForce after) {
+        region.inForce = after;
+        loaded.add(region);
+        if (loaded.size() > MAX_LOADED) {
+            Region oldest = loaded.poll();
+            if (oldest.inForce.claims != null) {
                 oldest.inForce = new InForce(oldest.inForce.seal, null);
             }
         }
