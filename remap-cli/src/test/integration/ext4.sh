@@ -45,13 +45,15 @@ attach() {
     mount "$client" fs
 }
 
-# In a bounded time, also when the server is dead.
+# In a bounded time, also when the server is dead. More than once: by then another suite may have a loop device of the
+# same number.
 detach() {
     if mountpoint -q fs; then
         umount fs || umount -l fs
     fi
-    if [ -n "$client" ] && losetup "$client" > /dev/null 2>&1; then
+    if [ -n "$client" ]; then
         losetup -d "$client"
+        client=
     fi
     # Not `mountpoint`: of a mount whose process is dead it cannot tell.
     if grep -qF " $work/client " /proc/self/mounts; then
