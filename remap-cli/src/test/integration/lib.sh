@@ -172,6 +172,10 @@ is_ready_or_gone() {
     grep -qx ready "$work/$1.out" || is_gone "$2"
 }
 
+# A server of a suite lives for seconds: what the second compiler would make comes too late, and takes a core from the
+# others. Over each transport (and in a soak) it runs as users have it.
+[ -n "${REMAP_TEST_TRANSPORT:-}" ] || export REMAP_JAVA_OPTS=${REMAP_JAVA_OPTS--XX:TieredStopAtLevel=1}
+
 # What stands before the command of start_remap, such as strace.
 remap_prefix=()
 

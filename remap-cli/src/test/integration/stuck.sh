@@ -4,6 +4,7 @@
 # Alone: it prints how long requests took.
 # shellcheck disable=SC2317 # run_tests calls the tests
 
+export REMAP_JAVA_OPTS=${REMAP_JAVA_OPTS-}
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 /usr/bin/python3 -c 'import nbd' 2> /dev/null || skip_suite "needs python3-libnbd"
 
