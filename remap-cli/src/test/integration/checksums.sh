@@ -99,6 +99,30 @@ assert fails(3 * 4096, 4096), 'rotten data was served'"
     stop
 }
 
+# rotten_sectors ARGUMENT…: how many a check finds.
+rotten_sectors() {
+    local status=0
+    "$remap" check --level full --json "$@" > checked.json || status=$?
+    assert_equal "$(python3 -c 'import json
+print(int(json.load(open("checked.json"))["checks"][0]["sectorsRotten"] > 0))')" "$status" "exit status of check $*"
+    python3 -c 'import json
+print(json.load(open("checked.json"))["checks"][0]["sectorsRotten"])'
+}
+
+test_a_full_check_finds_it_with_and_without_a_server() {
+    sealed_disk checked
+    assert_equal 0 "$(rotten_sectors --online checked)" "rotten sectors of a sound spare"
+    rot checked 7 2
+    rot checked 70 0
+    assert_equal 2 "$(rotten_sectors --online checked)" "rotten sectors, while it is served"
+    # A region that was opened and written is none of its business.
+    nbd checked "h.pwrite(b'w' * 4096, 71 * 4096)"
+    stop
+    assert_equal 1 "$(rotten_sectors checked.spare)" "rotten sectors"
+    assert_contains "$(python3 -c 'import json
+print(json.load(open("checked.json"))["checks"][0]["report"]["findings"])')" "58+1 stand on the spare and are not what was written there"
+}
+
 test_what_rotted_is_not_taken_over_by_a_write_beside_it() {
     sealed_disk beside
     rot beside 5 1

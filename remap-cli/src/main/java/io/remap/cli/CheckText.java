@@ -126,8 +126,10 @@ final class CheckText {
         Tone tone = verdict.equals("sound") ? Tone.GOOD : verdict.equals("repairable") ? Tone.WARNING : Tone.BAD;
         long read = StatusText.number(checked, "sectorsRead");
         long unreadable = StatusText.number(checked, "sectorsUnreadable");
+        long rotten = StatusText.number(checked, "sectorsRotten");
         String slots = StatusText.text(checked, "level").equals("full") && (read > 0 || unreadable > 0)
                 ? "; " + read + " sectors were read, " + unreadable + " cannot be read"
+                        + (rotten > 0 ? ", " + rotten + " are not what was written there" : "")
                 : "";
         terminal.line(terminal.tone(tone, verdict) + ": " + text + slots);
     }

@@ -9,9 +9,11 @@ import io.remap.api.spi.MetadataReport;
 import io.remap.api.spi.MetadataReport.Finding;
 import io.remap.api.spi.MetadataReport.Part;
 import io.remap.api.spi.MetadataReport.Severity;
+import io.remap.api.spi.MetadataStore;
 import io.remap.api.spi.SpareMember;
 import io.remap.api.spi.SpareSlots;
 import io.remap.core.SpareCare.CheckedSpare;
+import io.remap.core.disk.SealedSlots;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -65,6 +67,7 @@ final class MemberCheck {
     private final List<CheckedSpare> spares = new ArrayList<>();
     private long sectorsRead;
     private long sectorsUnreadable;
+    private long sectorsRotten;
 
     /** @param table what stands where; empty if it was not read */
     MemberCheck(Optional<RemapTable> table, int sectorBytes) {
@@ -86,6 +89,10 @@ final class MemberCheck {
 
     long sectorsUnreadable() {
         return sectorsUnreadable;
+    }
+
+    long sectorsRotten() {
+        return sectorsRotten;
     }
 
     /** Says how a further spare stands. */
@@ -136,41 +143,61 @@ final class MemberCheck {
         }
     }
 
-    /** Reads every sector that stands on a spare. */
-    void readSectors(BlockDevice spare, int number, SpareSlots slots) throws DeviceException {
-        SlotReading.Result result = new SlotReading(table.orElseThrow(), sectorBytes).readSlots(spare, number, slots);
+    /** Reads every sector that stands on a spare, and compares it with its checksum if there is one. */
+    void readSectors(BlockDevice spare, int number, SpareSlots slots, MetadataStore store) throws DeviceException {
+        SealedSlots sealed = new SealedSlots(store, spare, number, slots);
+        SlotReading.Result result =
+                new SlotReading(table.orElseThrow(), sectorBytes).readSlots(spare, number, slots, sealed);
+        sectorsRead += result.read();
         String where = number == 0 ? "the spare" : "spare " + number;
+        String hint = "restore them from a backup by writing them: the write goes to another slot";
+        addUnreadable(
+                result.unreadable(), Severity.ERROR, " stand on " + where + " and cannot be read there", hint, where);
+        SlotReading.Places rotten = result.rotten();
         addRanges(
-                result,
-                Severity.ERROR,
-                " stand on " + where + " and cannot be read there",
-                "restore them from a backup by writing them: the write goes to another slot",
-                where);
+                rotten, Severity.ERROR, " stand on " + where + " and are not what was written there (checksum)", hint);
+        addMore(rotten, "are not what was written there, on " + where, where);
+        sectorsRotten += rotten.sectors();
+        if (sealed.unclaimedRegions() > 0) {
+            findings.add(new Finding(
+                    Severity.WARNING,
+                    "of " + sealed.unclaimedRegions() + " regions of 256 KiB on " + where
+                            + " the checksums cannot be read: rot there is not noticed",
+                    "serve the disk with checksum-idle-seconds: they are sealed anew"));
+        }
     }
 
     /** Reads what main has beside sectors that stand on a spare. */
     void readBeside(BlockDevice main) throws DeviceException {
-        addRanges(
-                new SlotReading(table.orElseThrow(), sectorBytes).readBeside(main),
+        SlotReading.Result result = new SlotReading(table.orElseThrow(), sectorBytes).readBeside(main);
+        sectorsRead += result.read();
+        addUnreadable(
+                result.unreadable(),
                 Severity.WARNING,
                 " stand on main beside sectors that do not, and cannot be read there",
                 "they answer EIO until they are written; that write goes to the spare",
                 "main");
     }
 
-    private void addRanges(SlotReading.Result result, Severity severity, String what, String hint, String where) {
-        long shown = 0;
-        for (SectorRange range : result.ranges()) {
+    private void addUnreadable(SlotReading.Places places, Severity severity, String what, String hint, String where) {
+        addRanges(places, severity, what, hint);
+        addMore(places, "cannot be read on " + where, where);
+        sectorsUnreadable += places.sectors();
+    }
+
+    private void addRanges(SlotReading.Places places, Severity severity, String what, String hint) {
+        for (SectorRange range : places.ranges()) {
             findings.add(new Finding(severity, range + what, hint));
-            shown += range.lengthSectors();
         }
-        if (result.unreadable() > shown) {
+    }
+
+    /** Says of how many the ranges do not tell. */
+    private void addMore(SlotReading.Places places, String what, String where) {
+        long more = places.sectors()
+                - places.ranges().stream().mapToLong(SectorRange::lengthSectors).sum();
+        if (more > 0) {
             findings.add(new Finding(
-                    Severity.ERROR,
-                    (result.unreadable() - shown) + " more sectors cannot be read on " + where,
-                    "replace " + where + ": copy everything off"));
+                    Severity.ERROR, more + " more sectors " + what, "replace " + where + ": copy everything off"));
         }
-        sectorsRead += result.read();
-        sectorsUnreadable += result.unreadable();
     }
 }

@@ -73,6 +73,7 @@ public final class SpareCare {
      * @param further the further spares of the pair, by number
      * @param sectorsRead sectors on the spares, and of main beside them, that were read
      * @param sectorsUnreadable those that could not be read
+     * @param sectorsRotten those on the spares that were read, and are not what their checksums say
      */
     public record Checked(
             String spare,
@@ -81,7 +82,8 @@ public final class SpareCare {
             MetadataReport report,
             List<CheckedSpare> further,
             long sectorsRead,
-            long sectorsUnreadable) {
+            long sectorsUnreadable,
+            long sectorsRotten) {
         /** As maps, lists, strings, numbers and booleans, by the names of the components. */
         public Map<String, Object> toMap() {
             return PlainValues.ofRecord(this);
@@ -145,7 +147,7 @@ public final class SpareCare {
             throws Refusal, DeviceException {
         boolean readable = report.verdict() != Verdict.UNUSABLE;
         if (!readable || !holdsTable(spare)) {
-            return checked(spare.name(), level, Optional.empty(), report, findings, List.of(), 0, 0);
+            return checked(spare.name(), level, Optional.empty(), report, findings, List.of(), 0, 0, 0);
         }
         if (level == Level.QUICK) {
             int opened = requireMetadata()
@@ -289,13 +291,14 @@ public final class SpareCare {
             List<MemberCheck.Member> further,
             MemberCheck check)
             throws DeviceException {
-        check.readSectors(first, store.openedFrom(), store.slots());
+        check.readSectors(first, store.openedFrom(), store.slots(), store);
         for (MemberCheck.Member member : further) {
             if (member.device().isPresent()) {
                 check.readSectors(
                         member.device().get(),
                         member.stated().index(),
-                        member.slots().orElseThrow());
+                        member.slots().orElseThrow(),
+                        store);
             }
         }
         if (main.isPresent()) {
@@ -320,7 +323,8 @@ public final class SpareCare {
                 findings,
                 check.spares(),
                 check.sectorsRead(),
-                check.sectorsUnreadable());
+                check.sectorsUnreadable(),
+                check.sectorsRotten());
     }
 
     private static Checked checked(
@@ -331,7 +335,8 @@ public final class SpareCare {
             List<Finding> findings,
             List<CheckedSpare> further,
             long sectorsRead,
-            long sectorsUnreadable) {
+            long sectorsUnreadable,
+            long sectorsRotten) {
         findings.sort(Comparator.comparing(Finding::severity));
         MetadataReport whole = new MetadataReport(
                 report.verdict(),
@@ -342,7 +347,7 @@ public final class SpareCare {
                 report.cleanStop(),
                 report.parts(),
                 findings);
-        return new Checked(spare, level, service, whole, further, sectorsRead, sectorsUnreadable);
+        return new Checked(spare, level, service, whole, further, sectorsRead, sectorsUnreadable, sectorsRotten);
     }
 
     private void compare(BlockDevice main, BlockDevice spare, MetadataReport report, List<Finding> findings)
@@ -422,6 +427,7 @@ public final class SpareCare {
                     report,
                     new ArrayList<>(report.findings()),
                     List.of(),
+                    0,
                     0,
                     0);
         }

@@ -11,6 +11,7 @@ import io.remap.api.SectorRange;
 import io.remap.api.Settings;
 import io.remap.api.spi.MetadataStore;
 import io.remap.api.spi.PairIdentity;
+import io.remap.core.disk.SealedSlots;
 import io.remap.testkit.CrashDevice;
 import io.remap.testkit.MemoryMetadata;
 import java.util.List;
@@ -40,15 +41,18 @@ class SlotReadingTest {
     }
 
     private SlotReading.Result slots() throws Exception {
-        return new SlotReading(table, SECTOR).readSlots(spare, 0, store().slots());
+        MetadataStore store = store();
+        return new SlotReading(table, SECTOR)
+                .readSlots(spare, 0, store.slots(), new SealedSlots(store, spare, 0, store.slots()));
     }
 
     @Test
     void readsEverySectorOnTheSpareAndNoOther() throws Exception {
-        assertEquals(new SlotReading.Result(150 * UNIT_SECTORS + 2 + 1, 0, List.of()), slots());
+        SlotReading.Places none = new SlotReading.Places(0, List.of());
+        assertEquals(new SlotReading.Result(150 * UNIT_SECTORS + 2 + 1, none, none), slots());
         spare.makeUnreadable(store().slotOffsetBytes(500) + 2 * SECTOR, SECTOR);
         spare.makeUnreadable(store().slotOffsetBytes(9), Place.UNIT_BYTES);
-        assertEquals(0, slots().unreadable(), "nobody is served from there");
+        assertEquals(0, slots().unreadable().sectors(), "nobody is served from there");
     }
 
     @Test
@@ -58,8 +62,8 @@ class SlotReadingTest {
         SlotReading.Result result = slots();
         assertEquals(
                 List.of(new SectorRange(100 * UNIT_SECTORS + 7, 3), new SectorRange(400 * UNIT_SECTORS + 1, 1)),
-                result.ranges());
-        assertEquals(4, result.unreadable());
+                result.unreadable().ranges());
+        assertEquals(4, result.unreadable().sectors());
         assertEquals(150 * UNIT_SECTORS + 3 - 4, result.read());
     }
 
@@ -68,8 +72,8 @@ class SlotReadingTest {
         for (int i = 0; i < 150; i++) {
             spare.makeUnreadable(store().slotOffsetBytes(10 + i), SECTOR);
         }
-        assertEquals(SlotReading.MAX_RANGES, slots().ranges().size());
-        assertEquals(150, slots().unreadable());
+        assertEquals(SlotReading.MAX_RANGES, slots().unreadable().ranges().size());
+        assertEquals(150, slots().unreadable().sectors());
     }
 
     @Test
@@ -77,7 +81,9 @@ class SlotReadingTest {
         main.makeUnreadable(100 * Place.UNIT_BYTES, 150 * Place.UNIT_BYTES);
         main.makeUnreadable(400L * Place.UNIT_BYTES, 3 * SECTOR);
         SlotReading.Result result = new SlotReading(table, SECTOR).readBeside(main);
-        assertEquals(List.of(new SectorRange(400 * UNIT_SECTORS + 2, 1)), result.ranges());
+        assertEquals(
+                List.of(new SectorRange(400 * UNIT_SECTORS + 2, 1)),
+                result.unreadable().ranges());
         // Five sectors of unit 400 are on main, and of the last unit the one that main still has.
         assertEquals(4 + 1, result.read());
     }
