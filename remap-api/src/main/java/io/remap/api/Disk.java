@@ -8,6 +8,11 @@ public interface Disk {
     /** What is fixed about it; the same object on every call. */
     DiskTraits traits();
 
+    /** Whether it takes writes at this moment: one that can be written may come to refuse them, as its medium does. */
+    default boolean takesWrites() {
+        return !traits().readOnly();
+    }
+
     /**
      * Starts a request. Its completion is called exactly once.
      *

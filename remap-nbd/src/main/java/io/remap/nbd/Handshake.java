@@ -156,7 +156,7 @@ final class Handshake {
         granted = export.get();
         DiskTraits traits = granted.disk().traits();
         ByteBuffer answer = ByteBuffer.allocate(10 + (withoutZeroes ? 0 : Protocol.EXPORT_NAME_PADDING_BYTES));
-        answer.putLong(traits.sizeBytes()).putShort((short) NbdExport.transmissionFlags(traits));
+        answer.putLong(traits.sizeBytes()).putShort((short) NbdExport.transmissionFlags(granted.disk()));
         reply.writeBytes(answer.array());
         return Outcome.GRANTED;
     }
@@ -221,7 +221,7 @@ final class Handshake {
         }
         DiskTraits traits = export.disk().traits();
         ByteBuffer size = ByteBuffer.allocate(10);
-        size.putLong(traits.sizeBytes()).putShort((short) NbdExport.transmissionFlags(traits));
+        size.putLong(traits.sizeBytes()).putShort((short) NbdExport.transmissionFlags(export.disk()));
         answerInfo(option, Protocol.INFO_EXPORT, size.array());
         if (wantsName) {
             answerInfo(option, Protocol.INFO_NAME, bytes(export.name()));

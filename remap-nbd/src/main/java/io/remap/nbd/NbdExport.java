@@ -1,9 +1,10 @@
 package io.remap.nbd;
 
 import io.remap.api.BufferPool;
+import io.remap.api.Disk;
 import io.remap.api.DiskTraits;
 
-/** What a client is told about an export, from what is fixed about its disk. */
+/** What a client is told about an export: what is fixed about its disk, and whether that takes writes as it connects. */
 final class NbdExport {
     /** Unaligned requests are served. */
     static final int MIN_BLOCK_BYTES = 1;
@@ -17,16 +18,16 @@ final class NbdExport {
      * Transmission flags. Several connections may be used, since a flush of a disk covers every request completed before,
      * whoever submitted it. FAST_ZERO may be offered whatever the medium: a disk that cannot zero fast says so.
      */
-    static int transmissionFlags(DiskTraits traits) {
+    static int transmissionFlags(Disk disk) {
         int flags = Protocol.FLAG_HAS_FLAGS
                 | Protocol.FLAG_SEND_FLUSH
                 | Protocol.FLAG_SEND_FUA
                 | Protocol.FLAG_CAN_MULTI_CONN
                 | Protocol.FLAG_SEND_CACHE;
-        if (traits.rotational()) {
+        if (disk.traits().rotational()) {
             flags |= Protocol.FLAG_ROTATIONAL;
         }
-        if (traits.readOnly()) {
+        if (!disk.takesWrites()) {
             return flags | Protocol.FLAG_READ_ONLY;
         }
         return flags | Protocol.FLAG_SEND_TRIM | Protocol.FLAG_SEND_WRITE_ZEROES | Protocol.FLAG_SEND_FAST_ZERO;

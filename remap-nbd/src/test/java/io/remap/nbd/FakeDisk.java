@@ -25,6 +25,7 @@ final class FakeDisk implements Disk {
     final List<Seen> seen = new ArrayList<>();
     final List<DiskRequest> waiting = new ArrayList<>();
     boolean deferred;
+    boolean refusesWrites;
     /** READs get pages where they are welcome. */
     boolean givesPages;
     /** Puts before the pages what may stand there. */
@@ -51,6 +52,11 @@ final class FakeDisk implements Disk {
     @Override
     public DiskTraits traits() {
         return traits;
+    }
+
+    @Override
+    public boolean takesWrites() {
+        return !traits.readOnly() && !refusesWrites;
     }
 
     @Override

@@ -151,8 +151,11 @@ class HandshakeTest {
     @ParameterizedTest
     @CsvSource({"false, false, 0xd6d", "true, false, 0x50f", "false, true, 0xd7d", "true, true, 0x51f"})
     void flagsAreThoseThatWork(boolean readOnly, boolean rotational, String flags) {
-        DiskTraits traits = new DiskTraits(SIZE, 512, 4096, readOnly, rotational);
-        assertEquals(Integer.decode(flags), NbdExport.transmissionFlags(traits));
+        FakeDisk always = new FakeDisk(new DiskTraits(SIZE, 512, 4096, readOnly, rotational));
+        assertEquals(Integer.decode(flags), NbdExport.transmissionFlags(always));
+        FakeDisk now = new FakeDisk(new DiskTraits(SIZE, 512, 4096, false, rotational));
+        now.refusesWrites = readOnly;
+        assertEquals(Integer.decode(flags), NbdExport.transmissionFlags(now));
     }
 
     @ParameterizedTest

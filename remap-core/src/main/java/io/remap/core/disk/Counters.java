@@ -41,6 +41,7 @@ final class Counters {
     final LongAdder abandonedReturns = new LongAdder();
     final LongAdder droppedReturns = new LongAdder();
     final LongAdder deviceFaults = new LongAdder();
+    final LongAdder hostShortages = new LongAdder();
     final LongAdder overdueRequests = new LongAdder();
     final LongAdder refusedRequests = new LongAdder();
     final LongAdder lateWrites = new LongAdder();
@@ -125,7 +126,11 @@ final class Counters {
                         lateWrites),
                 count("drop-off.held", "Times that a request waited for a device that was away", heldRequests),
                 count("drop-off.resumed", "Requests that went on when a device was back", resumedRequests),
-                count("device.faults", "Errors blamed on a device as a whole", deviceFaults));
+                count("device.faults", "Errors blamed on a device as a whole", deviceFaults),
+                count(
+                        "host.shortages",
+                        "Transfers given up since this host was short of memory or descriptors for too long",
+                        hostShortages));
     }
 
     private List<Attribute> ofAvoidedAreas() {

@@ -87,6 +87,8 @@ public record DiskEvent(
         RETURN_ABANDONED,
         /** An error of a device as a whole. */
         DEVICE_FAULT,
+        /** A request was answered with an error since this host was short of something for too long: memory, descriptors. */
+        HOST_SHORT,
         /** A request was answered with an error since its deadline was over. */
         OVERDUE,
         /** Errors of main are many, or far apart: what its canaries say. */

@@ -2,6 +2,7 @@ package io.remap.core.disk;
 
 import io.remap.api.DeviceException;
 import io.remap.api.DiskRequest;
+import io.remap.api.ErrorClass;
 import io.remap.api.Place;
 import io.remap.api.Seal;
 import io.remap.api.SectorRange;
@@ -72,11 +73,24 @@ final class DiskLog {
     }
 
     void deviceFault(DeviceException error) {
+        if (error.errorClass() == ErrorClass.HOST) {
+            hostShort(error);
+            return;
+        }
         counters.deviceFaults.increment();
         events.note(DiskEvent.Kind.DEVICE_FAULT, Optional.empty(), causeOf(error), error.getMessage());
         tell(Trouble.DEVICE_FAULT, null);
         if (worthLogging(counters.deviceFaults.sum())) {
             LOG.warn("{}: {}; blamed on the device, nothing was remapped", name, error.getMessage());
+        }
+    }
+
+    /** The host was short of something for longer than the policy waits for it: that says nothing of a device. */
+    private void hostShort(DeviceException error) {
+        counters.hostShortages.increment();
+        events.note(DiskEvent.Kind.HOST_SHORT, Optional.empty(), causeOf(error), error.getMessage());
+        if (worthLogging(counters.hostShortages.sum())) {
+            LOG.warn("{}: {}; this host is short of something, no device is blamed", name, error.getMessage());
         }
     }
 

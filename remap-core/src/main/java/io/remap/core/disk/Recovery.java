@@ -33,7 +33,7 @@ abstract class Recovery {
     private static final long DOUBT_MILLIS = 500;
 
     /** Tries of one transfer, whatever a policy says. */
-    static final int MAX_TRIES = 16;
+    static final int MAX_TRIES = 100;
 
     final VirtualDisk disk;
     final long firstUnit;
@@ -46,6 +46,7 @@ abstract class Recovery {
     private final List<Sealed> keptOpen = new ArrayList<>();
 
     private int stageTries;
+    private int hostTries;
     private int restarts;
     private long holdUntilNanos;
 
@@ -79,7 +80,7 @@ abstract class Recovery {
         }
     }
 
-    /** The stage is to be run again after the delay. */
+    /** The stage is to be run again after the delay; of an error of the host the policy says how often. */
     static class TryLater extends Exception {
         private static final long serialVersionUID = 1L;
         final long delayMillis;
@@ -87,6 +88,15 @@ abstract class Recovery {
         TryLater(long delayMillis, Throwable cause) {
             super(cause);
             this.delayMillis = delayMillis;
+        }
+    }
+
+    /** The host is short of something. */
+    static final class HostShort extends TryLater {
+        private static final long serialVersionUID = 1L;
+
+        HostShort(long delayMillis, Throwable cause) {
+            super(delayMillis, cause);
         }
     }
 
@@ -287,7 +297,7 @@ abstract class Recovery {
         if (error == null) {
             keepOpen(region);
             // It got on: what the host was short of before does not count.
-            stageTries = 0;
+            hostTries = 0;
             begin();
         } else if (isAway(error.errorClass()) || error.errorClass().mayBeSector()) {
             boolean passedOver = spare.isPassedOver();
@@ -297,11 +307,16 @@ abstract class Recovery {
             } else if (!mayBeHeld() || !spare.side.dropOff().hold(holdUntil(), this::begin, this::gaveUpWaiting)) {
                 endUnlocked();
             }
-        } else if (error.errorClass() == ErrorClass.HOST && ++stageTries < MAX_STAGE_TRIES) {
-            disk.environment.scheduler().schedule(this::begin, disk.policy.retryDelayMillis(stageTries));
+        } else if (error.errorClass() == ErrorClass.HOST && isWaitedFor(error)) {
+            disk.environment.scheduler().schedule(this::begin, disk.policy.retryDelayMillis(hostTries));
         } else {
             endUnlocked();
         }
+    }
+
+    /** Whether the host may come to have what it is short of. */
+    private boolean isWaitedFor(DeviceException error) {
+        return ++hostTries < MAX_TRIES && verdict(false, error, hostTries, true) == Verdict.RETRY;
     }
 
     /** Until the end of the recovery, as a write that is under way: it may take longer than a region is left alone. */
@@ -346,6 +361,9 @@ abstract class Recovery {
             beginWhenOpen(e);
         } catch (Away e) {
             waitForDevice(e, stage);
+        } catch (HostShort e) {
+            hostTries++;
+            disk.environment.scheduler().schedule(() -> run(stage), e.delayMillis);
         } catch (TryLater e) {
             if (++stageTries < MAX_STAGE_TRIES) {
                 disk.environment.scheduler().schedule(() -> run(stage), e.delayMillis);
@@ -519,7 +537,7 @@ abstract class Recovery {
         }
         boolean mayBeSector = error.errorClass().mayBeSector();
         // An error of the host repeats the stage, an error of a sector the transfer: each has its own count.
-        int tries = mayBeSector ? attempts : stageTries + 1;
+        int tries = mayBeSector ? attempts : hostTries + 1;
         // Nobody is blamed before two more tries: then it need not be asked behind this very error.
         boolean wasAlive = mayBeSector
                 && verdict(read, error, tries, true) == Verdict.RETRY
@@ -560,7 +578,7 @@ abstract class Recovery {
                 if (mayBeSector) {
                     return false;
                 }
-                throw new TryLater(disk.policy.retryDelayMillis(tries), error);
+                throw new HostShort(disk.policy.retryDelayMillis(tries), error);
             }
             default -> {
                 if (mayBeSector && !alive) {

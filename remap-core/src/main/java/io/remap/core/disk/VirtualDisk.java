@@ -524,6 +524,11 @@ public final class VirtualDisk implements Disk {
         return traits.readOnly() || refusesWrites;
     }
 
+    @Override
+    public boolean takesWrites() {
+        return !isReadOnly();
+    }
+
     /** Main was written without us: from now on nothing is written, as that would mix two states. Reads go on. */
     public void mainChanged(String how) {
         refusesWrites = true;

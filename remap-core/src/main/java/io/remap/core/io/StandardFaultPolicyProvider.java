@@ -21,7 +21,7 @@ public final class StandardFaultPolicyProvider implements FaultPolicyProvider {
             "1",
             "How often a range that takes no write is tried before it is halved or redirected; 1 to 100.");
     static final Setting HOST_ATTEMPTS = new Setting(
-            "host-attempts", "4", "How often a transfer is tried while the host is short of something; 1 to 100.");
+            "host-attempts", "20", "How often a transfer is tried while the host is short of something; 1 to 100.");
     static final Setting HOLD_OFF = new Setting(
             "hold-off-ms",
             "60000",

@@ -161,6 +161,7 @@ class RedirectionPolicyTest {
         assertEquals(DiskError.READ_ONLY, rig.write(UNIT, UNIT, 0x22));
         assertNotNull(rig.read(UNIT, UNIT));
         assertTrue(rig.disk.isReadOnly());
+        assertTrue(!rig.disk.takesWrites(), "who connects from now on is told");
         assertTrue(happened(DiskEvent.Kind.MAIN_READ_ONLY));
         assertEquals(0, rig.disk.summary().mappedSectors());
     }
@@ -175,5 +176,19 @@ class RedirectionPolicyTest {
         assertNotNull(rig.read(UNIT, UNIT));
         assertEquals(0, rig.disk.summary().mappedSectors());
         assertEquals(0, rig.disk.summary().unreadableSectors());
+    }
+
+    @Test
+    void hostThatIsShortOfSomethingForLongIsNoFaultOfADevice() throws Refusal {
+        start(Map.of("host-attempts", "70"));
+        rig.main.failTransfers(60, Errno.ENOMEM);
+        assertEquals(DiskError.NONE, rig.write(UNIT, SECTOR, 0x22));
+        assertTrue(!happened(DiskEvent.Kind.HOST_SHORT));
+        rig.main.failTransfers(1000, Errno.ENOMEM);
+        assertEquals(DiskError.IO, rig.write(UNIT, SECTOR, 0x33));
+        rig.main.failTransfers(0, 0);
+        assertTrue(happened(DiskEvent.Kind.HOST_SHORT));
+        assertTrue(!happened(DiskEvent.Kind.DEVICE_FAULT));
+        assertEquals(0, rig.disk.summary().mappedSectors());
     }
 }

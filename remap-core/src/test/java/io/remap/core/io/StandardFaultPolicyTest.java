@@ -61,11 +61,11 @@ class StandardFaultPolicyTest {
     @Test
     void aShortageOfTheHostIsWaitedOutAFewTimesAndBlamesNoSector() throws Refusal {
         FaultPolicy policy = defaults();
-        for (int attempts = 1; attempts < 4; attempts++) {
+        for (int attempts = 1; attempts < 20; attempts++) {
             assertEquals(RETRY, policy.readFailed(ErrorClass.HOST, attempts, false));
             assertEquals(RETRY, policy.writeFailed(ErrorClass.HOST, attempts, true));
         }
-        assertEquals(BLAME_DEVICE, policy.readFailed(ErrorClass.HOST, 4, true));
+        assertEquals(BLAME_DEVICE, policy.readFailed(ErrorClass.HOST, 20, true));
         assertEquals(BLAME_DEVICE, policy.writeFailed(ErrorClass.HOST, Integer.MAX_VALUE, true));
     }
 
