@@ -459,6 +459,12 @@ test_lists() {
 document = json.load(sys.stdin)
 assert document["json_format_version"] == 1 and isinstance(document[os.environ["VERB"]], list)'
     done
+    assert_contains "$("$remap" plugins settings threshold)" "error-threshold=3"
+    "$remap" plugins settings --json | python3 -c 'import json, sys
+settings = {s["name"]: s for s in json.load(sys.stdin)["settings"]}
+assert len(settings) > 60 and all(s["doc"].endswith(".") for s in settings.values()), settings
+assert settings["request-deadline-millis"]["owner"] == "service"
+assert settings["auto-remap"]["owner"] == "fault policy standard"'
     local plugins
     plugins=$("$remap" plugins list)
     for word in "block device" metadata transport frontend control; do

@@ -43,6 +43,18 @@ has_moved() {
     "$remap" map list disk | grep -q "$1"
 }
 
+test_rules_are_changed_while_it_serves() {
+    echo '8M 4096 write-bad' > faults
+    serve_sick --set auto-remap=off
+    assert_contains "$("$remap" attributes disk get policy.auto-remap)" off
+    assert_eio write_unit 8388608 x
+    assert_status "$USAGE" "$remap" attributes disk set policy.auto-remap reads
+    assert_contains "$output" "expected off or writes"
+    assert_status 0 "$remap" attributes disk set policy.auto-remap writes
+    assert_status 0 write_unit 8388608 x
+    has_moved 16384 || fail "it was not redirected: $("$remap" map list disk)"
+}
+
 test_a_weak_unit_moves_while_it_reads() {
     echo '8M 512 transient p=0.5' > faults
     serve_sick --set error-threshold=2

@@ -64,7 +64,10 @@ final class AssembleCommand extends Verb {
     @Option(names = "--transport", paramLabel = "KIND", description = "As of 'remap serve'.")
     String transport;
 
-    @Option(names = "--set", paramLabel = "SETTING=VALUE", description = "Choose the value of a setting.")
+    @Option(
+            names = "--set",
+            paramLabel = "SETTING=VALUE",
+            description = "Choose the value of a setting; 'remap plugins settings' lists them.")
     Map<String, String> settings = new LinkedHashMap<>();
 
     /** Made by picocli. */

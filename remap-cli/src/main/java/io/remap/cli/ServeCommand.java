@@ -141,7 +141,10 @@ final class ServeCommand extends Verb implements Foreground.Command {
             description = "plain, fast, or auto: the fast one where a module provides it.")
     TransportPreference transport;
 
-    @Option(names = "--set", paramLabel = "SETTING=VALUE", description = "Choose the value of a setting.")
+    @Option(
+            names = "--set",
+            paramLabel = "SETTING=VALUE",
+            description = "Choose the value of a setting; 'remap plugins settings' lists them.")
     Map<String, String> settings = new LinkedHashMap<>();
 
     @Option(

@@ -195,6 +195,25 @@ public final class Providers {
         return lines;
     }
 
+    /**
+     * A setting that may be chosen with {@code --set}.
+     *
+     * @param owner the role and name of the first provider that has it, or {@code service}
+     * @param setting name, default and what it does
+     */
+    public record OwnedSetting(String owner, Setting setting) {}
+
+    /** The settings of a service, and then those of all providers; one that several share is named once. */
+    public List<OwnedSetting> ownedSettings() {
+        Map<String, OwnedSetting> byName = new LinkedHashMap<>();
+        ServiceSettings.OWN.forEach(
+                setting -> byName.putIfAbsent(setting.name(), new OwnedSetting("service", setting)));
+        byRole.forEach((role, providers) -> providers.forEach((name, provider) -> provider.settings()
+                .forEach(setting ->
+                        byName.putIfAbsent(setting.name(), new OwnedSetting(role.title + " " + name, setting)))));
+        return List.copyOf(byName.values());
+    }
+
     /** Providers that were left out and why, for people. */
     public List<String> broken() {
         return broken;

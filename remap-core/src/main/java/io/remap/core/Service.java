@@ -8,7 +8,6 @@ import io.remap.api.Scheduler;
 import io.remap.api.Setting;
 import io.remap.api.spi.ControlCommands;
 import io.remap.api.spi.ControlProvider;
-import io.remap.api.spi.FaultPolicy;
 import io.remap.api.spi.FaultPolicyProvider;
 import io.remap.api.spi.Frontend;
 import io.remap.api.spi.FrontendProvider;
@@ -78,6 +77,7 @@ public final class Service implements AutoCloseable {
     private volatile IoPath io;
     private volatile Frontend frontend;
     private volatile ServiceParts parts;
+    private volatile ChosenPolicy policy;
     private volatile boolean running;
     private volatile long drainMillis;
     private volatile Exception overdue;
@@ -191,8 +191,7 @@ public final class Service implements AutoCloseable {
 
     /** The addresses are taken first, so that a busy one costs no disk anything; clients are let in when all disks stand. */
     private void startServing() throws Refusal {
-        FaultPolicy policy =
-                providers.require(FaultPolicyProvider.class, own.policy()).open(spec.settings());
+        policy = new ChosenPolicy(providers.require(FaultPolicyProvider.class, own.policy()), spec.settings());
         parts = new ServiceParts(pairs, providers, io, policy, environment, spec.settings(), own);
         frontend = frontendProvider().open(disks, io.buffers(), environment, spec.settings());
         lasting.push("frontend", frontend::close);
@@ -340,6 +339,10 @@ public final class Service implements AutoCloseable {
         Frontend protocol = frontend;
         if (protocol != null) {
             all.addAll(protocol.attributes());
+        }
+        ChosenPolicy rules = policy;
+        if (rules != null) {
+            all.addAll(rules.attributes());
         }
         for (ServedDisk disk : disks.disks()) {
             for (Attribute inner : disk.attributes()) {

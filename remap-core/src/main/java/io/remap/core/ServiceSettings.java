@@ -192,7 +192,7 @@ record ServiceSettings(
             "5000",
             "How long the start or the stop of an optional feature is waited for; 1 to " + MAX_DELAY_MILLIS + ".");
 
-    private static final List<Setting> OWN = List.of(
+    static final List<Setting> OWN = List.of(
             BUFFER_POOL,
             BUFFER_BUDGET,
             IO_ENGINE,

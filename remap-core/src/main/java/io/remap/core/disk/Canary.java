@@ -7,6 +7,7 @@ import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.LongAdder;
+import java.util.function.IntSupplier;
 
 /**
  * Tells a device with bad sectors from a device that is not there: reads, past every cache, places that read well
@@ -35,7 +36,7 @@ final class Canary {
     private final TimeSource time;
 
     /** How far whole rounds of a device that is down are apart, and how long an answer is a late one. */
-    private final long pauseNanos;
+    private final IntSupplier roundsPerSecond;
 
     /** The last whole round that found it down, or the last read that went well; replaced as a whole. */
     private volatile Answer last;
@@ -49,9 +50,9 @@ final class Canary {
      *
      * @param roundsPerSecond of a device that is down, at most
      */
-    Canary(BlockDevice device, TimeSource time, int roundsPerSecond) {
+    Canary(BlockDevice device, TimeSource time, IntSupplier roundsPerSecond) {
         this.time = time;
-        this.pauseNanos = TimeUnit.SECONDS.toNanos(1) / roundsPerSecond;
+        this.roundsPerSecond = roundsPerSecond;
         this.device = device.direct();
         this.probeBytes = Math.max(
                 device.traits().logicalSectorBytes(), this.device.traits().alignmentBytes());
@@ -66,6 +67,10 @@ final class Canary {
             }
         }
         good = Arrays.copyOf(learnt, count);
+    }
+
+    private long pauseNanos() {
+        return TimeUnit.SECONDS.toNanos(1) / roundsPerSecond.getAsInt();
     }
 
     private ByteBuffer newProbe() {
@@ -83,7 +88,7 @@ final class Canary {
     /** Whether it was, a moment ago; asks nobody. For those who blame nobody. */
     boolean wasAliveLately() {
         Answer before = last;
-        return before != null && before.alive && time.nanoTime() - before.nanos < pauseNanos;
+        return before != null && before.alive && time.nanoTime() - before.nanos < pauseNanos();
     }
 
     /** How many reads it has made. */
@@ -109,7 +114,7 @@ final class Canary {
     boolean alive() {
         long began = time.nanoTime();
         Answer before = last;
-        boolean wasDown = before != null && !before.alive && began - before.nanos < pauseNanos;
+        boolean wasDown = before != null && !before.alive && began - before.nanos < pauseNanos();
         boolean alive = wasDown ? oneReads() : anyReads();
         if (alive || !wasDown) {
             last = new Answer(alive, began);

@@ -1,6 +1,7 @@
 package io.remap.core.disk;
 
 import java.util.concurrent.TimeUnit;
+import java.util.function.IntSupplier;
 
 /**
  * Where and how often main fails lately. Errors in many regions within a minute, or half of all requests within seconds, look
@@ -20,8 +21,8 @@ final class ErrorSpread {
     static final int MIN_FAILURES = 32;
 
     // Guarded by this.
-    private final long[] regions;
-    private final long[] lastNanos;
+    private long[] regions = {};
+    private long[] lastNanos = {};
     private int known;
     private boolean toldBefore;
     private long toldNanos;
@@ -30,10 +31,11 @@ final class ErrorSpread {
     private long requestsThen;
     private long failures;
 
-    /** @param mostRegions so many of 128 MiB are conspicuous */
-    ErrorSpread(int mostRegions) {
-        this.regions = new long[mostRegions];
-        this.lastNanos = new long[mostRegions];
+    private final IntSupplier mostRegions;
+
+    /** @param mostRegions so many of 128 MiB are conspicuous; where that changes, what was remembered is forgotten */
+    ErrorSpread(IntSupplier mostRegions) {
+        this.mostRegions = mostRegions;
     }
 
     /**
@@ -56,6 +58,12 @@ final class ErrorSpread {
     }
 
     private boolean isInManyRegions(long region, long nowNanos) {
+        int most = mostRegions.getAsInt();
+        if (most != regions.length) {
+            regions = new long[most];
+            lastNanos = new long[most];
+            known = 0;
+        }
         int kept = 0;
         for (int i = 0; i < known; i++) {
             if (regions[i] != region && nowNanos - lastNanos[i] < WINDOW_NANOS) {

@@ -226,7 +226,7 @@ public final class VirtualDisk implements Disk {
         this.watchList = new WatchList(environment.time()::wallMillis, policy);
         this.avoided = new AvoidedRegions(this);
         this.deadAreas = new DeadAreas(this, avoided);
-        this.errorSpread = new ErrorSpread(policy.spreadRegions());
+        this.errorSpread = new ErrorSpread(policy::spreadRegions);
         this.failback = new Failback(this, parts.returnPauseMillis());
         this.state = new MapState(
                 store == null ? MapSnapshot.EMPTY : MapSnapshot.EMPTY.withTable(store.table()),
@@ -248,7 +248,7 @@ public final class VirtualDisk implements Disk {
     }
 
     private Side side(TrackedDevice device, TrackedDevice asked, Optional<Reopening> reopening) {
-        Canary canary = new Canary(asked, environment.time(), policy.canaryRoundsPerSecond());
+        Canary canary = new Canary(asked, environment.time(), policy::canaryRoundsPerSecond);
         return new Side(device, canary, new DropOff(this, device, canary, reopening));
     }
 

@@ -98,7 +98,7 @@ class CanaryTest {
 
     @Test
     void errorsInManyRegionsAreToldOfOnceAMinute() {
-        ErrorSpread spread = new ErrorSpread(8);
+        ErrorSpread spread = new ErrorSpread(() -> 8);
         Set<String> told = new HashSet<>();
         for (int region = 0; region < 7; region++) {
             told.add(spread.failed(
