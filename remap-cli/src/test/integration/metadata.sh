@@ -216,4 +216,27 @@ test_a_server_mends_its_copies_by_itself() {
     assert_status 0 "$remap" stop disk
 }
 
+# The last sector of a main larger than 16 TiB, which is where 32 bits of units end, over a kill.
+test_a_main_of_more_than_16_tib() {
+    [ "$(id -u)" = 0 ] || { echo "suite: a main of 17 TiB: needs root, left out"; return; }
+    mkdir big
+    mount -t tmpfs -o size=64M tmpfs big
+    at_exit umount -l "$work/big"
+    truncate -s 17T big/main.img
+    truncate -s 64M big.spare
+    local last=$((17 * (1 << 40) - 4096))
+    start_remap big "$work/big/main.img" --spare "$work/big.spare" --set scan.enabled=off
+    nbdsh -u "$uri" -c "h.pwrite(b'm' * 4096, $last)"
+    assert_status 0 "$remap" map add big "$((last / 512))+8"
+    nbdsh -u "$uri" -c "h.pwrite(b's' * 512, $last + 3584); h.flush()"
+    kill_remap "$background_pid"
+    start_remap big "$work/big/main.img" --spare "$work/big.spare" --set scan.enabled=off
+    nbdsh -u "$uri" -c "assert h.get_size() == 17 << 40
+assert h.pread(4096, $last) == b'm' * 3584 + b's' * 512"
+    assert_contains "$("$remap" map list big)" "$((last / 512))"
+    assert_status 0 "$remap" stop big
+    # Of the same sector of main nobody wrote.
+    cmp <(tail -c 512 big/main.img) <(head -c 512 /dev/zero | tr '\0' m) || fail "main was written"
+}
+
 run_tests

@@ -21,6 +21,7 @@ import org.junit.jupiter.api.Test;
  */
 class FirstSpareRemovedTest {
     private static final int ENODEV = 19;
+    private static final int ETIMEDOUT = 110;
     private static final int EIO = 5;
 
     /** Counts what ran. */
@@ -254,15 +255,19 @@ class FirstSpareRemovedTest {
                 + refused + ", as taken out " + takenOut);
     }
 
-    /** The spare that is to lead fails at any moment of it: the first one goes on, or the other one does; never both. */
+    /** The spare that is to lead fails at any moment of it, for good or once: the first one goes on, or the other one does; never both. */
     @Test
     void theOtherFailsMeanwhile() throws Exception {
         int kept = 0;
         int gone = 0;
-        for (int errno : new int[] {ENODEV, EIO}) {
+        for (int errno : new int[] {ENODEV, EIO, ETIMEDOUT}) {
             for (int after = 0; after < 60; after++) {
                 SpreadPair pair = evacuated();
-                pair.further.failFrom(pair.further.operations() + after, errno);
+                if (errno == ETIMEDOUT) {
+                    pair.further.failOperation(pair.further.operations() + after, errno);
+                } else {
+                    pair.further.failFrom(pair.further.operations() + after, errno);
+                }
                 Refusal refusal = pair.remove(0);
                 if (refusal == null) {
                     gone++;
