@@ -274,8 +274,12 @@ final class Checksums {
 
     /** What is to be emptied is left as it is: sealed or open. */
     private synchronized boolean isQuiet(Spare spare, long region) {
-        boolean stays = !spare.isLeaving() && !spare.isClosed();
-        if (!stays || spare.gate.isClosed(region) || pending.containsKey(id(spare, region))) {
+        if (spare.isLeaving() || spare.isClosed()) {
+            // So that the next write is told of, should it stay after all.
+            spare.gate.takeTouched(region);
+            return false;
+        }
+        if (spare.gate.isClosed(region) || pending.containsKey(id(spare, region))) {
             return false;
         }
         long now = disk.environment.time().nanoTime();
@@ -290,18 +294,24 @@ final class Checksums {
 
     /**
      * These changes are durable, and not published yet. What was sealed between their data and now does not know of them: it
-     * is sealed once more.
+     * is sealed once more. And what was looked for between, because of their data, did not find them: it is looked for again.
      */
     void mapped(List<MapChange> changes) {
+        boolean toSlots = false;
         for (MapChange change : changes) {
             long place = change.place();
             Spare spare = change.kind() == MapChange.Kind.SET && Place.hasSlot(place)
                     ? disk.spares.get(Place.spare(place))
                     : null;
             long region = Seal.regionOf(Place.slot(place));
-            if (spare != null && spare.gate != null && !spare.gate.touch(region)) {
+            boolean gated = spare != null && spare.gate != null;
+            toSlots |= gated;
+            if (gated && !spare.gate.touch(region)) {
                 openAgain(spare, region);
             }
+        }
+        if (toSlots) {
+            arm();
         }
     }
 

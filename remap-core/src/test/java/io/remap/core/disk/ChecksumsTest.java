@@ -17,6 +17,7 @@ import io.remap.testkit.SimpleFaultPolicy;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -70,6 +71,22 @@ class ChecksumsTest {
         assertArrayEquals(filled(4 * UNIT, DiskRig.OLD), rig.read(0, 4 * UNIT));
         assertArrayEquals(filled(DiskRig.SECTOR, DiskRig.OLD), rig.read(DiskRig.SECTOR, DiskRig.SECTOR));
         assertEquals(0, counter("mismatches"));
+    }
+
+    /** What is looked for because of data that was written does not find it before its mapping is committed. */
+    @Test
+    void whatTookLongToCommitIsSealed() throws Refusal {
+        try (DiskRig slow = new DiskRig(64, new SimpleFaultPolicy(), IDLE_MILLIS)) {
+            slow.metadata.decideOutcomes(() -> {
+                slow.scheduler.sleep(TimeUnit.SECONDS.toNanos(10));
+                return Outcome.DURABLE;
+            });
+            assertEquals(DiskError.NONE, slow.move(true, 0, 32, false));
+            slow.scheduler.runUntilIdle();
+            List<Long> sealed = new ArrayList<>();
+            slow.store.seals((region, seal) -> sealed.add(region));
+            assertEquals(List.of(0L), sealed);
+        }
     }
 
     @Test
