@@ -42,8 +42,12 @@ final class ImpactCommand extends DiskVerb {
             out().println(JsonOption.document(answer));
             return ExitStatus.OK;
         }
-        if (StatusText.list(answer, "ranges").isEmpty()) {
+        long total = StatusText.number(answer, "rangesTotal");
+        if (total == 0) {
             out().println("no sector is unreadable, lost or avoided");
+        } else {
+            out().println(StatusText.number(answer, "sectorsTotal") + " sectors in " + total
+                    + (total == 1 ? " range" : " ranges") + " are unreadable, lost or avoided");
         }
         for (Object partition : StatusText.list(answer, "partitions")) {
             print((Map<?, ?>) partition);
@@ -51,7 +55,7 @@ final class ImpactCommand extends DiskVerb {
         List<?> outside = StatusText.list(answer, "outside");
         if (!outside.isEmpty()) {
             terminal().heading("in no partition");
-            printRanges(outside);
+            printRanges(outside, StatusText.number(answer, "outsideTotal"));
         }
         return ExitStatus.OK;
     }
@@ -63,20 +67,23 @@ final class ImpactCommand extends DiskVerb {
                         + " (" + ByteSize.format(StatusText.number(partition, "lengthBytes")) + " from byte "
                         + StatusText.number(partition, "startBytes") + ", " + (kind.isEmpty() ? "nothing known" : kind)
                         + ")");
-        printRanges(StatusText.list(partition, "ranges"));
+        printRanges(StatusText.list(partition, "ranges"), StatusText.number(partition, "rangesTotal"));
         for (Object command : StatusText.list(partition, "commands")) {
             out().println("    " + command);
         }
     }
 
-    private void printRanges(List<?> ranges) {
-        for (Object one : ranges.subList(0, Math.min(RANGES_SHOWN, ranges.size()))) {
+    /** @param total how many there are, of which the first are listed */
+    private void printRanges(List<?> ranges, long total) {
+        int shown = Math.min(RANGES_SHOWN, ranges.size());
+        for (Object one : ranges.subList(0, shown)) {
             Map<?, ?> range = (Map<?, ?>) one;
             out().println("  bytes " + StatusText.number(range, "offsetBytes") + "+"
                     + StatusText.number(range, "lengthBytes") + " " + StatusText.text(range, "state"));
         }
-        if (ranges.size() > RANGES_SHOWN) {
-            out().println("  and " + (ranges.size() - RANGES_SHOWN) + " more; --json shows them");
+        if (total > shown) {
+            out().println("  and " + (total - shown) + " more; --json shows "
+                    + (ranges.size() < total ? "the first " + ranges.size() + " of all " + total : "them"));
         }
     }
 }

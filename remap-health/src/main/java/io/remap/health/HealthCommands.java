@@ -4,6 +4,7 @@ import io.remap.api.Environment;
 import io.remap.api.SectorRange;
 import io.remap.api.spi.FeatureCommand;
 import io.remap.api.spi.WatchedDisk;
+import io.remap.api.spi.WatchedDisk.Damage;
 import io.remap.health.alert.Alert;
 import io.remap.health.alert.AlertBook;
 import io.remap.health.alert.Hook;
@@ -11,6 +12,7 @@ import io.remap.health.alert.Severity;
 import io.remap.health.impact.Impact;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -19,11 +21,12 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.stream.Stream;
 
 /** The commands {@code health}, {@code alerts.*}, {@code maintenance} and {@code impact}. */
 final class HealthCommands {
     private static final long MAX_MAINTENANCE_SECONDS = TimeUnit.DAYS.toSeconds(7);
-    private static final int MAX_DAMAGE = 10_000;
+    private static final int DAMAGE_AT_ONCE = 10_000;
     private static final long READ_SECONDS = 60;
 
     private final WatchedDisk disk;
@@ -112,8 +115,20 @@ final class HealthCommands {
                 new Impact(this::read, disk.traits().sizeBytes(), disk.traits().sectorBytes(), device);
         Map<String, Object> answer = new LinkedHashMap<>();
         answer.put("disk", disk.name());
-        answer.putAll(impact.of(disk.damage(0, MAX_DAMAGE)));
+        answer.putAll(impact.of(() -> damage(disk)));
         return answer;
+    }
+
+    /** All of it, as there may be more than memory is for. */
+    static Iterator<Damage> damage(WatchedDisk disk) {
+        return Stream.iterate(
+                        disk.damage(0, DAMAGE_AT_ONCE),
+                        some -> !some.isEmpty(),
+                        some -> some.size() < DAMAGE_AT_ONCE
+                                ? List.<Damage>of()
+                                : disk.damage(some.get(some.size() - 1).range().endSector(), DAMAGE_AT_ONCE))
+                .flatMap(List::stream)
+                .iterator();
     }
 
     /** On the thread of the command, which may wait. */

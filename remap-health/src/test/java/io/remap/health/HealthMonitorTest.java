@@ -12,6 +12,7 @@ import io.remap.api.spi.CommandArguments;
 import io.remap.api.spi.Feature;
 import io.remap.api.spi.FeatureCommand;
 import io.remap.testkit.SimScheduler;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -19,6 +20,7 @@ import java.util.NavigableSet;
 import java.util.SplittableRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
+import java.util.stream.LongStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -92,6 +94,18 @@ class HealthMonitorTest {
         @Override
         public boolean flag(String name) {
             return Boolean.TRUE.equals(values.get(name));
+        }
+    }
+
+    @Test
+    void impactMeetsAllOfTheDamageOnce() {
+        for (long count : new long[] {0, 1, 9_999, 10_000, 10_001, 20_000, 25_000}) {
+            disk.known.clear();
+            LongStream.range(0, count).forEach(i -> disk.known.add(3 * i + 1));
+            List<Long> met = new ArrayList<>();
+            HealthCommands.damage(disk)
+                    .forEachRemaining(damage -> met.add(damage.range().firstSector() / 8));
+            assertEquals(new ArrayList<>(disk.known), met);
         }
     }
 

@@ -247,7 +247,7 @@ public final class WatchedDiskDouble implements WatchedDisk {
 
     @Override
     public List<Damage> damage(long firstSector, int limit) {
-        return known.stream()
+        return known.tailSet((firstSector + UNIT_SECTORS - 1) / UNIT_SECTORS, true).stream()
                 .limit(limit)
                 .map(unit -> new Damage(new SectorRange(unit * UNIT_SECTORS, UNIT_SECTORS), Cause.UNREADABLE))
                 .toList();

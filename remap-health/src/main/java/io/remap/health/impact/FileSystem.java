@@ -76,13 +76,18 @@ public record FileSystem(String kind, long blockBytes) {
         return java.util.Arrays.equals(wanted, there);
     }
 
-    /** The commands that name what stands at these places, one a line; {@code #} begins a remark. */
-    List<String> commands(String device, List<Place> places) {
+    /**
+     * The commands that name what stands at these places, one a line; {@code #} begins a remark.
+     *
+     * @param places all of them, or {@link Impact#MIN_RANGES} or more
+     * @param total how many there are
+     */
+    List<String> commands(String device, List<Place> places, long total) {
         return switch (kind) {
-            case "ext4" -> ext4(device, places);
-            case "xfs" -> xfs(places);
-            case "btrfs" -> btrfs(device, places);
-            case "ntfs" -> ntfs(device, places);
+            case "ext4" -> ext4(device, places, total);
+            case "xfs" -> xfs(places, total);
+            case "btrfs" -> btrfs(device, places, total);
+            case "ntfs" -> ntfs(device, places, total);
             case "crypto_LUKS" ->
                 List.of(
                         "# encrypted: open it, and subtract the payload offset ('cryptsetup luksDump " + device
@@ -107,7 +112,7 @@ public record FileSystem(String kind, long blockBytes) {
     }
 
     /** Few blocks by their numbers; otherwise each range by its ends, as an area may have thousands. */
-    private List<String> ext4(String device, List<Place> places) {
+    private List<String> ext4(String device, List<Place> places, long total) {
         List<String> lines = new ArrayList<>();
         lines.add("# blocks of " + blockBytes + " bytes; the second column is the inode of each");
         if (places.stream()
@@ -124,7 +129,7 @@ public record FileSystem(String kind, long blockBytes) {
             for (Place place : some(places)) {
                 ext4Blocks(device, firstBlock(place), lastBlock(place), lines);
             }
-            lines.addAll(more(places));
+            lines.addAll(more(places.size(), total));
         }
         lines.add("# with these inodes, which are the names:");
         lines.add("debugfs -R 'ncheck INODE...' " + device);
@@ -155,14 +160,14 @@ public record FileSystem(String kind, long blockBytes) {
     }
 
     /** Nobody is to take the commands for all of them. */
-    private static List<String> more(List<Place> places) {
-        return places.size() <= MAX_RANGES
+    private static List<String> more(int listed, long total) {
+        return total <= MAX_RANGES
                 ? List.of()
-                : List.of("# and so for " + (places.size() - MAX_RANGES)
-                        + " more ranges; 'remap impact --json' lists them");
+                : List.of("# and so for " + (total - MAX_RANGES) + " more ranges; 'remap impact --json' lists "
+                        + (listed < total ? "the first " + listed + " of all " + total : "them"));
     }
 
-    private static List<String> xfs(List<Place> places) {
+    private static List<String> xfs(List<Place> places, long total) {
         List<String> lines = new ArrayList<>();
         lines.add("# mounted; in blocks of 512 bytes; the owner is an inode number");
         for (Place place : some(places)) {
@@ -170,14 +175,14 @@ public record FileSystem(String kind, long blockBytes) {
             long last = (place.startBytes + place.lengthBytes - 1) / 512;
             lines.add("xfs_io -r -c 'fsmap -v -d " + first + " " + last + "' " + MOUNT);
         }
-        lines.addAll(more(places));
+        lines.addAll(more(places.size(), total));
         lines.add("# with this inode, which is the name:");
         lines.add("find " + MOUNT + " -xdev -inum INODE");
         return lines;
     }
 
     /** Its tools take addresses of a space of their own: the tree of chunks says which. */
-    private static List<String> btrfs(String device, List<Place> places) {
+    private static List<String> btrfs(String device, List<Place> places, long total) {
         List<String> lines = new ArrayList<>();
         lines.add("# the logical address of a place on the device, from the tree of chunks (devid 1)");
         for (Place place : some(places)) {
@@ -189,19 +194,19 @@ public record FileSystem(String kind, long blockBytes) {
                     device,
                     place.startBytes));
         }
-        lines.addAll(more(places));
+        lines.addAll(more(places.size(), total));
         lines.add("# with this address, mounted, which are the names:");
         lines.add("btrfs inspect-internal logical-resolve LOGICAL " + MOUNT);
         return lines;
     }
 
-    private List<String> ntfs(String device, List<Place> places) {
+    private List<String> ntfs(String device, List<Place> places, long total) {
         List<String> lines = new ArrayList<>();
         lines.add("# clusters of " + blockBytes + " bytes");
         for (Place place : some(places)) {
             lines.add("ntfscluster -c " + firstBlock(place) + "-" + lastBlock(place) + " " + device);
         }
-        lines.addAll(more(places));
+        lines.addAll(more(places.size(), total));
         return lines;
     }
 }

@@ -9,10 +9,12 @@ import io.remap.api.spi.WatchedDisk.Damage;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.SplittableRandom;
+import java.util.stream.LongStream;
 import org.junit.jupiter.api.Test;
 
 /** Partition tables and file systems, written by hand after their specifications. */
@@ -116,6 +118,77 @@ class ImpactTest {
         List<?> commands = (List<?>) onlyPartition(impact(damage)).get("commands");
         assertTrue(
                 commands.contains("# and so for 4 more ranges; 'remap impact --json' lists them"), commands::toString);
+    }
+
+    /** One sector of eight, so that each is a range; from sector 2048 on a partition begins. */
+    private static List<Damage> everyEighth(long firstSector, long endSector) {
+        return LongStream.range(firstSector / 8, endSector / 8)
+                .mapToObj(unit -> new Damage(new SectorRange(unit * 8, 1), Cause.UNREADABLE))
+                .toList();
+    }
+
+    @Test
+    void jsonListsAllThatTheCommandsLeaveOut() {
+        ext4(0);
+        List<Damage> damage = everyEighth(0, 1200);
+        Map<String, Object> impact = new Impact(this::read, SIZE, 512, "/dev/nbd0").of(damage);
+        Map<?, ?> hit = onlyPartition(impact);
+        assertEquals(150, ((List<?>) impact.get("ranges")).size());
+        assertEquals(150L, impact.get("rangesTotal"));
+        assertEquals(150L, impact.get("sectorsTotal"));
+        assertEquals(150, ((List<?>) hit.get("ranges")).size());
+        assertEquals(150L, hit.get("rangesTotal"));
+        assertEquals(0L, impact.get("outsideTotal"));
+        assertTrue(
+                ((List<?>) hit.get("commands"))
+                        .contains("# and so for 142 more ranges; 'remap impact --json' lists them"),
+                hit::toString);
+    }
+
+    /** Two partitions, of which the first uses up what may be listed; and much that is in none. */
+    @Test
+    void whatIsMoreThanAnAnswerHoldsIsCounted() {
+        mbr(0, 0, 0x83, 2048, 12_000 * 8);
+        mbr(0, 1, 0x83, 2048 + 12_000 * 8, 1000 * 8);
+        List<Damage> damage = new ArrayList<>(everyEighth(8, 2048 + 13_000 * 8));
+        long end = 2048 + 13_000 * 8;
+        for (int i = 0; i < 11_000; i++) {
+            damage.add(new Damage(new SectorRange(end + 3L * i, 2), Cause.LOST));
+        }
+        long diskBytes = 100L << 20;
+        Map<String, Object> impact = new Impact(
+                        (offset, length) -> offset < SIZE - length ? read(offset, length) : Optional.empty(),
+                        diskBytes,
+                        512,
+                        "/dev/nbd0")
+                .of(damage);
+        assertEquals(255L + 13_000 + 11_000, impact.get("rangesTotal"));
+        assertEquals(255L + 13_000 + 22_000, impact.get("sectorsTotal"));
+        assertEquals(Impact.MAX_RANGES, ((List<?>) impact.get("ranges")).size());
+        assertEquals(255L + 11_000, impact.get("outsideTotal"));
+        assertEquals(Impact.MAX_RANGES, ((List<?>) impact.get("outside")).size());
+        List<?> partitions = (List<?>) impact.get("partitions");
+        assertEquals(12_000L, ((Map<?, ?>) partitions.get(0)).get("rangesTotal"));
+        assertEquals(Impact.MAX_RANGES, ((List<?>) ((Map<?, ?>) partitions.get(0)).get("ranges")).size());
+        assertEquals(1000L, ((Map<?, ?>) partitions.get(1)).get("rangesTotal"));
+        assertEquals(Impact.MIN_RANGES, ((List<?>) ((Map<?, ?>) partitions.get(1)).get("ranges")).size());
+        assertEquals(
+                List.of(
+                        "# and so for 11992 more ranges; 'remap impact --json' lists the first 10000 of all 12000",
+                        "# and so for 992 more ranges; 'remap impact --json' lists the first 100 of all 1000"),
+                List.of(
+                        new FileSystem("ntfs", 512)
+                                .commands("p", places(10_000), 12_000)
+                                .get(9),
+                        new FileSystem("ntfs", 512)
+                                .commands("p", places(100), 1000)
+                                .get(9)));
+    }
+
+    private static List<FileSystem.Place> places(int count) {
+        return LongStream.range(0, count)
+                .mapToObj(i -> new FileSystem.Place(i * 4096, 512))
+                .toList();
     }
 
     @Test
