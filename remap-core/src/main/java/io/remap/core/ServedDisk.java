@@ -204,6 +204,7 @@ final class ServedDisk {
                         metadata.further(),
                         healthMemory,
                         disk.watchedUnits(),
+                        disk.unreadableUnits(),
                         disk.avoided()),
                 service.environment(),
                 service.own().autosavePauseMillis(),

@@ -30,6 +30,8 @@ final class Counters {
     final LongAdder mismatches = new LongAdder();
     final LongAdder rottenSlots = new LongAdder();
     final LongAdder newUnreadableSectors = new LongAdder();
+    final LongAdder restoredUnreadableSectors = new LongAdder();
+    final LongAdder stillUnreadableSectors = new LongAdder();
     final LongAdder newLostSectors = new LongAdder();
     final LongAdder badSlots = new LongAdder();
     final LongAdder evacuatedUnits = new LongAdder();
@@ -84,6 +86,14 @@ final class Counters {
                 count("recovery.writes", "Writes that went through recovery", writeRecoveries),
                 count("remap.redirected-writes", "Writes redirected to the spare", redirectedWrites),
                 count("remap.new-unreadable-sectors", "Sectors found unreadable", newUnreadableSectors),
+                count(
+                        "remap.restored-unreadable-sectors",
+                        "Sectors known as unreadable from before the start",
+                        restoredUnreadableSectors),
+                count(
+                        "remap.still-unreadable-sectors",
+                        "Tries of one read that found a sector as unreadable as before the start",
+                        stillUnreadableSectors),
                 count("remap.new-lost-sectors", "Sectors whose content was lost", newLostSectors),
                 count("remap.bad-slots", "Slots of the spares found bad", badSlots),
                 count("remap.evacuated-units", "Units of 4096 bytes moved from a spare to others", evacuatedUnits),

@@ -16,7 +16,8 @@ final class HoldOffs {
     /** Most units held off; as many as may have a hint. */
     static final int MAX_UNITS = MapSnapshot.MAX_HINTED_UNITS;
 
-    private record HoldOff(int failures, long untilNanos) {}
+    /** @param restored it is over, and the first failure is to be taken for the last */
+    private record HoldOff(int failures, long untilNanos, boolean restored) {}
 
     private final ConcurrentHashMap<Long, HoldOff> units = new ConcurrentHashMap<>();
 
@@ -41,8 +42,31 @@ final class HoldOffs {
         long now = time.nanoTime();
         units.compute(unit, (u, before) -> {
             int failures = before == null ? 1 : before.failures + 1;
-            return new HoldOff(failures, now + TimeUnit.MILLISECONDS.toNanos(policy.holdOffMillis(failures)));
+            return new HoldOff(failures, now + TimeUnit.MILLISECONDS.toNanos(policy.holdOffMillis(failures)), false);
         });
+    }
+
+    /**
+     * It failed before this start, and may be tried at once.
+     *
+     * @param onceOnly one failure is enough: see {@link #isRestored}
+     */
+    void restored(long unit, int failures, boolean onceOnly) {
+        if (units.size() < MAX_UNITS) {
+            units.put(unit, new HoldOff(failures, time.nanoTime(), onceOnly));
+        }
+    }
+
+    /** Whether the unit was known as unreadable before this start, and was not tried since: one failure says that it still is. */
+    boolean isRestored(long unit) {
+        HoldOff holdOff = units.get(unit);
+        return holdOff != null && holdOff.restored;
+    }
+
+    /** How often it was tried in vain. */
+    int failures(long unit) {
+        HoldOff holdOff = units.get(unit);
+        return holdOff == null ? 0 : holdOff.failures;
     }
 
     /** Units of a range may be tried at once. */

@@ -7,9 +7,11 @@ import io.remap.core.disk.SegmentCursor.Target;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 
 /**
  * A read that failed: finds the sectors to blame by halving, tries them again, and serves the rest. A read error never
@@ -27,6 +29,9 @@ final class ReadRecovery extends Recovery {
 
     /** Units of main whose reads failed, and how often before this recovery: watched if they read in the end. */
     private final Map<Long, Integer> troubled = new HashMap<>();
+
+    /** Units with sectors that do not read: those of this verdict, and those that were known before this start. */
+    private final Set<Long> stillUnreadable = new HashSet<>();
 
     private List<Sector> failing = new ArrayList<>();
     private long firstErrorOffset = Long.MAX_VALUE;
@@ -56,6 +61,7 @@ final class ReadRecovery extends Recovery {
         retryWanted = false;
         firstErrorOffset = Long.MAX_VALUE;
         readableMasks.clear();
+        stillUnreadable.clear();
         SegmentCursor cursor = disk.newCursor();
         cursor.resetIgnoringMoves(disk.state.current(), start, end - start);
         while (cursor.next()) {
@@ -103,6 +109,14 @@ final class ReadRecovery extends Recovery {
                 noteError(offset);
                 return;
             }
+            if (isKnownFromBefore(target, offset) && (blamed || side.canary().alive())) {
+                // It had its tries, nobody has written it since, and main is there: the hint stands, without a new
+                // verdict.
+                stillUnreadable.add(offset >> Place.UNIT_SHIFT);
+                disk.counters.stillUnreadableSectors.increment();
+                noteError(offset);
+                return;
+            }
             noteTrouble(target, offset, length);
             if (length > sectorBytes) {
                 long half = Math.max(sectorBytes, length / 2 / sectorBytes * sectorBytes);
@@ -113,6 +127,11 @@ final class ReadRecovery extends Recovery {
                 failing.add(new Sector(offset, target, spare, deviceOffset));
             }
         }
+    }
+
+    /** Such a sector is read by itself ({@link #readUnreadable}), and only holders of the range write it. */
+    private boolean isKnownFromBefore(Target target, long offset) {
+        return target == Target.UNREADABLE_MAIN && disk.holdOffs.isRestored(offset >> Place.UNIT_SHIFT);
     }
 
     /** Whether all of it came to be avoided: then it gets neither more tries nor a verdict. */
@@ -230,7 +249,9 @@ final class ReadRecovery extends Recovery {
     private void finish(Map<Long, Integer> unreadable, List<Long> unreadableSectors) throws TryLater {
         requireNoDoubt();
         unreadableSectors.forEach(this::noteError);
-        unreadable.keySet().forEach(disk.holdOffs::failed);
+        readableMasks.keySet().forEach(disk.holdOffs::succeeded);
+        stillUnreadable.addAll(unreadable.keySet());
+        stillUnreadable.forEach(disk.holdOffs::failed);
         release(s -> {
             MapSnapshot changed = s;
             for (Map.Entry<Long, Integer> unit : readableMasks.entrySet()) {
@@ -242,8 +263,8 @@ final class ReadRecovery extends Recovery {
             return changed;
         });
         disk.log.unreadable(unreadable, suspicion());
-        unreadable.keySet().forEach(this::suspect);
-        watchWhatReads(unreadable);
+        stillUnreadable.forEach(this::suspect);
+        watchWhatReads();
         if (firstErrorOffset == Long.MAX_VALUE) {
             context.pieceRead();
         } else {
@@ -258,12 +279,12 @@ final class ReadRecovery extends Recovery {
     }
 
     /** What was read although it failed, or had failed before. */
-    private void watchWhatReads(Map<Long, Integer> unreadable) {
+    private void watchWhatReads() {
         boolean counts = !troubled.isEmpty()
                 && (suspicion().isPresent() || disk.mainSide.canary().alive());
         if (counts) {
             troubled.forEach((unit, failedReads) -> {
-                if (!unreadable.containsKey(unit)
+                if (!stillUnreadable.contains(unit)
                         && !readableMasks.containsKey(unit)
                         && !isAvoided(unit << Place.UNIT_SHIFT, 1)) {
                     boolean weak = disk.watchList.recovered(unit, failedReads);
@@ -304,7 +325,6 @@ final class ReadRecovery extends Recovery {
             int bit = disk.sectorMask(at, sectorBytes);
             if ((MapSnapshot.Hint.unreadableMask(snapshot.hints.placeOf(unit)) & bit) != 0) {
                 readableMasks.merge(unit, bit, (a, b) -> a | b);
-                disk.holdOffs.succeeded(unit);
             }
         }
     }

@@ -863,6 +863,11 @@ public final class VirtualDisk implements Disk {
         return watchList;
     }
 
+    /** What of main could not be read, for the next start; to be restored before the first request. */
+    public Saved unreadableUnits() {
+        return new UnreadableUnits(this, () -> store != null && store.stoppedInOrder());
+    }
+
     /** Where main is left alone. */
     public AvoidedRegions avoided() {
         return avoided;

@@ -38,6 +38,8 @@ class SimulatedVirtualDisk implements SimProduct {
     /** As a service saves it. */
     private final AtomicReference<byte[]> avoided = new AtomicReference<>(new byte[0]);
 
+    private final AtomicReference<byte[]> unreadable = new AtomicReference<>(new byte[0]);
+
     @Override
     public MetadataProvider metadata() {
         return new MemoryMetadata();
@@ -86,9 +88,15 @@ class SimulatedVirtualDisk implements SimProduct {
                                 parts.ledgerBytes(), VirtualDisk.LedgerLimits.USUAL.flushDeadlineMillis())),
                 parts.sealMillis());
         disk.holdWhileAway(HOLD_AWAY_MILLIS);
+        disk.unreadableUnits().restore(unreadable.get());
         disk.avoided().restore(avoided.get());
         return new Started(
-                disk, store, second.map(part -> part.identity().startBytes()).orElse(0L), new AtomicInteger(), avoided);
+                disk,
+                store,
+                second.map(part -> part.identity().startBytes()).orElse(0L),
+                new AtomicInteger(),
+                avoided,
+                unreadable);
     }
 
     /** Every second life has two spares, each a half of the simulated one: a device with the table, and one of slots. */
@@ -123,7 +131,8 @@ class SimulatedVirtualDisk implements SimProduct {
             MetadataStore store,
             long secondAt,
             AtomicInteger moves,
-            AtomicReference<byte[]> savedAvoided)
+            AtomicReference<byte[]> savedAvoided,
+            AtomicReference<byte[]> savedUnreadable)
             implements Running {
         @Override
         public Disk disk() {
@@ -132,6 +141,8 @@ class SimulatedVirtualDisk implements SimProduct {
 
         @Override
         public void mapAdd(SectorRange range, boolean unreadableToo, Consumer<DiskError> done) {
+            // As now and then in a service: after a death it says what was, not what is.
+            savedUnreadable.set(virtualDisk.unreadableUnits().save());
             int move = moves.getAndIncrement();
             if (secondAt == 0 || move % 2 != 0) {
                 virtualDisk.map().add(range, unreadableToo, done);
@@ -274,6 +285,7 @@ class SimulatedVirtualDisk implements SimProduct {
         @Override
         public boolean close() {
             boolean stable = virtualDisk.close(0);
+            savedUnreadable.set(virtualDisk.unreadableUnits().save());
             store.close();
             return stable;
         }

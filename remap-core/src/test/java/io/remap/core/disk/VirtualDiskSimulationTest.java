@@ -20,6 +20,8 @@ class VirtualDiskSimulationTest {
                 "areas avoided",
                 "areas used again",
                 "dead areas",
+                "remap.restored-unreadable-sectors",
+                "remap.still-unreadable-sectors",
                 "avoid.reads",
                 "avoid.writes",
                 "avoid.found-areas",
