@@ -451,6 +451,55 @@ assert {"unreadable", "redirected", "started-after-crash"} <= set(kinds), kinds'
     assert_status 0 "$remap" stop disk
 }
 
+# Known as before, at one try each; what reads again is served.
+test_what_cannot_be_read_is_known_after_a_restart() {
+    "$remap" sim create main.img --size 16M > /dev/null
+    head -c 16M /dev/urandom | dd of=main.img conv=notrunc status=none
+    blank spare.img
+    serve_sim() {
+        start_remap disk "sim:$work/main.img?control=$work/main.img.sim-control" --spare "$work/spare.img" \
+            --set autosave-seconds=1 --set scan.enabled=off --set smart.program=off
+    }
+    read_bad() {
+        nbdsh_system -u "$uri" -c 'import sys' -c 'sys.stdout.buffer.write(h.pread(512, 1 << 20))'
+    }
+    count() {
+        "$remap" attributes disk get "disk.disk.remap.$1"
+    }
+    shows_it() {
+        assert_equal 1 "$(status_number disk unreadableSectors)" "unreadable sectors, $1"
+        assert_contains "$("$remap" map list disk)" "unreadable"
+        assert_contains "$("$remap" impact disk)" "1 sector is unreadable, lost or avoided"
+        assert_contains "$("$remap" impact disk)" "bytes 1048576+512 unreadable"
+        assert_contains "$("$remap" health disk)" "1 unreadable"
+        assert_equal 1 "$("$remap" events disk --json | python3 -c 'import json, sys
+print(sum(event["count"] for event in json.load(sys.stdin)["events"] if event["kind"] == "unreadable"))')" "events, $1"
+    }
+    serve_sim
+    "$remap" sim bad main.img 2048+1 read-and-write-bad
+    assert_eio read_bad
+    shows_it "when it is found"
+    assert_status 0 "$remap" stop disk
+    serve_sim
+    shows_it "after a stop"
+    assert_eio read_bad
+    assert_eio read_bad
+    assert_equal "1 0" "$(count still-unreadable-sectors) $(count new-unreadable-sectors)" "tries, and what is new"
+    shows_it "after a try"
+    # Two saves later.
+    sleep 2.5
+    kill_remap "$background_pid"
+    serve_sim
+    shows_it "after a kill"
+    assert_status 0 "$remap" stop disk
+    serve_sim
+    "$remap" sim heal main.img 2048+1
+    cmp <(read_bad) <(dd if=main.img bs=512 skip=2048 count=1 2> /dev/null) || fail "other content"
+    assert_equal 0 "$(status_number disk unreadableSectors)" "unreadable sectors in the end"
+    assert_contains "$("$remap" impact disk)" "no sector is unreadable"
+    assert_status 0 "$remap" stop disk
+}
+
 test_lists() {
     local verb
     for verb in devices plugins; do

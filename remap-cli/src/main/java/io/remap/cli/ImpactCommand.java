@@ -46,8 +46,11 @@ final class ImpactCommand extends DiskVerb {
         if (total == 0) {
             out().println("no sector is unreadable, lost or avoided");
         } else {
-            out().println(StatusText.number(answer, "sectorsTotal") + " sectors in " + total
-                    + (total == 1 ? " range" : " ranges") + " are unreadable, lost or avoided");
+            long sectors = StatusText.number(answer, "sectorsTotal");
+            out().println((sectors == 1
+                            ? "1 sector"
+                            : sectors + " sectors in " + total + (total == 1 ? " run" : " runs"))
+                    + (sectors == 1 ? " is" : " are") + " unreadable, lost or avoided");
         }
         for (Object partition : StatusText.list(answer, "partitions")) {
             print((Map<?, ?>) partition);
