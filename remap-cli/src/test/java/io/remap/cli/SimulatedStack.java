@@ -26,6 +26,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Consumer;
 
 /** The virtual disk over the real metadata store, with the real fault policy, for simulation and explorer. */
@@ -42,6 +43,11 @@ public final class SimulatedStack implements SimProduct {
     private final FaultPolicy policy;
     private long sealMillis;
 
+    /** What a service saves of it beside the mappings, for the next life of the one disk that it is for. */
+    private final AtomicReference<byte[]> unreadable = new AtomicReference<>(new byte[0]);
+
+    private boolean remembers;
+
     /** With what the module path has. */
     public SimulatedStack(Providers providers) throws Refusal {
         this(
@@ -57,6 +63,12 @@ public final class SimulatedStack implements SimProduct {
     /** Has each disk seal what was quiet for so long, whatever the plan of a simulation says. */
     public SimulatedStack sealing(long millis) {
         sealMillis = millis;
+        return this;
+    }
+
+    /** For one disk: its next life knows what of main could not be read. */
+    SimulatedStack remembering() {
+        remembers = true;
         return this;
     }
 
@@ -93,10 +105,14 @@ public final class SimulatedStack implements SimProduct {
                                 parts.ledgerBytes(), VirtualDisk.LedgerLimits.USUAL.flushDeadlineMillis())),
                 sealMillis > 0 ? sealMillis : parts.sealMillis());
         disk.holdWhileAway(HOLD_AWAY_MILLIS);
-        return new Started(disk, store);
+        if (remembers) {
+            disk.unreadableUnits().restore(unreadable.get());
+        }
+        return new Started(disk, store, unreadable);
     }
 
-    private record Started(VirtualDisk virtualDisk, MetadataStore store) implements Running {
+    private record Started(VirtualDisk virtualDisk, MetadataStore store, AtomicReference<byte[]> savedUnreadable)
+            implements Running {
         @Override
         public Disk disk() {
             return virtualDisk;
@@ -104,6 +120,8 @@ public final class SimulatedStack implements SimProduct {
 
         @Override
         public void mapAdd(SectorRange range, boolean unreadableToo, Consumer<DiskError> done) {
+            // As now and then in a service: after a death it says what was, not what is.
+            savedUnreadable.set(virtualDisk.unreadableUnits().save());
             virtualDisk.map().add(range, unreadableToo, done);
         }
 
@@ -218,6 +236,7 @@ public final class SimulatedStack implements SimProduct {
         @Override
         public boolean close() {
             boolean stable = virtualDisk.close(0);
+            savedUnreadable.set(virtualDisk.unreadableUnits().save());
             store.close();
             return stable;
         }

@@ -1,6 +1,10 @@
 package io.remap.cli;
 
 import io.remap.api.Refusal;
+import io.remap.api.Settings;
+import io.remap.api.spi.FaultPolicy;
+import io.remap.api.spi.FaultPolicyProvider;
+import io.remap.api.spi.MetadataProvider;
 import io.remap.core.Providers;
 import io.remap.testkit.SimCoverage;
 import io.remap.testkit.SimulationRun;
@@ -33,8 +37,14 @@ class StackSimulationTest {
         Providers providers = Providers.load();
         List<String> required = new ArrayList<>(SimCoverage.REQUIRED);
         required.removeAll(NOT_HERE);
-        SimulatedStack stack = new SimulatedStack(providers);
-        new SimulationRun("remap-cli", StackSimulationTest.class, () -> stack)
+        required.addAll(List.of("remap.restored-unreadable-sectors", "remap.still-unreadable-sectors"));
+        MetadataProvider metadata = providers.require(MetadataProvider.class, "log");
+        FaultPolicy policy =
+                providers.require(FaultPolicyProvider.class, "standard").open(Settings.defaults());
+        new SimulationRun(
+                        "remap-cli",
+                        StackSimulationTest.class,
+                        () -> new SimulatedStack(metadata, policy).remembering())
                 .run(LEAST_SEEDS, SECONDS, FULL_SEEDS, required);
     }
 }
