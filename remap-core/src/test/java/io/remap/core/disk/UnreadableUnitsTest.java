@@ -143,9 +143,13 @@ class UnreadableUnitsTest {
     void mainThatIsAwayIsNoVerdict() throws Exception {
         startSick();
         startAgain(stopAndSave(), true);
+        rig.main.fault(80, 1, Fault.BAD);
+        assertNull(rig.read(80 * SECTOR, SECTOR));
+        assertEquals(1, rig.disk.counters.stillUnreadableSectors.sum());
+        assertTrue(rig.disk.mainSide.canary().alive(), "a moment before");
         rig.main.fault(0, DiskRig.UNITS * 8, Fault.BAD);
         assertNull(rig.read(20 * SECTOR, SECTOR));
-        assertEquals(0, rig.disk.counters.stillUnreadableSectors.sum());
+        assertEquals(1, rig.disk.counters.stillUnreadableSectors.sum());
         rig.main.heal(0, DiskRig.UNITS * 8);
         assertArrayEquals(old(1), rig.read(20 * SECTOR, SECTOR));
     }
