@@ -64,7 +64,7 @@ final class Counters {
     }
 
     List<Attribute> attributes() {
-        return Stream.of(ofRequests(), ofAvoidedAreas(), ofChecksums(), ofLedgers())
+        return Stream.of(ofRequests(), ofReturns(), ofDevices(), ofAvoidedAreas(), ofChecksums(), ofLedgers())
                 .flatMap(List::stream)
                 .toList();
     }
@@ -100,7 +100,11 @@ final class Counters {
                 count(
                         "remap.forgotten-unreadable-sectors",
                         "Times that an unreadable sector was not remembered, since too many are",
-                        droppedHints),
+                        droppedHints));
+    }
+
+    private List<Attribute> ofReturns() {
+        return List.of(
                 count("return.units", "Units of 4096 bytes brought back to main", returnedUnits),
                 count(
                         "return.units-out-of-time",
@@ -121,7 +125,11 @@ final class Counters {
                 count(
                         "return.forgotten-units",
                         "Units that stay on the spare since too many were waiting to be brought back",
-                        droppedReturns),
+                        droppedReturns));
+    }
+
+    private List<Attribute> ofDevices() {
+        return List.of(
                 count(
                         "deadline.overdue",
                         "Requests answered with an error since their deadline was over",
