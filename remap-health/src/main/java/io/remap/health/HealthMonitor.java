@@ -112,8 +112,13 @@ final class HealthMonitor implements Feature {
                     task,
                     scheduler.schedule(
                             () -> {
-                                task.run();
-                                every(millis, task);
+                                try {
+                                    task.run();
+                                } catch (RuntimeException e) {
+                                    LOG.error("{}: a task of its health failed, and is tried again", disk.name(), e);
+                                } finally {
+                                    every(millis, task);
+                                }
                             },
                             millis));
         }

@@ -8,6 +8,8 @@ import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.Executor;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Takes trouble from the threads that serve clients, and hands it over on another one. What comes while {@link #MOST} wait
@@ -15,6 +17,7 @@ import java.util.concurrent.atomic.AtomicLong;
  */
 final class Troubles implements TroubleListener {
     private static final int MOST = 1024;
+    private static final Logger LOG = LoggerFactory.getLogger(Troubles.class);
 
     private record Met(Trouble trouble, SectorRange sectors) {}
 
@@ -41,11 +44,23 @@ final class Troubles implements TroubleListener {
 
     private void handOver() {
         do {
-            for (Met next = waiting.poll(); next != null; next = waiting.poll()) {
-                receiver.met(next.trouble, next.sectors);
+            try {
+                for (Met next = waiting.poll(); next != null; next = waiting.poll()) {
+                    handOver(next);
+                }
+            } finally {
+                underWay.set(false);
             }
-            underWay.set(false);
         } while (!waiting.isEmpty() && underWay.compareAndSet(false, true));
+    }
+
+    private void handOver(Met next) {
+        try {
+            receiver.met(next.trouble, next.sectors);
+        } catch (RuntimeException e) {
+            // The next is heard all the same.
+            LOG.error("trouble {} at {} could not be taken", next.trouble, next.sectors, e);
+        }
     }
 
     /** How often there was too much of it. */

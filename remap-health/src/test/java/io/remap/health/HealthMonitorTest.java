@@ -451,6 +451,52 @@ class HealthMonitorTest {
     }
 
     @Test
+    void aPassThatNobodyAskedForStopsWhenTheScannerIsTurnedOffAndGoesOnLater() throws Exception {
+        start();
+        runFor(TimeUnit.DAYS.toNanos(2));
+        double before = ((Number) call("scan.status").get("percent")).doubleValue();
+        assertTrue(before > 5, "percent: " + before);
+        time.crash();
+        disk.readSegments.clear();
+        chosen.put("scan.enabled", "off");
+        start();
+        runFor(TimeUnit.DAYS.toNanos(1));
+        assertEquals(List.of(), disk.readSegments);
+        assertEquals("absent (turned off)", health.status().parts().get(0).text());
+        time.crash();
+        chosen.remove("scan.enabled");
+        start();
+        assertEquals("running", call("scan.status").get("state"));
+        assertEquals(1L, call("scan.status").get("pass"));
+        double after = ((Number) call("scan.status").get("percent")).doubleValue();
+        assertTrue(after > before - 1, "percent " + before + ", later " + after);
+    }
+
+    @Test
+    void aPassThatSomebodyAskedForGoesOnAlsoWithTheScannerTurnedOff() throws Exception {
+        chosen.put("scan.enabled", "off");
+        start();
+        call("scan.start", Map.of("rateBytesPerSecond", 1L << 20));
+        runFor(5 * MINUTE);
+        time.crash();
+        disk.readSegments.clear();
+        start();
+        runFor(30 * MINUTE);
+        assertTrue(disk.readSegments.size() > 1000, "reads: " + disk.readSegments.size());
+    }
+
+    @Test
+    void aSaveThatFailsIsTriedAgain() throws Exception {
+        disk.failingSaves = 1;
+        start();
+        runFor(90 * 1_000_000_000L);
+        assertEquals(0, disk.failingSaves, "it was tried");
+        assertEquals(0, disk.memory().length);
+        runFor(2 * MINUTE);
+        assertTrue(disk.memory().length > 0, "saved later");
+    }
+
+    @Test
     void nothingIsReadAfterItIsClosed() throws Exception {
         start();
         call("scan.start", Map.of());

@@ -62,6 +62,9 @@ public final class WatchedDiskDouble implements WatchedDisk {
     public long judgements;
     public long freeSlots = 1 << 20;
     public long lost;
+    /** How often {@link #remember} still fails. */
+    public int failingSaves;
+
     private byte[] memory = {};
     private TroubleListener listener;
 
@@ -272,6 +275,10 @@ public final class WatchedDiskDouble implements WatchedDisk {
     public void remember(byte[] state) {
         if (state.length > MAX_MEMORY_BYTES) {
             throw new IllegalArgumentException("too much to remember: " + state.length);
+        }
+        if (failingSaves > 0) {
+            failingSaves--;
+            throw new IllegalStateException("a bug");
         }
         memory = state.clone();
     }

@@ -13,7 +13,7 @@ import java.util.Map;
  * @param state where it stands
  * @param value what was measured
  * @param step which of the limits of its key the value has reached; with the next one people are told again
- * @param known the value that was acknowledged; -1 before that
+ * @param known the value that was acknowledged, or the least that was measured after it; -1 before that
  * @param raisedMillis when it came up, since 1970
  * @param changedMillis when people were told last, or it was acknowledged or resolved
  * @param text what it is and what to do, one line
@@ -50,6 +50,11 @@ public record Alert(
 
     Alert measured(Severity newSeverity, long newValue, int newStep, String newText) {
         return new Alert(id, key, newSeverity, state, newValue, newStep, known, raisedMillis, changedMillis, newText);
+    }
+
+    Alert knownAtMost(long measured) {
+        return new Alert(
+                id, key, severity, state, value, step, Math.min(known, measured), raisedMillis, changedMillis, text);
     }
 
     /** As a map. */

@@ -15,6 +15,7 @@ import java.util.Map;
 /**
  * The alerts of a disk. People are told of growth, not of a state: when an alert comes up, when it reaches the next limit,
  * when it gets worse than what they acknowledged, and when it is over. A value that they took as the baseline is no alert.
+ * Both fall with the value: once it is less, growth from there is told of, be it to less than they had known.
  *
  * <p>Invariants: at most one alert of a key that is not resolved; at most {@link #MAX_KEYS} keys, and {@link #MAX_OVER}
  * resolved alerts, the newest. Thread-safe; whoever is told is told outside the monitor.
@@ -47,22 +48,35 @@ public final class AlertBook implements Remembered {
      *
      * @param severity how bad the value is; {@code null}: it is all right
      * @param step which limit it has reached, ascending
+     * @param slack how much it goes up and down without that it means anything: as much above the baseline, or above what was
+     *     acknowledged, is no growth
      */
-    public void measure(String key, Severity severity, long value, int step, String text, long nowMillis) {
+    public void measure(String key, Severity severity, long value, int step, long slack, String text, long nowMillis) {
         Alert told;
         synchronized (this) {
             Alert before = active.get(key);
-            if (severity == null || value <= baseline.getOrDefault(key, -1L)) {
+            baseline.computeIfPresent(key, (same, known) -> Math.min(known, value));
+            if (severity == null || isKnown(baseline.get(key), value, slack)) {
                 told = before == null ? null : close(before, nowMillis);
             } else if (before == null) {
                 told = raise(key, severity, value, step, text, nowMillis);
             } else {
-                told = again(before, severity, value, step, text, nowMillis);
+                told = again(before.knownAtMost(value), severity, value, step, slack, text, nowMillis);
             }
         }
         if (told != null) {
             listener.told(told);
         }
+    }
+
+    private static boolean isKnown(Long baseline, long value, long slack) {
+        return baseline != null && value <= baseline + slack;
+    }
+
+    /** Which limit the alert of a key has reached, 0 if there is none. */
+    synchronized int step(String key) {
+        Alert alert = active.get(key);
+        return alert == null ? 0 : alert.step();
     }
 
     private Alert raise(String key, Severity severity, long value, int step, String text, long nowMillis) {
@@ -75,11 +89,12 @@ public final class AlertBook implements Remembered {
         return alert;
     }
 
-    private Alert again(Alert before, Severity severity, long value, int step, String text, long nowMillis) {
+    private Alert again(
+            Alert before, Severity severity, long value, int step, long slack, String text, long nowMillis) {
         Alert now = before.measured(severity, value, step, shortened(text));
         boolean worse = severity.compareTo(before.severity()) > 0 || step > before.step();
         if (before.state() == Alert.State.ACKNOWLEDGED) {
-            worse |= value > before.known();
+            worse |= value > before.known() + slack;
         }
         if (worse) {
             now = now.in(Alert.State.OPEN, nowMillis);

@@ -9,11 +9,17 @@ import java.util.List;
  * those at which studies of large populations saw disks fail (Ma et al., FAST 2015; Bairavasundaram et al., SIGMETRICS 2007).
  */
 public final class AlertRules {
-    private static final long HOT = 55;
-    private static final long TOO_HOT = 65;
-
     /** From so much on, so bad. */
     private record Limit(long from, Severity severity) {}
+
+    /** Of disks that spin and of SATA SSDs; NVMe drives are built for more, and often reach these when they work. */
+    private static final List<Limit> HEAT = List.of(new Limit(55, Severity.WARNING), new Limit(65, Severity.CRITICAL));
+
+    private static final List<Limit> HEAT_OF_NVME =
+            List.of(new Limit(70, Severity.WARNING), new Limit(80, Severity.CRITICAL));
+
+    /** Degrees by which a temperature has to fall below a limit before that is over: it goes up and down all the time. */
+    private static final long HEAT_SLACK = 3;
 
     private static final List<Limit> BAD_UNITS = List.of(
             new Limit(1, Severity.WARNING),
@@ -40,8 +46,6 @@ public final class AlertRules {
             new Limit(200, Severity.REPLACE),
             new Limit(500, Severity.CRITICAL));
     private static final List<Limit> CRC = List.of(new Limit(1, Severity.INFO), new Limit(100, Severity.WARNING));
-    private static final List<Limit> HEAT =
-            List.of(new Limit(HOT, Severity.WARNING), new Limit(TOO_HOT, Severity.CRITICAL));
     private static final List<Limit> WEAR = List.of(new Limit(90, Severity.WARNING), new Limit(100, Severity.REPLACE));
 
     private final AlertBook book;
@@ -134,18 +138,31 @@ public final class AlertRules {
                 "the controller of the drive gives a critical warning",
                 nowMillis);
         measure("smart-wear", smart.percentUsed(), WEAR, "percent of the drive's life used", nowMillis);
-        measure("temperature", smart.temperature(), HEAT, "degrees Celsius: cool the drive", nowMillis);
+        measure(
+                "temperature",
+                smart.temperature(),
+                smart.isNvme() ? HEAT_OF_NVME : HEAT,
+                HEAT_SLACK,
+                "degrees Celsius: cool the drive",
+                nowMillis);
     }
 
     private void measure(String key, long value, List<Limit> limits, String text, long nowMillis) {
+        measure(key, value, limits, 0, text, nowMillis);
+    }
+
+    /** @param slack a limit that was reached is left with a value that is so much less */
+    private void measure(String key, long value, List<Limit> limits, long slack, String text, long nowMillis) {
+        int reached = book.step(key);
         Severity severity = null;
         int step = 0;
         for (int i = 0; i < limits.size(); i++) {
-            if (value >= limits.get(i).from) {
-                severity = limits.get(i).severity;
+            Limit limit = limits.get(i);
+            if (value >= limit.from || (i < reached && value > limit.from - slack)) {
+                severity = limit.severity;
                 step = i + 1;
             }
         }
-        book.measure(key, severity, value, step, value + " " + text, nowMillis);
+        book.measure(key, severity, value, step, slack, value + " " + text, nowMillis);
     }
 }

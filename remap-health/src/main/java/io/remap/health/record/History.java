@@ -24,15 +24,32 @@ public final class History implements Remembered {
      */
     public record Day(long day, long badUnits, long weakUnits, long usedSlots, long slowestNanos) {}
 
+    /** How many days a clock that went back must go on by itself before it is believed. */
+    private static final int DAYS_TO_BELIEVE = 2;
+
+    private static final long NO_DAY = -1;
+
     private final Deque<Day> days = new ArrayDeque<>();
+    /** What the clock said first when it went back behind the newest day. */
+    private long firstBehind = NO_DAY;
 
     /** The number of a day. */
     public static long dayOf(long millis) {
         return TimeUnit.MILLISECONDS.toDays(millis);
     }
 
-    /** How it is today; replaces what was said of today before. */
+    /**
+     * How it is today; replaces what was said of today before. A clock that is behind the newest day is not believed until it
+     * has gone on from there for a day: many computers without a battery start in 1970. Until then this is how it is on
+     * the newest day.
+     */
     public synchronized void note(Day today) {
+        if (!days.isEmpty() && today.day() < days.peekLast().day() && !hasStayedBehind(today.day())) {
+            long newest = days.pollLast().day();
+            days.add(new Day(newest, today.badUnits(), today.weakUnits(), today.usedSlots(), today.slowestNanos()));
+            return;
+        }
+        firstBehind = NO_DAY;
         while (!days.isEmpty() && days.peekLast().day() >= today.day()) {
             days.pollLast();
         }
@@ -40,6 +57,14 @@ public final class History implements Remembered {
         if (days.size() > MAX_DAYS) {
             days.poll();
         }
+    }
+
+    private boolean hasStayedBehind(long day) {
+        if (firstBehind == NO_DAY || day < firstBehind) {
+            firstBehind = day;
+        }
+        // Whole days: of the first and the last perhaps only a moment was seen.
+        return day - firstBehind >= DAYS_TO_BELIEVE;
     }
 
     /** All days, the oldest first. */

@@ -65,6 +65,20 @@ final class ScanProgress implements Remembered {
         leftOutBytes = 0;
     }
 
+    /** Goes on with a pass that was stopped in its midst, or begins one; nobody asked for it. */
+    void goOn(long nowMillis) {
+        if (position > 0 && !isAtEnd()) {
+            state = State.RUNNING;
+        } else {
+            begin(false, 0, nowMillis);
+        }
+    }
+
+    /** No scan, but the place of the pass is kept for {@link #goOn}. */
+    void stop() {
+        state = State.IDLE;
+    }
+
     boolean isAtEnd() {
         return position >= segments;
     }

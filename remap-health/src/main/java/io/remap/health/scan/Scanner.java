@@ -120,7 +120,9 @@ public final class Scanner implements AutoCloseable {
     public synchronized void start() {
         plan.resume(now() + settings.startDelayNanos());
         if (progress.state == ScanProgress.State.IDLE && settings.enabled()) {
-            progress.begin(false, 0, wallMillis());
+            progress.goOn(wallMillis());
+        } else if (progress.state == ScanProgress.State.RUNNING && !settings.enabled() && !progress.requested) {
+            progress.stop();
         }
         arm(0);
     }

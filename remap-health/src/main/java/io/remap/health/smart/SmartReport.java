@@ -104,6 +104,11 @@ public record SmartReport(
         return -1;
     }
 
+    /** Whether it is an NVMe drive. */
+    public boolean isNvme() {
+        return protocol.equals("NVMe");
+    }
+
     /** What to do about the error recovery of the drive, empty if nothing is. */
     public String ercAdvice(String device) {
         if (!protocol.equals("ATA")) {

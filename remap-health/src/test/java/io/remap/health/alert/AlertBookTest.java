@@ -19,7 +19,7 @@ class AlertBookTest {
     }
 
     private void measure(Severity severity, long value, int step) {
-        book.measure("errors", severity, value, step, value + " errors & more", 1000 + value);
+        book.measure("errors", severity, value, step, 0, value + " errors & more", 1000 + value);
     }
 
     private List<String> taken() {
@@ -71,10 +71,37 @@ class AlertBookTest {
     }
 
     @Test
+    void theBaselineFallsWithTheValueSoThatLessIsToldOfAgain() throws Refusal {
+        measure(Severity.CRITICAL, 5, 1);
+        book.resolve(1, 2000);
+        measure(null, 0, 0);
+        taken();
+        measure(Severity.CRITICAL, 3, 1);
+        assertEquals(List.of("2 errors critical open 3"), taken());
+        book.resolve(2, 3000);
+        measure(Severity.CRITICAL, 2, 1);
+        taken();
+        measure(Severity.CRITICAL, 3, 1);
+        assertEquals(List.of("3 errors critical open 3"), taken(), "from 2, at which it was");
+    }
+
+    @Test
+    void whatWasAcknowledgedFallsWithTheValueToo() throws Refusal {
+        measure(Severity.WARNING, 50, 1);
+        book.acknowledge(1, 2000);
+        measure(Severity.WARNING, 10, 1);
+        taken();
+        measure(Severity.WARNING, 10, 1);
+        assertEquals(List.of(), taken());
+        measure(Severity.WARNING, 11, 1);
+        assertEquals(List.of("1 errors warning open 11"), taken());
+    }
+
+    @Test
     void allOfItIsRemembered() throws Refusal {
         measure(Severity.WARNING, 5, 1);
         book.resolve(1, 2000);
-        book.measure("heat", Severity.CRITICAL, 70, 2, "70 °C\n\"hot\"", 3000);
+        book.measure("heat", Severity.CRITICAL, 70, 2, 0, "70 °C\n\"hot\"", 3000);
         book.acknowledge(2, 3500);
         List<String> before = book.list().stream().map(Object::toString).toList();
         AlertBook after = new AlertBook(this::note);
@@ -94,9 +121,9 @@ class AlertBookTest {
     @Test
     void theNumberOfKeysIsBounded() {
         for (int i = 0; i < 2 * AlertBook.MAX_KEYS; i++) {
-            book.measure("key" + i, Severity.INFO, 1, 1, "", i);
-            book.measure("passing" + i, Severity.INFO, 1, 1, "", i);
-            book.measure("passing" + i, null, 0, 0, "", i);
+            book.measure("key" + i, Severity.INFO, 1, 1, 0, "", i);
+            book.measure("passing" + i, Severity.INFO, 1, 1, 0, "", i);
+            book.measure("passing" + i, null, 0, 0, 0, "", i);
         }
         assertEquals(AlertBook.MAX_KEYS, book.open());
         assertEquals(true, book.list().size() <= AlertBook.MAX_KEYS + AlertBook.MAX_OVER);

@@ -63,6 +63,35 @@ class RecordsTest {
     }
 
     @Test
+    void aClockThatStartsInThePastWipesNothing() {
+        History history = new History();
+        for (long day = 20_000; day < 20_100; day++) {
+            history.note(new History.Day(day, 10, 0, 0, 0));
+        }
+        history.note(new History.Day(0, 17, 0, 0, 0));
+        history.note(new History.Day(1, 17, 0, 0, 0));
+        assertEquals(100, history.days().size());
+        assertEquals(7, history.badUnitsWithin(30), "what is found meanwhile counts");
+        history.note(new History.Day(20_100, 20, 0, 0, 0));
+        assertEquals(101, history.days().size());
+        history.note(new History.Day(1, 20, 0, 0, 0));
+        assertEquals(101, history.days().size(), "behind again, anew");
+    }
+
+    @Test
+    void aClockThatWasAheadIsPutRightOnceItStaysSo() {
+        History history = new History();
+        history.note(new History.Day(20_000, 1, 0, 0, 0));
+        history.note(new History.Day(30_000, 2, 0, 0, 0));
+        for (long day = 20_001; day < 20_004; day++) {
+            history.note(new History.Day(day, day, 0, 0, 0));
+        }
+        assertEquals(
+                List.of(20_000L, 20_003L),
+                history.days().stream().map(History.Day::day).toList());
+    }
+
+    @Test
     void noiseIsLeftOutAndTheRestIsTaken() {
         RegionRecords records = new RegionRecords();
         records.add(7, Finding.UNREADABLE, 3, 1);
