@@ -10,6 +10,7 @@ import io.remap.api.spi.WatchedDisk.Trouble;
 import io.remap.api.spi.WatchedDisk.TroubleListener;
 import java.util.Map;
 import java.util.Optional;
+import java.util.SortedSet;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -153,12 +154,10 @@ final class DiskLog {
         return sectors((unit << Place.UNIT_SHIFT) + (long) first * sectorBytes, (long) count * sectorBytes);
     }
 
-    void unreadable(Map<Long, Integer> unitMasks, Optional<DiskEvent.Cause> cause) {
-        unitMasks.forEach((unit, mask) -> {
-            Optional<SectorRange> where = sectorsOf(unit, mask);
-            events.note(DiskEvent.Kind.UNREADABLE, where, cause, "");
-            tell(Trouble.UNREADABLE, where.orElseThrow());
-        });
+    void unreadable(Map<Long, Integer> unitMasks, Map<Long, Integer> found, Optional<DiskEvent.Cause> cause) {
+        unitMasks.forEach((unit, mask) -> events.note(DiskEvent.Kind.UNREADABLE, sectorsOf(unit, mask), cause, ""));
+        found.forEach(
+                (unit, mask) -> tell(Trouble.UNREADABLE, sectorsOf(unit, mask).orElseThrow()));
         if (!unitMasks.isEmpty() && worthLogging(counters.newUnreadableSectors.sum())) {
             LOG.warn("{}: unreadable sectors in units {}", name, unitMasks.keySet());
         }
@@ -195,12 +194,40 @@ final class DiskLog {
     }
 
     /** {@code units} of the range of a write. */
-    void redirected(int units, long firstByte, long endByte, Optional<DiskEvent.Cause> cause, String why) {
+    void redirected(
+            int units,
+            long firstByte,
+            long endByte,
+            Optional<DiskEvent.Cause> cause,
+            String why,
+            SortedSet<Long> refused) {
         Optional<SectorRange> where = sectors(firstByte, endByte - firstByte);
         events.note(DiskEvent.Kind.REDIRECTED, where, cause, units + " units of 4096 bytes: " + why);
-        tell(Trouble.REDIRECTED, where.orElseThrow());
+        tellRuns(refused);
         if (worthLogging(counters.redirectedWrites.sum())) {
             LOG.warn("{}: redirected a failing write of {} units at byte {} to the spare", name, units, firstByte);
+        }
+    }
+
+    /** That main refused these units. */
+    private void tellRuns(SortedSet<Long> refused) {
+        long first = -1;
+        long end = -1;
+        for (long unit : refused) {
+            if (unit != end) {
+                tellRefused(first, end);
+                first = unit;
+            }
+            end = unit + 1;
+        }
+        tellRefused(first, end);
+    }
+
+    private void tellRefused(long first, long end) {
+        if (first >= 0) {
+            long firstSector = unit(first).orElseThrow().firstSector();
+            long endSector = unit(end - 1).orElseThrow().endSector();
+            tell(Trouble.REDIRECTED, new SectorRange(firstSector, endSector - firstSector));
         }
     }
 

@@ -12,6 +12,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeMap;
 
 /**
  * A read that failed: finds the sectors to blame by halving, tries them again, and serves the rest. A read error never
@@ -252,6 +253,7 @@ final class ReadRecovery extends Recovery {
         readableMasks.keySet().forEach(disk.holdOffs::succeeded);
         stillUnreadable.addAll(unreadable.keySet());
         stillUnreadable.forEach(disk.holdOffs::failed);
+        Map<Long, Integer> found = notKnownBefore(unreadable);
         release(s -> {
             MapSnapshot changed = s;
             for (Map.Entry<Long, Integer> unit : readableMasks.entrySet()) {
@@ -262,7 +264,7 @@ final class ReadRecovery extends Recovery {
             }
             return changed;
         });
-        disk.log.unreadable(unreadable, suspicion());
+        disk.log.unreadable(unreadable, found, suspicion());
         stillUnreadable.forEach(this::suspect);
         watchWhatReads();
         if (firstErrorOffset == Long.MAX_VALUE) {
@@ -270,6 +272,19 @@ final class ReadRecovery extends Recovery {
         } else {
             context.finish(DiskError.IO, firstErrorOffset);
         }
+    }
+
+    /** Of these sectors of units those that do not count as unreadable yet; as long as the range is held. */
+    private Map<Long, Integer> notKnownBefore(Map<Long, Integer> unreadable) {
+        MapSnapshot before = disk.state.current();
+        Map<Long, Integer> found = new TreeMap<>();
+        unreadable.forEach((unit, mask) -> {
+            int more = mask & ~MapSnapshot.Hint.unreadableMask(before.hints.placeOf(unit));
+            if (more != 0) {
+                found.put(unit, more);
+            }
+        });
+        return found;
     }
 
     private void suspect(long unit) {

@@ -11,6 +11,8 @@ import java.util.HashSet;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Set;
+import java.util.SortedSet;
+import java.util.TreeSet;
 
 /**
  * A write that failed, or that needs a change of the map. The whole piece counts as undefined, and is written again under
@@ -33,6 +35,9 @@ final class WriteRecovery extends Recovery {
 
     /** Units whose area of main is avoided, of the try that is under way. */
     private final Set<Long> avoiding = new HashSet<>();
+
+    /** Units that main did not take in this attempt: those, and no others that go to the spare, say something of main. */
+    private final SortedSet<Long> refused = new TreeSet<>();
 
     /** Parts of them that main took, still to be read back. */
     private final List<Part> unproven = new ArrayList<>();
@@ -108,6 +113,7 @@ final class WriteRecovery extends Recovery {
     private void fenced() throws Failure, TryLater {
         plan.reset();
         avoiding.clear();
+        refused.clear();
         unproven.clear();
         requireWanted();
         requireNoDoubt();
@@ -195,7 +201,11 @@ final class WriteRecovery extends Recovery {
         }
         healing.add(unit);
         wroteMain = true;
-        return succeeds(side, false, offset, () -> write(side.direct(), offset, offset, length));
+        boolean taken = succeeds(side, false, offset, () -> write(side.direct(), offset, offset, length));
+        if (!taken && !isOutOfTime(side)) {
+            refused.add(unit);
+        }
+        return taken;
     }
 
     /** Main was synced: what it took is read from the medium, and goes to the spare where it is not there. */
@@ -212,6 +222,7 @@ final class WriteRecovery extends Recovery {
             boolean good = succeeds(side, true, part.offset, () -> side.direct().read(part.offset, readBack.clear()))
                     && readBack.flip().equals(source.bytes(part.offset, part.length));
             if (!good) {
+                refused.add(part.offset >> Place.UNIT_SHIFT);
                 parts.remove();
                 plan.cover(part.offset, part.length);
             }
@@ -254,6 +265,7 @@ final class WriteRecovery extends Recovery {
             return;
         }
         if ((offset >> Place.UNIT_SHIFT) == (offset + length - 1) >> Place.UNIT_SHIFT) {
+            refused.add(offset >> Place.UNIT_SHIFT);
             plan.cover(offset, length);
             return;
         }
@@ -363,7 +375,7 @@ final class WriteRecovery extends Recovery {
                     disk.log.redirectedAvoided(plan.units(), start, end);
                 } else {
                     disk.counters.avoidedWrites.add(avoiding.isEmpty() ? 0 : 1);
-                    disk.log.redirected(plan.units(), start, end, suspicion(), whyRedirected());
+                    disk.log.redirected(plan.units(), start, end, suspicion(), whyRedirected(), refused);
                 }
                 plan.forEachUnit((unit, forLackOfTime) -> {
                     disk.watchList.moved(unit);

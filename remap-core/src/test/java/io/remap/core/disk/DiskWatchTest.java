@@ -25,6 +25,7 @@ import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -122,6 +123,29 @@ class DiskWatchTest {
                 watched.probeable(SECOND_UNIT).ranges());
         assertNull(rig.read(9 * SECTOR, SECTOR), "clients get the error");
         assertEquals(Judgement.UNREADABLE, judge(SECOND_UNIT), "it is held off, and known");
+    }
+
+    @Test
+    void aSectorThatIsKnownIsNotToldOfAgain() {
+        rig.main.fault(9, 2, Fault.UNREADABLE);
+        assertNull(rig.read(9 * SECTOR, SECTOR));
+        rig.scheduler.sleep(TimeUnit.DAYS.toNanos(3));
+        assertNull(rig.read(9 * SECTOR, SECTOR), "it was tried once more");
+        assertEquals(List.of("UNREADABLE sectors 9+1"), met);
+        assertNull(rig.read(10 * SECTOR, SECTOR));
+        assertEquals(List.of("UNREADABLE sectors 9+1", "UNREADABLE sectors 10+1"), met);
+    }
+
+    @Test
+    void onlyWhatMainRefusedIsToldOfAWrite() {
+        rig.main.fault(9, 2, Fault.UNWRITABLE);
+        rig.main.fault(25, 1, Fault.UNWRITABLE);
+        assertEquals(DiskError.NONE, rig.write(0, 8 * 4096, 0x22));
+        assertEquals(List.of("REDIRECTED sectors 8+8", "REDIRECTED sectors 24+8"), met);
+        met.clear();
+        // What stands on the spare is written there: that says nothing of main.
+        assertEquals(DiskError.NONE, rig.write(0, 8 * 4096, 0x33));
+        assertEquals(List.of(), met);
     }
 
     @Test
