@@ -280,22 +280,26 @@ test_behind_a_spare() {
     assert_status 0 "$remap" stop disk
 }
 
-# attach IMAGE: a loop device over its export; in $device.
+# attach IMAGE [URI]: a loop device over its export; in $device.
 attach() {
     mkdir "$1.mount"
-    nbdfuse "$1.mount/disk" "nbd+unix:///?socket=$work/$1.nbd" > "$1.nbdfuse.log" 2>&1 &
+    nbdfuse "$1.mount/disk" "${2:-nbd+unix:///?socket=$work/$1.nbd}" > "$1.nbdfuse.log" 2>&1 &
     at_exit fusermount3 -u "$work/$1.mount"
     wait_until 20 mountpoint -q "$1.mount" || fail "nbdfuse did not mount: $(cat "$1.nbdfuse.log")"
     device=$(losetup --find --show --direct-io=on "$work/$1.mount/disk")
     at_exit losetup -d "$device"
 }
 
-test_btrfs_mirrors_over_a_disk_that_decays() {
+has_btrfs() {
     if [ "$(id -u)" != 0 ] || ! command -v mkfs.btrfs nbdfuse fusermount3 losetup > /dev/null \
         || ! grep -qw btrfs /proc/filesystems; then
         echo "suite: sim: left out, as there is no btrfs, nbdfuse, loop device or root"
-        return 0
+        return 1
     fi
+}
+
+test_btrfs_mirrors_over_a_disk_that_decays() {
+    has_btrfs || return 0
     local image devices=()
     for image in good.img bad.img; do
         "$remap" sim create "$image" --size 192M > /dev/null
@@ -334,6 +338,70 @@ test_btrfs_mirrors_over_a_disk_that_decays() {
     [ "${errors%% *}" -gt 0 ] || fail "btrfs met no error of the disk that decays: $(btrfs device stats mnt)"
     assert_equal 0 "${errors##* }" "errors of the good disk"
     echo "suite: sim: btrfs met ${errors%% *} errors of a disk that decays, and repaired it"
+}
+
+# decays_hard STEP: 64 KiB in each 4 MiB of bad.img read no more and take no write, ever.
+decays_hard() {
+    local at commands=()
+    for ((at = 24 * 1024 + $1 * 1024; at < 184 * 1024; at += 4096)); do
+        # One of the superblocks of btrfs is at 64 MiB.
+        [ "$((at / 1024))" = 64 ] || commands+=("fault ${at}K 64K read-and-write-bad")
+    done
+    say bad.img "${commands[@]}" > decay.log
+    ! grep -q '^error' decay.log || fail "$(cat decay.log)"
+}
+
+# scrub NAME: all of what it met must be repaired, although the disk stays as bad as it is.
+scrub() {
+    btrfs scrub start -B mnt > "$1.log" 2>&1 || fail "$1: $(cat "$1.log") $(btrfs device stats mnt)"
+}
+
+# The decaying half is served with a spare, and its sectors take no write: what the mirror writes again goes to the spare.
+test_a_mirror_repairs_what_a_spare_takes() {
+    has_btrfs || return 0
+    truncate -s 192M good.img bad.img
+    truncate -s 128M spare.img
+    local devices=() step
+    device=$(losetup --find --show good.img)
+    at_exit losetup -d "$device"
+    devices+=("$device")
+    start_remap disk "sim:$work/bad.img?control=$work/bad.img.sim-control" --spare "$work/spare.img" --set scan.enabled=off
+    attach bad.img "$uri"
+    devices+=("$device")
+    mkfs.btrfs -q -d raid1 -m raid1 "${devices[@]}" > /dev/null
+    mkdir mnt
+    mount "${devices[0]}" mnt
+    at_exit unmount_if_mounted "$work/mnt"
+    head -c 48M /dev/urandom > mnt/file
+    sync
+    sha256sum < mnt/file > sum
+    assert_equal 0 "$(status_number disk mappedSectors)" "mapped sectors before the decay"
+    for step in 1 2 3; do
+        local before
+        before=$(status_number disk mappedSectors)
+        decays_hard "$step"
+        scrub "repair-$step"
+        assert_contains "$(cat "repair-$step.log")" "Corrected:"
+        [ "$(status_number disk mappedSectors)" -gt "$before" ] || fail "nothing went to the spare in step $step"
+        scrub "clean-$step"
+        assert_contains "$(cat "clean-$step.log")" "no errors found"
+    done
+    assert_equal 0 "$(btrfs device stats mnt | awk '/write_io_errs|flush_io_errs/ { sum += $2 } END { print sum }')" "errors of writes"
+    local repaired
+    repaired=$(btrfs device stats mnt | awk '/read_io_errs/ { sum += $2 } END { print sum }')
+    umount mnt
+    # The half that decayed has all of it, without the other one.
+    losetup -d "${devices[0]}"
+    btrfs device scan --forget
+    mount -o ro,degraded "${devices[1]}" mnt
+    sha256sum < mnt/file | cmp - sum || fail "the half that decayed has another file"
+    umount mnt
+    echo "suite: sim: a mirror met $repaired errors of a served disk and repaired them:" \
+        "$(status_number disk mappedSectors) sectors are on its spare"
+}
+
+unmount_if_mounted() {
+    ! mountpoint -q "$1" || umount "$1"
 }
 
 # served COMMAND: runs a `remap sim serve` in the background; in its place the next one ends it.
