@@ -369,8 +369,8 @@ final class Holders {
             leaveBehind(next.index(), e.getMessage(), above + 1);
             throw new CommitLog.NotCommitted(e.getMessage(), e);
         } catch (CommitLog.NotCommitted e) {
-            // Undone, but in a generation of the term that it was to begin: a lead that went on in the one before would be the
-            // older of the two once it is alone.
+            // Undone, but in a generation of the term that it was to begin: a lead that went on in the one before
+            // would be the older of the two once it is alone.
             leaveBehind(next.index(), e.getMessage(), above + 1);
             throw e;
         }
