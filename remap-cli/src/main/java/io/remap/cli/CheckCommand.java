@@ -32,7 +32,8 @@ import picocli.CommandLine.Parameters;
             "  quick     superblocks and headers",
             "  standard  also every block of the table and the log in force, in both copies, and whether what they say "
                     + "can be",
-            "  full      also every sector that stands on a spare, compared with its checksum if there is one, and with --main those beside them on main",
+            "  full      also every sector that stands on a spare, compared with its checksum if there is one, and with "
+                    + "--main those beside them on main",
             "",
             "Exit status 0 if all is sound, 1 if something is not as it should be, 6 if a mapping may be missing or the "
                     + "table cannot be read, 5 if it is no spare.",

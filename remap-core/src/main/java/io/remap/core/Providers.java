@@ -219,17 +219,6 @@ public final class Providers {
         return broken;
     }
 
-    /** The settings of all providers; one that several share is named once. */
-    Collection<Setting> settings() {
-        Map<String, Setting> byName = new LinkedHashMap<>();
-        for (Map<String, Provider> providers : byRole.values()) {
-            for (Provider provider : providers.values()) {
-                provider.settings().forEach(setting -> byName.putIfAbsent(setting.name(), setting));
-            }
-        }
-        return byName.values();
-    }
-
     private static String moduleOf(Provider provider) {
         Module module = provider.getClass().getModule();
         return module.isNamed() ? module.getName() : provider.getClass().getName();

@@ -6,7 +6,6 @@ import io.remap.api.Refusal;
 import io.remap.api.Setting;
 import io.remap.api.Settings;
 import io.remap.core.disk.VirtualDisk.LedgerLimits;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
@@ -220,9 +219,9 @@ record ServiceSettings(
 
     /** The settings of the service and of all providers. */
     static List<Setting> all(Providers providers) {
-        List<Setting> all = new ArrayList<>(OWN);
-        all.addAll(providers.settings());
-        return List.copyOf(all);
+        return providers.ownedSettings().stream()
+                .map(Providers.OwnedSetting::setting)
+                .toList();
     }
 
     /** Reads them; refuses a value that does not fit and a setting that nobody knows. */

@@ -9,7 +9,10 @@ import io.remap.api.spi.MetadataStore;
 import io.remap.api.spi.SpareSlots;
 import java.nio.ByteBuffer;
 import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Set;
 import java.util.zip.CRC32C;
 
 /**
@@ -20,6 +23,9 @@ import java.util.zip.CRC32C;
 public final class SealedSlots {
     private static final int READ_TRIES = 3;
 
+    /** Most regions whose checksums are kept: 2 MiB. Neighbouring units need not stand in neighbouring slots. */
+    private static final int MAX_KEPT = 1024;
+
     private final MetadataStore store;
     private final BlockDevice spare;
     private final int number;
@@ -29,10 +35,17 @@ public final class SealedSlots {
     /** By region, as they were in the beginning. */
     private final Map<Long, Long> seals;
 
-    // Of the region that was asked for last: slots come in their order, more or less.
-    private long region = -1;
-    private SealBlock claims;
-    private long unclaimed;
+    /** By region; the one that was asked for longest ago makes room. */
+    private final Map<Long, SealBlock> kept = new LinkedHashMap<>(16, 0.75f, true) {
+        private static final long serialVersionUID = 1L;
+
+        @Override
+        protected boolean removeEldestEntry(Map.Entry<Long, SealBlock> eldest) {
+            return size() > MAX_KEPT;
+        }
+    };
+
+    private final Set<Long> unclaimed = new HashSet<>();
     private final CRC32C crc = new CRC32C();
 
     /**
@@ -61,7 +74,7 @@ public final class SealedSlots {
 
     /** Regions whose checksums could not be read, or are damaged: nothing is claimed of them. */
     public long unclaimedRegions() {
-        return unclaimed;
+        return unclaimed.size();
     }
 
     /**
@@ -71,11 +84,16 @@ public final class SealedSlots {
      * @param bytes the slot, from {@code at} on
      */
     public int rottenSectors(long slot, int mask, ByteBuffer bytes, int at) throws DeviceException {
-        Long seal = seals.get(Seal.regionOf(slot));
+        long region = Seal.regionOf(slot);
+        Long seal = seals.get(region);
         if (seal == null) {
             return 0;
         }
-        load(Seal.regionOf(slot), seal);
+        SealBlock claims = kept.get(region);
+        if (claims == null) {
+            claims = read(region, seal);
+            kept.put(region, claims);
+        }
         int rotten = 0;
         for (int left = mask & claims.sectors(Seal.indexOf(slot)); left != 0; left &= left - 1) {
             int sector = Integer.numberOfTrailingZeros(left);
@@ -83,13 +101,6 @@ public final class SealedSlots {
             rotten |= claims.accepts(crc, Seal.indexOf(slot), sector, bytes, from, sectorBytes) ? 0 : 1 << sector;
         }
         return rotten != 0 && seal.equals(inForce().get(region)) ? rotten : 0;
-    }
-
-    private void load(long wanted, long seal) throws DeviceException {
-        if (region != wanted) {
-            claims = read(wanted, seal);
-            region = wanted;
-        }
     }
 
     private SealBlock read(long of, long seal) throws DeviceException {
@@ -101,7 +112,9 @@ public final class SealedSlots {
         SealBlock found =
                 reads(at, block) ? SealBlock.decode(block, store.pair().pairUuid(), of, seal, at) : null;
         if (found == null) {
-            unclaimed += Long.valueOf(seal).equals(inForce().get(of)) ? 1 : 0;
+            if (Long.valueOf(seal).equals(inForce().get(of))) {
+                unclaimed.add(of);
+            }
             return new SealBlock();
         }
         return found;
