@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.remap.api.DeviceException;
 import io.remap.api.DiskError;
 import io.remap.api.Errno;
 import io.remap.api.Place;
@@ -14,9 +15,13 @@ import io.remap.api.Seal;
 import io.remap.api.spi.MetadataStore.Outcome;
 import io.remap.testkit.FaultyDevice.Fault;
 import io.remap.testkit.SimpleFaultPolicy;
+import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -87,6 +92,39 @@ class ChecksumsTest {
             slow.store.seals((region, seal) -> sealed.add(region));
             assertEquals(List.of(0L), sealed);
         }
+    }
+
+    /** A check reads past the gate; the slots of neighbouring units may be in any region. */
+    @Test
+    void aCheckComparesEachSlotWithItsRegion() throws Exception {
+        try (DiskRig two = new DiskRig(192, new SimpleFaultPolicy(), IDLE_MILLIS)) {
+            // So the last of the units stands in the first slot of another region.
+            two.spare.fault(two.slotSector(0, 0), 8, Fault.UNWRITABLE);
+            assertEquals(DiskError.NONE, two.move(true, 0, 8 * DiskRig.UNITS, false));
+            Map<Long, Long> blocks = new TreeMap<>();
+            two.store.seals((region, seal) -> blocks.put(region, Seal.slot(seal)));
+            assertEquals(Set.of(0L, 1L), blocks.keySet());
+            byte[] other = filled(DiskRig.SECTOR, 0x66);
+            two.spareMedium.poke(two.store.slotOffsetBytes(64), other);
+            assertEquals(List.of(0, 1, 0, 1), rottenIn(two, 0));
+            two.spareMedium.poke(two.store.slotOffsetBytes(blocks.get(0L)), other);
+            assertEquals(List.of(0, 1, 0, 1), rottenIn(two, 1));
+            two.spareMedium.poke(two.store.slotOffsetBytes(blocks.get(1L)), other);
+            assertEquals(List.of(0, 0, 0, 0), rottenIn(two, 2));
+        }
+    }
+
+    /** Of slots of two regions, by turns. */
+    private static List<Integer> rottenIn(DiskRig rig, long unclaimedRegions) throws DeviceException {
+        SealedSlots sealed = new SealedSlots(rig.store, rig.spare, 0, rig.store.slots());
+        List<Integer> rotten = new ArrayList<>();
+        for (long slot : new long[] {1, 64, 2, 64}) {
+            ByteBuffer bytes = ByteBuffer.allocate(UNIT);
+            rig.spare.read(rig.store.slotOffsetBytes(slot), bytes);
+            rotten.add(sealed.rottenSectors(slot, 0xff, bytes, 0));
+        }
+        assertEquals(unclaimedRegions, sealed.unclaimedRegions());
+        return rotten;
     }
 
     @Test
