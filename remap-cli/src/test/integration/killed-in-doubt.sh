@@ -10,6 +10,8 @@ require_tools losetup fusermount3 mountpoint /usr/bin/python3
 /usr/bin/python3 -c 'import nbd' 2> /dev/null || skip_suite "needs python3-libnbd"
 
 SIZE_BYTES=$((64 * 1024 * 1024))
+# How many starts are killed after it, one at each of the first syncs of a thread.
+KILLED_STARTS=${REMAP_KILLED_STARTS:-4}
 
 # in_memory: the run directory of the services, where what is in it is memory.
 in_memory() {
@@ -72,6 +74,16 @@ written_and_killed() {
     wait "$background_pid" 2> /dev/null || true
     cp disk.err killed.err
     failing_device_map disk <<< ""
+    local number
+    for ((number = 1; number <= ${killed_starts:-0}; number++)); do
+        remap_prefix=(strace -f -qq -o trace -e trace=fdatasync,fsync
+            -e "inject=fdatasync,fsync:signal=KILL:when=$number")
+        try_to_start_remap disk "$device" --spare "$work/spare.img" --buffered &&
+            pkill -KILL -P "$background_pid"
+        wait_until 15 is_gone "$background_pid" || fail "start $number does not end"
+        remap_prefix=()
+        grep -q 'killed by SIGKILL' trace && echo "$number" >> killed
+    done
     try_to_start_remap disk "$device" --spare "$work/spare.img" --buffered ||
         start_remap disk "$device" --spare "$work/spare.img" --buffered
 }
@@ -93,6 +105,20 @@ test_what_a_killed_server_had_acknowledged_is_verified() {
     assert_status 0 "$remap" stop disk
     wait_until 15 is_gone "$background_pid" || fail "it does not end"
     assert_equal "" "$(ls "$XDG_RUNTIME_DIR/remap" | grep '^ledger-' || true)"
+}
+
+# Starts that are killed at each of their first syncs, some with their name on the spare already, lose nothing of it.
+test_starts_that_are_killed_too_keep_it() {
+    in_memory
+    command -v strace > /dev/null || { echo "suite: killed starts: needs strace, left out"; return; }
+    killed_starts=$KILLED_STARTS
+    written_and_killed 0
+    client look > looked
+    grep -Eqx 'EIO=[0-9]+ new=[0-9]+' looked || fail "$(cat looked disk.err); $("$remap" status disk)"
+    echo "suite: killed starts=$(wc -l < killed) $(cat looked)"
+    [ "$(wc -l < killed)" -gt $((KILLED_STARTS / 2)) ] || fail "$(cat killed)"
+    assert_status 0 "$remap" stop disk
+    wait_until 15 is_gone "$background_pid" || fail "it does not end"
 }
 
 # The limit that the documentation names; and so what the ledger is there for.

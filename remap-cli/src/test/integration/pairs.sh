@@ -212,6 +212,47 @@ with open("marked.spare", "r+b") as spare:
     echo "suite: G16 cases=$trials refused=$trials files-changed=0"
 }
 
+# After a kill main remembers no stop, and numbers of copies grow as well: which session has begun them tells.
+test_copies_after_a_kill() {
+    pair a
+    cp -a a.spare old.spare
+    cp -a a.img clone.img
+    cp -a a.spare clone.spare
+    start_remap pair a.img --spare a.spare
+    assert_status 0 "$remap" map add pair 64+8
+    kill_remap "$background_pid"
+    local round
+    for round in 1 2 3; do
+        dd if=/dev/zero of=old.spare bs=4096 count=1 conv=notrunc status=none
+        assert_status 0 "$remap" repair old.spare --apply
+        serve_once clone.img clone.spare "$((128 + 8 * round))+8"
+    done
+    start_remap pair clone.img --spare clone.spare
+    kill_remap "$background_pid"
+    remember ./*.img ./*.spare
+    local read_only
+    for read_only in "" --read-only; do
+        # shellcheck disable=SC2086 # one word or none
+        set -- $read_only
+        wrong "$WRONG_DEVICE" "another session" "$remap" serve a.img --spare old.spare "$@"
+        wrong "$WRONG_DEVICE" "another session" "$remap" serve a.img --spare clone.spare "$@"
+        wrong "$WRONG_DEVICE" "remap forget" "$remap" serve clone.img --spare a.spare "$@"
+    done
+    "$remap" check a.spare --main a.img || fail "the right one"
+    "$remap" check old.spare --main a.img > checked && fail "an older one"
+    grep -q 'another session' checked || fail "$(cat checked)"
+    # The right ones are served, and what main remembers can be given up.
+    start_remap pair a.img --spare a.spare
+    kill_remap "$background_pid"
+    serve_once a.img a.spare 192+8
+    serve_once clone.img clone.spare 192+8
+    assert_status 0 "$remap" forget a.img
+    start_remap pair a.img --spare old.spare --adopt
+    assert_status 0 "$remap" stop pair
+    wait_until 15 is_gone "$background_pid" || fail "it does not end"
+    echo "suite: G16 copies-after-a-kill=$trials refused=$trials files-changed=0"
+}
+
 # ---- No false refusal ----------------------------------------------------------------------------------------------
 
 # The server dies at the n-th sync of data, of a file or of an attribute by one of its threads, in its start, its life or

@@ -11,6 +11,7 @@ import io.remap.api.Place;
 import io.remap.api.Refusal;
 import io.remap.api.RemapTable;
 import io.remap.api.Settings;
+import io.remap.api.spi.Lineage;
 import io.remap.api.spi.MetadataProvider;
 import io.remap.api.spi.MetadataStore;
 import io.remap.api.spi.PairIdentity;
@@ -27,6 +28,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.UUID;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Supplier;
 
@@ -63,6 +65,7 @@ public final class MemoryMetadata implements MetadataProvider {
         private final TreeMap<Long, Long> seals = new TreeMap<>();
 
         private long generation = 1;
+        private Lineage lineage = Lineage.first(new UUID(0, 1));
         private volatile Map<String, byte[]> saved = Map.of();
         private volatile boolean clean = true;
 
@@ -76,6 +79,7 @@ public final class MemoryMetadata implements MetadataProvider {
             badSlots.or(other.badSlots);
             seals.putAll(other.seals);
             generation = other.generation;
+            lineage = other.lineage;
             saved = other.saved;
             clean = other.clean;
         }
@@ -112,6 +116,11 @@ public final class MemoryMetadata implements MetadataProvider {
     /** Has an older, or another, content stand on a spare. */
     public synchronized void restore(BlockDevice spare, Object copy) {
         spares.put(key(spare), new Tables((Tables) copy));
+    }
+
+    /** Has further generations of the session that is in force stand on a spare, as a repair does it. */
+    public synchronized void addGenerations(BlockDevice spare, int count) {
+        spares.get(key(spare)).generation += count;
     }
 
     /** Has these sections stand on a spare, as if they had been saved there. */
@@ -179,13 +188,13 @@ public final class MemoryMetadata implements MetadataProvider {
 
     @Override
     public synchronized MetadataStore open(
-            BlockDevice spare, boolean readOnly, Environment environment, Settings settings) throws Refusal {
+            BlockDevice spare, Optional<Lineage> writing, Environment environment, Settings settings) throws Refusal {
         Tables tables = spares.get(key(spare));
         if (tables == null) {
             throw new Refusal(Refusal.Kind.WRONG_DEVICE, spare.name() + " is no spare");
         }
         SparePlan plan = plan(spare.traits().sizeBytes(), spare.traits().logicalSectorBytes());
-        return new Store(spare, tables, plan, readOnly, environment);
+        return new Store(spare, tables, plan, writing, environment);
     }
 
     private static String key(BlockDevice spare) {
@@ -215,7 +224,8 @@ public final class MemoryMetadata implements MetadataProvider {
         private boolean cleanStopRecorded;
         private Runnable whenTakenOver = () -> {};
 
-        private Store(BlockDevice spare, Tables tables, SparePlan plan, boolean readOnly, Environment environment) {
+        private Store(
+                BlockDevice spare, Tables tables, SparePlan plan, Optional<Lineage> writing, Environment environment) {
             this.spare = spare;
             this.tables = tables;
             this.plan = plan;
@@ -223,12 +233,13 @@ public final class MemoryMetadata implements MetadataProvider {
             this.committed = tables.table;
             this.committedBadSlots = (BitSet) tables.badSlots.clone();
             this.committedSeals = Map.copyOf(tables.seals);
-            this.failure = readOnly ? "opened read-only" : null;
+            this.failure = writing.isEmpty() ? "opened read-only" : null;
             this.cleanBefore = tables.clean;
-            if (!readOnly) {
+            writing.ifPresent(opening -> {
                 tables.clean = false;
                 tables.generation++;
-            }
+                tables.lineage = opening;
+            });
         }
 
         @Override
@@ -244,6 +255,11 @@ public final class MemoryMetadata implements MetadataProvider {
         @Override
         public synchronized long generation() {
             return tables.generation;
+        }
+
+        @Override
+        public synchronized Lineage lineage() {
+            return tables.lineage;
         }
 
         @Override

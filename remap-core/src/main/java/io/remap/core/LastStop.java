@@ -8,16 +8,23 @@ import java.util.Optional;
  * Whether a spare is the one that main was last stopped with, and not an older copy of it or the newer one of a clone.
  *
  * <p>The witness never claims more than the spare will show, wherever a crash comes between. Opening for writing: the
- * witness gives up its claim of a clean stop (durable), then the spare begins a generation, then the witness takes over its
- * number. Stopping: both devices are flushed, the id of the stop is saved on the spare, the spare records the clean
- * stop, then the witness claims it. Repairs and upgrades keep id, record and table, and only add generations.
+ * witness gives up its claim of a clean stop (durable), then the spare begins a generation of a new session, naming the one
+ * that the witness still names, then the witness takes over number and session. Stopping: both devices are flushed, the id of
+ * the stop is saved on the spare, the spare records the clean stop, then the witness claims it. Repairs and upgrades keep
+ * session, id, record and table, and only add generations.
  */
 final class LastStop {
     private LastStop() {}
 
-    /** Refuses a spare that is not as main remembers it. */
-    static void refuseOther(PairDevices pair, Witness witness, MetadataStore spare) throws Refusal {
-        Optional<String> difference = difference(witness, spare);
+    /**
+     * Refuses a spare that is not as main remembers it.
+     *
+     * @param takenOver the user says that another host has had the pair last, of which main may remember nothing
+     */
+    static void refuseOther(PairDevices pair, Witness witness, MetadataStore spare, boolean takenOver) throws Refusal {
+        Optional<String> difference = older(witness, spare)
+                .or(() -> otherStop(witness, spare))
+                .or(() -> takenOver ? Optional.empty() : otherSession(witness, spare));
         if (difference.isPresent()) {
             String main = pair.main().name();
             throw new Refusal(
@@ -34,10 +41,28 @@ final class LastStop {
      * with its name; empty if nothing does.
      */
     static Optional<String> difference(Witness witness, MetadataStore spare) {
-        if (spare.generation() < witness.generation()) {
-            return Optional.of("is older than main remembers (generation " + spare.generation() + ", expected "
-                    + witness.generation() + " or later): it was restored from a copy");
-        }
+        return older(witness, spare).or(() -> otherStop(witness, spare)).or(() -> otherSession(witness, spare));
+    }
+
+    private static Optional<String> older(Witness witness, MetadataStore spare) {
+        return spare.generation() >= witness.generation()
+                ? Optional.empty()
+                : Optional.of("is older than main remembers (generation " + spare.generation() + ", expected "
+                        + witness.generation() + " or later): it was restored from a copy");
+    }
+
+    /** After a stop that was not in order nothing else tells a copy whose number has grown as well. */
+    private static Optional<String> otherSession(Witness witness, MetadataStore spare) {
+        return witness.session()
+                .filter(remembered -> !spare.lineage().follows(remembered))
+                .map(remembered -> "was last opened in another session than main remembers (generation "
+                        + spare.generation() + " is of session "
+                        + spare.lineage().session() + ", expected " + remembered
+                        + "): it was restored from a copy and repaired, or served with another copy of main or on another"
+                        + " host");
+    }
+
+    private static Optional<String> otherStop(Witness witness, MetadataStore spare) {
         if (witness.stop().isEmpty()) {
             return Optional.empty();
         }

@@ -19,16 +19,13 @@ final class MemberChanges {
     private record Change(UnaryOperator<List<SpareMember>> how, Consumer<Refusal> done) {}
 
     private final MetadataStore store;
-    private final Runnable stated;
     /** Guarded by itself, as {@link #busy}. */
     private final Deque<Change> waiting = new ArrayDeque<>();
 
     private boolean busy;
 
-    /** @param stated run after each change that is durable */
-    MemberChanges(MetadataStore store, Runnable stated) {
+    MemberChanges(MetadataStore store) {
         this.store = store;
-        this.stated = stated;
     }
 
     /**
@@ -68,9 +65,6 @@ final class MemberChanges {
     }
 
     private void ended(Change change, Refusal refusal) {
-        if (refusal == null) {
-            stated.run();
-        }
         change.done.accept(refusal);
         next();
     }

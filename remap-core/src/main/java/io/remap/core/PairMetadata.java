@@ -14,7 +14,6 @@ import java.util.Optional;
  * @param witness state of the witness that ties main to its spare
  * @param unwitnessedStop id of a clean stop that the witness still tells of, as it could not be written; 0: none
  * @param mainCheck how main compares with what it was at the last clean stop
- * @param openedGeneration the one that the opening began
  * @param further the spares beside the first one; closed with this, after the store
  * @param notices what the user should know, one line each
  */
@@ -25,7 +24,6 @@ record PairMetadata(
         FeatureStatus witness,
         long unwitnessedStop,
         MainCheck mainCheck,
-        long openedGeneration,
         FurtherSpares further,
         List<String> notices)
         implements AutoCloseable {

@@ -10,14 +10,28 @@ import io.remap.api.spi.MetadataStore;
 import io.remap.api.spi.PairIdentity;
 import io.remap.api.spi.SpareMember;
 import java.util.OptionalLong;
+import java.util.UUID;
 
 /** Where a disk gets its devices and its table from; in a running service that is {@link Pairing}. */
 interface PairOpener {
     /** As {@link Pairing#openDevices}. */
     PairDevices openDevices(DiskSpec spec) throws Refusal, DeviceException;
 
+    /** Told which opening of a pair follows which. */
+    @FunctionalInterface
+    interface Succession {
+        /**
+         * Before the new one puts its name on the spare.
+         *
+         * @param found session of the last one
+         * @param session of the new one
+         */
+        void follows(PairIdentity pair, UUID found, UUID session);
+    }
+
     /** As {@link Pairing#openMetadata}. */
-    PairMetadata openMetadata(PairDevices devices, Settings settings) throws Refusal, DeviceException;
+    PairMetadata openMetadata(PairDevices devices, Settings settings, Succession succession)
+            throws Refusal, DeviceException;
 
     /** As {@link Pairing#noteStop}. */
     void noteStop(PairDevices devices, PairMetadata closed, long stopId);
@@ -52,8 +66,9 @@ interface PairOpener {
             }
 
             @Override
-            public PairMetadata openMetadata(PairDevices devices, Settings settings) throws Refusal, DeviceException {
-                return pairing.openMetadata(devices, settings);
+            public PairMetadata openMetadata(PairDevices devices, Settings settings, Succession succession)
+                    throws Refusal, DeviceException {
+                return pairing.openMetadata(devices, settings, succession);
             }
 
             @Override

@@ -13,6 +13,7 @@ import io.remap.api.Settings;
 import io.remap.api.WitnessTag;
 import io.remap.api.spi.BlockDeviceProvider.Door;
 import io.remap.api.spi.BlockDeviceProvider.OpenOptions;
+import io.remap.api.spi.Lineage;
 import io.remap.api.spi.MetadataProvider;
 import io.remap.api.spi.MetadataReport;
 import io.remap.api.spi.MetadataStore;
@@ -175,10 +176,8 @@ public final class Pairing {
     }
 
     private PairIdentity newPair(BlockDevice main) {
-        UUID uuid =
-                new UUID(environment.random().nextLong(), environment.random().nextLong());
         return new PairIdentity(
-                uuid,
+                randomUuid(),
                 main.traits().sizeBytes(),
                 main.traits().logicalSectorBytes(),
                 main.identity().stableId());
@@ -401,8 +400,11 @@ public final class Pairing {
     /**
      * The phase METADATA of a disk: makes sure that the two belong together (formatting a blank spare), recovers the
      * table, and leaves the witness. The devices stay the caller's.
+     *
+     * @param succession not told of a spare that was blank, nor of an opening that is read-only
      */
-    PairMetadata openMetadata(PairDevices pair, Settings settings) throws Refusal, DeviceException {
+    PairMetadata openMetadata(PairDevices pair, Settings settings, PairOpener.Succession succession)
+            throws Refusal, DeviceException {
         Optional<Witness> witness = witnesses.find(pair.main());
         if (witness.isEmpty() && !pair.spec().readOnly() && !pair.spec().force()) {
             refuseSpareAsMain(pair.main());
@@ -432,13 +434,17 @@ public final class Pairing {
             notices.add("formatted the blank spare " + PairGeometry.sized(spare));
         }
         Examined examined = content.kind() == SpareContent.Kind.SPARE
-                ? examine(metadata, pair, witness, settings, notices)
-                : new Examined(MainCheck.NONE, new FurtherSpares());
+                ? examine(metadata, pair, witness, takenOver.isPresent(), settings, notices)
+                : new Examined(MainCheck.NONE, new FurtherSpares(), Optional.empty());
         MetadataStore store = null;
         try {
             long unwitnessedStop = takeBackStop(pair, witness);
-            store = metadata.open(spare.direct(), pair.spec().readOnly(), environment, settings);
-            long openedGeneration = store.generation();
+            Optional<Lineage> writing = pair.spec().readOnly() ? Optional.empty() : Optional.of(newLineage(witness));
+            if (writing.isPresent() && examined.last.isPresent()) {
+                Last last = examined.last.get();
+                succession.follows(last.pair, last.session, writing.get().session());
+            }
+            store = metadata.open(spare.direct(), writing, environment, settings);
             int openedFrom = store.openedFrom();
             // So that a start from another spare finds it.
             pair.spareUri().ifPresent(uri -> examined.further.remember(openedFrom, SpareSet.absolute(uri)));
@@ -460,7 +466,6 @@ public final class Pairing {
                     left,
                     unwitnessedStop,
                     examined.mainCheck,
-                    openedGeneration,
                     examined.further,
                     notices);
         } catch (Refusal | DeviceException | RuntimeException e) {
@@ -481,28 +486,45 @@ public final class Pairing {
                 FeatureStatus.of("witness", FeatureState.ABSENT, "no spare"),
                 0,
                 MainCheck.NONE,
-                0,
                 new FurtherSpares(),
                 List.of());
     }
 
+    /** What an opening is known by, and what main remembered as it began. */
+    private Lineage newLineage(Optional<Witness> witness) {
+        UUID session = randomUuid();
+        return witness.flatMap(Witness::session)
+                .map(remembered -> new Lineage(session, remembered))
+                .orElse(Lineage.first(session));
+    }
+
+    private UUID randomUuid() {
+        return new UUID(environment.random().nextLong(), environment.random().nextLong());
+    }
+
+    /** The opening of a pair before this one. */
+    private record Last(PairIdentity pair, UUID session) {}
+
     /** A pair that was looked at: how main compares, and the further spares, which are open. */
-    private record Examined(MainCheck mainCheck, FurtherSpares further) {}
+    private record Examined(MainCheck mainCheck, FurtherSpares further, Optional<Last> last) {}
 
     /**
      * Looks at a pair that was used before: whether the spare is the one that main remembers, and main what the spare
      * remembers, and whether the further spares are there. Writes nothing.
+     *
+     * @param takenOver the user says that another host has had it last
      */
     private Examined examine(
             MetadataProvider metadata,
             PairDevices pair,
             Optional<Witness> witness,
+            boolean takenOver,
             Settings settings,
             List<String> notices)
             throws Refusal, DeviceException {
         try (MetadataStore look = metadata.open(pair.spare().orElseThrow().direct(), true, environment, settings)) {
             if (witness.isPresent()) {
-                LastStop.refuseOther(pair, witness.get(), look);
+                LastStop.refuseOther(pair, witness.get(), look, takenOver);
             } else {
                 refuseWithoutWitness(pair, look);
             }
@@ -528,7 +550,10 @@ public final class Pairing {
                             look,
                             pair.spec().missingSpares(),
                             notices);
-            return new Examined(changed && !pair.spec().readOnly() ? MainCheck.NONE : check, further);
+            return new Examined(
+                    changed && !pair.spec().readOnly() ? MainCheck.NONE : check,
+                    further,
+                    Optional.of(new Last(look.pair(), look.lineage().session())));
         }
     }
 
@@ -589,10 +614,11 @@ public final class Pairing {
 
     private static Witness witness(PairDevices pair, MetadataStore store) {
         return Witness.of(
-                store.pair(),
-                store.generation(),
-                store.table().mappedUnits(),
-                store.leadName().orElse(pair.spare().orElseThrow().name()));
+                        store.pair(),
+                        store.generation(),
+                        store.table().mappedUnits(),
+                        store.leadName().orElse(pair.spare().orElseThrow().name()))
+                .openedBy(store.lineage().session());
     }
 
     private MetadataProvider requireMetadata() throws Refusal {

@@ -11,6 +11,7 @@ import io.remap.api.spi.FeatureCommand;
 import io.remap.api.spi.HealthProvider;
 import io.remap.api.spi.MetadataCopies;
 import io.remap.api.spi.MetadataStore;
+import io.remap.api.spi.PairIdentity;
 import io.remap.api.spi.TableMove;
 import io.remap.core.ServiceStatus.DeviceStatus;
 import io.remap.core.ServiceStatus.DiskStatus;
@@ -28,6 +29,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.UUID;
 import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -60,6 +62,7 @@ final class ServedDisk {
     private MainComparison comparison;
     private MainMemory mainMemory;
     private boolean stoppedInOrder;
+    private LedgerFiles ledgerFiles = LedgerFiles.none("without a spare nothing says whose it is");
 
     /** Its last state, once the stop has begun. */
     private volatile DiskStatus last;
@@ -127,7 +130,7 @@ final class ServedDisk {
     }
 
     private void startMetadata() throws Refusal, DeviceException {
-        metadata = service.pairs().openMetadata(devices, service.settings());
+        metadata = service.pairs().openMetadata(devices, service.settings(), this::findLedgers);
         stack.push("metadata", this::closeMetadata);
         long seconds = service.own().verifySeconds();
         Optional<MetadataCopies> copies = metadata.store().flatMap(MetadataStore::copies);
@@ -156,9 +159,8 @@ final class ServedDisk {
                         service.environment(),
                         spec.readOnly() || metadata.readOnly(),
                         service.own().returnPauseMillis(),
-                        service.own().ledger().in(ledgerFiles(store))),
+                        service.own().ledger().in(ledgerFiles)),
                 service.own().checksumIdleMillis());
-        disk.noteGeneration();
         store.ifPresent(this::startMemberChanges);
         disk.answerWithin(service.own().deadlineMillis(), service.own().bufferBudgetBytes() / 4);
         disk.holdWhileAway(service.own().holdAwayMillis());
@@ -176,7 +178,7 @@ final class ServedDisk {
     }
 
     private void startMemberChanges(MetadataStore store) {
-        memberChanges = new MemberChanges(store, disk::noteGeneration);
+        memberChanges = new MemberChanges(store);
         disk.whenStandbyTakesOver(index ->
                 memberChanges.change(MemberChanges.of(index, member -> member.standby(false)), refusal -> {
                     if (refusal != null) {
@@ -306,19 +308,14 @@ final class ServedDisk {
     }
 
     /** Where ledgers are that a killed process has left. */
-    private LedgerFiles ledgerFiles(Optional<MetadataStore> store) {
+    private void findLedgers(PairIdentity pair, UUID found, UUID session) {
         Optional<Path> directory = HostPaths.runDirectory();
-        if (store.isEmpty()) {
-            return LedgerFiles.none("without a spare nothing says whose it is");
-        }
-        if (directory.isEmpty()) {
-            return LedgerFiles.none("XDG_RUNTIME_DIR is not set");
-        }
         try {
-            return LedgerFiles.in(
-                    directory.get(), store.get().pair().pairUuid(), HostPaths.bootId(), metadata.openedGeneration());
+            ledgerFiles = directory.isEmpty()
+                    ? LedgerFiles.none("XDG_RUNTIME_DIR is not set")
+                    : LedgerFiles.in(directory.get(), pair.pairUuid(), HostPaths.bootId(), found, session);
         } catch (IOException e) {
-            return LedgerFiles.none(e.toString());
+            ledgerFiles = LedgerFiles.none(e.toString());
         }
     }
 

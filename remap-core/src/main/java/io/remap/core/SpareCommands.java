@@ -128,7 +128,6 @@ final class SpareCommands {
         }
         served.metadata().further().add(added);
         served.disk().addSpare(added.forDisk());
-        served.disk().noteGeneration();
         served.disk()
                 .events()
                 .note(
@@ -316,7 +315,6 @@ final class SpareCommands {
         } catch (Refusal e) {
             LOG.warn("disk '{}': the table was not copied to another spare: {}", served.name(), e.getMessage());
         }
-        served.disk().noteGeneration();
     }
 
     /** Said before anything is given up or moved. */

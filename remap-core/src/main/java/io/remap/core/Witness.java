@@ -21,9 +21,16 @@ import java.util.UUID;
  * @param spareName the spare as the user named it then; for people
  * @param mainStableId main then; for people
  * @param stop the clean stop that came last, while the pair has not been opened for writing since
+ * @param session of the opening that wrote the note; empty before the first one, and from earlier programs
  */
 record Witness(
-        UUID pairUuid, long generation, long mappedUnits, String spareName, String mainStableId, Optional<Stop> stop) {
+        UUID pairUuid,
+        long generation,
+        long mappedUnits,
+        String spareName,
+        String mainStableId,
+        Optional<Stop> stop,
+        Optional<UUID> session) {
     /**
      * A clean stop: what the spare must show as long as nobody opened the pair for writing.
      *
@@ -39,22 +46,35 @@ record Witness(
 
     private static final String STOP_KEY = "stop";
     private static final String DIGEST_KEY = "table-crc32c";
+    private static final String SESSION_KEY = "session";
 
     /** Longest name that is kept, so that a note fits into an extended attribute. */
     private static final int MAX_NAME_BYTES = 300;
 
     static Witness of(PairIdentity pair, long generation, long mappedUnits, String spareName) {
-        return new Witness(pair.pairUuid(), generation, mappedUnits, spareName, pair.mainStableId(), Optional.empty());
+        return new Witness(
+                pair.pairUuid(),
+                generation,
+                mappedUnits,
+                spareName,
+                pair.mainStableId(),
+                Optional.empty(),
+                Optional.empty());
+    }
+
+    /** The same, written by an opening. */
+    Witness openedBy(UUID opening) {
+        return new Witness(pairUuid, generation, mappedUnits, spareName, mainStableId, stop, Optional.of(opening));
     }
 
     /** The same of a pair that was stopped in order. */
     Witness stopped(Stop last) {
-        return new Witness(pairUuid, generation, mappedUnits, spareName, mainStableId, Optional.of(last));
+        return new Witness(pairUuid, generation, mappedUnits, spareName, mainStableId, Optional.of(last), session);
     }
 
     /** The same, claiming nothing about how the pair was stopped. */
     Witness withoutStop() {
-        return new Witness(pairUuid, generation, mappedUnits, spareName, mainStableId, Optional.empty());
+        return new Witness(pairUuid, generation, mappedUnits, spareName, mainStableId, Optional.empty(), session);
     }
 
     boolean isOf(PairIdentity pair) {
@@ -68,7 +88,9 @@ record Witness(
         String stopLines = stop.map(last -> STOP_KEY + "=" + HexFormat.of().toHexDigits(last.id) + "\n" + DIGEST_KEY
                         + "=" + HexFormat.of().toHexDigits(last.tableDigest) + "\n")
                 .orElse("");
-        return (text + stopLines).getBytes(StandardCharsets.UTF_8);
+        String sessionLine =
+                session.map(opening -> SESSION_KEY + "=" + opening + "\n").orElse("");
+        return (text + sessionLine + stopLines).getBytes(StandardCharsets.UTF_8);
     }
 
     private static String oneLine(String name) {
@@ -98,12 +120,13 @@ record Witness(
                         Long.parseLong(values.getOrDefault("mapped-units", "0")),
                         spare,
                         main,
-                        decodeStop(values));
+                        decodeStop(values),
+                        Optional.ofNullable(values.get(SESSION_KEY)).map(UUID::fromString));
             }
         } catch (IllegalArgumentException e) {
             // Not readable: a pair that nobody can show.
         }
-        return new Witness(UNKNOWN_PAIR, 0, 0, spare, main, Optional.empty());
+        return new Witness(UNKNOWN_PAIR, 0, 0, spare, main, Optional.empty(), Optional.empty());
     }
 
     private static Optional<Stop> decodeStop(Map<String, String> values) {

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.remap.api.MapChange;
 import io.remap.api.Place;
 import io.remap.api.Settings;
+import io.remap.api.spi.Lineage;
 import io.remap.api.spi.MetadataStore;
 import io.remap.api.spi.PairIdentity;
 import io.remap.testkit.MemoryDevice;
@@ -45,13 +46,30 @@ class LastStopTest {
         moments.add(new Moment(run, step, metadata.copy(device), witness));
     }
 
-    private MetadataStore open(boolean readOnly) throws Exception {
-        return metadata.open(device, readOnly, scheduler.environment(new SplittableRandom(3)), Settings.defaults());
+    private MetadataStore look() throws Exception {
+        return open(Optional.empty());
+    }
+
+    /** For writing, as an opening does it. */
+    private MetadataStore open() throws Exception {
+        UUID session = new UUID(random.nextLong(), random.nextLong());
+        return open(Optional.of(witness.session()
+                .map(remembered -> new Lineage(session, remembered))
+                .orElse(Lineage.first(session))));
+    }
+
+    private MetadataStore open(Optional<Lineage> writing) throws Exception {
+        return metadata.open(device, writing, scheduler.environment(new SplittableRandom(3)), Settings.defaults());
+    }
+
+    private Witness witnessOf(MetadataStore store) {
+        return Witness.of(pair, store.generation(), store.table().mappedUnits(), "spare")
+                .openedBy(store.lineage().session());
     }
 
     private Optional<String> difference(Witness remembered, Object spare) throws Exception {
         metadata.restore(device, spare);
-        try (MetadataStore look = open(true)) {
+        try (MetadataStore look = look()) {
             return LastStop.difference(remembered, look);
         }
     }
@@ -83,7 +101,7 @@ class LastStopTest {
             }
         }
         at("the stop is taken back");
-        MetadataStore store = open(false);
+        MetadataStore store = open();
         at("a generation has begun");
         StopNote note = new StopNote(unwitnessed);
         if (unwitnessed != 0) {
@@ -91,7 +109,7 @@ class LastStopTest {
         }
         at("open");
         if (witnessed) {
-            witness = Witness.of(pair, store.generation(), store.table().mappedUnits(), "spare");
+            witness = witnessOf(store);
         }
         at("the witness has its number");
         if (maps) {
@@ -105,8 +123,7 @@ class LastStopTest {
         assertTrue(store.cleanStopRecorded());
         at("recorded");
         if (witnessed) {
-            witness = Witness.of(pair, store.generation(), store.table().mappedUnits(), "spare")
-                    .stopped(new Witness.Stop(note.id(), TableDigest.of(store)));
+            witness = witnessOf(store).stopped(new Witness.Stop(note.id(), TableDigest.of(store)));
         }
         at("stopped");
     }
@@ -162,13 +179,108 @@ class LastStopTest {
         assertEquals(Optional.empty(), difference(witness, metadata.copy(device)));
     }
 
+    /** Opens the pair, and is killed once main remembers it. */
+    private void serveAndBeKilled() throws Exception {
+        serveAndBeKilledEarly();
+        try (MetadataStore look = look()) {
+            witness = witnessOf(look);
+        }
+    }
+
+    /** Opens the pair, and is killed before main remembers it. */
+    private void serveAndBeKilledEarly() throws Exception {
+        witness = witness.withoutStop();
+        open();
+    }
+
+    private void assertRefused(String why) throws Exception {
+        assertTrue(difference(witness, metadata.copy(device)).orElseThrow().contains("another session"), why);
+    }
+
+    @Test
+    void anOlderCopyStaysOneHoweverOftenItIsRepaired() throws Exception {
+        metadata.format(device, pair, null);
+        witness = Witness.of(pair, 0, 0, "spare");
+        serve(true, true);
+        serveAndBeKilled();
+        Object older = metadata.copy(device);
+        serveAndBeKilled();
+        Object newest = metadata.copy(device);
+        metadata.addGenerations(device, 2);
+        assertEquals(Optional.empty(), difference(witness, metadata.copy(device)), "the right one, repaired");
+        metadata.restore(device, older);
+        metadata.addGenerations(device, 2);
+        assertRefused("an older one, repaired");
+        metadata.restore(device, newest);
+        serve(true, true);
+        assertEquals(Optional.empty(), difference(witness, metadata.copy(device)));
+    }
+
+    @Test
+    void killedOpeningsBetweenDoNotMatter() throws Exception {
+        metadata.format(device, pair, null);
+        witness = Witness.of(pair, 0, 0, "spare");
+        for (int kills = 0; kills < 4; kills++) {
+            for (int kill = 0; kill < kills; kill++) {
+                serveAndBeKilledEarly();
+                assertEquals(Optional.empty(), difference(witness, metadata.copy(device)), "kill " + kill);
+            }
+            serveAndBeKilled();
+            assertEquals(Optional.empty(), difference(witness, metadata.copy(device)), kills + " kills");
+        }
+    }
+
+    @Test
+    void halvesOfClonesDoNotFitEachOtherAfterKills() throws Exception {
+        metadata.format(device, pair, null);
+        witness = Witness.of(pair, 0, 0, "spare");
+        serve(true, true);
+        Witness common = witness;
+        Object start = metadata.copy(device);
+        serveAndBeKilled();
+        Witness one = witness;
+        Object spareOfOne = metadata.copy(device);
+        metadata.restore(device, start);
+        witness = common;
+        serveAndBeKilled();
+        serveAndBeKilled();
+        Object spareOfOther = metadata.copy(device);
+        assertEquals(Optional.empty(), difference(witness, spareOfOther));
+        assertTrue(difference(witness, spareOfOne).isPresent(), "it is older");
+        metadata.restore(device, spareOfOther);
+        witness = one;
+        assertRefused("the one that was served more often");
+        assertEquals(Optional.empty(), difference(witness, spareOfOne));
+    }
+
+    @Test
+    void earlierProgramsAreUnderstood() throws Exception {
+        metadata.format(device, pair, null);
+        witness = Witness.of(pair, 0, 0, "spare");
+        serveAndBeKilled();
+        // Such a program writes no ancestor, and may be killed before it writes the witness, which then names none.
+        open(Optional.of(new Lineage(new UUID(random.nextLong(), 7), Lineage.UNKNOWN)));
+        assertEquals(Optional.empty(), difference(witness, metadata.copy(device)));
+        try (MetadataStore look = look()) {
+            witness = Witness.of(pair, look.generation(), 0, "spare");
+        }
+        assertEquals(Optional.empty(), difference(witness, metadata.copy(device)));
+        serveAndBeKilledEarly();
+        assertEquals(Optional.empty(), difference(witness, metadata.copy(device)));
+    }
+
     @Test
     void withoutANoteTheTableDecides() throws Exception {
         metadata.format(device, pair, null);
         witness = Witness.of(pair, 0, 0, "spare");
         serve(true, true);
         Witness.Stop stop = witness.stop().orElseThrow();
-        try (MetadataStore store = open(false)) {
+        // Of no new session, as a repair.
+        Lineage same;
+        try (MetadataStore look = look()) {
+            same = look.lineage();
+        }
+        try (MetadataStore store = open(Optional.of(same))) {
             boolean[] done = {false};
             store.save(Map.of(), failure -> done[0] = true);
             scheduler.runUntilIdle();
@@ -184,7 +296,7 @@ class LastStopTest {
         int[] digests = new int[5];
         for (int way = 0; way < digests.length; way++) {
             metadata.format(device, pair, null);
-            try (MetadataStore store = open(false)) {
+            try (MetadataStore store = open(Optional.of(Lineage.first(new UUID(5, way))))) {
                 List<MapChange> changes = switch (way) {
                     case 0 -> List.of(MapChange.set(3, 4, Place.onSlot(0, 10, 0xff, 0)));
                     case 1 ->
@@ -214,12 +326,18 @@ class LastStopTest {
         assertEquals(Optional.empty(), Witness.decode(plain.encode()).stop());
         Witness stopped = plain.stopped(new Witness.Stop(-2, 5));
         assertEquals(stopped.stop(), Witness.decode(stopped.encode()).stop());
+        assertEquals(Optional.empty(), Witness.decode(stopped.encode()).session());
+        Witness opened = stopped.openedBy(new UUID(-5, 6));
+        assertEquals(opened.session(), Witness.decode(opened.encode()).session());
+        assertEquals(
+                opened.session(), Witness.decode(opened.withoutStop().encode()).session());
         String cut = new String(stopped.encode(), StandardCharsets.UTF_8).replace("table-crc32c=", "x=");
         assertEquals(
                 Witness.UNKNOWN_PAIR,
                 Witness.decode(cut.getBytes(StandardCharsets.UTF_8)).pairUuid());
         Witness longest = Witness.of(
                         new PairIdentity(pair.pairUuid(), 1, 512, "\u20ac".repeat(2000)), 7, 3, "\u20ac".repeat(2000))
+                .openedBy(new UUID(-1, -1))
                 .stopped(new Witness.Stop(1, 1));
         assertTrue(longest.encode().length <= io.remap.api.WitnessTag.MAX_TAG_BYTES, "it fits into an attribute");
     }

@@ -18,6 +18,7 @@ import io.remap.api.Refusal;
 import io.remap.api.Settings;
 import io.remap.api.spi.BlockDeviceProvider.Door;
 import io.remap.api.spi.BlockDeviceProvider.OpenOptions;
+import io.remap.api.spi.Lineage;
 import io.remap.api.spi.MetadataProvider;
 import io.remap.api.spi.MetadataStore;
 import io.remap.api.spi.PairIdentity;
@@ -102,9 +103,10 @@ class PairingTest {
         }
 
         @Override
-        public MetadataStore open(BlockDevice device, boolean readOnly, Environment environment, Settings settings)
+        public MetadataStore open(
+                BlockDevice device, Optional<Lineage> writing, Environment environment, Settings settings)
                 throws Refusal {
-            return tables.open(device, readOnly, environment, settings);
+            return tables.open(device, writing, environment, settings);
         }
     }
 
@@ -184,7 +186,8 @@ class PairingTest {
     /** Goes through both phases and closes; gives what the second left. */
     private PairMetadata open(DiskSpec spec) throws Refusal, DeviceException {
         try (PairDevices devices = pairing.openDevices(spec);
-                PairMetadata opened = pairing.openMetadata(devices, Settings.defaults())) {
+                PairMetadata opened =
+                        pairing.openMetadata(devices, Settings.defaults(), (pair, found, session) -> {})) {
             return opened;
         }
     }
@@ -336,7 +339,9 @@ class PairingTest {
                     .orElseThrow()
                     .pairUuid();
             new Witnesses(state)
-                    .leave(devices.main(), new Witness(pair, 1_000_000, 0, "spare.img", "", Optional.empty()));
+                    .leave(
+                            devices.main(),
+                            new Witness(pair, 1_000_000, 0, "spare.img", "", Optional.empty(), Optional.empty()));
         }
         assertSays(refused(with(spare), Refusal.Kind.WRONG_DEVICE), "older", "1000000");
     }
@@ -349,7 +354,8 @@ class PairingTest {
         CountDownLatch committed = new CountDownLatch(1);
         boolean carries;
         try (PairDevices devices = pairing.openDevices(with(spare));
-                PairMetadata opened = pairing.openMetadata(devices, Settings.defaults())) {
+                PairMetadata opened =
+                        pairing.openMetadata(devices, Settings.defaults(), (pair, found, session) -> {})) {
             carries = devices.main().capability(io.remap.api.WitnessTag.class).isPresent();
             MapChange change = MapChange.set(3, 1, Place.onSlot(0, 7, 0xff, 0));
             opened.store().orElseThrow().commit(List.of(change), (outcome, table) -> committed.countDown());
@@ -375,7 +381,9 @@ class PairingTest {
         }
         try (PairDevices devices = pairing.openDevices(with(spare))) {
             new Witnesses(state)
-                    .leave(devices.main(), new Witness(Witness.UNKNOWN_PAIR, 0, 0, "", "", Optional.empty()));
+                    .leave(
+                            devices.main(),
+                            new Witness(Witness.UNKNOWN_PAIR, 0, 0, "", "", Optional.empty(), Optional.empty()));
         }
         refused(with(spare), Refusal.Kind.WRONG_DEVICE);
         refused(alone(), Refusal.Kind.WRONG_DEVICE);

@@ -236,7 +236,8 @@ final class ServiceRig implements AutoCloseable {
         }
 
         @Override
-        public PairMetadata openMetadata(PairDevices pair, Settings chosen) throws Refusal, DeviceException {
+        public PairMetadata openMetadata(PairDevices pair, Settings chosen, Succession succession)
+                throws Refusal, DeviceException {
             String name = pair.spec().name();
             eventOf("open metadata " + name);
             FeatureStatus witness = FeatureStatus.of("witness", FeatureState.STARTED, "");
@@ -248,7 +249,6 @@ final class ServiceRig implements AutoCloseable {
                         witness,
                         0,
                         MainCheck.NONE,
-                        0,
                         new FurtherSpares(),
                         List.of());
             }
@@ -275,7 +275,6 @@ final class ServiceRig implements AutoCloseable {
                     witness,
                     0,
                     MainCheck.NONE,
-                    0,
                     new FurtherSpares(),
                     List.of("metadata noticed"));
         }

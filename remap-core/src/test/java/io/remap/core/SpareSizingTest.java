@@ -8,6 +8,7 @@ import io.remap.api.BlockDevice;
 import io.remap.api.Environment;
 import io.remap.api.Refusal;
 import io.remap.api.Settings;
+import io.remap.api.spi.Lineage;
 import io.remap.api.spi.MetadataProvider;
 import io.remap.api.spi.MetadataStore;
 import io.remap.api.spi.PairIdentity;
@@ -142,7 +143,8 @@ class SpareSizingTest {
         }
 
         @Override
-        public MetadataStore open(BlockDevice spare, boolean readOnly, Environment environment, Settings settings) {
+        public MetadataStore open(
+                BlockDevice spare, Optional<Lineage> writing, Environment environment, Settings settings) {
             throw new UnsupportedOperationException();
         }
     }

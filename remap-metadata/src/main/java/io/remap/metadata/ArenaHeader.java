@@ -1,6 +1,7 @@
 package io.remap.metadata;
 
 import io.remap.api.HostIdentity;
+import io.remap.api.spi.Lineage;
 import io.remap.api.spi.SpareMember;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
@@ -15,7 +16,7 @@ import java.util.UUID;
  * <p>See docs/FORMAT.md. The field for the fingerprint of main is a place only, written as zeros.
  *
  * @param generation the generation
- * @param session random for each opening: tells our own headers from those of another server
+ * @param lineage which opening it is of: tells our own headers from those of another server
  * @param host where that server runs; unknown where nobody was to serve it yet
  * @param tableBlocks blocks of the table
  * @param entries entries in it
@@ -28,7 +29,7 @@ import java.util.UUID;
  */
 record ArenaHeader(
         Generation generation,
-        UUID session,
+        Lineage lineage,
         HostIdentity host,
         int tableBlocks,
         long entries,
@@ -52,6 +53,7 @@ record ArenaHeader(
     static final int MAIN_DIGEST_AT = 112;
     static final int HOST_NAME_AT = 144;
     static final int MAX_HOST_NAME_BYTES = 64;
+    static final int ANCESTOR_AT = 208;
     static final int REPLACED_COUNT_AT = 248;
     static final int REPLACED_AT = 256;
     static final int MEMBERS_AT = REPLACED_AT + Layout.MAX_RESERVE_BLOCKS * Integer.BYTES;
@@ -74,7 +76,8 @@ record ArenaHeader(
     /** Writes this into a zeroed block. */
     void encode(ByteBuffer block, int arena, int copy, int place, long offsetBytes) {
         Block.putClaim(block, MAGIC, generation);
-        Block.putUuid(block, SESSION_AT, session);
+        Block.putUuid(block, SESSION_AT, lineage.session());
+        Block.putUuid(block, ANCESTOR_AT, lineage.ancestor());
         Block.putUuid(block, HOST_ID_AT, host.id());
         byte[] name = host.name().getBytes(StandardCharsets.US_ASCII);
         block.put(HOST_NAME_AT, name, 0, Math.min(name.length, MAX_HOST_NAME_BYTES));
@@ -185,7 +188,7 @@ record ArenaHeader(
         }
         return new ArenaHeader(
                 new Generation(pairUuid, block.getLong(Block.GENERATION_AT), block.getLong(Block.NONCE_AT)),
-                Block.uuid(block, SESSION_AT),
+                new Lineage(Block.uuid(block, SESSION_AT), Block.uuid(block, ANCESTOR_AT)),
                 new HostIdentity(Block.uuid(block, HOST_ID_AT), hostName(block)),
                 tableBlocks,
                 entries,

@@ -6,6 +6,7 @@ import io.remap.api.Errno;
 import io.remap.api.ErrorClass;
 import io.remap.api.MapChange;
 import io.remap.api.RemapTable;
+import io.remap.api.spi.Lineage;
 import java.nio.ByteBuffer;
 import java.util.UUID;
 import java.util.zip.CRC32C;
@@ -40,16 +41,19 @@ final class Checkpoint {
     private final BlockIo io;
     private final Layout layout;
     private final UUID pairUuid;
-    private final UUID session;
+    private final Lineage lineage;
     private final Environment environment;
     private long lastNumber;
 
-    /** @param lastNumber the highest number that may have been used before */
-    Checkpoint(BlockIo io, Layout layout, UUID pairUuid, UUID session, Environment environment, long lastNumber) {
+    /**
+     * @param lineage of the generations that this writes
+     * @param lastNumber the highest number that may have been used before
+     */
+    Checkpoint(BlockIo io, Layout layout, UUID pairUuid, Lineage lineage, Environment environment, long lastNumber) {
         this.io = io;
         this.layout = layout;
         this.pairUuid = pairUuid;
-        this.session = session;
+        this.lineage = lineage;
         this.environment = environment;
         this.lastNumber = lastNumber;
     }
@@ -120,7 +124,7 @@ final class Checkpoint {
             for (ArenaCopy copy : arena) {
                 ArenaHeader written = new ArenaHeader(
                         generation,
-                        session,
+                        lineage,
                         environment.host(),
                         tableBlocks,
                         tables.entries(),
@@ -279,7 +283,7 @@ final class Checkpoint {
                     copy,
                     new ArenaHeader(
                             header.generation(),
-                            header.session(),
+                            header.lineage(),
                             header.host(),
                             header.tableBlocks(),
                             header.entries(),
@@ -351,7 +355,7 @@ final class Checkpoint {
             if (read != null
                     && read.generation().equals(header.generation())
                     && read.tableCrc() == header.tableCrc()
-                    && read.session().equals(session)) {
+                    && read.lineage().equals(lineage)) {
                 return null;
             }
             throw notAsWritten(offset);

@@ -5,10 +5,10 @@ import io.remap.api.Environment;
 import io.remap.api.Errno;
 import io.remap.api.ErrorClass;
 import io.remap.api.MapChange;
+import io.remap.api.spi.Lineage;
 import io.remap.api.spi.SpareMember;
 import java.nio.ByteBuffer;
 import java.util.List;
-import java.util.UUID;
 import java.util.concurrent.atomic.AtomicLong;
 
 /**
@@ -52,7 +52,7 @@ final class CommitLog {
     private final BlockIo io;
     private final Superblock superblock;
     private final Layout layout;
-    private final UUID session;
+    private final Lineage lineage;
     private final Checkpoint checkpoint;
     private final List<ArenaCopy[]> copies;
 
@@ -64,19 +64,23 @@ final class CommitLog {
     private int active;
     private int previousCrc;
 
-    /** Goes on from what recovery found; the caller must {@link #begin()} before anything is committed. */
-    CommitLog(BlockIo io, Superblock superblock, Recovery.Found found, Environment environment) {
+    /**
+     * Goes on from what recovery found; the caller must {@link #begin()} before anything is committed.
+     *
+     * @param lineage of the generations that are begun here
+     */
+    CommitLog(BlockIo io, Superblock superblock, Recovery.Found found, Lineage lineage, Environment environment) {
         this.io = io;
         this.superblock = superblock;
         this.layout = superblock.layout();
-        this.session = Formatter.randomUuid(environment);
+        this.lineage = lineage;
         this.copies = found.copies();
         this.tables = found.tables();
         this.header = found.header();
         this.active = found.arena();
         this.nextPosition = layout.logBlocks();
         this.checkpoint =
-                new Checkpoint(io, layout, superblock.pair().pairUuid(), session, environment, found.highestNumber());
+                new Checkpoint(io, layout, superblock.pair().pairUuid(), lineage, environment, found.highestNumber());
     }
 
     Tables tables() {
@@ -85,6 +89,11 @@ final class CommitLog {
 
     long generation() {
         return header.generation().number();
+    }
+
+    /** Of the generation in force. */
+    Lineage lineage() {
+        return header.lineage();
     }
 
     /** Makes durable what was written to the spare, by anybody. */
@@ -327,7 +336,7 @@ final class CommitLog {
             return false;
         }
         if (!Block.claims(block, ArenaHeader.MAGIC, header.generation())
-                || !Block.uuid(block, ArenaHeader.SESSION_AT).equals(session)) {
+                || !Block.uuid(block, ArenaHeader.SESSION_AT).equals(lineage.session())) {
             throw fenced(offset);
         }
         return true;

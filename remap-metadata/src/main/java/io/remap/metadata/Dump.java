@@ -181,7 +181,8 @@ final class Dump {
                 piece.put("state", "whole");
                 piece.put("generation", header.generation().number());
                 piece.put("nonce", Long.toHexString(header.generation().nonce()));
-                piece.put("session", header.session().toString());
+                piece.put("session", header.lineage().session().toString());
+                piece.put("ancestor", header.lineage().ancestor().toString());
                 piece.put("tableBlocks", header.tableBlocks());
                 piece.put("entries", header.entries());
                 piece.put("tableCrc", Integer.toHexString(header.tableCrc()));

@@ -5,6 +5,7 @@ import io.remap.api.DeviceException;
 import io.remap.api.Environment;
 import io.remap.api.HostIdentity;
 import io.remap.api.Refusal;
+import io.remap.api.spi.Lineage;
 import io.remap.api.spi.PairIdentity;
 import java.util.UUID;
 
@@ -29,8 +30,10 @@ final class Formatter {
         Identities.writeMarkers(io, uuid, layout.sizeBytes(), 0, 1);
 
         clearArenas(io, layout);
+        UUID session =
+                new UUID(environment.random().nextLong(), environment.random().nextLong());
         Checkpoint checkpoint =
-                new Checkpoint(io, layout, uuid, randomUuid(environment), environment.on(HostIdentity.UNKNOWN), 0);
+                new Checkpoint(io, layout, uuid, Lineage.first(session), environment.on(HostIdentity.UNKNOWN), 0);
         checkpoint.write(arena(layout, 0), Tables.empty(layout));
 
         Superblock superblock =
@@ -90,9 +93,5 @@ final class Formatter {
 
     static ArenaCopy[] arena(Layout layout, int arena) {
         return new ArenaCopy[] {new ArenaCopy(layout, arena, 0), new ArenaCopy(layout, arena, 1)};
-    }
-
-    static UUID randomUuid(Environment environment) {
-        return new UUID(environment.random().nextLong(), environment.random().nextLong());
     }
 }

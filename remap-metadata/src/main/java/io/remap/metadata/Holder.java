@@ -4,6 +4,7 @@ import io.remap.api.BlockDevice;
 import io.remap.api.DeviceException;
 import io.remap.api.Environment;
 import io.remap.api.Refusal;
+import io.remap.api.spi.Lineage;
 import java.util.UUID;
 
 /** A spare with a table that is written: the first one, or one with a copy. Each opening has its own. */
@@ -55,11 +56,20 @@ final class Holder {
         return superblock.layout();
     }
 
-    /** That of a spare whose table was recovered; nothing is written. */
+    /**
+     * That of a spare whose table was recovered; nothing is written.
+     *
+     * @param lineage of the generations that it begins
+     */
     static Holder of(
-            BlockDevice device, BlockIo io, Superblock superblock, Recovery.Found found, Environment environment)
+            BlockDevice device,
+            BlockIo io,
+            Superblock superblock,
+            Recovery.Found found,
+            Lineage lineage,
+            Environment environment)
             throws Damage, DeviceException {
-        CommitLog log = new CommitLog(io, superblock, found, environment);
+        CommitLog log = new CommitLog(io, superblock, found, lineage, environment);
         int whole = Identities.read(device).count(Identities.State.WHOLE);
         return new Holder(device, superblock, log, SavedArea.read(io, superblock, environment.time()), whole);
     }
@@ -71,25 +81,26 @@ final class Holder {
      * @param pairUuid its pair
      * @param index its number
      * @param stated what begins in arenas without a table; the features that its members need are declared first
-     * @param above the highest generation of the other one
+     * @param other what counts so far
      */
     static Holder prepare(
-            BlockDevice device, UUID pairUuid, int index, Tables stated, long above, Environment environment)
+            BlockDevice device, UUID pairUuid, int index, Tables stated, CommitLog other, Environment environment)
             throws Damage, Refusal, DeviceException {
         Superblock superblock = declare(device, stated.features());
         if (superblock.member() != index || !superblock.pair().pairUuid().equals(pairUuid)) {
             throw new Damage(device.name() + " is not spare " + index + " of this pair any more");
         }
         BlockIo io = LogMetadataProvider.blockIo(device, superblock);
+        Lineage lineage = other.lineage();
         try {
-            return of(device, io, superblock, Recovery.recover(io, superblock), environment);
+            return of(device, io, superblock, Recovery.recover(io, superblock), lineage, environment);
         } catch (Damage e) {
             // Never written, or damaged: what counts is on the other one.
             Formatter.clearArenas(io, superblock.layout());
-            Checkpoint checkpoint = new Checkpoint(
-                    io, superblock.layout(), pairUuid, Formatter.randomUuid(environment), environment, above);
+            Checkpoint checkpoint =
+                    new Checkpoint(io, superblock.layout(), pairUuid, lineage, environment, other.generation());
             checkpoint.write(Formatter.arena(superblock.layout(), 0), stated);
-            return of(device, io, superblock, Recovery.recover(io, superblock), environment);
+            return of(device, io, superblock, Recovery.recover(io, superblock), lineage, environment);
         }
     }
 

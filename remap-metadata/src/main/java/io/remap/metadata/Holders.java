@@ -488,12 +488,7 @@ final class Holders {
         try {
             Holder.declare(lead.device(), content.features());
             added = Holder.prepare(
-                    device,
-                    lead.superblock().pair().pairUuid(),
-                    member.index(),
-                    content,
-                    lead.log().generation(),
-                    environment);
+                    device, lead.superblock().pair().pairUuid(), member.index(), content, lead.log(), environment);
             if (content.entries() > added.layout().entryLimit()) {
                 throw new Damage("the table does not fit " + device.name());
             }

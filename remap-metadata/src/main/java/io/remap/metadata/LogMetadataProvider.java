@@ -5,6 +5,7 @@ import io.remap.api.DeviceException;
 import io.remap.api.Environment;
 import io.remap.api.Refusal;
 import io.remap.api.Settings;
+import io.remap.api.spi.Lineage;
 import io.remap.api.spi.MetadataProvider;
 import io.remap.api.spi.MetadataStore;
 import io.remap.api.spi.MetadataTools;
@@ -208,8 +209,9 @@ public final class LogMetadataProvider implements MetadataProvider {
     }
 
     @Override
-    public MetadataStore open(BlockDevice spare, boolean readOnly, Environment environment, Settings settings)
+    public MetadataStore open(BlockDevice spare, Optional<Lineage> writing, Environment environment, Settings settings)
             throws Refusal, DeviceException {
+        boolean readOnly = writing.isEmpty();
         try {
             Identities identities = Identities.read(spare);
             Superblock superblock = identify(spare, identities, readOnly);
@@ -218,7 +220,8 @@ public final class LogMetadataProvider implements MetadataProvider {
             if (!readOnly && !found.doubts().isEmpty()) {
                 throw damaged(spare, String.join("; ", found.doubts()) + READ_ONLY_WAY_OUT);
             }
-            Holder holder = Holder.of(spare, io, superblock, found, environment);
+            Lineage lineage = writing.orElse(found.header().lineage());
+            Holder holder = Holder.of(spare, io, superblock, found, lineage, environment);
             int whole = identities.count(Identities.State.WHOLE);
             if (!readOnly) {
                 holder.log().begin();
@@ -249,7 +252,7 @@ public final class LogMetadataProvider implements MetadataProvider {
             SavedArea.Found saved = SavedArea.find(io, superblock);
             return owner.map(found -> new SpareOwner(
                     found.header().host(),
-                    found.header().session(),
+                    found.header().lineage().session(),
                     found.stopped(),
                     found.header().members(),
                     saved == null ? 0 : saved.number(),

@@ -13,6 +13,7 @@ import io.remap.api.Refusal;
 import io.remap.api.RemapTable;
 import io.remap.api.Scheduler;
 import io.remap.api.Seal;
+import io.remap.api.spi.Lineage;
 import io.remap.api.spi.MetadataCopies;
 import io.remap.api.spi.MetadataStore;
 import io.remap.api.spi.PairIdentity;
@@ -204,6 +205,11 @@ final class LogMetadataStore implements MetadataStore {
     @Override
     public long generation() {
         return log().generation();
+    }
+
+    @Override
+    public Lineage lineage() {
+        return log().lineage();
     }
 
     @Override

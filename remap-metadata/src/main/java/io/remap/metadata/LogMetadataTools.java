@@ -64,8 +64,14 @@ final class LogMetadataTools implements MetadataTools {
                     Refusal.Kind.DAMAGED, spare.name() + ": " + found.doubts().get(0));
         }
         // In the name of the owner: whether the last stop was in order stays as it was, and so does whose stop it was.
+        // A
+        // copy from before stays one, though its number grows.
         CommitLog log = new CommitLog(
-                io, superblock, found, environment.on(found.header().host()));
+                io,
+                superblock,
+                found,
+                found.header().lineage(),
+                environment.on(found.header().host()));
         // As an opening does it: into the arena that is not in force, then the superblocks that rely on it.
         log.begin();
         LogMetadataProvider.complete(io, identities);

@@ -41,12 +41,22 @@ public interface MetadataProvider extends Provider {
     /**
      * Recovers the table and makes it durable anew before returning, so that what was seen once cannot vanish.
      *
-     * @param readOnly writes nothing; commits are refused
+     * @param writing by which opening; empty to write nothing, and to have commits refused
      * @throws Refusal {@link Refusal.Kind#DAMAGED} if mappings exist or may exist and cannot be loaded,
      *     {@link Refusal.Kind#WRONG_DEVICE} if this is no spare of ours
      */
-    MetadataStore open(BlockDevice spare, boolean readOnly, Environment environment, Settings settings)
+    MetadataStore open(BlockDevice spare, Optional<Lineage> writing, Environment environment, Settings settings)
             throws Refusal, DeviceException;
+
+    /** As the other, for writing by an opening of which no main knows. */
+    default MetadataStore open(BlockDevice spare, boolean readOnly, Environment environment, Settings settings)
+            throws Refusal, DeviceException {
+        Optional<Lineage> writing = readOnly
+                ? Optional.empty()
+                : Optional.of(Lineage.first(new UUID(
+                        environment.random().nextLong(), environment.random().nextLong())));
+        return open(spare, writing, environment, settings);
+    }
 
     /**
      * Who has opened the spare for writing last; empty if nobody has, or if it does not say. Writes nothing, and may be asked

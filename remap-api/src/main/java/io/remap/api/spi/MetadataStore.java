@@ -76,6 +76,9 @@ public interface MetadataStore extends AutoCloseable {
     /** Generation of the newest durable table; grows with every checkpoint. */
     long generation();
 
+    /** Of the generation in force: of this opening, or of the one that was found if this one is read-only. */
+    Lineage lineage();
+
     /** The committed table at this moment. */
     RemapTable table();
 

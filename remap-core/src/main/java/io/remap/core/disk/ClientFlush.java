@@ -29,7 +29,6 @@ final class ClientFlush {
             DiskClient client, boolean main, int spares, BooleanSupplier isAnswered, Consumer<DeviceException> then) {
         long toldBefore = client.lossesTold.get();
         sync(main, spares, error -> {
-            disk.noteGeneration();
             boolean owed = !isAnswered.getAsBoolean() && disk.losses.tell(client, toldBefore);
             then.accept(error == null && owed ? lost() : error);
         });

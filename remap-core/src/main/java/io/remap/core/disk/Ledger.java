@@ -171,11 +171,6 @@ final class Ledger {
         lasting.ended(underWay);
     }
 
-    /** The metadata has another generation: see {@link LedgerMemory.Key}. */
-    void noteGeneration(long generation) {
-        lasting.noteGeneration(generation);
-    }
-
     // --- recording
 
     /** The position at which a write begins: to be taken before it goes to the device. */

@@ -1,7 +1,10 @@
 package io.remap.core.disk;
 
 import java.io.IOException;
+import java.nio.file.DirectoryIteratorException;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Set;
@@ -33,20 +36,21 @@ public final class LedgerFiles {
     }
 
     /**
-     * Those of a pair.
+     * Those of a pair, just before an opening puts its name on it.
      *
      * @param directory of this user, made if it is not there
      * @param pair of the devices
      * @param boot of this machine
-     * @param generation of the metadata, just opened
+     * @param found which opening of the pair was the last one
+     * @param session the one that begins
      */
-    public static LedgerFiles in(Path directory, UUID pair, UUID boot, long generation) {
+    public static LedgerFiles in(Path directory, UUID pair, UUID boot, UUID found, UUID session) {
         try {
             Files.createDirectories(
                     directory, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
             String type = Files.getFileStore(directory).type();
             return IN_MEMORY.contains(type)
-                    ? anywhere(directory, pair, boot, generation)
+                    ? anywhere(directory, pair, boot, found, session)
                     : none(directory + " is on " + type + ", not in memory");
         } catch (IOException e) {
             return none(e.toString());
@@ -54,8 +58,23 @@ public final class LedgerFiles {
     }
 
     /** As {@link #in}, whatever the directory is on. */
-    static LedgerFiles anywhere(Path directory, UUID pair, UUID boot, long generation) {
-        return new LedgerFiles(directory, new LedgerMemory.Key(pair, boot, generation), "");
+    static LedgerFiles anywhere(Path directory, UUID pair, UUID boot, UUID found, UUID session) throws IOException {
+        LedgerFiles files = new LedgerFiles(directory, new LedgerMemory.Key(pair, boot, found, session), "");
+        files.announce();
+        return files;
+    }
+
+    /** Also those of spares that are not there now. */
+    private void announce() throws IOException {
+        try (DirectoryStream<Path> left = Files.newDirectoryStream(directory, name + "*")) {
+            for (Path file : left) {
+                if (Files.isRegularFile(file, LinkOption.NOFOLLOW_LINKS)) {
+                    LedgerMemory.announce(file, key);
+                }
+            }
+        } catch (DirectoryIteratorException e) {
+            throw e.getCause();
+        }
     }
 
     /** Why the ledgers end with the process; empty if they do not. */

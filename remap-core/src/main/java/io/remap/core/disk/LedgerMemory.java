@@ -25,12 +25,14 @@ import java.util.concurrent.atomic.AtomicInteger;
  *       a place of the ring is used again, and a mark after its record.
  *   <li>A write that may have reached the device without a record is among those under way: it is entered before the device
  *       has it, and taken out after it was recorded.
+ *   <li>It names the opening of the pair whose records these are, and the one that follows: that one may be killed before it
+ *       takes them over, with its name on the pair already. Of the two names one is always whole.
  * </ul>
  *
  * <p>Thread-safe.
  */
 final class LedgerMemory {
-    private static final long MAGIC = 0x32_47_44_4c_50_4d_45_52L; // "REMPLDG2"
+    private static final long MAGIC = 0x33_47_44_4c_50_4d_45_52L; // "REMPLDG3"
     private static final int HEADER_BYTES = 4096;
     private static final int UNDER_WAY = 2048;
     private static final int UNDER_WAY_AT = HEADER_BYTES;
@@ -41,8 +43,9 @@ final class LedgerMemory {
     private static final int RING_BYTES_AT = 16;
     private static final int PAIR_AT = 24;
     private static final int BOOT_AT = 40;
-    private static final int GENERATION_AT = 56;
     private static final int OVERFLOWS_AT = 64;
+    private static final int SESSION_AT = 72;
+    private static final int NEXT_AT = 88;
     private static final int START_AT = 128;
 
     /** A write under way: first unit, units; never 0. */
@@ -84,14 +87,43 @@ final class LedgerMemory {
      *
      * @param pair the pair of devices
      * @param boot of this machine: after another one nothing is under way any more, and caches are empty
-     * @param generation of the metadata now, the first thing that an opening of the pair raises
+     * @param found which opening of the pair was the last one: had somebody else had it after the process that left the file,
+     *     what he wrote would be in no record
+     * @param session the opening now
      */
-    record Key(UUID pair, UUID boot, long generation) {}
+    record Key(UUID pair, UUID boot, UUID found, UUID session) {}
 
     /**
-     * That of a file, made anew unless a killed process has left it, just before this opening of the same pair since the
-     * same boot.
+     * Before an opening puts its name on the pair: names it in a file that the one before has left. Of any other opening the
+     * file is good for nothing, and goes.
      */
+    static void announce(Path file, Key key) throws IOException {
+        boolean named = false;
+        if (Files.size(file) >= HEADER_BYTES) {
+            ByteBuffer header = map(file, HEADER_BYTES);
+            named = header.getLong(MAGIC_AT) == MAGIC
+                    && uuid(header, PAIR_AT).equals(key.pair)
+                    && uuid(header, BOOT_AT).equals(key.boot)
+                    && (uuid(header, SESSION_AT).equals(key.found)
+                            || uuid(header, NEXT_AT).equals(key.found));
+            if (named) {
+                putUuid(header, SESSION_AT, key.found);
+                VarHandle.fullFence();
+                putUuid(header, NEXT_AT, key.session);
+            }
+        }
+        if (!named) {
+            Files.delete(file);
+        }
+    }
+
+    private static ByteBuffer map(Path file, int bytes) throws IOException {
+        try (RandomAccessFile open = new RandomAccessFile(file.toFile(), "rw")) {
+            return open.getChannel().map(MapMode.READ_WRITE, 0, bytes).order(ByteOrder.nativeOrder());
+        }
+    }
+
+    /** That of a file, made anew unless a killed process has left it, and this opening was announced in it. */
     static LedgerMemory of(Path file, int ringBytes, int sectorBytes, Key key) throws IOException {
         int bytes = RING_AT + ringBytes;
         boolean there = Files.isRegularFile(file, LinkOption.NOFOLLOW_LINKS) && Files.size(file) == bytes;
@@ -101,10 +133,7 @@ final class LedgerMemory {
             Files.write(file, new byte[bytes]);
             Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rw-------"));
         }
-        ByteBuffer mapped;
-        try (RandomAccessFile open = new RandomAccessFile(file.toFile(), "rw")) {
-            mapped = open.getChannel().map(MapMode.READ_WRITE, 0, bytes).order(ByteOrder.nativeOrder());
-        }
+        ByteBuffer mapped = map(file, bytes);
         boolean left = there && isLeft(mapped, ringBytes, sectorBytes, key);
         if (!left) {
             mapped.putLong(MAGIC_AT, 0);
@@ -116,7 +145,9 @@ final class LedgerMemory {
         mapped.putLong(RING_BYTES_AT, ringBytes);
         putUuid(mapped, PAIR_AT, key.pair);
         putUuid(mapped, BOOT_AT, key.boot);
-        mapped.putLong(GENERATION_AT, key.generation);
+        putUuid(mapped, NEXT_AT, key.session);
+        VarHandle.fullFence();
+        putUuid(mapped, SESSION_AT, key.session);
         LONGS.setRelease(mapped, MAGIC_AT, MAGIC);
         return new LedgerMemory(mapped, mapped.slice(RING_AT, ringBytes), left);
     }
@@ -127,8 +158,8 @@ final class LedgerMemory {
                 && mapped.getLong(RING_BYTES_AT) == ringBytes
                 && uuid(mapped, PAIR_AT).equals(key.pair)
                 && uuid(mapped, BOOT_AT).equals(key.boot)
-                // Somebody else has had the pair meanwhile: what he wrote is in no record.
-                && mapped.getLong(GENERATION_AT) + 1 == key.generation
+                && uuid(mapped, SESSION_AT).equals(key.found)
+                && uuid(mapped, NEXT_AT).equals(key.session)
                 && mapped.getLong(OVERFLOWS_AT) == 0;
     }
 
@@ -148,13 +179,6 @@ final class LedgerMemory {
     /** The records, empty or left. */
     ByteBuffer ring() {
         return ring;
-    }
-
-    /** The metadata has another generation now. */
-    void noteGeneration(long generation) {
-        if (file != null) {
-            LONGS.setRelease(file, GENERATION_AT, generation);
-        }
     }
 
     long start() {

@@ -338,7 +338,6 @@ final class SlotPlan {
         disk.commit(merged(), outcome -> {
             switch (outcome) {
                 case DURABLE -> {
-                    disk.noteGeneration();
                     disk.checksums.mapped(changes);
                     failedSlots.forEach(disk.spares::markBad);
                     disk.counters.badSlots.add(failedSlots.size());

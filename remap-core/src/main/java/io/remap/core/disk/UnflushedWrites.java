@@ -90,12 +90,6 @@ abstract class UnflushedWrites {
         return left;
     }
 
-    void noteGeneration(long generation) {
-        if (ledger != null) {
-            ledger.noteGeneration(generation);
-        }
-    }
-
     /** Why the ledger ends with the process; empty if it does not. */
     String whyNotLasting() {
         return files.whyNot();

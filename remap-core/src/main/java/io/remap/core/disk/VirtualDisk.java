@@ -753,15 +753,6 @@ public final class VirtualDisk implements Disk {
         store.commit(changes, (outcome, table) -> environment.scheduler().execute(() -> then.accept(outcome)));
     }
 
-    /** So that what is in the ledgers is known to be of the last server that had the pair. */
-    public void noteGeneration() {
-        if (store != null) {
-            long generation = store.generation();
-            mainWrites.noteGeneration(generation);
-            spares.all().forEach(spare -> spare.writes.noteGeneration(generation));
-        }
-    }
-
     /** Whether a killed process has left writes to main in doubt, which are verified from the beginning. */
     public boolean tookOver() {
         return tookOver;

@@ -13,6 +13,7 @@ import io.remap.api.SectorRange;
 import io.remap.api.Settings;
 import io.remap.api.spi.FaultPolicy;
 import io.remap.api.spi.IoEngine;
+import io.remap.api.spi.Lineage;
 import io.remap.api.spi.MetadataStore;
 import io.remap.api.spi.PairIdentity;
 import io.remap.testkit.FaultyDevice;
@@ -95,7 +96,8 @@ final class DiskRig implements AutoCloseable {
 
     private MetadataStore openStore(TrackedDevice trackedSpare, long sizeBytes) throws Refusal {
         metadata.format(trackedSpare, new PairIdentity(new UUID(1, 2), sizeBytes, SECTOR, "main"), environment);
-        return metadata.open(trackedSpare, false, environment, Settings.defaults());
+        return metadata.open(
+                trackedSpare, Optional.of(Lineage.first(new UUID(5, 6))), environment, Settings.defaults());
     }
 
     private VirtualDisk openDisk(

@@ -58,7 +58,7 @@ public class LedgerBenchmark {
                         directory.resolve("ring"),
                         RING_BYTES,
                         SECTOR_BYTES,
-                        new LedgerMemory.Key(new UUID(1, 2), new UUID(3, 4), 1))
+                        new LedgerMemory.Key(new UUID(1, 2), new UUID(3, 4), new UUID(5, 6), new UUID(5, 7)))
                 : LedgerMemory.unnamed(RING_BYTES);
         ledger = new Ledger(memory, SECTOR_BYTES, () -> {});
         data = ByteBuffer.allocateDirect(bytes);

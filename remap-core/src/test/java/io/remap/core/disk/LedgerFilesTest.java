@@ -11,6 +11,7 @@ import io.remap.api.DiskRequest.Operation;
 import io.remap.api.IoBuffer;
 import io.remap.api.Settings;
 import io.remap.api.spi.IoEngine;
+import io.remap.api.spi.Lineage;
 import io.remap.api.spi.MetadataStore;
 import io.remap.testkit.SimpleFaultPolicy;
 import java.io.RandomAccessFile;
@@ -38,17 +39,45 @@ class LedgerFilesTest {
     @TempDir
     Path directory;
 
-    private long generation = 7;
+    /** Number of the opening whose name is on the pair. */
+    private long opening = 7;
+
+    private Path file() {
+        return directory.resolve("ledger");
+    }
+
+    private static UUID session(long number) {
+        return new UUID(number, ~number);
+    }
 
     /** As a process that is started; the one before it is killed, since nothing of it is closed. */
     private Ledger ledger() throws Exception {
-        return ledger(PAIR, BOOT, ++generation, SECTOR);
+        announce();
+        return ledger(PAIR, BOOT, opening, SECTOR);
     }
 
+    /** An opening is announced, and puts its name on the pair. */
+    private void announce() throws Exception {
+        announce(PAIR, BOOT, opening, opening + 1);
+        opening++;
+    }
+
+    private void announce(UUID pair, UUID boot, long found, long next) throws Exception {
+        if (Files.exists(file())) {
+            LedgerMemory.announce(file(), new LedgerMemory.Key(pair, boot, session(found), session(next)));
+        }
+    }
+
+    /** Takes over what the opening before has left, or begins anew. */
     private Ledger ledger(UUID pair, UUID boot, long now, int sectorBytes) throws Exception {
-        LedgerMemory.Key key = new LedgerMemory.Key(pair, boot, now);
-        return new Ledger(
-                LedgerMemory.of(directory.resolve("ledger"), RING_BYTES, sectorBytes, key), sectorBytes, () -> {});
+        LedgerMemory.Key key = new LedgerMemory.Key(pair, boot, session(now - 1), session(now));
+        return new Ledger(LedgerMemory.of(file(), RING_BYTES, sectorBytes, key), sectorBytes, () -> {});
+    }
+
+    /** An opening of this pair is announced and takes over; how many records it finds. */
+    private long found(UUID pair, UUID boot, long before, int sectorBytes) throws Exception {
+        announce(pair, boot, before, before + 1);
+        return ledger(pair, boot, before + 1, sectorBytes).records();
     }
 
     private static ByteBuffer content(int length, int value) {
@@ -141,17 +170,60 @@ class LedgerFilesTest {
 
     @Test
     void whatIsNotOursIsNotTakenOver() throws Exception {
+        UUID other = new UUID(9, 9);
         write(ledger(), 1, 1);
-        long now = ++generation;
-        assertEquals(0, ledger(PAIR, new UUID(9, 9), now, SECTOR).records(), "another boot");
-        write(ledger(PAIR, BOOT, now, SECTOR), 1, 1);
-        assertEquals(0, ledger(new UUID(9, 9), BOOT, now + 1, SECTOR).records(), "another pair");
-        write(ledger(PAIR, BOOT, now, SECTOR), 1, 1);
-        assertEquals(0, ledger(PAIR, BOOT, now + 2, SECTOR).records(), "somebody else had it meanwhile");
-        write(ledger(PAIR, BOOT, now, SECTOR), 1, 1);
-        assertEquals(0, ledger(PAIR, BOOT, now + 1, UNIT).records(), "other sectors");
-        write(ledger(PAIR, BOOT, now, SECTOR), 1, 1);
-        assertEquals(1, ledger(PAIR, BOOT, now + 1, SECTOR).records());
+        assertEquals(0, found(PAIR, other, opening, SECTOR), "another boot");
+        write(ledger(PAIR, BOOT, opening, SECTOR), 1, 1);
+        assertEquals(0, found(other, BOOT, opening, SECTOR), "another pair");
+        write(ledger(PAIR, BOOT, opening, SECTOR), 1, 1);
+        assertEquals(0, found(PAIR, BOOT, opening + 1, SECTOR), "somebody else had it meanwhile");
+        write(ledger(PAIR, BOOT, opening, SECTOR), 1, 1);
+        assertEquals(0, found(PAIR, BOOT, opening, UNIT), "other sectors");
+        write(ledger(PAIR, BOOT, opening, SECTOR), 1, 1);
+        assertEquals(0, ledger(PAIR, BOOT, opening + 1, SECTOR).records(), "it was not announced");
+        write(ledger(PAIR, BOOT, opening, SECTOR), 1, 1);
+        assertEquals(1, found(PAIR, BOOT, opening, SECTOR));
+    }
+
+    @Test
+    void startsThatAreKilledBeforeTheyTakeItOverLoseNothing() throws Exception {
+        write(ledger(), 1, 1);
+        for (int kills = 0; kills < 3; kills++) {
+            // With its name on the pair,
+            announce();
+            // and without.
+            announce(PAIR, BOOT, opening, 1000 + kills);
+        }
+        Ledger next = ledger();
+        assertEquals(1, next.records());
+        assertTrue(accepts(next, 1, 1));
+        announce();
+        write(next, 2, 2);
+        assertEquals(2, ledger().records(), "also of one that took it over, and of what it wrote itself");
+    }
+
+    @Test
+    void announcementThatIsCutShortLosesNothing() throws Exception {
+        write(ledger(), 1, 1);
+        announce();
+        byte[] before = Files.readAllBytes(file());
+        announce();
+        byte[] after = Files.readAllBytes(file());
+        int written = 0;
+        // The order of the stores is that of the places.
+        for (int end = 0; end < before.length; end++) {
+            if (before[end] == after[end]) {
+                continue;
+            }
+            byte[] cut = Arrays.copyOf(after, after.length);
+            System.arraycopy(before, end, cut, end, before.length - end);
+            Files.write(file(), cut);
+            assertEquals(1, found(PAIR, BOOT, opening - 1, SECTOR), "killed before byte " + end);
+            written++;
+        }
+        assertTrue(written > 2, "bytes written: " + written);
+        Files.write(file(), new byte[100]);
+        assertEquals(0, found(PAIR, BOOT, opening, SECTOR), "a file that is none");
     }
 
     @Test
@@ -199,7 +271,14 @@ class LedgerFilesTest {
         main.flush();
         TrackedDevice spare = TrackedDevice.of(rig.spare);
         spare.flush();
-        MetadataStore store = rig.metadata.open(spare, false, environment, Settings.defaults());
+        UUID before;
+        try (MetadataStore look = rig.metadata.open(spare, true, environment, Settings.defaults())) {
+            before = look.lineage().session();
+        }
+        UUID session = session(++opening);
+        LedgerFiles files = LedgerFiles.anywhere(directory, PAIR, BOOT, before, session);
+        MetadataStore store =
+                rig.metadata.open(spare, Optional.of(Lineage.first(session)), environment, Settings.defaults());
         IoEngine inline = new IoEngine() {
             @Override
             public void submit(DeviceIo io) {
@@ -220,7 +299,7 @@ class LedgerFilesTest {
                 environment,
                 false,
                 DiskRig.RETURN_PAUSE_MILLIS,
-                VirtualDisk.LedgerLimits.USUAL.in(LedgerFiles.anywhere(directory, PAIR, BOOT, store.generation()))));
+                VirtualDisk.LedgerLimits.USUAL.in(files)));
     }
 
     private static DiskRequest perform(
