@@ -23,7 +23,7 @@ interface PairOpener {
         /**
          * Before the new one puts its name on the spare.
          *
-         * @param found session of the last one
+         * @param found session of the last one, {@link io.remap.api.spi.Lineage#UNKNOWN} if it is the first
          * @param session of the new one
          */
         void follows(PairIdentity pair, UUID found, UUID session);

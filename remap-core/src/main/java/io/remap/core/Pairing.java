@@ -401,7 +401,7 @@ public final class Pairing {
      * The phase METADATA of a disk: makes sure that the two belong together (formatting a blank spare), recovers the
      * table, and leaves the witness. The devices stay the caller's.
      *
-     * @param succession not told of a spare that was blank, nor of an opening that is read-only
+     * @param succession not told of an opening that is read-only
      */
     PairMetadata openMetadata(PairDevices pair, Settings settings, PairOpener.Succession succession)
             throws Refusal, DeviceException {
@@ -421,29 +421,14 @@ public final class Pairing {
         PairMatch.refuseWrongContent(pair, content, witness);
         List<String> notices = new ArrayList<>(takenOver.stream().toList());
         boolean fresh = content.kind() == SpareContent.Kind.BLANK;
-        if (fresh) {
-            if (!pair.namedFurther().isEmpty()) {
-                throw new Refusal(
-                        Refusal.Kind.USAGE,
-                        spare.name()
-                                + " is blank, and the other spares named belong to a pair: leave it out, and add it"
-                                + " with 'remap spare add' to the disk that is served");
-            }
-            metadata.plan(spare.traits().sizeBytes(), spare.traits().physicalSectorBytes());
-            metadata.format(spare.direct(), newPair(pair.main()), environment);
-            notices.add("formatted the blank spare " + PairGeometry.sized(spare));
-        }
-        Examined examined = content.kind() == SpareContent.Kind.SPARE
-                ? examine(metadata, pair, witness, takenOver.isPresent(), settings, notices)
-                : new Examined(MainCheck.NONE, new FurtherSpares(), Optional.empty());
+        Examined examined = fresh
+                ? formatBlank(metadata, pair, notices)
+                : examine(metadata, pair, witness, takenOver.isPresent(), settings, notices);
         MetadataStore store = null;
         try {
             long unwitnessedStop = takeBackStop(pair, witness);
             Optional<Lineage> writing = pair.spec().readOnly() ? Optional.empty() : Optional.of(newLineage(witness));
-            if (writing.isPresent() && examined.last.isPresent()) {
-                Last last = examined.last.get();
-                succession.follows(last.pair, last.session, writing.get().session());
-            }
+            writing.ifPresent(lineage -> succession.follows(examined.pair, examined.session, lineage.session()));
             store = metadata.open(spare.direct(), writing, environment, settings);
             int openedFrom = store.openedFrom();
             // So that a start from another spare finds it.
@@ -477,6 +462,23 @@ public final class Pairing {
         }
     }
 
+    private Examined formatBlank(MetadataProvider metadata, PairDevices pair, List<String> notices)
+            throws Refusal, DeviceException {
+        TrackedDevice spare = pair.spare().orElseThrow();
+        if (!pair.namedFurther().isEmpty()) {
+            throw new Refusal(
+                    Refusal.Kind.USAGE,
+                    spare.name()
+                            + " is blank, and the other spares named belong to a pair: leave it out, and add it"
+                            + " with 'remap spare add' to the disk that is served");
+        }
+        metadata.plan(spare.traits().sizeBytes(), spare.traits().physicalSectorBytes());
+        PairIdentity made = newPair(pair.main());
+        metadata.format(spare.direct(), made, environment);
+        notices.add("formatted the blank spare " + PairGeometry.sized(spare));
+        return new Examined(MainCheck.NONE, new FurtherSpares(), made, Lineage.UNKNOWN);
+    }
+
     private PairMetadata withoutSpare(PairDevices pair) {
         boolean built = !providers.all(MetadataProvider.class).isEmpty();
         return new PairMetadata(
@@ -502,11 +504,15 @@ public final class Pairing {
         return new UUID(environment.random().nextLong(), environment.random().nextLong());
     }
 
-    /** The opening of a pair before this one. */
-    private record Last(PairIdentity pair, UUID session) {}
-
-    /** A pair that was looked at: how main compares, and the further spares, which are open. */
-    private record Examined(MainCheck mainCheck, FurtherSpares further, Optional<Last> last) {}
+    /**
+     * A pair that was looked at.
+     *
+     * @param mainCheck how main compares
+     * @param further the further spares, which are open
+     * @param pair which one it is
+     * @param session of the opening before this one
+     */
+    private record Examined(MainCheck mainCheck, FurtherSpares further, PairIdentity pair, UUID session) {}
 
     /**
      * Looks at a pair that was used before: whether the spare is the one that main remembers, and main what the spare
@@ -553,7 +559,8 @@ public final class Pairing {
             return new Examined(
                     changed && !pair.spec().readOnly() ? MainCheck.NONE : check,
                     further,
-                    Optional.of(new Last(look.pair(), look.lineage().session())));
+                    look.pair(),
+                    look.lineage().session());
         }
     }
 
