@@ -15,7 +15,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /** The simulation finds defects: each mutant breaks one rule of the data path, and must fail within a few seeds. */
 class MutantsTest {
-    private static final int SEEDS = 400;
+    private static final int SEEDS = 1000;
 
     static Stream<Mutant> mutants() {
         return Stream.of(
