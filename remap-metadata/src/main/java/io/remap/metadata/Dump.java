@@ -137,6 +137,10 @@ final class Dump {
         piece.put("mainStableId", superblock.pair().mainStableId());
         piece.put("createdMillis", superblock.createdMillis());
         Layout layout = superblock.layout();
+        if (layout == null) {
+            // Of a newer format, of which only the frame is known.
+            return;
+        }
         piece.put("sizeBytes", layout.sizeBytes());
         piece.put("granuleBytes", layout.granuleBytes());
         piece.put("tableBlocks", layout.tableBlocks());

@@ -499,10 +499,18 @@ final class Checksums {
                         region,
                         switch (outcome) {
                             case DURABLE -> null;
-                            case NOT_COMMITTED -> inTheWay(ErrorClass.HOST, "its opening could not be recorded");
-                            case STORE_FAILED -> inTheWay(ErrorClass.UNKNOWN, "nothing can be recorded any more");
+                            // A store that has failed for good says so of everything after that, too.
+                            case NOT_COMMITTED ->
+                                disk.canRedirect()
+                                        ? inTheWay(ErrorClass.HOST, "its opening could not be recorded")
+                                        : nothingMoreRecorded();
+                            case STORE_FAILED -> nothingMoreRecorded();
                         });
             });
+        }
+
+        private DeviceException nothingMoreRecorded() {
+            return inTheWay(ErrorClass.UNKNOWN, "nothing can be recorded any more");
         }
 
         private DeviceException inTheWay(ErrorClass errorClass, String why) {

@@ -7,11 +7,9 @@ import io.remap.core.disk.SegmentCursor.Target;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 import java.util.TreeMap;
 
 /**
@@ -31,8 +29,8 @@ final class ReadRecovery extends Recovery {
     /** Units of main whose reads failed, and how often before this recovery: watched if they read in the end. */
     private final Map<Long, Integer> troubled = new HashMap<>();
 
-    /** Units with sectors that do not read: those of this verdict, and those that were known before this start. */
-    private final Set<Long> stillUnreadable = new HashSet<>();
+    /** By unit, the sectors that do not read: those of this verdict, and those that were known before this start. */
+    private final Map<Long, Integer> stillUnreadable = new HashMap<>();
 
     private List<Sector> failing = new ArrayList<>();
     private long firstErrorOffset = Long.MAX_VALUE;
@@ -83,7 +81,7 @@ final class ReadRecovery extends Recovery {
     private void readUnreadable(SegmentCursor cursor) throws Failure, TryLater {
         for (long done = 0; done < cursor.lengthBytes(); done += sectorBytes) {
             long offset = cursor.offsetBytes() + done;
-            if (disk.holdOffs.isHeld(offset >> Place.UNIT_SHIFT)) {
+            if (disk.isHeldOff(offset)) {
                 noteError(offset);
             } else {
                 readHalving(cursor.target(), cursor.spare(), offset, cursor.deviceOffsetBytes() + done, sectorBytes);
@@ -113,7 +111,7 @@ final class ReadRecovery extends Recovery {
             if (isKnownFromBefore(target, offset) && (blamed || side.canary().alive())) {
                 // It had its tries, nobody has written it since, and main is there: the hint stands, without a new
                 // verdict.
-                stillUnreadable.add(offset >> Place.UNIT_SHIFT);
+                stillUnreadable.merge(offset >> Place.UNIT_SHIFT, disk.sectorMask(offset, length), (a, b) -> a | b);
                 disk.counters.stillUnreadableSectors.increment();
                 noteError(offset);
                 return;
@@ -132,7 +130,8 @@ final class ReadRecovery extends Recovery {
 
     /** Such a sector is read by itself ({@link #readUnreadable}), and only holders of the range write it. */
     private boolean isKnownFromBefore(Target target, long offset) {
-        return target == Target.UNREADABLE_MAIN && disk.holdOffs.isRestored(offset >> Place.UNIT_SHIFT);
+        return target == Target.UNREADABLE_MAIN
+                && disk.holdOffs.isRestored(offset >> Place.UNIT_SHIFT, disk.sectorMask(offset, sectorBytes));
     }
 
     /** Whether all of it came to be avoided: then it gets neither more tries nor a verdict. */
@@ -251,7 +250,7 @@ final class ReadRecovery extends Recovery {
         requireNoDoubt();
         unreadableSectors.forEach(this::noteError);
         readableMasks.keySet().forEach(disk.holdOffs::succeeded);
-        stillUnreadable.addAll(unreadable.keySet());
+        unreadable.forEach((unit, mask) -> stillUnreadable.merge(unit, mask, (a, b) -> a | b));
         stillUnreadable.forEach(disk.holdOffs::failed);
         Map<Long, Integer> found = notKnownBefore(unreadable);
         release(s -> {
@@ -265,7 +264,7 @@ final class ReadRecovery extends Recovery {
             return changed;
         });
         disk.log.unreadable(unreadable, found, suspicion());
-        stillUnreadable.forEach(this::suspect);
+        stillUnreadable.keySet().forEach(this::suspect);
         watchWhatReads();
         if (firstErrorOffset == Long.MAX_VALUE) {
             context.pieceRead();
@@ -299,7 +298,7 @@ final class ReadRecovery extends Recovery {
                 && (suspicion().isPresent() || disk.mainSide.canary().alive());
         if (counts) {
             troubled.forEach((unit, failedReads) -> {
-                if (!stillUnreadable.contains(unit)
+                if (!stillUnreadable.containsKey(unit)
                         && !readableMasks.containsKey(unit)
                         && !isAvoided(unit << Place.UNIT_SHIFT, 1)) {
                     boolean weak = disk.watchList.recovered(unit, failedReads);

@@ -254,7 +254,7 @@ final class RequestContext extends PendingRequest implements WriteRecovery.Clien
                     finish(DiskError.IO, cursor.offsetBytes());
                 } else if (target == SegmentCursor.Target.LOST
                         || target == SegmentCursor.Target.MISSING_SPARE
-                        || disk.holdOffs.isHeld(cursor.offsetBytes() >> Place.UNIT_SHIFT)) {
+                        || disk.isHeldOff(cursor.offsetBytes())) {
                     finish(DiskError.IO, cursor.offsetBytes());
                 } else {
                     disk.recoverRead(this, pieceStart, pieceEnd);

@@ -4,7 +4,6 @@ import io.remap.api.DiskError;
 import io.remap.api.DiskRequest;
 import io.remap.api.DiskRequest.Operation;
 import io.remap.api.IoBuffer;
-import io.remap.api.Place;
 import io.remap.core.disk.Recovery.Failure;
 import io.remap.core.disk.Recovery.TryLater;
 import io.remap.core.disk.SegmentCursor.Target;
@@ -118,7 +117,7 @@ final class UnalignedTransfer implements WriteRecovery.Client {
         if (target == Target.LOST
                 || target == Target.MISSING_SPARE
                 || target == Target.AVOIDED_MAIN
-                || (unreadable && disk.holdOffs.isHeld(offset >> Place.UNIT_SHIFT))) {
+                || (unreadable && disk.isHeldOff(offset))) {
             throw new Failure(DiskError.IO, offset, null);
         }
         VirtualDisk.Side side = disk.side(target, cursor.spare());

@@ -165,7 +165,7 @@ final class UnreadableUnits implements Saved {
                 if (mask != 0 && changed.remembers(unit)) {
                     changed = changed.withUnreadable(unit, mask);
                     disk.counters.restoredUnreadableSectors.add(Integer.bitCount(mask));
-                    disk.holdOffs.restored(unit, run.failures, trusted);
+                    disk.holdOffs.restored(unit, mask, run.failures, trusted);
                 }
             }
         }

@@ -681,6 +681,11 @@ public final class VirtualDisk implements Disk {
         return ((1 << count) - 1) << first;
     }
 
+    /** Whether the sector at an offset is unreadable by what is known, and must not be tried yet. */
+    boolean isHeldOff(long offset) {
+        return holdOffs.isHeld(offset >> Place.UNIT_SHIFT, sectorMask(offset, traits.sectorBytes()));
+    }
+
     /** Bytes of a unit from {@code from} on whose sectors are in the mask, 0 if the first is not. */
     int runLength(int mask, int from) {
         int sector = from / traits.sectorBytes();

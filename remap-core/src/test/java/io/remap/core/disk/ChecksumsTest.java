@@ -277,6 +277,18 @@ class ChecksumsTest {
         assertArrayEquals(filled(UNIT, 5), rig.read(0, UNIT));
     }
 
+    @Test
+    void whereNothingCanBeRecordedAnyMoreNobodyWaitsForIt() {
+        rig.metadata.decideOutcomes(() -> Outcome.STORE_FAILED);
+        for (int i = 0; i < 3; i++) {
+            long began = rig.scheduler.nanoTime();
+            assertEquals(DiskError.IO, rig.write(0, UNIT, 5));
+            long tookMillis = (rig.scheduler.nanoTime() - began) / 1_000_000;
+            assertTrue(tookMillis < 1_000, "write " + i + " took " + tookMillis + " ms");
+        }
+        assertArrayEquals(filled(UNIT, DiskRig.OLD), rig.read(0, UNIT));
+    }
+
     /** The spare is asked whether it answers while checksums are read: what does not read must not ask itself. */
     @Test
     void checksumsThatCannotBeReadKeepNobodyWaiting() {

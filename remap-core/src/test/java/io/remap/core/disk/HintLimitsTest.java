@@ -47,14 +47,14 @@ class HintLimitsTest {
         try (DiskRig rig = new DiskRig(1)) {
             HoldOffs holdOffs = rig.disk.holdOffs;
             for (long unit = FIRST; unit < FIRST + HoldOffs.MAX_UNITS; unit++) {
-                holdOffs.failed(unit);
+                holdOffs.failed(unit, 1);
             }
-            holdOffs.failed(5);
-            assertFalse(holdOffs.isHeld(5));
-            assertTrue(holdOffs.isHeld(FIRST));
+            holdOffs.failed(5, 1);
+            assertFalse(holdOffs.isHeld(5, 1));
+            assertTrue(holdOffs.isHeld(FIRST, 1));
             holdOffs.succeeded(FIRST);
-            holdOffs.failed(5);
-            assertTrue(holdOffs.isHeld(5));
+            holdOffs.failed(5, 1);
+            assertTrue(holdOffs.isHeld(5, 1));
         }
     }
 

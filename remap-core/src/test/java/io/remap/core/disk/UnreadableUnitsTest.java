@@ -172,6 +172,28 @@ class UnreadableUnitsTest {
     }
 
     @Test
+    void noneIsHeldOffForItsNeighbour() throws Exception {
+        for (boolean stoppedInOrder : new boolean[] {true, false}) {
+            startSick();
+            // One of the two reads again, since it was written after what is known was saved, or since the cable was to
+            // blame.
+            startAgain(stopAndSave(), stoppedInOrder);
+            rig.main.fault(81, 1, Fault.BAD);
+            assertNull(rig.read(81 * SECTOR, SECTOR));
+            assertArrayEquals(old(1), rig.read(80 * SECTOR, SECTOR), "in order: " + stoppedInOrder);
+            assertEquals(1, rig.disk.summary().unreadableSectors() - 1, "20, which nobody has read, and 81");
+            long before = tries();
+            assertNull(rig.read(81 * SECTOR, SECTOR));
+            assertTrue(tries() > before, "what reads beside it says that it is worth a try");
+            before = tries();
+            assertNull(rig.read(81 * SECTOR, SECTOR));
+            assertEquals(before, tries(), "held off");
+            rig.close();
+        }
+        startSick();
+    }
+
+    @Test
     void whatWasMappedLostOrWrittenMeanwhileIsLeftOut() throws Exception {
         startSick();
         byte[] saved = known(rig, true).save();
