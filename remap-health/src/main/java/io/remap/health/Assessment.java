@@ -80,10 +80,9 @@ final class Assessment {
 
     private Evidence evidence() {
         Figures figures = disk.figures();
-        RegionRecord total = scanner.consistently(records::total);
         long slowest = scanner.consistently(() -> scanner.latency().quantileNanos(0.99));
-        long bad = units(total.unreadable() + total.redirected());
-        long weak = units(total.recovered() + total.slow());
+        long bad = scanner.consistently(records::badUnits);
+        long weak = scanner.consistently(records::weakUnits);
         long used = figures.slots() - figures.freeSlots();
         history.note(new History.Day(History.dayOf(now()), bad, weak, used, slowest));
         return new Evidence(

@@ -47,6 +47,7 @@ final class HealthMonitor implements Feature {
     private final Scheduler scheduler;
     private final HealthSettings settings;
     private final Maintenance maintenance;
+    private final RegionRecords records;
     private final Scanner scanner;
     private final SmartReader smart;
     private final AlertBook book;
@@ -67,7 +68,7 @@ final class HealthMonitor implements Feature {
         this.scheduler = environment.scheduler();
         this.settings = settings;
         this.maintenance = new Maintenance(environment.time());
-        RegionRecords records = new RegionRecords();
+        this.records = new RegionRecords(disk.traits().sectorBytes());
         this.scanner = new Scanner(disk, environment, settings.scan(), records, () -> !maintenance.isOn());
         this.smart = new SmartReader(
                 environment, settings.smartProgram(), smartDevice(disk, settings), settings.smartTimeoutMillis());
@@ -79,7 +80,7 @@ final class HealthMonitor implements Feature {
         List<Remembered> parts = new ArrayList<>(List.of(maintenance, book));
         parts.addAll(scanner.remembered());
         parts.add(history);
-        parts.add(records);
+        parts.addAll(records.remembered());
         this.notebook = new Notebook(disk.name(), WatchedDisk.MAX_MEMORY_BYTES, parts);
         commands.addAll(new ScanCommands(disk.name(), scanner, this::remember).all());
         commands.addAll(
@@ -94,6 +95,7 @@ final class HealthMonitor implements Feature {
     void start() {
         scanner.consistently(() -> {
             notebook.read(disk.memory());
+            records.restored();
             return null;
         });
         disk.listen(new Troubles(scheduler, this::met));

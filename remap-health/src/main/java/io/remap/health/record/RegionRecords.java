@@ -1,5 +1,7 @@
 package io.remap.health.record;
 
+import io.remap.api.Place;
+import io.remap.api.SectorRange;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
@@ -8,7 +10,8 @@ import java.util.Map;
 
 /**
  * The regions in which something was found: the hotspots. Errors cluster, so they are few; beyond {@link #MAX_REGIONS} the
- * least bad one is forgotten, its counts stay in the totals.
+ * least bad one is forgotten, its counts stay in the totals. Beside them, which units were bad or weak: a unit that needs
+ * retries each time that it is read is one weak unit, in its region too.
  *
  * <p>Not thread-safe.
  */
@@ -27,11 +30,41 @@ public final class RegionRecords implements Remembered {
         RELOCATED
     }
 
+    private final int sectorBytes;
+    private final FoundUnits bad = new FoundUnits("bad-units");
+    private final FoundUnits weak = new FoundUnits("weak-units");
     private final Map<Long, RegionRecord> regions = new HashMap<>();
     private RegionRecord total = new RegionRecord(NO_REGION, 0, 0, 0, 0, 0, 0, 0);
 
+    /** Of a disk with sectors of this size. */
+    public RegionRecords(int sectorBytes) {
+        this.sectorBytes = sectorBytes;
+    }
+
     /** Counts a finding. */
-    public void add(long region, Finding finding, long sectors, long nowMillis) {
+    public void add(long region, Finding finding, SectorRange found, long nowMillis) {
+        long sectors = found.lengthSectors();
+        long firstUnit = found.firstSector() * sectorBytes / Place.UNIT_BYTES;
+        long endUnit = units(found.endSector());
+        boolean news = switch (finding) {
+            // Told of sectors that were not known before.
+            case UNREADABLE, REDIRECTED -> {
+                bad.add(firstUnit, endUnit);
+                yield true;
+            }
+            case RECOVERED, SLOW -> weak.add(firstUnit, endUnit) > 0;
+            case RELOCATED -> true;
+        };
+        if (news) {
+            add(region, finding, sectors, nowMillis);
+        }
+    }
+
+    private long units(long sectors) {
+        return (sectors * sectorBytes + Place.UNIT_BYTES - 1) / Place.UNIT_BYTES;
+    }
+
+    private void add(long region, Finding finding, long sectors, long nowMillis) {
         total = plus(total, finding, sectors, nowMillis);
         RegionRecord before = regions.getOrDefault(region, new RegionRecord(region, 0, 0, 0, 0, 0, 0, 0));
         regions.put(region, plus(before, finding, sectors, nowMillis));
@@ -58,6 +91,27 @@ public final class RegionRecords implements Remembered {
     /** Over the whole disk. */
     public RegionRecord total() {
         return total;
+    }
+
+    /** Units that were unreadable, or refused a write. */
+    public long badUnits() {
+        return bad.count();
+    }
+
+    /** Units that were slow twice, or read only after retries. */
+    public long weakUnits() {
+        return weak.count();
+    }
+
+    /** The parts of it that are kept over restarts. */
+    public List<Remembered> remembered() {
+        return List.of(bad, weak, this);
+    }
+
+    /** After they were restored: of what an earlier program saved the units are known by their sectors only. */
+    public void restored() {
+        bad.startFrom(units(total.unreadable() + total.redirected()));
+        weak.startFrom(units(total.recovered() + total.slow()));
     }
 
     /** The worst regions, the worst first. */

@@ -337,7 +337,7 @@ public final class Scanner implements AutoCloseable {
     }
 
     private void count(Finding finding, SectorRange range) {
-        records.add(order.regionOf(range.firstSector()), finding, range.lengthSectors(), wallMillis());
+        records.add(order.regionOf(range.firstSector()), finding, range, wallMillis());
     }
 
     // --- verdicts and moves

@@ -3,6 +3,7 @@ package io.remap.health.record;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.remap.api.SectorRange;
 import io.remap.health.record.RegionRecords.Finding;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
@@ -34,15 +35,15 @@ class RecordsTest {
 
     @Test
     void theWorstRegionsStayAndTheTotalsCountAll() {
-        RegionRecords records = new RegionRecords();
-        records.add(7, Finding.UNREADABLE, 100, 1);
+        RegionRecords records = new RegionRecords(512);
+        records.add(7, Finding.UNREADABLE, new SectorRange(0, 100), 1);
         for (long region = 1000; region < 3000; region++) {
-            records.add(region, Finding.SLOW, 8, region);
+            records.add(region, Finding.SLOW, new SectorRange(8 * region, 8), region);
         }
         assertEquals(7, records.worst(1).get(0).region());
         assertEquals(RegionRecords.MAX_REGIONS, records.worst(10_000).size());
         assertEquals(16_000, records.total().slow());
-        RegionRecords restored = new RegionRecords();
+        RegionRecords restored = new RegionRecords(512);
         copy(records, restored);
         assertEquals(records.worst(10_000), restored.worst(10_000));
         assertEquals(records.total(), restored.total());
@@ -93,8 +94,8 @@ class RecordsTest {
 
     @Test
     void noiseIsLeftOutAndTheRestIsTaken() {
-        RegionRecords records = new RegionRecords();
-        records.add(7, Finding.UNREADABLE, 3, 1);
+        RegionRecords records = new RegionRecords(512);
+        records.add(7, Finding.UNREADABLE, new SectorRange(5, 3), 1);
         Notebook writer = new Notebook("disk", 1 << 20, List.of(records));
         String whole = new String(writer.write(), StandardCharsets.US_ASCII);
         SplittableRandom random = new SplittableRandom(3);
@@ -103,7 +104,7 @@ class RecordsTest {
             random.nextBytes(noise);
             byte[] saved = (whole + "region x y\nregion 5\n" + new String(noise, StandardCharsets.US_ASCII))
                     .getBytes(StandardCharsets.US_ASCII);
-            RegionRecords restored = new RegionRecords();
+            RegionRecords restored = new RegionRecords(512);
             new Notebook("disk", 1 << 20, List.of(restored)).read(saved);
             assertEquals(records.worst(5), restored.worst(5));
         }
@@ -111,13 +112,13 @@ class RecordsTest {
 
     @Test
     void whereThereIsTooMuchTheLeastIsLeftOut() {
-        RegionRecords records = new RegionRecords();
+        RegionRecords records = new RegionRecords(512);
         for (long region = 0; region < 500; region++) {
-            records.add(region, Finding.UNREADABLE, region + 1, 1);
+            records.add(region, Finding.UNREADABLE, new SectorRange(0, region + 1), 1);
         }
         Notebook small = new Notebook("disk", 1000, List.of(records));
         assertTrue(small.write().length <= 1000);
-        RegionRecords restored = new RegionRecords();
+        RegionRecords restored = new RegionRecords(512);
         new Notebook("disk", 1000, List.of(restored)).read(small.write());
         assertEquals(499, restored.worst(1).get(0).region());
         assertEquals(records.total(), restored.total());
