@@ -279,6 +279,31 @@ test_first_spare_dies() {
     echo "suite: spares: the first one died while it served; the table went on elsewhere, and was found there after kill -9"
 }
 
+# Of three spares one with the table dies: the third gets a copy at once, and after one more is lost all mappings are there.
+test_table_goes_on_to_a_third_spare() {
+    small_pair
+    : > faults
+    truncate -s 16M b.spare c.spare
+    start_remap disk disk.img --spare "sim:$work/a.spare?faults=$work/faults"
+    assert_status 0 "$remap" spare add disk b.spare
+    assert_status 0 "$remap" spare add disk c.spare
+    assert_equal "0 1" "$(table_on)" "the table of three spares"
+    filled
+    echo gone > faults.new && mv faults.new faults
+    assert_status 0 "$remap" map add disk 65536+64
+    third_has_it() { [ "$(table_on)" = "1 2" ]; }
+    wait_until 10 third_has_it || fail "the table is on $(table_on); $("$remap" events disk)"
+    assert_status 0 "$remap" map add disk 81920+64
+    kill_remap "$background_pid"
+    mkdir -p away && mv a.spare b.spare away
+    start_remap disk disk.img --spare c.spare --missing-spares
+    "$remap" map list disk > listed
+    assert_contains "$(cat listed)" "65536"
+    assert_contains "$(cat listed)" "81920"
+    stop_disk
+    echo "suite: spares: one of three died while it served; the third had the table at once, and alone after kill -9"
+}
+
 test_first_spare_taken_out() {
     small_pair
     start_remap disk disk.img --spare a.spare

@@ -29,7 +29,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
 import java.util.UUID;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -61,6 +63,9 @@ final class ServedDisk {
     private StopNote stopNote;
     private MainComparison comparison;
     private MainMemory mainMemory;
+    /** Numbers of spares that failed to hold the table. */
+    private final Set<Integer> withoutTable = ConcurrentHashMap.newKeySet();
+
     private boolean stoppedInOrder;
     private LedgerFiles ledgerFiles = LedgerFiles.none("without a spare nothing says whose it is");
 
@@ -230,6 +235,23 @@ final class ServedDisk {
                 .note(
                         copied ? DiskEvent.Kind.TABLE_COPIED : DiskEvent.Kind.TABLE_LEFT_BEHIND,
                         "spare " + move.spare() + (move.detail().isEmpty() ? "" : ": " + move.detail()));
+        if (!copied) {
+            copyTableElsewhere(move.spare());
+        }
+    }
+
+    /** The one that failed gets no copy again before the next start, or before somebody adds or removes a spare. */
+    private void copyTableElsewhere(int leftBehind) {
+        withoutTable.add(leftBehind);
+        Map<Integer, BlockDevice> others = metadata.further().forTable();
+        others.keySet().removeAll(withoutTable);
+        if (!others.isEmpty()) {
+            metadata.store().orElseThrow().spread(others, refusal -> {
+                if (refusal != null) {
+                    LOG.warn("disk '{}': the table is on one spare: {}", name(), refusal.getMessage());
+                }
+            });
+        }
     }
 
     private Optional<Lease> lease() {
