@@ -19,12 +19,13 @@ final class LastStop {
     /**
      * Refuses a spare that is not as main remembers it.
      *
-     * @param takenOver the user says that another host has had the pair last, of which main may remember nothing
+     * @param hadByAnother the user says that another host has had the pair last, of which main may remember nothing
      */
-    static void refuseOther(PairDevices pair, Witness witness, MetadataStore spare, boolean takenOver) throws Refusal {
+    static void refuseOther(PairDevices pair, Witness witness, MetadataStore spare, boolean hadByAnother)
+            throws Refusal {
         Optional<String> difference = older(witness, spare)
                 .or(() -> otherStop(witness, spare))
-                .or(() -> takenOver ? Optional.empty() : otherSession(witness, spare));
+                .or(() -> hadByAnother ? Optional.empty() : otherSession(witness, spare));
         if (difference.isPresent()) {
             String main = pair.main().name();
             throw new Refusal(

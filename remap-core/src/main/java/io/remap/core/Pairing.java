@@ -423,7 +423,13 @@ public final class Pairing {
         boolean fresh = content.kind() == SpareContent.Kind.BLANK;
         Examined examined = fresh
                 ? formatBlank(metadata, pair, notices)
-                : examine(metadata, pair, witness, takenOver.isPresent(), settings, notices);
+                : examine(
+                        metadata,
+                        pair,
+                        witness,
+                        takenOver.isPresent() || pair.spec().adopt(),
+                        settings,
+                        notices);
         MetadataStore store = null;
         try {
             long unwitnessedStop = takeBackStop(pair, witness);
@@ -518,19 +524,19 @@ public final class Pairing {
      * Looks at a pair that was used before: whether the spare is the one that main remembers, and main what the spare
      * remembers, and whether the further spares are there. Writes nothing.
      *
-     * @param takenOver the user says that another host has had it last
+     * @param hadByAnother the user says that another host has had it last, or that the spare is main's whoever had it
      */
     private Examined examine(
             MetadataProvider metadata,
             PairDevices pair,
             Optional<Witness> witness,
-            boolean takenOver,
+            boolean hadByAnother,
             Settings settings,
             List<String> notices)
             throws Refusal, DeviceException {
         try (MetadataStore look = metadata.open(pair.spare().orElseThrow().direct(), true, environment, settings)) {
             if (witness.isPresent()) {
-                LastStop.refuseOther(pair, witness.get(), look, takenOver);
+                LastStop.refuseOther(pair, witness.get(), look, hadByAnother);
             } else {
                 refuseWithoutWitness(pair, look);
             }
