@@ -23,10 +23,7 @@ public interface CachedReads {
      * Takes the pages of a range into a pipe; waits for the device where they are not in memory.
      *
      * @param lengthBytes at most {@link PagePipe#MAX_BYTES}
-     * @param prefix what the pipe may have before them, a few bytes in a direct buffer, which stays as it is; or {@code
-     *     null}. Whether it stands there is told by {@link PagePipe#remainingBytes}: where the pages take all the room of a
-     *     pipe, it does not
      * @return all of the range, or {@code null} if that did not work or no pipe is free
      */
-    PagePipe tryPages(long offsetBytes, int lengthBytes, ByteBuffer prefix);
+    PagePipe tryPages(long offsetBytes, int lengthBytes);
 }

@@ -29,9 +29,6 @@ public abstract class DeviceIo {
     /** READ of a device with {@link CachedReads}: the engine may give pages instead of filling {@link #data}. */
     public boolean pagesWelcome;
 
-    /** READ whose pages are welcome: what may stand before them in their pipe; direct, or {@code null}. */
-    public ByteBuffer pagesPrefix;
-
     /** READ: what the engine gave instead of filling {@link #data}, set before the completion; otherwise {@code null}. */
     public PagePipe pages;
 

@@ -1,7 +1,5 @@
 package io.remap.api;
 
-import java.nio.ByteBuffer;
-
 /**
  * One request to a {@link Disk}. Preallocated and reused by its owner (a session), who sets the fields, submits it and
  * touches nothing of it until the completion.
@@ -52,8 +50,6 @@ public final class DiskRequest {
     public IoBuffer buffer;
     /** READ: the payload may come as {@link #pages} instead, since whoever sends it can send them. */
     public boolean pagesWelcome;
-    /** READ: what may stand before the {@link #pages} in their pipe (the header of a reply); direct, or {@code null}. */
-    public ByteBuffer pagesPrefix;
     /** Force unit access: durable before the completion. */
     public boolean fua;
     /** WRITE_ZEROES: the space must stay allocated. */

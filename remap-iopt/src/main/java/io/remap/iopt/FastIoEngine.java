@@ -189,8 +189,7 @@ final class FastIoEngine implements IoEngine {
         try {
             if (io.operation == DeviceIo.Operation.READ && takesPages(io)) {
                 CachedReads reads = devices.of(io.device).reads;
-                PagePipe pages =
-                        reads == null ? null : reads.tryPages(io.offsetBytes, io.data.remaining(), io.pagesPrefix);
+                PagePipe pages = reads == null ? null : reads.tryPages(io.offsetBytes, io.data.remaining());
                 if (pages != null) {
                     readsByPages.increment();
                     io.pages = pages;

@@ -35,7 +35,7 @@ class CachedDevicesTest {
                 }
 
                 @Override
-                public PagePipe tryPages(long offsetBytes, int lengthBytes, ByteBuffer prefix) {
+                public PagePipe tryPages(long offsetBytes, int lengthBytes) {
                     throw new AssertionError("nothing is read here");
                 }
             }));

@@ -77,9 +77,6 @@ class FastIoEngineTest extends IoEngineContract {
                 .orElseThrow();
     }
 
-    /** What the page cache was last given to put before pages. */
-    private volatile ByteBuffer lastPrefix;
-
     /** A page cache that holds everything up to a place. */
     private CachedReads cacheUpTo(long endBytes, PagePipe pages) {
         return new CachedReads() {
@@ -98,8 +95,7 @@ class FastIoEngineTest extends IoEngineContract {
             }
 
             @Override
-            public PagePipe tryPages(long offsetBytes, int lengthBytes, ByteBuffer prefix) {
-                lastPrefix = prefix;
+            public PagePipe tryPages(long offsetBytes, int lengthBytes) {
                 return offsetBytes + lengthBytes > endBytes ? null : pages;
             }
         };
@@ -171,11 +167,9 @@ class FastIoEngineTest extends IoEngineContract {
         memory.write(0, bytes(256 << 10, 5));
         EngineTransfer byPages = new EngineTransfer(Operation.READ, device, 0, ByteBuffer.allocateDirect(256 << 10));
         byPages.pagesWelcome = true;
-        byPages.pagesPrefix = ByteBuffer.allocateDirect(16);
         submit(byPages);
         assertNull(byPages.await());
         assertSame(pages, byPages.pages);
-        assertSame(byPages.pagesPrefix, lastPrefix);
         assertTrue(byPages.completer() instanceof WorkerThread);
 
         EngineTransfer unwelcome = new EngineTransfer(Operation.READ, device, 0, ByteBuffer.allocateDirect(256 << 10));

@@ -11,8 +11,8 @@ import java.util.concurrent.atomic.AtomicReference;
  *
  * <p>Requests enter by a lock-free stack that the output side takes as a whole. A batch is the headers of all replies
  * without payload in one buffer, and then one buffer for each reply with payload, its header before it in the headroom;
- * replies may leave in any order. A reply whose payload is pages ends its batch: of its buffer the header alone is sent, if
- * that does not stand in the pipe too, and the pages follow. The next batch is made when the last one has left.
+ * replies may leave in any order. A reply whose payload is pages ends its batch: of its buffer the header alone is sent, and
+ * the pages follow. The next batch is made when the last one has left.
  *
  * <p>Invariants: a request without payload is recycled when its header is copied, one with payload when it has left; {@code
  * pages} are those of the last request of the batch, until they have left; after {@link #close} nothing holds a buffer or
@@ -77,7 +77,7 @@ final class ReplyQueue {
         int count = Math.min(end - next, into.length);
         pagesFollow = pages != null && next + count == end;
         if (pagesFollow && !batch[end - 1].hasRemaining()) {
-            // Their header has left, or stands before them.
+            // Their header has left.
             count--;
         }
         System.arraycopy(batch, next, into, 0, count);
@@ -116,12 +116,10 @@ final class ReplyQueue {
 
     private void addPayload(NbdRequest request) {
         int length = request.buffer.lengthBytes();
-        boolean headerAhead = false;
         PagePipe instead = request.diskRequest.pages;
         if (instead != null) {
             int pagesBytes = instead.remainingBytes();
-            headerAhead = pagesBytes == length + Protocol.SIMPLE_REPLY_BYTES;
-            if (!headerAhead && pagesBytes != length) {
+            if (pagesBytes != length) {
                 throw new IllegalStateException("a READ of " + length + " bytes was given pages of " + pagesBytes);
             }
             pages = instead;
@@ -130,9 +128,6 @@ final class ReplyQueue {
         }
         ByteBuffer bytes = headerBefore(request);
         bytes.limit(bytes.limit() + length);
-        if (headerAhead) {
-            bytes.position(bytes.limit());
-        }
         batch[end] = bytes;
         requests[end] = request;
         unsentBytes += bytes.remaining();
@@ -140,7 +135,7 @@ final class ReplyQueue {
     }
 
     /** The header of the reply, where it stands right before the payload. */
-    static ByteBuffer headerBefore(NbdRequest request) {
+    private static ByteBuffer headerBefore(NbdRequest request) {
         ByteBuffer bytes = request.buffer.withHeadroom();
         int start = IoBuffer.HEADROOM_BYTES - Protocol.SIMPLE_REPLY_BYTES;
         bytes.limit(IoBuffer.HEADROOM_BYTES).position(start);

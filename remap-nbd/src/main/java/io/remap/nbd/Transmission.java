@@ -183,9 +183,6 @@ final class Transmission {
         if (errno == 0) {
             fill(request.diskRequest, command, flags, offset, length);
             request.diskRequest.buffer = request.buffer;
-            if (request.diskRequest.pagesWelcome) {
-                request.diskRequest.pagesPrefix = ReplyQueue.headerBefore(request);
-            }
         }
         headerOnly = command == Command.WRITE && length >= STRAIGHT_BYTES;
         if (command == Command.WRITE) {
@@ -205,7 +202,6 @@ final class Transmission {
         request.keepAllocated = (flags & Protocol.CMD_FLAG_NO_HOLE) != 0;
         request.fastOnly = (flags & Protocol.CMD_FLAG_FAST_ZERO) != 0;
         request.pagesWelcome = takesPages && command == Command.READ && length > 0;
-        request.pagesPrefix = null;
         request.pages = null;
         request.error = DiskError.NONE;
         request.errorOffsetBytes = -1;

@@ -28,8 +28,6 @@ final class FakeDisk implements Disk {
     boolean refusesWrites;
     /** READs get pages where they are welcome. */
     boolean givesPages;
-    /** Puts before the pages what may stand there. */
-    boolean takesPrefix;
 
     final List<FakePipe> pipes = new ArrayList<>();
     Function<DiskRequest, DiskError> errors = request -> DiskError.NONE;
@@ -109,13 +107,7 @@ final class FakeDisk implements Disk {
 
     private void read(DiskRequest request, int offset, int length) {
         if (givesPages && request.pagesWelcome) {
-            byte[] prefix = new byte[takesPrefix ? request.pagesPrefix.remaining() : 0];
-            if (takesPrefix) {
-                request.pagesPrefix.duplicate().get(prefix);
-            }
-            byte[] all = Arrays.copyOf(prefix, prefix.length + length);
-            System.arraycopy(content, offset, all, prefix.length, length);
-            FakePipe pipe = new FakePipe(all);
+            FakePipe pipe = new FakePipe(Arrays.copyOfRange(content, offset, offset + length));
             pipes.add(pipe);
             request.pages = pipe;
             // Nobody may send this.

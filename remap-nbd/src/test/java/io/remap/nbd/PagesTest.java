@@ -155,44 +155,6 @@ class PagesTest {
     }
 
     @Test
-    void theirHeaderMayStandInThePipe() {
-        disk.takesPrefix = true;
-        transport.largestGather = 0;
-        assertArrayEquals(content(7, 3000), ask(transport, READ, 0, 7, 3000).payload());
-        assertEquals(0, transport.largestGather, "the header left in a buffer");
-        assertNothingIsKept();
-    }
-
-    @Test
-    void whoseHeaderStandsInThePipeLeaveAfterTheRestOfTheirBatchInParts() {
-        disk.deferred = true;
-        stalledReads(1000, 2000);
-        disk.givesPages = false;
-        disk.end(0);
-        disk.givesPages = true;
-        disk.takesPrefix = true;
-        disk.end(0);
-        FakePipe pipe = disk.pipes.get(0);
-        assertEquals(HEADER_BYTES + 2000, pipe.remainingBytes());
-        assertEquals(1, transport.session.replies(gather), "the first one alone is in a buffer");
-        assertEquals(HEADER_BYTES + 1000, gather[0].remaining());
-        assertSame(pipe, transport.session.pages());
-        gather[0].position(gather[0].position() + 500);
-        transport.session.sent(500);
-        assertEquals(1, transport.session.replies(gather));
-        assertSame(pipe, transport.session.pages());
-        gather[0].position(gather[0].limit());
-        transport.session.sent(HEADER_BYTES + 500 + 10);
-        assertEquals(HEADER_BYTES + 2000 - 10, pipe.remainingBytes());
-        assertEquals(0, transport.session.replies(gather));
-        assertSame(pipe, transport.session.pages());
-        transport.session.sent(HEADER_BYTES + 2000 - 10);
-        assertEquals(0, transport.session.replies(gather));
-        assertNull(transport.session.pages());
-        assertNothingIsKept();
-    }
-
-    @Test
     void areGivenBackWhenTheLastByteHasLeft() {
         stalledReads(1000, 1000);
         assertEquals(1, transport.session.replies(gather));

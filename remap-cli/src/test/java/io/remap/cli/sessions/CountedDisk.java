@@ -39,7 +39,6 @@ final class CountedDisk implements Disk {
         inner.lengthBytes = request.lengthBytes;
         inner.buffer = request.buffer;
         inner.pagesWelcome = request.pagesWelcome;
-        inner.pagesPrefix = request.pagesPrefix;
         inner.fua = request.fua;
         inner.keepAllocated = request.keepAllocated;
         inner.fastOnly = request.fastOnly;

@@ -66,9 +66,9 @@ public final class BlockPart implements BlockDevice {
         }
 
         @Override
-        public PagePipe tryPages(long offsetBytes, int lengthBytes, ByteBuffer prefix) {
+        public PagePipe tryPages(long offsetBytes, int lengthBytes) {
             BlockRanges.check(name, traits, "read", offsetBytes, lengthBytes);
-            return reads.tryPages(startBytes + offsetBytes, lengthBytes, prefix);
+            return reads.tryPages(startBytes + offsetBytes, lengthBytes);
         }
     }
 

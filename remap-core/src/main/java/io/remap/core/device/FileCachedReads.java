@@ -75,7 +75,7 @@ final class FileCachedReads implements CachedReads {
     }
 
     @Override
-    public PagePipe tryPages(long offsetBytes, int lengthBytes, ByteBuffer prefix) {
+    public PagePipe tryPages(long offsetBytes, int lengthBytes) {
         BlockRanges.check(name, traits, "read", offsetBytes, lengthBytes);
         if (lengthBytes > PagePipe.MAX_BYTES) {
             throw new IllegalArgumentException(
@@ -87,27 +87,10 @@ final class FileCachedReads implements CachedReads {
         handle.enter();
         try {
             PipePool.Pipe pipe = handle.pipes.take(offsetBytes, lengthBytes);
-            return pipe == null || !putBefore(pipe, prefix) ? null : filled(pipe, offsetBytes, lengthBytes);
+            return pipe == null ? null : filled(pipe, offsetBytes, lengthBytes);
         } finally {
             handle.leave();
-            Reference.reachabilityFence(prefix);
         }
-    }
-
-    /** Puts the prefix into the empty pipe, if there is room for it beside the pages; {@code false} if the pipe broke. */
-    private boolean putBefore(PipePool.Pipe pipe, ByteBuffer prefix) {
-        int length = prefix == null ? 0 : prefix.remaining();
-        if (length == 0 || !pipe.hasRoomBefore(length)) {
-            return true;
-        }
-        long result = libc.write(pipe.inlet(), libc.addressOf(prefix) + prefix.position(), length);
-        if (result == length) {
-            pipe.filled(length);
-            return true;
-        }
-        pipe.filled((int) Math.max(0, result));
-        pipe.release();
-        return false;
     }
 
     /** The pipe with all of the range; otherwise it is given back. A page that the device cannot give ends it too. */

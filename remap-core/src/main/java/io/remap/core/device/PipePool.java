@@ -42,7 +42,6 @@ final class PipePool implements AutoCloseable {
         private final int[] ends = {NONE, NONE};
         private int capacityBytes;
         private int remainingBytes;
-        private boolean roomBefore;
         private boolean out;
 
         private Pipe(int index) {
@@ -57,11 +56,6 @@ final class PipePool implements AutoCloseable {
         /** The end to write to. */
         int inlet() {
             return ends[1];
-        }
-
-        /** Whether there is room for other bytes before those of the range that the pipe was taken for. */
-        boolean hasRoomBefore(int lengthBytes) {
-            return roomBefore && lengthBytes <= PAGE_BYTES;
         }
 
         /** So many bytes were put in. */
@@ -137,8 +131,7 @@ final class PipePool implements AutoCloseable {
         pipe.out = true;
         // Each page takes one place, whatever part of it is wanted.
         int pages = (int) (offsetBytes % PAGE_BYTES + lengthBytes + PAGE_BYTES - 1) / PAGE_BYTES;
-        pipe.roomBefore = (pages + 1) * PAGE_BYTES <= PagePipe.MAX_BYTES && pipe.hasRoom((pages + 1) * PAGE_BYTES);
-        if (!pipe.roomBefore && !pipe.hasRoom(pages * PAGE_BYTES)) {
+        if (!pipe.hasRoom(pages * PAGE_BYTES)) {
             giveBack(pipe);
             return null;
         }

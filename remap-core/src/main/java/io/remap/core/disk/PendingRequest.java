@@ -75,7 +75,6 @@ abstract class PendingRequest extends DeviceIo {
     boolean fua;
     boolean keepAllocated;
     boolean pagesAllowed;
-    ByteBuffer prefix;
     private IoBuffer buffer;
 
     /** All its transfers have ended, for good: it waits for a sync, and then it ends. */
@@ -114,7 +113,6 @@ abstract class PendingRequest extends DeviceIo {
         fua = request.fua;
         keepAllocated = request.keepAllocated;
         pagesAllowed = request.pagesWelcome;
-        prefix = request.pagesPrefix;
         buffer = request.buffer;
         view = buffer == null ? null : buffer.data();
         request.pages = null;

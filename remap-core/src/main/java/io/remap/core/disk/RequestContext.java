@@ -297,7 +297,6 @@ final class RequestContext extends PendingRequest implements WriteRecovery.Clien
                 // By reference only what is whole and plainly on main: a slot may be another unit's by the time it is
                 // sent.
                 pagesWelcome = pagesAllowed && cursor.target() == SegmentCursor.Target.MAIN && lengthBytes == byteCount;
-                pagesPrefix = prefix;
             }
             case WRITE -> {
                 operation = Operation.WRITE;

@@ -134,7 +134,6 @@ public final class Libc {
     private final long close = symbol("close");
     private final long pread = symbol("pread");
     private final long pwrite = symbol("pwrite");
-    private final long write = symbol("write");
     /** Not in every C library; 0 if it is missing. */
     private final long preadv2 = optionalSymbol("preadv2");
 
@@ -277,16 +276,6 @@ public final class Libc {
         int calls = 0;
         do {
             result = result(invoker.invokeN4(words[4], pwrite, fd, address, lengthBytes, offsetBytes));
-        } while (result == -Errno.EINTR && ++calls < MAX_INTERRUPTED_CALLS);
-        return result;
-    }
-
-    /** write(2): number of bytes written, which may be fewer than asked for. */
-    public long write(int fd, long address, long lengthBytes) {
-        long result;
-        int calls = 0;
-        do {
-            result = result(invoker.invokeN3(words[3], write, fd, address, lengthBytes));
         } while (result == -Errno.EINTR && ++calls < MAX_INTERRUPTED_CALLS);
         return result;
     }

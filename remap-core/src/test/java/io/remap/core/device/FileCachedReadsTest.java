@@ -96,7 +96,7 @@ class FileCachedReadsTest {
         for (int i = 0; i < offsetsAndLengths.length; i += 2) {
             int offset = offsetsAndLengths[i];
             int length = offsetsAndLengths[i + 1];
-            PagePipe pipe = reads(device).tryPages(offset, length, null);
+            PagePipe pipe = reads(device).tryPages(offset, length);
             assertNotNull(pipe, length + " bytes at " + offset);
             assertEquals(length, pipe.remainingBytes());
             assertArrayEquals(content(offset, length), take(pipe, length), length + " bytes at " + offset);
@@ -110,7 +110,7 @@ class FileCachedReadsTest {
         try (BlockDevice device = open(image().toString(), Door.BUFFERED)) {
             givesPages(device, 0, SECTOR, 0, PAGE, 0, 65536, 1 << 20, 1 << 20, SIZE - SECTOR, SECTOR);
             givesPages(device, SECTOR, PAGE, PAGE - SECTOR, 2 * SECTOR, 3 * SECTOR, 1 << 19);
-            assertNull(reads(device).tryPages(0, 0, null));
+            assertNull(reads(device).tryPages(0, 0));
         }
     }
 
@@ -155,7 +155,7 @@ class FileCachedReadsTest {
         DeviceUri uri = DeviceUri.parse(image() + "?offset=" + offset + "&length=" + 65536);
         try (BlockDevice device = BlockPart.of(open(uri.path(), Door.BUFFERED), uri)) {
             CachedReads part = reads(device);
-            PagePipe pipe = part.tryPages(PAGE, 8 * SECTOR, null);
+            PagePipe pipe = part.tryPages(PAGE, 8 * SECTOR);
             assertArrayEquals(content(offset + PAGE, 8 * SECTOR), take(pipe, 8 * SECTOR));
             pipe.release();
             ByteBuffer target = buffer(SECTOR);
@@ -163,7 +163,7 @@ class FileCachedReadsTest {
             assertArrayEquals(content(offset + PAGE, SECTOR), bytes(target));
             assertTrue(part.holds(PAGE));
             assertThrows(IllegalArgumentException.class, () -> part.holds(65536));
-            assertThrows(IllegalArgumentException.class, () -> part.tryPages(65536, SECTOR, null));
+            assertThrows(IllegalArgumentException.class, () -> part.tryPages(65536, SECTOR));
             assertThrows(IllegalArgumentException.class, () -> part.tryRead(65536, buffer(SECTOR)));
         }
     }
@@ -215,33 +215,12 @@ class FileCachedReadsTest {
         assertThrows(IllegalArgumentException.class, () -> cached.tryRead(0, readOnly));
         assertThrows(IllegalArgumentException.class, () -> cached.tryRead(SIZE, buffer(SECTOR)));
         assertThrows(IllegalArgumentException.class, () -> cached.holds(SIZE));
-        assertThrows(IllegalArgumentException.class, () -> cached.tryPages(-SECTOR, SECTOR, null));
-        assertThrows(IllegalArgumentException.class, () -> cached.tryPages(SIZE - SECTOR, PAGE, null));
-        assertThrows(IllegalArgumentException.class, () -> cached.tryPages(0, PagePipe.MAX_BYTES + SECTOR, null));
+        assertThrows(IllegalArgumentException.class, () -> cached.tryPages(-SECTOR, SECTOR));
+        assertThrows(IllegalArgumentException.class, () -> cached.tryPages(SIZE - SECTOR, PAGE));
+        assertThrows(IllegalArgumentException.class, () -> cached.tryPages(0, PagePipe.MAX_BYTES + SECTOR));
         device.close();
         assertThrows(IllegalStateException.class, () -> cached.tryRead(0, buffer(SECTOR)));
-        assertThrows(IllegalStateException.class, () -> cached.tryPages(0, SECTOR, null));
-    }
-
-    @Test
-    void aPrefixStandsBeforeThePagesWhereThereIsRoom() throws IOException {
-        try (BlockDevice device = open(image().toString(), Door.BUFFERED)) {
-            ByteBuffer prefix = ByteBuffer.allocateDirect(64);
-            prefix.put(20, content(77, 16)).position(20).limit(36);
-            for (int length : new int[] {SECTOR, 65536, 65536 + SECTOR, 1 << 19}) {
-                PagePipe pipe = reads(device).tryPages(3 * SECTOR, length, prefix);
-                assertEquals(16 + length, pipe.remainingBytes());
-                assertArrayEquals(content(77, 16), take(pipe, 16));
-                assertArrayEquals(content(3 * SECTOR, length), take(pipe, length), length + " bytes");
-                pipe.release();
-            }
-            PagePipe whole = reads(device).tryPages(0, PagePipe.MAX_BYTES, prefix);
-            assertEquals(PagePipe.MAX_BYTES, whole.remainingBytes(), "the pages take all of the largest pipe");
-            assertArrayEquals(content(0, PagePipe.MAX_BYTES), take(whole, PagePipe.MAX_BYTES));
-            whole.release();
-            assertEquals(20, prefix.position());
-            assertEquals(36, prefix.limit());
-        }
+        assertThrows(IllegalStateException.class, () -> cached.tryPages(0, SECTOR));
     }
 
     // --- pipes
@@ -249,13 +228,13 @@ class FileCachedReadsTest {
     @Test
     void pipesAreReusedWhenTheyAreEmptyAlone() throws IOException {
         try (BlockDevice device = open(image().toString(), Door.BUFFERED)) {
-            PagePipe first = reads(device).tryPages(0, 65536, null);
+            PagePipe first = reads(device).tryPages(0, 65536);
             int descriptor = first.descriptor();
             assertThrows(IllegalArgumentException.class, () -> first.taken(65537));
             take(first, 65536);
             first.release();
             assertThrows(IllegalStateException.class, first::release);
-            PagePipe second = reads(device).tryPages(65536, 65536, null);
+            PagePipe second = reads(device).tryPages(65536, 65536);
             assertEquals(descriptor, second.descriptor());
             assertArrayEquals(content(65536, 1000), take(second, 1000));
             assertEquals(64536, second.remainingBytes());
@@ -269,18 +248,18 @@ class FileCachedReadsTest {
     void thereAreNoMorePipesThanTheLimit() throws IOException {
         try (BlockDevice device = open(image().toString(), Door.BUFFERED)) {
             List<PagePipe> out = new ArrayList<>();
-            for (PagePipe pipe = reads(device).tryPages(0, SECTOR, null); pipe != null; ) {
+            for (PagePipe pipe = reads(device).tryPages(0, SECTOR); pipe != null; ) {
                 out.add(pipe);
-                pipe = reads(device).tryPages((long) out.size() * SECTOR, SECTOR, null);
+                pipe = reads(device).tryPages((long) out.size() * SECTOR, SECTOR);
             }
             assertEquals(PipePool.MAX_PIPES, out.size());
             for (int i = 0; i < out.size(); i++) {
                 assertArrayEquals(content((long) i * SECTOR, SECTOR), take(out.get(i), SECTOR));
             }
             out.get(7).release();
-            PagePipe again = reads(device).tryPages(0, SECTOR, null);
+            PagePipe again = reads(device).tryPages(0, SECTOR);
             assertNotNull(again);
-            assertNull(reads(device).tryPages(0, SECTOR, null));
+            assertNull(reads(device).tryPages(0, SECTOR));
             again.release();
             out.remove(7);
             out.forEach(PagePipe::release);
@@ -290,8 +269,8 @@ class FileCachedReadsTest {
     @Test
     void pipesAreClosedWithTheDeviceAndThoseThatAreOutAtTheirRelease() throws IOException {
         BlockDevice device = open(image().toString(), Door.BUFFERED);
-        PagePipe out = reads(device).tryPages(0, 65536, null);
-        PagePipe back = reads(device).tryPages(0, SECTOR, null);
+        PagePipe out = reads(device).tryPages(0, 65536);
+        PagePipe back = reads(device).tryPages(0, SECTOR);
         int idle = back.descriptor();
         take(back, SECTOR);
         back.release();
@@ -314,10 +293,10 @@ class FileCachedReadsTest {
                 file.setLength((1 << 20) + SECTOR);
             }
             givesPages(device, 0, 1 << 20, 1 << 20, SECTOR);
-            assertNull(reads(device).tryPages(1 << 20, PAGE, null));
+            assertNull(reads(device).tryPages(1 << 20, PAGE));
             assertFalse(reads(device).tryRead(1 << 20, buffer(PAGE)));
             assertThrows(DeviceException.class, () -> device.read(1 << 20, buffer(PAGE)));
-            assertNull(reads(device).tryPages(2 << 20, PAGE, null));
+            assertNull(reads(device).tryPages(2 << 20, PAGE));
             givesPages(device, 0, 1 << 20);
         }
     }
@@ -339,8 +318,8 @@ class FileCachedReadsTest {
             int page = bad / PAGE * PAGE;
             CachedReads cached = reads(device);
             givesPages(device, page - 65536, 65536);
-            assertNull(cached.tryPages(page - 65536, 65536 + PAGE, null));
-            assertNull(cached.tryPages(bad, SECTOR, null));
+            assertNull(cached.tryPages(page - 65536, 65536 + PAGE));
+            assertNull(cached.tryPages(bad, SECTOR));
             assertFalse(cached.tryRead(page, buffer(PAGE)));
             DeviceException error =
                     assertThrows(DeviceException.class, () -> device.read(page - 65536L, buffer(65536 + PAGE)));
