@@ -219,7 +219,8 @@ PEER_GOALS = [
     (("write-64k-qd16", "write-1m-qd8"), "iops", "best", 1.1, 0.9),
     (("randread-4k-qd1", "randread-4k-qd32"), "cpu_us", BASELINE, 0.5, 0.7),
     (("read-64k-qd16", "read-1m-qd8"), "cpu_us", BASELINE, 0.5, 0.4),
-    (("randwrite-4k-qd1", "randwrite-4k-qd32", "write-64k-qd16", "write-1m-qd8"), "cpu_us", BASELINE, 0.8, 1.0),
+    # 1.0 without the ledger of unflushed writes, which is a safeguard that is always on.
+    (("randwrite-4k-qd1", "randwrite-4k-qd32", "write-64k-qd16", "write-1m-qd8"), "cpu_us", BASELINE, 0.8, 1.15),
     (("randread-4k-qd32", "randwrite-4k-qd32"), "p99.9_us", "best p99.9", 0.5, None),
     (("randread-4k-qd32", "randwrite-4k-qd32", "read-1m-qd8"), "iops", PLAIN, 1.6, None),
 ]
@@ -318,6 +319,21 @@ def replace_part(page, name, lines):
     return pattern.sub(lambda _: "\n".join([begin, *lines, end]), page)
 
 
+def part_of(page, name):
+    return page.split("<!-- begin %s -->\n" % name)[1].split("\n<!-- end %s -->" % name)[0].splitlines()
+
+
+def subject(line):
+    """What a line of the goals is about, whichever peer was the best."""
+    return re.sub(r" against (nbdkit|qemu)-[^ ]+$", "", line.split("|")[1].strip())
+
+
+def with_goals_kept(old, new):
+    """What has no result now stays as it was measured before, as its part of the page does."""
+    measured = {subject(line): line for line in new}
+    return [measured.pop(subject(line), line) for line in old] + list(measured.values())
+
+
 def main():
     parser = argparse.ArgumentParser(prog="./check bench docs", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -336,7 +352,7 @@ def main():
         page = file.read()
     for name, result in results.items():
         page = replace_part(page, name, PARTS[name](result))
-    page = replace_part(page, "goals", goals(results))
+    page = replace_part(page, "goals", with_goals_kept(part_of(page, "goals"), goals(results)))
     if a.print:
         print(page)
     else:
