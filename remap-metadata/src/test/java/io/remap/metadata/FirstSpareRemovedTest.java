@@ -10,9 +10,11 @@ import io.remap.api.MapChange;
 import io.remap.api.Place;
 import io.remap.api.Refusal;
 import io.remap.api.spi.MetadataStore.Outcome;
+import io.remap.api.spi.TableCopy;
 import io.remap.testkit.CrashDevice;
 import io.remap.testkit.CrashDevice.Operation;
 import java.util.List;
+import java.util.Optional;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -41,7 +43,7 @@ class FirstSpareRemovedTest {
         return pair;
     }
 
-    private static boolean saysWithoutFirst(CrashDevice device) throws Exception {
+    private static boolean saysWithoutFirst(CrashDevice device) throws Damage, DeviceException {
         return Identities.read(device).first().version().has(Superblock.Version.WITHOUT_FIRST);
     }
 
@@ -179,6 +181,8 @@ class FirstSpareRemovedTest {
         CrashDevice further = pair.further.crash(states + 1000L);
         CrashDevice third = pair.third.crash(states + 2000L);
         try {
+            assertSaysWhatItLacks(pair, further);
+            assertSaysWhatItLacks(pair, third);
             boolean all = opens(pair.left(first.copy(), further.copy(), third.copy()));
             boolean others = opens(pair.left(null, further.copy(), third.copy()));
             withFirst += all ? 1 : 0;
@@ -187,6 +191,18 @@ class FirstSpareRemovedTest {
             opens(pair.left(first, null, null));
         } catch (DeviceException e) {
             throw new AssertionError("cannot be opened after a crash", e);
+        }
+    }
+
+    /** A table without a first spare is never where a program that needs one would open it. */
+    private static void assertSaysWhatItLacks(SpreadPair pair, CrashDevice device) throws DeviceException {
+        try {
+            Optional<TableCopy> table = pair.provider.table(device);
+            if (table.isPresent() && !Tables.hasFirst(table.get().members())) {
+                assertTrue(saysWithoutFirst(device), device.name() + " names no first spare, and does not say so");
+            }
+        } catch (Refusal | Damage e) {
+            throw new AssertionError(e);
         }
     }
 

@@ -24,6 +24,7 @@ class MutantsTest {
                 readErrorMapsToBlankSlot(),
                 moverDoesNotWait(),
                 flushForgetsTheSpare(),
+                flushForgetsTheSecondSpare(),
                 returnForgetsToFlush(),
                 returnOverlooksWritesToTheSlot(),
                 returnOverlooksWritesUnderWay(),
@@ -110,6 +111,14 @@ class MutantsTest {
                         "RequestContext",
                         "            touchedMain = true;\n            touchedSpares = disk.spares.mask();\n",
                         "            touchedMain = true;\n");
+    }
+
+    private static Mutant flushForgetsTheSecondSpare() {
+        return new Mutant("a flush forgets the second spare")
+                .replace(
+                        "RequestContext",
+                        "            touchedMain = true;\n            touchedSpares = disk.spares.mask();\n",
+                        "            touchedMain = true;\n            touchedSpares = disk.spares.mask() & 1;\n");
     }
 
     private static Mutant returnForgetsToFlush() {
