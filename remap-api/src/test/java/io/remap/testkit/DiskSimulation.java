@@ -154,8 +154,11 @@ public final class DiskSimulation implements AutoCloseable {
         reference.fill(content, 0, stamps);
         mainMedium.poke(0, content.array());
         var environment = scheduler.environment(random);
-        metadata.format(
-                spare, new PairIdentity(new UUID(1, 2), plan.sizeBytes(), plan.sectorBytes, "main"), environment);
+        product.format(
+                metadata,
+                spare,
+                new PairIdentity(new UUID(1, 2), plan.sizeBytes(), plan.sectorBytes, "main"),
+                environment);
         if (metadata instanceof MemoryMetadata memory && plan.storeTrouble) {
             memory.decideOutcomes(this::decideOutcome);
             memory.findUncertain(random::nextBoolean);

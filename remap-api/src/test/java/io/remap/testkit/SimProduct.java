@@ -2,6 +2,7 @@ package io.remap.testkit;
 
 import io.remap.api.BlockDevice;
 import io.remap.api.BufferPool;
+import io.remap.api.DeviceException;
 import io.remap.api.Disk;
 import io.remap.api.DiskClient;
 import io.remap.api.DiskError;
@@ -11,6 +12,7 @@ import io.remap.api.RemapTable;
 import io.remap.api.SectorRange;
 import io.remap.api.spi.IoEngine;
 import io.remap.api.spi.MetadataProvider;
+import io.remap.api.spi.PairIdentity;
 import java.io.IOException;
 import java.util.List;
 import java.util.Map;
@@ -23,6 +25,12 @@ public interface SimProduct {
 
     /** How large a spare must be for about so many slots. */
     int spareBytes(int slots);
+
+    /** Makes the device an empty spare, or several of a pair, whichever a start expects there. */
+    default void format(MetadataProvider metadata, BlockDevice spare, PairIdentity pair, Environment environment)
+            throws Refusal, DeviceException {
+        metadata.format(spare, pair, environment);
+    }
 
     /** Starts the disk on a spare that is formatted. */
     Running start(Parts parts) throws IOException, Refusal;

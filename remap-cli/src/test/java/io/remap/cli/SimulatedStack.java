@@ -1,8 +1,11 @@
 package io.remap.cli;
 
 import io.remap.api.Attribute;
+import io.remap.api.BlockDevice;
+import io.remap.api.DeviceException;
 import io.remap.api.Disk;
 import io.remap.api.DiskError;
+import io.remap.api.Environment;
 import io.remap.api.Place;
 import io.remap.api.Refusal;
 import io.remap.api.RemapTable;
@@ -13,6 +16,8 @@ import io.remap.api.spi.FaultPolicy;
 import io.remap.api.spi.FaultPolicyProvider;
 import io.remap.api.spi.MetadataProvider;
 import io.remap.api.spi.MetadataStore;
+import io.remap.api.spi.PairIdentity;
+import io.remap.api.spi.SpareMember;
 import io.remap.core.Providers;
 import io.remap.core.disk.MapEntry;
 import io.remap.core.disk.TrackedDevice;
@@ -26,6 +31,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Consumer;
 
@@ -47,6 +53,7 @@ public final class SimulatedStack implements SimProduct {
     private final AtomicReference<byte[]> unreadable = new AtomicReference<>(new byte[0]);
 
     private boolean remembers;
+    private boolean two;
 
     /** With what the module path has. */
     public SimulatedStack(Providers providers) throws Refusal {
@@ -72,6 +79,12 @@ public final class SimulatedStack implements SimProduct {
         return this;
     }
 
+    /** Every second disk has two spares, and the table on both. */
+    public SimulatedStack withTwoSpares() {
+        two = true;
+        return this;
+    }
+
     @Override
     public MetadataProvider metadata() {
         return metadata;
@@ -79,7 +92,21 @@ public final class SimulatedStack implements SimProduct {
 
     @Override
     public int spareBytes(int slots) {
-        return SPARE_BYTES;
+        return two && slots % 2 == 0 ? 2 * SPARE_BYTES : SPARE_BYTES;
+    }
+
+    private boolean isTwo(BlockDevice spare) {
+        return two && spare.traits().sizeBytes() > SPARE_BYTES;
+    }
+
+    @Override
+    public void format(MetadataProvider with, BlockDevice spare, PairIdentity pair, Environment environment)
+            throws Refusal, DeviceException {
+        if (isTwo(spare)) {
+            TwoSpares.of(spare).format(with, pair);
+        } else {
+            with.format(spare, pair, environment);
+        }
     }
 
     @Override
@@ -87,13 +114,15 @@ public final class SimulatedStack implements SimProduct {
         TrackedDevice main = TrackedDevice.of(parts.main());
         // As a service does: what a process before this one wrote.
         main.flush();
-        TrackedDevice spare = TrackedDevice.of(parts.spare());
-        MetadataStore store = parts.metadata().open(spare, false, parts.environment(), Settings.defaults());
+        TwoSpares.Opened opened = isTwo(parts.spare())
+                ? TwoSpares.of(parts.spare()).open(parts.metadata(), parts.environment())
+                : one(parts);
+        MetadataStore store = opened.store();
         VirtualDisk disk = VirtualDisk.open(
                 new VirtualDisk.Parts(
                         "disk",
                         main,
-                        List.of(VirtualDisk.SpareDevice.first(spare, store)),
+                        opened.spares(),
                         Optional.of(store),
                         policy,
                         parts.engine(),
@@ -108,11 +137,26 @@ public final class SimulatedStack implements SimProduct {
         if (remembers) {
             disk.unreadableUnits().restore(unreadable.get());
         }
-        return new Started(disk, store, unreadable);
+        return new Started(disk, opened, new AtomicInteger(), unreadable);
     }
 
-    private record Started(VirtualDisk virtualDisk, MetadataStore store, AtomicReference<byte[]> savedUnreadable)
+    private static TwoSpares.Opened one(Parts parts) throws Refusal, DeviceException {
+        TrackedDevice spare = TrackedDevice.of(parts.spare());
+        MetadataStore store = parts.metadata().open(spare, false, parts.environment(), Settings.defaults());
+        return new TwoSpares.Opened(
+                store, List.of(VirtualDisk.SpareDevice.first(spare, store)), store.slots(), store.slots(), 0);
+    }
+
+    private record Started(
+            VirtualDisk virtualDisk,
+            TwoSpares.Opened opened,
+            AtomicInteger moves,
+            AtomicReference<byte[]> savedUnreadable)
             implements Running {
+        private MetadataStore store() {
+            return opened.store();
+        }
+
         @Override
         public Disk disk() {
             return virtualDisk;
@@ -122,7 +166,18 @@ public final class SimulatedStack implements SimProduct {
         public void mapAdd(SectorRange range, boolean unreadableToo, Consumer<DiskError> done) {
             // As now and then in a service: after a death it says what was, not what is.
             savedUnreadable.set(virtualDisk.unreadableUnits().save());
-            virtualDisk.map().add(range, unreadableToo, done);
+            int move = moves.getAndIncrement();
+            if (opened.spares().size() < 2 || move % 2 != 0) {
+                virtualDisk.map().add(range, unreadableToo, done);
+                return;
+            }
+            // Meanwhile everything of one spare goes to the other.
+            int emptied = move / 2 % 2;
+            virtualDisk.setUse(emptied, new SpareMember.Use(true, false, 0));
+            virtualDisk.evacuate(emptied, false, (moved, left, error) -> {
+                virtualDisk.setUse(emptied, SpareMember.Use.PLAIN);
+                virtualDisk.map().add(range, unreadableToo, done);
+            });
         }
 
         @Override
@@ -161,7 +216,7 @@ public final class SimulatedStack implements SimProduct {
         public Map<String, Long> counters() {
             Map<String, Long> counters = new HashMap<>();
             List<Attribute> attributes = new ArrayList<>(virtualDisk.attributes());
-            store.attributes().stream()
+            store().attributes().stream()
                     .filter(attribute -> METADATA_COUNTERS.contains(attribute.name()))
                     .forEach(attributes::add);
             for (Attribute attribute : attributes) {
@@ -169,7 +224,19 @@ public final class SimulatedStack implements SimProduct {
                     counters.put(attribute.name(), value);
                 }
             }
+            counters.put("lives led by the second spare", store().openedFrom() == 0 ? 0L : 1L);
+            counters.put("units on the second spare", unitsOnSecond());
             return counters;
+        }
+
+        private long unitsOnSecond() {
+            long units = 0;
+            RemapTable.Cursor cursor = new RemapTable.Cursor();
+            for (boolean found = cursor.seek(store().table(), 0); found; found = cursor.next()) {
+                boolean there = Place.hasSlot(cursor.place()) && Place.spare(cursor.place()) != 0;
+                units += there ? cursor.lengthUnits() : 0;
+            }
+            return units;
         }
 
         @Override
@@ -184,17 +251,22 @@ public final class SimulatedStack implements SimProduct {
 
         @Override
         public RemapTable table() {
-            return store.table();
+            return store().table();
         }
 
         @Override
         public long slotOffsetBytes(long slot) {
-            return store.slotOffsetBytes(slot);
+            return opened.slotOffsetBytes(slot);
+        }
+
+        @Override
+        public long firstSlotOf(int spare) {
+            return spare == 0 ? 0 : opened.slotsOfFirst().count();
         }
 
         @Override
         public long slots() {
-            return store.plan().slots();
+            return virtualDisk.summary().slots();
         }
 
         @Override
@@ -209,21 +281,25 @@ public final class SimulatedStack implements SimProduct {
 
         @Override
         public void checkQuiet() {
-            require(virtualDisk.summary().extents() == store.table().extents(), "published and committed table differ");
+            require(
+                    virtualDisk.summary().extents() == store().table().extents(),
+                    "published and committed table differ");
             Set<Long> used = new HashSet<>();
-            store.badSlots((spare, first, length) -> {
+            store().badSlots((spare, first, length) -> {
                 for (long slot = first; slot < first + length; slot++) {
-                    used.add(slot);
+                    used.add(firstSlotOf(spare) + slot);
                 }
             });
             RemapTable.Cursor cursor = new RemapTable.Cursor();
-            for (boolean found = cursor.seek(store.table(), 0); found; found = cursor.next()) {
+            for (boolean found = cursor.seek(store().table(), 0); found; found = cursor.next()) {
                 for (long i = 0; Place.hasSlot(cursor.place()) && i < cursor.lengthUnits(); i++) {
-                    require(used.add(Place.slot(cursor.place()) + i), "a slot is used twice, or bad");
+                    long first = firstSlotOf(Place.spare(cursor.place()));
+                    require(used.add(first + Place.slot(cursor.place()) + i), "a slot is used twice, or bad");
                 }
             }
-            store.seals(
-                    (region, seal) -> require(used.add(Seal.slot(seal)), "a slot of checksums is used twice, or bad"));
+            store().seals((region, seal) -> require(
+                    used.add(firstSlotOf(Seal.spare(seal)) + Seal.slot(seal)),
+                    "a slot of checksums is used twice, or bad"));
             require(freeSlots() + used.size() <= slots(), "more slots are free than there are");
         }
 
@@ -237,7 +313,7 @@ public final class SimulatedStack implements SimProduct {
         public boolean close() {
             boolean stable = virtualDisk.close(0);
             savedUnreadable.set(virtualDisk.unreadableUnits().save());
-            store.close();
+            store().close();
             return stable;
         }
     }

@@ -37,14 +37,18 @@ class StackSimulationTest {
         Providers providers = Providers.load();
         List<String> required = new ArrayList<>(SimCoverage.REQUIRED);
         required.removeAll(NOT_HERE);
-        required.addAll(List.of("remap.restored-unreadable-sectors", "remap.still-unreadable-sectors"));
+        required.addAll(List.of(
+                "remap.restored-unreadable-sectors",
+                "remap.still-unreadable-sectors",
+                "lives led by the second spare",
+                "units on the second spare"));
         MetadataProvider metadata = providers.require(MetadataProvider.class, "log");
         FaultPolicy policy =
                 providers.require(FaultPolicyProvider.class, "standard").open(Settings.defaults());
         new SimulationRun(
                         "remap-cli",
                         StackSimulationTest.class,
-                        () -> new SimulatedStack(metadata, policy).remembering())
+                        () -> new SimulatedStack(metadata, policy).remembering().withTwoSpares())
                 .run(LEAST_SEEDS, SECONDS, FULL_SEEDS, required);
     }
 }

@@ -477,8 +477,7 @@ final class Connection implements EpollIoHandle, Session.Events {
         }
         EpollIoOps wanted = ahead ? OUT : readable ? (full ? IN_AND_OUT : IN) : (full ? OUT : NOTHING);
         // Said anew where it is told of once only: what made the socket look full may have been a signal. Not so if the
-        // client
-        // is ahead: whether the socket is writable was asked while that was watched.
+        // client is ahead: whether the socket is writable was asked while that was watched.
         if (!wanted.equals(watched) || (full && wanted.equals(OUT))) {
             watched = wanted;
             registration.submit(wanted);

@@ -1,5 +1,7 @@
 package io.remap.cli.sessions;
 
+import io.remap.api.BlockDevice;
+import io.remap.api.DeviceException;
 import io.remap.api.Disk;
 import io.remap.api.DiskClient;
 import io.remap.api.DiskError;
@@ -15,6 +17,7 @@ import io.remap.api.Settings;
 import io.remap.api.spi.Frontend;
 import io.remap.api.spi.FrontendProvider;
 import io.remap.api.spi.MetadataProvider;
+import io.remap.api.spi.PairIdentity;
 import io.remap.testkit.SimProduct;
 import io.remap.testkit.TrackingBufferPool;
 import java.io.IOException;
@@ -57,6 +60,12 @@ public final class SessionStack implements SimProduct {
     @Override
     public int spareBytes(int slots) {
         return product.spareBytes(slots);
+    }
+
+    @Override
+    public void format(MetadataProvider metadata, BlockDevice spare, PairIdentity pair, Environment environment)
+            throws Refusal, DeviceException {
+        product.format(metadata, spare, pair, environment);
     }
 
     @Override
@@ -225,6 +234,11 @@ public final class SessionStack implements SimProduct {
         @Override
         public long slotOffsetBytes(long slot) {
             return running.slotOffsetBytes(slot);
+        }
+
+        @Override
+        public long firstSlotOf(int spare) {
+            return running.firstSlotOf(spare);
         }
 
         @Override
