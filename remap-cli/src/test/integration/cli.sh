@@ -539,6 +539,8 @@ test_sigterm_sigint_and_stop_end_in_good_order() {
     local signal pid status
     image main.img
     for signal in TERM INT HUP; do
+        # The one before said ready too, and a process in the background truncates the file when it comes to it.
+        : > serve.out
         # A shell starts background processes with SIGINT ignored; env gives it back its default.
         env --default-signal=INT,HUP "$remap" serve main.img --name disk --pid-file pid > serve.out 2> serve.err \
             < /dev/null &

@@ -66,22 +66,22 @@ public final class Mutant {
     }
 
     /**
-     * The package with the defect, and a class of the tests that shall see it.
+     * The package with the defect, and classes of the tests that shall see it.
      *
-     * @param testClass its full name
-     * @return its form that does
+     * @param testClasses their full names
+     * @return the first of them in its form that does
      */
-    public Class<?> loadWith(String testClass, Path directory) throws IOException, ClassNotFoundException {
-        return compile(directory, testClass).loadClass(testClass);
+    public Class<?> loadWith(List<String> testClasses, Path directory) throws IOException, ClassNotFoundException {
+        return compile(directory, testClasses).loadClass(testClasses.get(0));
     }
 
     /** A class of the package with the defect. */
     public Class<?> load(String className, Path directory) throws IOException, ClassNotFoundException {
-        return compile(directory, "").loadClass(packageName + "." + className);
+        return compile(directory, List.of()).loadClass(packageName + "." + className);
     }
 
     /** Compiles the files that are changed; all other classes are taken as they are. */
-    private Loader compile(Path directory, String testClass) throws IOException {
+    private Loader compile(Path directory, List<String> testClasses) throws IOException {
         Path sources = Files.createDirectories(directory.resolve("src"));
         Path classes = Files.createDirectories(directory.resolve("classes"));
         Path originals = ROOT.resolve(module).resolve("src/main/java").resolve(packageName.replace('.', '/'));
@@ -97,7 +97,7 @@ public final class Mutant {
         if (javac.run(print, print, arguments.toArray(new String[0])) != 0) {
             throw new IllegalStateException(name + " does not compile: " + messages.toString(StandardCharsets.UTF_8));
         }
-        return new Loader(classes.toUri().toURL(), packageName, testClass);
+        return new Loader(classes.toUri().toURL(), packageName, testClasses);
     }
 
     private Path mutated(Path file, Path target) throws IOException {
@@ -112,21 +112,20 @@ public final class Mutant {
         return Files.writeString(target.resolve(file.getFileName().toString()), source);
     }
 
-    /** Defines the package and the class of the tests itself, with the changed classes; takes all else from the parent. */
+    /** Defines the package and the classes of the tests itself, with the changed classes; takes all else from the parent. */
     private static final class Loader extends URLClassLoader {
         private final String packageName;
-        private final String testClass;
+        private final List<String> testClasses;
 
-        Loader(URL classes, String packageName, String testClass) {
+        Loader(URL classes, String packageName, List<String> testClasses) {
             super(new URL[] {classes}, Mutant.class.getClassLoader());
             this.packageName = packageName;
-            this.testClass = testClass;
+            this.testClasses = testClasses;
         }
 
         private boolean isMutated(String className) {
             return className.startsWith(packageName + ".")
-                    || className.equals(testClass)
-                    || className.startsWith(testClass + "$");
+                    || testClasses.stream().anyMatch(one -> className.equals(one) || className.startsWith(one + "$"));
         }
 
         @Override

@@ -37,10 +37,19 @@ import java.util.function.Consumer;
 
 /** The virtual disk over the real metadata store, with the real fault policy, for simulation and explorer. */
 public final class SimulatedStack implements SimProduct {
-    /** The smallest spare that the format takes. */
     private static final long HOLD_AWAY_MILLIS = 5_000;
 
+    /** The smallest spare that the format takes. */
     private static final int SPARE_BYTES = 4 << 20;
+
+    /** This class and those that it needs for it, where another form of the core is to be simulated. */
+    public static final List<String> SEES_CORE = List.of(SimulatedStack.class.getName(), TwoSpares.class.getName());
+
+    /** 1 for a disk that was started from the table of its second spare. */
+    public static final String LED_BY_SECOND = "lives led by the second spare";
+
+    /** How many units stand there. */
+    public static final String ON_SECOND = "units on the second spare";
 
     private static final Set<String> METADATA_COUNTERS =
             Set.of("metadata.commits", "metadata.commits-refused", "metadata.compactions");
@@ -224,8 +233,8 @@ public final class SimulatedStack implements SimProduct {
                     counters.put(attribute.name(), value);
                 }
             }
-            counters.put("lives led by the second spare", store().openedFrom() == 0 ? 0L : 1L);
-            counters.put("units on the second spare", unitsOnSecond());
+            counters.put(LED_BY_SECOND, store().openedFrom() == 0 ? 0L : 1L);
+            counters.put(ON_SECOND, unitsOnSecond());
             return counters;
         }
 

@@ -40,8 +40,8 @@ class StackSimulationTest {
         required.addAll(List.of(
                 "remap.restored-unreadable-sectors",
                 "remap.still-unreadable-sectors",
-                "lives led by the second spare",
-                "units on the second spare"));
+                SimulatedStack.LED_BY_SECOND,
+                SimulatedStack.ON_SECOND));
         MetadataProvider metadata = providers.require(MetadataProvider.class, "log");
         FaultPolicy policy =
                 providers.require(FaultPolicyProvider.class, "standard").open(Settings.defaults());

@@ -15,6 +15,7 @@ import io.remap.api.spi.TableCopy;
 import io.remap.core.disk.TrackedDevice;
 import io.remap.core.disk.VirtualDisk;
 import io.remap.testkit.DevicePart;
+import io.remap.testkit.JoinedDevice;
 import io.remap.testkit.TaskQueue;
 import java.util.List;
 import java.util.Map;
@@ -24,17 +25,21 @@ import java.util.UUID;
 import java.util.concurrent.atomic.AtomicReference;
 
 /**
- * The spare of a simulation as two of a pair, with slots and a table on each. It fails as one device does, so a table that is
- * left behind is so for a moment only: the next start takes the newer one, and has the other follow.
+ * The spare of a simulation as two of a pair, with slots and a table on each; two devices that were joined, or the halves of
+ * one, which fails as a whole. A table that is left behind is so for a moment only: the next start takes the newer one, and has
+ * the other follow.
  *
  * @param first the first spare
  * @param second the further one
  */
-record TwoSpares(DevicePart first, DevicePart second) {
+record TwoSpares(BlockDevice first, BlockDevice second) {
     private static final int INDEX = 1;
     private static final UUID ID = new UUID(0, 1);
 
     static TwoSpares of(BlockDevice whole) {
+        if (whole instanceof JoinedDevice joined) {
+            return new TwoSpares(joined.parts().get(0), joined.parts().get(1));
+        }
         long half = whole.traits().sizeBytes() / 2;
         return new TwoSpares(
                 new DevicePart(whole, whole.name(), 0, half),
@@ -118,6 +123,6 @@ record TwoSpares(DevicePart first, DevicePart second) {
                                 VirtualDisk.SpareDevice.UNORDERED)),
                 slotsOfFirst,
                 slotsOfSecond,
-                second.identity().startBytes());
+                first.traits().sizeBytes());
     }
 }

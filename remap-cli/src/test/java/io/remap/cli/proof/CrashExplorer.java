@@ -1,6 +1,7 @@
 package io.remap.cli.proof;
 
 import io.remap.api.Refusal;
+import io.remap.cli.SimulatedStack;
 import io.remap.testkit.CrashDevice;
 import io.remap.testkit.CrashDevice.Operation;
 import io.remap.testkit.ReferenceMap.AfterPowerCut;
@@ -40,6 +41,7 @@ final class CrashExplorer {
     private long states;
     private long statesInRecovery;
     private long images;
+    private long imagesOfSecond;
     private Life life;
     private String where = "";
     /** Kept, should the product catch what is thrown through it. */
@@ -82,6 +84,11 @@ final class CrashExplorer {
     /** Times that the product was started. */
     long images() {
         return images;
+    }
+
+    /** Of these, from the table of a second spare. */
+    long imagesOfSecond() {
+        return imagesOfSecond;
     }
 
     /** What the disk of the last workload counted. */
@@ -132,8 +139,7 @@ final class CrashExplorer {
                 return false;
             }
         }
-        life.stack.main.observe(null);
-        life.stack.spare.observe(null);
+        life.stack.media.observe(null);
         cutPower("at the end");
         return true;
     }
@@ -149,8 +155,7 @@ final class CrashExplorer {
                 changed[0] = true;
             }
         };
-        life.stack.main.observe(observer);
-        life.stack.spare.observe(observer);
+        life.stack.media.observe(observer);
     }
 
     // --- crash states
@@ -158,14 +163,13 @@ final class CrashExplorer {
     private void cutPower(String when) {
         boundaries++;
         AfterPowerCut allowed = life.reference.ifThePowerWentNow();
-        int onMain = life.stack.main.unflushedSectors();
-        int sectors = onMain + life.stack.spare.unflushedSectors();
+        int sectors = life.stack.media.unflushedSectors();
         if (isExhaustive(sectors)) {
             for (long kept = 0; kept < 1L << sectors; kept++) {
-                tryState(kept, -1, onMain, allowed, when);
+                tryState(kept, -1, allowed, when);
                 for (int torn = 0; torn < sectors; torn++) {
                     if ((kept >> torn & 1) != 0) {
-                        tryState(kept, torn, onMain, allowed, when);
+                        tryState(kept, torn, allowed, when);
                     }
                 }
             }
@@ -176,7 +180,7 @@ final class CrashExplorer {
         for (int i = 0; i < SAMPLES; i++) {
             long kept = someOf(sectors, random);
             int torn = random.nextInt(2 * sectors);
-            tryState(kept, torn < sectors && (kept >> torn & 1) != 0 ? torn : -1, onMain, allowed, when);
+            tryState(kept, torn < sectors && (kept >> torn & 1) != 0 ? torn : -1, allowed, when);
         }
     }
 
@@ -196,23 +200,22 @@ final class CrashExplorer {
     }
 
     /** A state of the life at this moment: the sectors kept of main come first. */
-    private void tryState(long kept, int torn, int onMain, AfterPowerCut allowed, String when) {
+    private void tryState(long kept, int torn, AfterPowerCut allowed, String when) {
         states++;
         long tearing = seed + boundaries * 0x9E3779B97F4A7C15L + kept * 64 + torn;
-        CrashDevice main = life.stack.main.crashKeeping(i -> (kept >> i & 1) != 0, torn < onMain ? torn : -1, tearing);
-        CrashDevice spare = life.stack.spare.crashKeeping(
-                i -> (kept >> (onMain + i) & 1) != 0, torn < onMain ? -1 : torn - onMain, tearing);
+        Media left = life.stack.media.crashKeeping(kept, torn, tearing);
         try {
-            Long key = main.durableKey() ^ Long.rotateLeft(spare.durableKey(), 32);
+            Long key = left.durableKey();
             Seen shown = seen.get(key);
             if (shown == null) {
-                shown = startOn(main, spare, allowed);
+                shown = startOn(left, allowed);
                 seen.put(key, shown);
             }
             shown.check(allowed);
         } catch (AssertionError e) {
             violation = new Violation(
-                    when + ", kept " + Long.toBinaryString(kept) + " (" + onMain + " of main first)"
+                    when + ", kept " + Long.toBinaryString(kept) + " (" + life.stack.main.unflushedSectors()
+                            + " of main first)"
                             + (torn < 0 ? "" : ", " + torn + " torn") + ": " + e.getMessage(),
                     e);
             throw violation;
@@ -223,16 +226,16 @@ final class CrashExplorer {
      * Starts the product on an image. Now and then the power goes again in that start, and now and then it is started once
      * more without one copy of the arenas: what was seen once stays.
      */
-    private Seen startOn(CrashDevice main, CrashDevice spare, AfterPowerCut allowed) {
+    private Seen startOn(Media left, AfterPowerCut allowed) {
         images++;
         if (images % care.nestedEvery == 0) {
-            exploreRecovery(main.copy(), spare.copy(), allowed);
+            exploreRecovery(left.copy(), allowed);
         }
-        Seen shown = start(main, spare);
+        Seen shown = start(left);
         for (int copy = 0; copy < 2 && images % care.againEvery == 0; copy++) {
-            CrashDevice spareAgain = spare.crashKeeping(i -> false);
-            life.places().loseCopy(spareAgain, copy);
-            Seen again = start(main.crashKeeping(i -> false), spareAgain);
+            Media leftAgain = left.crashKeeping(0, -1, 0);
+            life.places().loseCopy(leftAgain.spare(), copy);
+            Seen again = start(leftAgain);
             if (!again.equals(shown)) {
                 throw new Violation("without copy " + copy + " of the arenas the second start shows " + again
                         + ", the first one showed " + shown);
@@ -241,27 +244,29 @@ final class CrashExplorer {
         return shown;
     }
 
-    private Seen start(CrashDevice main, CrashDevice spare) {
-        life.mediumAfter(main, true);
-        life.mediumAfter(spare, false);
-        CrashStack stack = new CrashStack(partsOfOthers, main, spare, seed + 1);
+    private Seen start(Media left) {
+        life.mediaAfter(left);
+        CrashStack stack = new CrashStack(partsOfOthers, left, seed + 1);
         try {
             stack.start();
         } catch (IOException e) {
             throw new Violation("cannot be started: " + e.getMessage(), e);
         }
-        if (main.unflushedSectors() + spare.unflushedSectors() > 0) {
+        if (left.unflushedSectors() > 0) {
             throw new Violation("the start left sectors unflushed");
+        }
+        if (left.hasTwoSpares() && stack.running().counters().get(SimulatedStack.LED_BY_SECOND) > 0) {
+            imagesOfSecond++;
         }
         stack.running().checkQuiet();
         return Seen.of(stack, life.lastStamp());
     }
 
     /** The power goes a second time, at every boundary of the start. */
-    private void exploreRecovery(CrashDevice main, CrashDevice spare, AfterPowerCut allowed) {
+    private void exploreRecovery(Media left, AfterPowerCut allowed) {
         SplittableRandom random = new SplittableRandom(seed + images);
-        spare.observe((operation, offset, length) -> {
-            int sectors = spare.unflushedSectors();
+        left.observe((operation, offset, length) -> {
+            int sectors = left.unflushedSectors();
             if (operation == Operation.READ) {
                 return;
             }
@@ -269,10 +274,9 @@ final class CrashExplorer {
                 statesInRecovery++;
                 long kept = sectors <= 4 ? i : someOf(sectors, random);
                 int torn = sectors > 0 && random.nextBoolean() ? random.nextInt(sectors) : -1;
-                CrashDevice left = spare.crashKeeping(k -> (kept >> k & 1) != 0, torn, random.nextLong());
-                start(main.copy(), left).check(allowed);
+                start(left.crashKeeping(kept, torn, random.nextLong())).check(allowed);
             }
         });
-        start(main, spare);
+        start(left);
     }
 }

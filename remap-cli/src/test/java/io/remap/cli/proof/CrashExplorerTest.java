@@ -29,6 +29,22 @@ class CrashExplorerTest {
     private static final long FULL = 3_000_000;
     private static final int LONGEST = 6;
     private static final int LONGEST_SEALED = 4;
+    private static final int LONGEST_OF_TWO = 3;
+    private static final List<List<Step>> BEGINNINGS_OF_TWO = List.of(
+            List.of(Step.MAIN_BAD, Step.WRITE_A, Step.MAP_ADD),
+            List.of(Step.MAIN_BAD, Step.FIRST_SPARE_DIES, Step.WRITE_A),
+            List.of(Step.MAIN_BAD, Step.WRITE_A, Step.FIRST_SPARE_DIES));
+    private static final List<Step> STEPS_OF_TWO = List.of(
+            Step.WRITE_A,
+            Step.MAIN_BAD,
+            Step.MAP_ADD,
+            Step.MAP_REMOVE,
+            Step.LOG_BAD,
+            Step.HEADER_BAD,
+            Step.MAPPED_SLOT_BAD,
+            Step.FIRST_SPARE_DIES,
+            Step.FLUSH,
+            Step.RESTART);
     private static final List<Step> SEALING_STEPS = List.of(
             Step.WRITE_A,
             Step.WRITE_PART,
@@ -117,6 +133,42 @@ class CrashExplorerTest {
                 counters.get("checksums.openings")));
         assertEquals(0, counters.get("checksums.mismatches"), "nothing ever rotted");
         assertTrue(counters.get("checksums.openings") >= 2, () -> "seldom opened: " + counters);
+    }
+
+    /** As above, with the table on two spares: one of them may be behind, and is told so by the other. */
+    @Test
+    void noPowerCutDoesWithTheTableOnTwoSpares() throws Exception {
+        SuiteBudget budget = new SuiteBudget("G1 power cuts with two spares", "crash states", 30, 10_000, 250_000);
+        CrashExplorer explorer =
+                new CrashExplorer(new SimulatedStack(Providers.load()).withTwoSpares(), SEED, CrashExplorer.Care.USUAL);
+        Map<String, Long> counters = new TreeMap<>();
+        Iterator<List<Step>> workloads = workloadsOfTwo().iterator();
+        while (workloads.hasNext() && budget.goesOn()) {
+            long before = explorer.states();
+            if (explorer.explore(workloads.next(), 2)) {
+                explorer.counters().forEach((name, count) -> counters.merge(name, count, Long::sum));
+            }
+            budget.ran(explorer.states() - before);
+        }
+        long units = counters.get(SimulatedStack.ON_SECOND);
+        budget.finish(String.format(
+                Locale.ROOT,
+                "%,d of %,d images were started from the second spare, %,d workloads ended with units on it",
+                explorer.imagesOfSecond(),
+                explorer.images(),
+                units));
+        assertTrue(explorer.imagesOfSecond() > 100 && units > 0, () -> "the second spare is never needed: " + counters);
+    }
+
+    /** Something stands on the second spare, or the first one is not there any more: at once, and then with more steps. */
+    private static Stream<List<Step>> workloadsOfTwo() {
+        List<List<Step>> steps = Workloads.upTo(LONGEST_OF_TWO, STEPS_OF_TWO);
+        Stream<List<Step>> begun = steps.stream().flatMap(more -> BEGINNINGS_OF_TWO.stream()
+                .map(first -> Stream.concat(first.stream(), more.stream()).toList()));
+        List<List<Step>> all = begun.toList();
+        int first = BEGINNINGS_OF_TWO.size() * (1 + STEPS_OF_TWO.size());
+        return Stream.of(all.subList(0, first), Workloads.upTo(2, STEPS_OF_TWO), all.subList(first, all.size()))
+                .flatMap(List::stream);
     }
 
     private static Share explore(CrashExplorer explorer, Workloads workloads, SuiteBudget budget) throws Exception {

@@ -42,6 +42,7 @@ final class CrashStack {
 
     private static final int BUFFER_BYTES = 2 * UNIT_BYTES;
 
+    final Media media;
     final CrashDevice main;
     final CrashDevice spare;
     private final BlockDevice mainDoor;
@@ -66,15 +67,24 @@ final class CrashStack {
     }
 
     CrashStack(Parts parts, CrashDevice main, CrashDevice spare, long seed) {
-        this(parts, main, spare, main, spare, seed);
+        this(parts, Media.of(main, spare), seed);
+    }
+
+    CrashStack(Parts parts, Media media, long seed) {
+        this(parts, media, media.main(), media.spareDoor(), seed);
     }
 
     /** The doors are what the product sees of the devices. */
     CrashStack(
             Parts parts, CrashDevice main, CrashDevice spare, BlockDevice mainDoor, BlockDevice spareDoor, long seed) {
+        this(parts, Media.of(main, spare), mainDoor, spareDoor, seed);
+    }
+
+    private CrashStack(Parts parts, Media media, BlockDevice mainDoor, BlockDevice spareDoor, long seed) {
         this.parts = parts;
-        this.main = main;
-        this.spare = spare;
+        this.media = media;
+        this.main = media.main();
+        this.spare = media.spare();
         this.mainDoor = mainDoor;
         this.spareDoor = spareDoor;
         this.random = new Random(seed);
@@ -82,12 +92,11 @@ final class CrashStack {
 
     /** Formats the spare for this main. */
     void format() throws IOException {
-        parts.product
-                .metadata()
-                .format(
-                        spareDoor,
-                        new PairIdentity(new UUID(3, 4), main.traits().sizeBytes(), SECTOR_BYTES, "main"),
-                        tasks.environment(random));
+        parts.product.format(
+                parts.product.metadata(),
+                spareDoor,
+                new PairIdentity(new UUID(3, 4), main.traits().sizeBytes(), SECTOR_BYTES, "main"),
+                tasks.environment(random));
     }
 
     void start() throws IOException {
@@ -101,6 +110,10 @@ final class CrashStack {
                 0,
                 LEDGER_BYTES,
                 0));
+        if (media.hasTwoSpares()) {
+            // The copy of the table follows.
+            tasks.runAll();
+        }
     }
 
     /** Whether everything is on stable storage. */

@@ -18,11 +18,12 @@ import java.util.function.Supplier;
  * A life of the disk, step by step, up to the power cut. Keeps the {@link ReferenceMap}, which says what may be read at any
  * moment and after a power cut at any moment; requires that a request fails only if a fault of this life explains it.
  *
- * <p>What is bad on a medium stays so after the power cut; {@link #mediumAfter} sees to that.
+ * <p>What is bad on a medium stays so after the power cut; {@link #mediaAfter} sees to that.
  */
 final class Life {
     private static final int SECTOR = CrashStack.SECTOR_BYTES;
     private static final int UNIT = CrashStack.UNIT_BYTES;
+    private static final int ENODEV = 19;
     private static final int SECTORS_PER_UNIT = UNIT / SECTOR;
     /** Unit 0 stays as it is: what happens beside it must not touch it. */
     private static final long A = 1;
@@ -44,8 +45,8 @@ final class Life {
     /** What is still read may be nowhere but in the cache: a restart of the server is no restart of the machine. */
     private boolean cacheInDoubt;
 
-    /** Bytes of a medium that are bad for good. */
-    private record BadPlace(boolean onMain, long offsetBytes, long lengthBytes, boolean readsToo) {
+    /** Bytes of one of the media that are bad for good. */
+    private record BadPlace(int medium, long offsetBytes, long lengthBytes, boolean readsToo) {
         void on(CrashDevice device) {
             device.makeUnwritable(offsetBytes, lengthBytes);
             if (readsToo) {
@@ -55,26 +56,37 @@ final class Life {
     }
 
     /** What a fresh pair is: main full of one content, the spare formatted, with a log of so many blocks. */
-    record Beginning(CrashDevice main, CrashDevice spare, TinyLog.Places places) {
+    record Beginning(Media media, TinyLog.Places places) {
         static Beginning of(CrashStack.Parts parts, int logBlocks, long seed) throws IOException {
             CrashDevice main = new CrashDevice("main", CrashStack.MAIN_BYTES, SECTOR);
             CrashDevice spare = new CrashDevice("spare", CrashStack.SPARE_BYTES, SECTOR);
             ByteBuffer content = ByteBuffer.allocate(CrashStack.MAIN_BYTES);
             newReference().fill(content, 0, 1);
             main.poke(0, content.array());
-            new CrashStack(parts, main, spare, seed).format();
-            return new Beginning(main, spare, TinyLog.set(spare, logBlocks));
+            Media media = Media.of(main, spare);
+            if (parts.product().spareBytes(0) > CrashStack.SPARE_BYTES) {
+                media = new Media(List.of(main, spare, new CrashDevice("second", CrashStack.SPARE_BYTES, SECTOR)));
+            }
+            new CrashStack(parts, media, seed).format();
+            return new Beginning(media, TinyLog.set(spare, logBlocks));
+        }
+
+        CrashDevice main() {
+            return media.main();
+        }
+
+        CrashDevice spare() {
+            return media.spare();
         }
     }
 
     /** @param failedWritesLand whether a write that fails has changed what it could */
     Life(CrashStack.Parts parts, Beginning beginning, long seed, boolean failedWritesLand) {
-        this.stack = new CrashStack(parts, beginning.main.copy(), beginning.spare.copy(), seed);
+        this.stack = new CrashStack(parts, beginning.media.copy(), seed);
         this.reference = newReference();
         this.places = beginning.places;
         this.failedWritesLand = failedWritesLand;
-        stack.main.failedWritesLand(failedWritesLand);
-        stack.spare.failedWritesLand(failedWritesLand);
+        stack.media.devices().forEach(device -> device.failedWritesLand(failedWritesLand));
     }
 
     /** Main holds stamp 1 everywhere. A cell is a sector: one that is torn may hold a mixture of what it may hold. */
@@ -215,7 +227,7 @@ final class Life {
     }
 
     private boolean restart() throws IOException {
-        if (cacheInDoubt) {
+        if (cacheInDoubt || happened.contains(Step.FIRST_SPARE_DIES)) {
             return false;
         }
         boolean stable = stack.stop();
@@ -251,6 +263,14 @@ final class Life {
             case HEADER_BAD -> {
                 return bothArenas(0);
             }
+            case FIRST_SPARE_DIES -> {
+                if (happened.contains(step)) {
+                    return false;
+                }
+                stack.spare.failFrom(stack.spare.operations(), ENODEV);
+                troubled = true;
+                return true;
+            }
             case MAIN_FAILS_TWICE -> {
                 stack.main.failWrites(2);
                 return true;
@@ -273,12 +293,12 @@ final class Life {
                 reference.allowErrors(sector, 1);
             }
         }
-        return makeBad(new BadPlace(true, SCRATCH * SECTOR, (long) SCRATCH_SECTORS * SECTOR, readsToo));
+        return makeBad(new BadPlace(0, SCRATCH * SECTOR, (long) SCRATCH_SECTORS * SECTOR, readsToo));
     }
 
     private boolean bothArenas(long at) {
-        return makeBad(new BadPlace(false, places.arenas().get(1) + at, UNIT, false))
-                && makeBad(new BadPlace(false, places.arenas().get(3) + at, UNIT, false));
+        return makeBad(new BadPlace(1, places.arenas().get(1) + at, UNIT, false))
+                && makeBad(new BadPlace(1, places.arenas().get(3) + at, UNIT, false));
     }
 
     /** {@code false}: it was so already. */
@@ -287,13 +307,14 @@ final class Life {
             return false;
         }
         badPlaces.add(place);
-        place.on(place.onMain ? stack.main : stack.spare);
+        place.on(stack.media.devices().get(place.medium));
         return true;
     }
 
     private boolean mappedSlotBad(long unit) {
         long place = stack.running().table().placeOf(unit);
-        if (!Place.hasSlot(place) || !makeBad(slot(Place.slot(place)))) {
+        if (!Place.hasSlot(place)
+                || !makeBad(slot(stack.running().firstSlotOf(Place.spare(place)) + Place.slot(place)))) {
             return false;
         }
         for (int sector = 0; sector < SECTORS_PER_UNIT; sector++) {
@@ -305,7 +326,9 @@ final class Life {
     }
 
     private BadPlace slot(long slot) {
-        return new BadPlace(false, stack.running().slotOffsetBytes(slot), UNIT, true);
+        long at = stack.running().slotOffsetBytes(slot);
+        boolean onSecond = at >= CrashStack.SPARE_BYTES;
+        return new BadPlace(onSecond ? 2 : 1, onSecond ? at - CrashStack.SPARE_BYTES : at, UNIT, true);
     }
 
     /** The free slot that the disk, which takes them in their order, comes to next unless it has just been started. */
@@ -313,7 +336,7 @@ final class Life {
         long used = -1;
         for (long unit : new long[] {A, B}) {
             long place = stack.running().table().placeOf(unit);
-            used = Math.max(used, Place.hasSlot(place) ? Place.slot(place) : -1);
+            used = Math.max(used, Place.hasSlot(place) && Place.spare(place) == 0 ? Place.slot(place) : -1);
         }
         long next = used + 1;
         while (badPlaces.contains(slot(next))) {
@@ -322,13 +345,9 @@ final class Life {
         return next;
     }
 
-    /** Gives what was left of a device the bad places of its medium. */
-    void mediumAfter(CrashDevice left, boolean isMain) {
-        left.failedWritesLand(failedWritesLand);
-        for (BadPlace place : badPlaces) {
-            if (place.onMain == isMain) {
-                place.on(left);
-            }
-        }
+    /** Gives what was left of the devices the bad places of their media. */
+    void mediaAfter(Media left) {
+        left.devices().forEach(device -> device.failedWritesLand(failedWritesLand));
+        badPlaces.forEach(place -> place.on(left.devices().get(place.medium)));
     }
 }

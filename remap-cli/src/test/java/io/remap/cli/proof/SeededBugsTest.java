@@ -383,7 +383,7 @@ class SeededBugsTest {
         if (mutant.packageName().equals(METADATA)) {
             return new SimulatedStack(metadataOf(mutant, directory), policy);
         }
-        Constructor<?> constructor = mutant.loadWith(SimulatedStack.class.getName(), directory)
+        Constructor<?> constructor = mutant.loadWith(SimulatedStack.SEES_CORE, directory)
                 .getDeclaredConstructor(MetadataProvider.class, FaultPolicy.class);
         Object product = constructor.newInstance(providers.require(MetadataProvider.class, "log"), policy);
         if (seals) {

@@ -50,14 +50,16 @@ enum Step {
     /** Of the flushes of the spare the second fails: of a commit, that of its record. */
     COMMIT_FLUSH_FAILS,
     /** Somebody else opens the spare meanwhile. */
-    OTHER_SERVER;
+    OTHER_SERVER,
+    /** Of two spares the first one answers nothing any more, until the power has been away. */
+    FIRST_SPARE_DIES;
 
     /** Those of goal G1: all workloads of up to four of them are tried. */
     static final Set<Step> BASE = EnumSet.range(WRITE_A, MAPPED_SLOT_BAD);
 
-    /** All but failing flushes: what the ledger of unflushed writes makes of those is judged by its own tests. */
+    /** Those with one spare; but failing flushes: what the ledger of unflushed writes makes of those its own tests judge. */
     static final Set<Step> JUDGED =
-            EnumSet.complementOf(EnumSet.of(MAIN_FLUSH_FAILS, SPARE_FLUSH_FAILS, COMMIT_FLUSH_FAILS));
+            EnumSet.complementOf(EnumSet.of(MAIN_FLUSH_FAILS, SPARE_FLUSH_FAILS, COMMIT_FLUSH_FAILS, FIRST_SPARE_DIES));
 
     static String text(List<Step> workload) {
         return String.join(",", workload.stream().map(Step::name).toList());
