@@ -41,7 +41,7 @@ final class CrashExplorer {
     private long states;
     private long statesInRecovery;
     private long images;
-    private long imagesOfSecond;
+    private long startsFromSecond;
     private Life life;
     private String where = "";
     /** Kept, should the product catch what is thrown through it. */
@@ -86,9 +86,9 @@ final class CrashExplorer {
         return images;
     }
 
-    /** Of these, from the table of a second spare. */
-    long imagesOfSecond() {
-        return imagesOfSecond;
+    /** Starts from the table of a second spare, within recoveries too. */
+    long startsFromSecond() {
+        return startsFromSecond;
     }
 
     /** What the disk of the last workload counted. */
@@ -256,7 +256,7 @@ final class CrashExplorer {
             throw new Violation("the start left sectors unflushed");
         }
         if (left.hasTwoSpares() && stack.running().counters().get(SimulatedStack.LED_BY_SECOND) > 0) {
-            imagesOfSecond++;
+            startsFromSecond++;
         }
         stack.running().checkQuiet();
         return Seen.of(stack, life.lastStamp());

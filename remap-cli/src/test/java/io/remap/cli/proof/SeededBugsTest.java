@@ -42,17 +42,24 @@ class SeededBugsTest {
      *
      * @param logBlocks of the spare
      * @param workload this one shows it, or one that it begins with
-     * @param seals the spare is sealed after each step
+     * @param product how the disk is set up
      */
-    private record Bug(Mutant mutant, int logBlocks, List<Step> workload, boolean seals) {
+    private record Bug(Mutant mutant, int logBlocks, List<Step> workload, Product product) {
         Bug(Mutant mutant, int logBlocks, List<Step> workload) {
-            this(mutant, logBlocks, workload, false);
+            this(mutant, logBlocks, workload, Product.PLAIN);
         }
 
         @Override
         public String toString() {
             return mutant.name();
         }
+    }
+
+    private enum Product {
+        PLAIN,
+        /** The spare is sealed after each step. */
+        SEALED,
+        TWO_SPARES
     }
 
     private static Bug core(String rule, String file, String original, String mutated, Step... steps) {
@@ -63,7 +70,7 @@ class SeededBugsTest {
     /** A bug of checksums: the spare is sealed after each step. */
     private static Bug sealing(String rule, String file, String original, String mutated) {
         Mutant mutant = new Mutant(rule, "remap-core", CORE).replace(file, original, mutated);
-        return new Bug(mutant, 2, List.of(Step.MAP_ADD, Step.WRITE_A, Step.READ), true);
+        return new Bug(mutant, 2, List.of(Step.MAP_ADD, Step.WRITE_A, Step.READ), Product.SEALED);
     }
 
     private static Bug metadata(String rule, String file, String original, String mutated, Step... steps) {
@@ -72,7 +79,13 @@ class SeededBugsTest {
     }
 
     static Stream<Bug> bugs() {
-        return Stream.of(bugsOfFlushes(), bugsOfTheMap(), bugsOfTheLog(), bugsOfTables(), bugsOfChecksums())
+        return Stream.of(
+                        bugsOfFlushes(),
+                        bugsOfTheMap(),
+                        bugsOfTheLog(),
+                        bugsOfTables(),
+                        bugsOfChecksums(),
+                        bugsOfTwoSpares())
                 .flatMap(s -> s);
     }
 
@@ -91,6 +104,42 @@ class SeededBugsTest {
                                     disk.environment.scheduler().execute(() -> {
                                         MetadataStore.Outcome outcome = MetadataStore.Outcome.DURABLE;
                         """));
+    }
+
+    private static Bug twoSpares(Bug bug) {
+        return new Bug(bug.mutant, 2, bug.workload, Product.TWO_SPARES);
+    }
+
+    /** More of them are in SpreadBugsTest of remap-metadata. */
+    private static Stream<Bug> bugsOfTwoSpares() {
+        return Stream.of(
+                twoSpares(core(
+                        "a flush forgets the second spare",
+                        "RequestContext",
+                        "            touchedMain = true;\n            touchedSpares = disk.spares.mask();\n",
+                        "            touchedMain = true;\n            touchedSpares = disk.spares.mask() & 1;\n",
+                        Step.MAIN_BAD,
+                        Step.WRITE_A,
+                        Step.MAP_ADD,
+                        Step.WRITE_A,
+                        Step.FLUSH)),
+                twoSpares(metadata(
+                        "an answer does not wait for the copy of the table",
+                        "Holders",
+                        "        follow(other -> other.log().commit(changes, as(other, changed)));\n",
+                        "",
+                        Step.MAIN_BAD,
+                        Step.WRITE_A,
+                        Step.FIRST_SPARE_DIES,
+                        Step.WRITE_B)),
+                twoSpares(metadata(
+                        "the copy takes the lead without a new term",
+                        "Holders",
+                        "            long above = endOfTerm(failed.log().generation(), next.log().generation());\n",
+                        "            long above = next.log().generation();\n",
+                        Step.MAIN_BAD,
+                        Step.FIRST_SPARE_DIES,
+                        Step.WRITE_A)));
     }
 
     private static Stream<Bug> bugsOfFlushes() {
@@ -316,7 +365,7 @@ class SeededBugsTest {
     @ParameterizedTest
     @MethodSource("bugs")
     void explorerFindsIt(Bug bug, @TempDir Path directory) throws Exception {
-        SimProduct product = product(bug.mutant, bug.seals, directory);
+        SimProduct product = product(bug, directory);
         String violation = null;
         long states = 0;
         try {
@@ -376,18 +425,22 @@ class SeededBugsTest {
                 .newInstance();
     }
 
-    private static SimProduct product(Mutant mutant, boolean seals, Path directory) throws Exception {
+    private static SimProduct product(Bug bug, Path directory) throws Exception {
+        Mutant mutant = bug.mutant;
         Providers providers = Providers.load();
         FaultPolicy policy =
                 providers.require(FaultPolicyProvider.class, "standard").open(Settings.defaults());
         if (mutant.packageName().equals(METADATA)) {
-            return new SimulatedStack(metadataOf(mutant, directory), policy);
+            SimulatedStack product = new SimulatedStack(metadataOf(mutant, directory), policy);
+            return bug.product == Product.TWO_SPARES ? product.withTwoSpares() : product;
         }
         Constructor<?> constructor = mutant.loadWith(SimulatedStack.SEES_CORE, directory)
                 .getDeclaredConstructor(MetadataProvider.class, FaultPolicy.class);
         Object product = constructor.newInstance(providers.require(MetadataProvider.class, "log"), policy);
-        if (seals) {
-            product.getClass().getMethod("sealing", long.class).invoke(product, 1L);
+        switch (bug.product) {
+            case SEALED -> product.getClass().getMethod("sealing", long.class).invoke(product, 1L);
+            case TWO_SPARES -> product.getClass().getMethod("withTwoSpares").invoke(product);
+            case PLAIN -> {}
         }
         return (SimProduct) product;
     }
