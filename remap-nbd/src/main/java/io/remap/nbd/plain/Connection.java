@@ -556,7 +556,7 @@ final class Connection implements Session.Events {
             }
         }
         if (executing.get() >= allowed && inputNoted) {
-            allowSubstitute();
+            allowSubstitutes();
         }
         if (isSomethingToDo()) {
             averageNanos = Math.max(averageNanos, SLOWEST_COUNTED_NANOS);
@@ -565,11 +565,16 @@ final class Connection implements Session.Events {
         return true;
     }
 
-    /** All workers hang, and there may be work that would not: one more may look. */
-    private void allowSubstitute() {
+    /**
+     * All workers hang, and there may be work that would not: as many more may look. What waits behind many that hang must not
+     * wait for them to be found one by one; a thread begins only when there is something for it to do.
+     */
+    private void allowSubstitutes() {
         synchronized (idle) {
-            if (threads > 0 && allowed < transport.hungLimit() && transport.takeSubstitute()) {
+            int more = allowed;
+            while (more > 0 && threads > 0 && allowed < transport.hungLimit() && transport.takeSubstitute()) {
                 allowed++;
+                more--;
             }
         }
     }
