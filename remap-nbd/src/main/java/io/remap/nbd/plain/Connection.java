@@ -27,8 +27,8 @@ import org.slf4j.LoggerFactory;
  * <ul>
  *   <li>at most one worker is at the input side of the session, at most one at the output side; who leaves a side looks
  *       again afterwards, so nothing is overlooked that was noted while the side was taken;
- *   <li>at most {@link #allowed} workers carry out work or receive: {@link #workerLimit}, and one more for each that hangs,
- *       up to a limit. There may be one more: it sends what other threads complete while all of these hang;
+ *   <li>at most {@link #allowed} workers carry out work or receive: {@link #workerLimit}, and about as many more
+ *       as hang, up to a limit. There may be one more: it sends what other threads complete while all of these hang;
  *   <li>nobody blocks in receiving while there are replies that nobody sends;
  *   <li>whoever else may block (carries out work, sends) leaves the connection watched;
  *   <li>the session is closed once, when the connection is over and both sides have been left;
@@ -567,11 +567,12 @@ final class Connection implements Session.Events {
 
     /**
      * All workers hang, and there may be work that would not: as many more may look. What waits behind many that hang must not
-     * wait for them to be found one by one; a thread begins only when there is something for it to do.
+     * wait for them to be found one by one; a thread begins only when there is something for it to do. Where other connections
+     * have taken many, it is one at a time.
      */
     private void allowSubstitutes() {
         synchronized (idle) {
-            int more = allowed;
+            int more = transport.hasManySubstitutes() ? allowed : 1;
             while (more > 0 && threads > 0 && allowed < transport.hungLimit() && transport.takeSubstitute()) {
                 allowed++;
                 more--;

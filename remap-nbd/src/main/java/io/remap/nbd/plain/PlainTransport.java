@@ -161,6 +161,11 @@ final class PlainTransport implements Transport {
     }
 
     /** Whether a connection may have one more thread than its workers. */
+    /** Whether most of them are left: then nobody lacks what one connection takes before it is sure to need it. */
+    boolean hasManySubstitutes() {
+        return substitutes.availablePermits() > MAX_SUBSTITUTES / 2;
+    }
+
     boolean takeSubstitute() {
         return substitutes.tryAcquire();
     }

@@ -15,7 +15,7 @@ import java.util.concurrent.locks.LockSupport;
  * own: one of the scheduler's may hang on the very device.
  */
 final class StallWatch implements AutoCloseable {
-    /** What waits behind a request that hangs waits between one and two of these before a further thread is brought in. */
+    /** What waits behind a request that hangs waits between one and two of these before further threads are brought in. */
     private static final long INTERVAL_NANOS = TimeUnit.MILLISECONDS.toNanos(10);
 
     private final Deque<Connection> added = new ArrayDeque<>();
