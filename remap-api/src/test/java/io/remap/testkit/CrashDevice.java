@@ -9,12 +9,14 @@ import io.remap.testkit.SectorContents.Content;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.EnumMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.Set;
+import java.util.TreeSet;
 import java.util.function.IntPredicate;
 
 /**
@@ -24,7 +26,7 @@ import java.util.function.IntPredicate;
  *
  * <p>Faults: the n-th operation fails with an errno, ranges cannot be read or written. After a flush
  * that fails any part of what was in the cache may be durable; the rest is still read back, but no later flush makes it
- * durable, as with a page cache.
+ * durable, as with a page cache. Or it is a drive ({@link #forgetWhenFlushFails}): then some of it is gone.
  *
  * <p>Thread-safe. An observer is called before each operation, on the calling thread.
  */
@@ -68,6 +70,7 @@ public final class CrashDevice implements BlockDevice {
     private long operations;
     private Observer observer = (operation, offset, length) -> {};
     private boolean failedWritesLand;
+    private Runnable whenFlushFails;
     private boolean readOnly;
     private boolean closed;
     private int failingFlush;
@@ -129,6 +132,16 @@ public final class CrashDevice implements BlockDevice {
     /** One flush fails with EIO: the next one, after so many that succeed. */
     public synchronized void failFlushAfter(int successes) {
         failingFlush = successes + 1;
+    }
+
+    /**
+     * From now on it is a drive and no page cache: of what is in its cache when {@link #failFlushAfter} has a flush fail, some
+     * is gone, which a read shows, and the next flush makes the rest durable.
+     *
+     * @param told at that moment, before anything is gone
+     */
+    public synchronized void forgetWhenFlushFails(Runnable told) {
+        whenFlushFails = told;
     }
 
     /** The next writes fail with EIO. */
@@ -317,10 +330,16 @@ public final class CrashDevice implements BlockDevice {
     public void flush() throws DeviceException {
         begin(Operation.FLUSH, 0, 0);
         synchronized (this) {
+            boolean forgets = failingFlush == 1 && whenFlushFails != null;
             try {
                 failIfTold(Operation.FLUSH, "flush", 0, 0);
             } catch (DeviceException e) {
-                pending.replaceAll(write -> new SectorWrite(write.sector, write.content, true));
+                if (forgets) {
+                    whenFlushFails.run();
+                    forgetSome(new Random(operations));
+                } else {
+                    pending.replaceAll(write -> new SectorWrite(write.sector, write.content, true));
+                }
                 throw e;
             }
             Set<Long> settled = new HashSet<>();
@@ -332,6 +351,16 @@ public final class CrashDevice implements BlockDevice {
             }
             pending.removeIf(write -> settled.contains(write.sector));
         }
+    }
+
+    /** Some sectors, one at least. */
+    private void forgetSome(Random random) {
+        List<Long> sectors = new ArrayList<>(
+                new TreeSet<>(pending.stream().map(SectorWrite::sector).toList()));
+        Collections.shuffle(sectors, random);
+        Set<Long> gone = Set.copyOf(sectors.subList(0, sectors.isEmpty() ? 0 : 1 + random.nextInt(sectors.size())));
+        pending.removeIf(write -> gone.contains(write.sector));
+        gone.forEach(sector -> visible.put(sector, durable.get(sector)));
     }
 
     @Override

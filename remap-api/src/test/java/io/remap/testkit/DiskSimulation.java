@@ -42,6 +42,7 @@ public final class DiskSimulation implements AutoCloseable {
     private static final int CELLS_PER_SECTOR = 4;
     private static final int FAULT_EVERY_STEPS = 60;
     private static final int LONGEST_FAULT_SECTORS = 10;
+    private static final int MAX_MOVES_OF_REUSE = 4;
     /** A host that is short of something all the time is a host that fails. */
     private static final long HOST_ERROR_PAUSE_NANOS = 200_000_000L;
 
@@ -264,6 +265,10 @@ public final class DiskSimulation implements AutoCloseable {
         }
         if (plan.rots && random.nextInt(4) == 0) {
             rot();
+        }
+        if (plan.reuses && movesUnderWay < MAX_MOVES_OF_REUSE && random.nextBoolean()) {
+            move();
+            return;
         }
         int dice = random.nextInt(10);
         if (dice < 2 && plan.mainFaults) {
@@ -513,10 +518,11 @@ public final class DiskSimulation implements AutoCloseable {
     private void move() {
         long sectors = plan.sizeBytes() / plan.sectorBytes;
         long first = random.nextInt((int) sectors);
-        long count = Math.min(sectors - first, 1 + random.nextInt(random.nextBoolean() ? 8 : SimPlan.MAX_MOVE_SECTORS));
+        int most = plan.reuses || random.nextBoolean() ? 8 : SimPlan.MAX_MOVE_SECTORS;
+        long count = Math.min(sectors - first, 1 + random.nextInt(most));
         SectorRange range = new SectorRange(first, count);
         touched.set((int) unitOf(first), (int) unitOf(first + count - 1) + 1);
-        boolean add = random.nextInt(3) != 0;
+        boolean add = random.nextInt(plan.reuses ? 2 : 3) != 0;
         boolean lose = add && random.nextBoolean();
         movesUnderWay++;
         returnsUnderWay += add ? 0 : 1;

@@ -54,6 +54,9 @@ final class SimPlan {
     /** What stands in sealed slots changes by itself. */
     final boolean rots;
 
+    /** A spare of few slots, which moves use up and give back. */
+    final boolean reuses;
+
     /** Devices fail as a whole, and no sector ever does: nothing may be moved for that. */
     final boolean devicesOnly;
 
@@ -82,7 +85,7 @@ final class SimPlan {
         slownessNanos = TimeUnit.MILLISECONDS.toNanos(random.nextBoolean() ? 1_500 : 6_000);
         returnPauseMillis = random.nextInt(4) == 0 ? 0 : 1_000L << random.nextInt(5);
         spareFlushErrors = (mainFaults || moves) && random.nextInt(4) == 0;
-        slots = mainFaults && random.nextInt(6) == 0 ? 1 + random.nextInt(6) : 2 * units + 16;
+        int drawnSlots = mainFaults && random.nextInt(6) == 0 ? 1 + random.nextInt(6) : 2 * units + 16;
         hangs = mainFaults && !littleMemory && random.nextInt(4) == 0;
         hangNanos = TimeUnit.MILLISECONDS.toNanos(
                 List.of(3_000, 12_000, 30_000, 120_000).get(random.nextInt(4)));
@@ -90,6 +93,8 @@ final class SimPlan {
         sealMillis = random.nextInt(3) == 0 ? 1L << random.nextInt(10) : 0;
         // What nobody can read, data or checksums, nobody can compare either.
         rots = sealMillis > 0 && random.nextInt(2) == 0 && !devicesOnly && !spareFaults;
+        reuses = moves && !spareFaults && random.nextInt(3) == 0;
+        slots = reuses ? 2 + random.nextInt(6) : drawnSlots;
     }
 
     int sizeBytes() {
@@ -132,6 +137,7 @@ final class SimPlan {
         add(words, ledgerBytes < 1 << 20, "a small ledger");
         add(words, powerCuts, "power cuts");
         add(words, littleMemory, "little memory");
+        add(words, reuses, "slots that go from hand to hand");
         return String.join(", ", words);
     }
 

@@ -80,7 +80,9 @@ public final class SimulationRun {
         /** Transfers to main hang. */
         WITH_HANGS,
         /** What stands in sealed slots changes by itself. */
-        WITH_ROT
+        WITH_ROT,
+        /** Slots are given back and taken by others all the time. */
+        WITH_REUSE
     }
 
     /**
@@ -96,6 +98,7 @@ public final class SimulationRun {
                 case WITH_FAILED_FLUSHES -> plan.flushErrors && plan.powerCuts;
                 case WITH_HANGS -> plan.hangs;
                 case WITH_ROT -> plan.rots;
+                case WITH_REUSE -> plan.reuses;
                 case WITH_FAILED_FLUSHES_OF_THE_SPARE -> plan.spareFlushErrors && plan.losesCache;
             };
             if (!lived) {

@@ -42,7 +42,7 @@ final class Life {
     private int underWay;
     /** A flush has failed, or somebody else has the spare: requests may fail until the next start. */
     private boolean troubled;
-    /** What is still read may be nowhere but in the cache: a restart of the server is no restart of the machine. */
+    /** A flush fails next, or has failed: what the next server makes of one that ends in doubt the simulation judges. */
     private boolean cacheInDoubt;
 
     /** Bytes of one of the media that are bad for good. */
@@ -86,7 +86,10 @@ final class Life {
         this.reference = newReference();
         this.places = beginning.places;
         this.failedWritesLand = failedWritesLand;
-        stack.media.devices().forEach(device -> device.failedWritesLand(failedWritesLand));
+        for (CrashDevice device : stack.media.devices()) {
+            device.failedWritesLand(failedWritesLand);
+            device.forgetWhenFlushFails(() -> reference.allowErrors(A * SECTORS_PER_UNIT, 2 * SECTORS_PER_UNIT));
+        }
     }
 
     /** Main holds stamp 1 everywhere. A cell is a sector: one that is torn may hold a mixture of what it may hold. */

@@ -181,7 +181,31 @@ class SeededBugsTest {
                         Step.MAP_ADD,
                         Step.WRITE_A,
                         Step.FLUSH,
-                        Step.MAP_REMOVE));
+                        Step.MAP_REMOVE),
+                core(
+                        "a failed flush is retried into success",
+                        "SharedSync",
+                        """
+                                    notice.syncFailed(e);
+                                    answered = number;
+                                    failed = number;
+                                    failure = e;
+                                    throw e;
+                        """,
+                        "            device.flush();\n",
+                        Step.WRITE_A,
+                        Step.MAIN_FLUSH_FAILS,
+                        Step.FLUSH),
+                core(
+                        "what is in doubt is not looked at",
+                        "UnflushedWrites",
+                        "                    if (index.has(",
+                        "                    if (unit < 0 && index.has(",
+                        Step.MAIN_BAD,
+                        Step.WRITE_A,
+                        Step.WRITE_A,
+                        Step.SPARE_FLUSH_FAILS,
+                        Step.FLUSH));
     }
 
     private static Stream<Bug> bugsOfTheMap() {
@@ -209,6 +233,15 @@ class SeededBugsTest {
                         }
                 """);
         return Stream.of(
+                core(
+                        "a start forgets which slots are in use",
+                        "SlotAllocator",
+                        "            if (Place.hasSlot(place) && Place.spare(place) == spare) {\n",
+                        "            if (Place.hasSlot(place) && Place.spare(place) > spare) {\n",
+                        Step.MAIN_BAD,
+                        Step.WRITE_A,
+                        Step.RESTART,
+                        Step.WRITE_B),
                 early,
                 recordBeforeItsData(),
                 metadata(

@@ -57,9 +57,11 @@ enum Step {
     /** Those of goal G1: all workloads of up to four of them are tried. */
     static final Set<Step> BASE = EnumSet.range(WRITE_A, MAPPED_SLOT_BAD);
 
-    /** Those with one spare; but failing flushes: what the ledger of unflushed writes makes of those its own tests judge. */
-    static final Set<Step> JUDGED =
-            EnumSet.complementOf(EnumSet.of(MAIN_FLUSH_FAILS, SPARE_FLUSH_FAILS, COMMIT_FLUSH_FAILS, FIRST_SPARE_DIES));
+    /** Those with one spare. */
+    static final Set<Step> OF_ONE_SPARE = EnumSet.complementOf(EnumSet.of(FIRST_SPARE_DIES));
+
+    /** A device forgets some of what it has acknowledged, and says so once. */
+    static final Set<Step> FLUSH_FAILURES = EnumSet.range(MAIN_FLUSH_FAILS, COMMIT_FLUSH_FAILS);
 
     static String text(List<Step> workload) {
         return String.join(",", workload.stream().map(Step::name).toList());

@@ -7,8 +7,8 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * All workloads, each once, the most telling ones first: up to two of all steps and up to four of {@link Step#BASE}; these
- * are always tried whole. Then three of all steps in a scattered order, then four, and so on. Thread-safe.
+ * All workloads, each once, the most telling ones first: up to two of all steps, up to four of {@link Step#BASE}, and a flush
+ * that fails between any two of these; these are always tried whole. Then three of all steps in a scattered order, then four, and so on. Thread-safe.
  */
 final class Workloads {
     /** What an explorer is given. */
@@ -22,7 +22,7 @@ final class Workloads {
     private static final int LOG_BLOCKS = 2;
 
     private final Iterator<List<Step>> always;
-    private final List<Step> all = List.copyOf(Step.JUDGED);
+    private final List<Step> all = List.copyOf(Step.OF_ONE_SPARE);
     private final int longest;
     private int length = WHOLE_LENGTH + 1;
     private long index;
@@ -34,6 +34,13 @@ final class Workloads {
         upTo(BASE_LENGTH, Step.BASE).stream()
                 .filter(steps -> steps.size() > WHOLE_LENGTH)
                 .forEach(list::add);
+        for (List<Step> around : upTo(WHOLE_LENGTH, Step.BASE)) {
+            for (Step failure : Step.FLUSH_FAILURES) {
+                if (around.size() == WHOLE_LENGTH) {
+                    list.add(List.of(around.get(0), failure, around.get(1)));
+                }
+            }
+        }
         this.always = list.iterator();
     }
 
@@ -65,7 +72,7 @@ final class Workloads {
             long count = (long) Math.pow(all.size(), length);
             while (index < count) {
                 List<Step> steps = steps(Math.floorMod(index++ * STRIDE, count));
-                if (length > BASE_LENGTH || !Step.BASE.containsAll(steps)) {
+                if (length > BASE_LENGTH || !isAlwaysTried(steps)) {
                     return Optional.of(new Workload(steps, 1 + (int) (index % 3)));
                 }
             }
@@ -73,6 +80,13 @@ final class Workloads {
             index = 0;
         }
         return Optional.empty();
+    }
+
+    private static boolean isAlwaysTried(List<Step> steps) {
+        boolean failsBetween = steps.size() == WHOLE_LENGTH + 1
+                && Step.FLUSH_FAILURES.contains(steps.get(1))
+                && Step.BASE.containsAll(List.of(steps.get(0), steps.get(2)));
+        return failsBetween || Step.BASE.containsAll(steps);
     }
 
     private List<Step> steps(long number) {

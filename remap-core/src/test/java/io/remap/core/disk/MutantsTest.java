@@ -38,7 +38,9 @@ class MutantsTest {
                 replyReleasesTheBuffer(),
                 writeMeetsOneThatHangs(),
                 readIsNotCompared(),
-                rotIsTakenOver());
+                rotIsTakenOver(),
+                returnFreesTheSlotTooEarly(),
+                replacedSlotIsFreeTooEarly());
     }
 
     /** dm-remap looks up the first sector of a request only. */
@@ -244,6 +246,45 @@ class MutantsTest {
                         "Checksums",
                         "if (spare.gate.rottenSectors(slot) != 0) {",
                         "if (spare.gate.rottenSectors(slot) < 0) {");
+    }
+
+    private static Mutant returnFreesTheSlotTooEarly() {
+        return withCarelessAllocator("a return gives its slot to others before its commit")
+                .replace("Return", "        long now = Place.lost(Place.lostMask(old));\n", """
+                                if (Place.hasSlot(old)) {
+                                    disk.spares.free(Spares.idOf(old));
+                                }
+                                long now = Place.lost(Place.lostMask(old));
+                        """)
+                .replace(
+                        "Return",
+                        "                if (Place.hasSlot(old)) {\n                    disk.spares.free(",
+                        "                if (Place.hasSlot(old) && unit < 0) {\n                    disk.spares.free(");
+    }
+
+    private static Mutant replacedSlotIsFreeTooEarly() {
+        return withCarelessAllocator("a slot that is replaced is given to others before the commit")
+                .replace(
+                        "SlotPlan",
+                        "            (move.slotIsBad ? failedSlots : replacedSlots).add(Spares.idOf(old));\n",
+                        """
+                                    if (move.slotIsBad) {
+                                        failedSlots.add(Spares.idOf(old));
+                                    } else {
+                                        disk.spares.free(Spares.idOf(old));
+                                    }
+                        """);
+    }
+
+    /** The allocator would notice some of what comes of a slot with two units, where clients shall. */
+    private static Mutant withCarelessAllocator(String name) {
+        return new Mutant(name)
+                .foundBy(Lives.WITH_REUSE)
+                .replace(
+                        "SlotAllocator",
+                        "        if (!taken.get((int) slot) || bad.get((int) slot)) {\n",
+                        "        if (!taken.get((int) slot)) return;\n        if (bad.get((int) slot)) {\n")
+                .replace("SlotAllocator", " || isTaken(from, to)) {", " || from > to && isTaken(from, to)) {");
     }
 
     @ParameterizedTest
