@@ -38,7 +38,9 @@ public final class DiskSimulation implements AutoCloseable {
     /** Property that runs one seed only, with a trace of what happens. */
     public static final String SEED_PROPERTY = "remap.seed";
 
-    private static final long ROW_PAUSE_NANOS = TimeUnit.SECONDS.toNanos(1);
+    /** Main is well for so long between two of its disturbances, where sectors are never bad. */
+    private static final long CALM_NANOS = TimeUnit.SECONDS.toNanos(1);
+
     private static final int CELLS_PER_SECTOR = 4;
     private static final int FAULT_EVERY_STEPS = 60;
     private static final int LONGEST_FAULT_SECTORS = 10;
@@ -96,7 +98,9 @@ public final class DiskSimulation implements AutoCloseable {
     private final Map<FaultyDevice, Long> goneBefore = new HashMap<>();
 
     private boolean flushHasFailed;
-    private long rowBegunNanos = -ROW_PAUSE_NANOS;
+    /** When main was last seen to fail as a whole, or came back. */
+    private long lastDisturbedNanos = -CALM_NANOS;
+
     private boolean mainHasLost;
     /** How many of the losses of this boot somebody was told of. */
     private long lossesTold;
@@ -277,9 +281,9 @@ public final class DiskSimulation implements AutoCloseable {
             faultOnSpare();
         } else if (dice == 3 && plan.vanishing) {
             vanishOrComeBack();
-        } else if (dice == 4 && plan.devicesOnly && !main.isGone()) {
+        } else if (dice == 4 && plan.devicesOnly && isCalm()) {
             linkReset();
-        } else if (dice == 5 && plan.devicesOnly) {
+        } else if (dice == 5 && plan.devicesOnly && isCalm()) {
             errorsInARow();
         } else if (dice < 6 && plan.moves && movesUnderWay < 2) {
             move();
@@ -467,20 +471,23 @@ public final class DiskSimulation implements AutoCloseable {
         scheduler.schedule(
                 () -> {
                     troubles++;
+                    lastDisturbedNanos = scheduler.nanoTime();
                     main.comeBack();
                 },
                 millis);
     }
 
     /**
-     * So many transfers fail, wherever they go. Not two such runs within the tries of one transfer, whose canaries read in
-     * between: nobody could tell that from a bad sector.
+     * Whether main may fail as a whole next. Not twice within the tries of one transfer, whose canaries read in between: nobody
+     * could tell that from a bad sector.
      */
+    private boolean isCalm() {
+        return !main.isGone() && !main.isFailingTransfers() && scheduler.nanoTime() - lastDisturbedNanos >= CALM_NANOS;
+    }
+
+    /** So many transfers fail, wherever they go. */
     private void errorsInARow() {
-        if (main.isFailingTransfers() || scheduler.nanoTime() - rowBegunNanos < ROW_PAUSE_NANOS) {
-            return;
-        }
-        rowBegunNanos = scheduler.nanoTime();
+        lastDisturbedNanos = scheduler.nanoTime();
         int errno =
                 List.of(Errno.EIO, Errno.ENODEV, Errno.ENOLINK, Errno.ETIMEDOUT).get(random.nextInt(4));
         int count = 1 + random.nextInt(random.nextBoolean() ? 4 : 60);
@@ -492,7 +499,13 @@ public final class DiskSimulation implements AutoCloseable {
 
     private void vanishOrComeBack() {
         FaultyDevice device = random.nextInt(3) == 0 ? spare : main;
+        if (plan.devicesOnly && device == main && !main.isGone() && !isCalm()) {
+            return;
+        }
         troubles++;
+        if (device == main) {
+            lastDisturbedNanos = scheduler.nanoTime();
+        }
         if (device.isGone()) {
             // A drive that nobody has noticed to be away cannot be told from one that lies about its cache.
             Long before = goneBefore.remove(device);
