@@ -93,10 +93,11 @@ final class ReplyQueue {
         headers.clear();
         headerCount = 0;
         unsentBytes = 0;
+        next = 1;
         end = 1;
         while (first != null && end < Session.MAX_GATHER && pages == null) {
             NbdRequest request = first;
-            first = request.next;
+            NbdRequest following = request.next;
             if (request.answersWithPayload()) {
                 addPayload(request);
             } else {
@@ -104,6 +105,7 @@ final class ReplyQueue {
                 headerCount++;
                 inFlight.recycle(request);
             }
+            first = following;
         }
         headers.flip();
         unsentBytes += headers.remaining();
@@ -211,7 +213,7 @@ final class ReplyQueue {
         return bytes;
     }
 
-    /** Releases every buffer and pipe, also those of requests that finish later. */
+    /** Releases every buffer and pipe, also those of requests that finish later. Once. */
     void close() {
         releaseAll(finished.getAndSet(CLOSED));
         releaseAll(first);
@@ -225,7 +227,7 @@ final class ReplyQueue {
     }
 
     private void releaseAll(NbdRequest list) {
-        for (NbdRequest request = list; request != null && request != CLOSED; request = request.next) {
+        for (NbdRequest request = list; request != null; request = request.next) {
             inFlight.releasePayload(request);
         }
     }

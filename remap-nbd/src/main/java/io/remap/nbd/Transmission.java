@@ -201,7 +201,7 @@ final class Transmission {
         request.fua = (flags & Protocol.CMD_FLAG_FUA) != 0;
         request.keepAllocated = (flags & Protocol.CMD_FLAG_NO_HOLE) != 0;
         request.fastOnly = (flags & Protocol.CMD_FLAG_FAST_ZERO) != 0;
-        request.pagesWelcome = takesPages && command == Command.READ && length > 0;
+        request.pagesWelcome = takesPages && command == Command.READ;
         request.pages = null;
         request.error = DiskError.NONE;
         request.errorOffsetBytes = -1;

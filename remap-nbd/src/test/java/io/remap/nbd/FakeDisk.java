@@ -29,6 +29,9 @@ final class FakeDisk implements Disk {
     /** READs get pages where they are welcome. */
     boolean givesPages;
 
+    /** How much less the pages have than was asked for. */
+    int pipeBytesMissing;
+
     final List<FakePipe> pipes = new ArrayList<>();
     Function<DiskRequest, DiskError> errors = request -> DiskError.NONE;
     private final DiskTraits traits;
@@ -107,7 +110,7 @@ final class FakeDisk implements Disk {
 
     private void read(DiskRequest request, int offset, int length) {
         if (givesPages && request.pagesWelcome) {
-            FakePipe pipe = new FakePipe(Arrays.copyOfRange(content, offset, offset + length));
+            FakePipe pipe = new FakePipe(Arrays.copyOfRange(content, offset, offset + length - pipeBytesMissing));
             pipes.add(pipe);
             request.pages = pipe;
             // Nobody may send this.

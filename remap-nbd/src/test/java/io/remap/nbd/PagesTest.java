@@ -98,6 +98,35 @@ class PagesTest {
     }
 
     @Test
+    void aReadOfNothingHasNone() {
+        Client.Reply reply = ask(transport, READ, 0, 512, 0);
+        assertEquals(0, reply.errno());
+        assertEquals(0, reply.payload().length);
+        assertEquals(0, disk.pipes.size());
+        assertNothingIsKept();
+    }
+
+    /** What is sent then would be another request's reply in the client's eyes. */
+    @Test
+    void ofAnotherLengthAreNotSentAndEverythingIsGivenBack() {
+        disk.deferred = true;
+        stalledReads(1000, 2000, 3000);
+        disk.givesPages = false;
+        disk.end(0);
+        disk.givesPages = true;
+        disk.pipeBytesMissing = 1;
+        disk.end(0);
+        disk.pipeBytesMissing = 0;
+        disk.end(0);
+        IllegalStateException thrown =
+                assertThrows(IllegalStateException.class, () -> transport.session.replies(gather));
+        assertEquals("a READ of 2000 bytes was given pages of 1999", thrown.getMessage());
+        transport.session.close();
+        assertEquals(0, transport.pool.bytesInUse());
+        assertEquals(2, disk.pipes.size());
+    }
+
+    @Test
     void anErrorIsAnsweredWithoutThem() {
         disk.errors = request -> DiskError.IO;
         assertEquals(5, ask(transport, READ, 0, 0, 1000).errno());
