@@ -45,13 +45,9 @@ final class AbstractAddressSocket implements ListeningSocket {
                     Refusal.Kind.ENVIRONMENT,
                     address + ": only Linux has abstract addresses; choose the path of a file");
         }
-        UnixServerSocketChannel channel = null;
         try {
-            channel = UnixServerSocketChannel.open();
-            channel.socket().bind(new UnixSocketAddress("\0" + address.name()), BACKLOG);
-            return new AbstractAddressSocket(address, channel);
+            return bind(address, UnixServerSocketChannel.open());
         } catch (IOException e) {
-            close(channel);
             // jnr has one exception for all errors of bind(2), and its text is the C library's.
             if (String.valueOf(e.getMessage()).toLowerCase(Locale.ROOT).contains("in use")) {
                 throw AbstractName.inUse(address, e);
@@ -66,11 +62,20 @@ final class AbstractAddressSocket implements ListeningSocket {
         }
     }
 
+    private static ListeningSocket bind(ListenAddress.Abstract address, UnixServerSocketChannel channel)
+            throws IOException {
+        try {
+            channel.socket().bind(new UnixSocketAddress("\0" + address.name()), BACKLOG);
+            return new AbstractAddressSocket(address, channel);
+        } catch (IOException e) {
+            close(channel);
+            throw e;
+        }
+    }
+
     private static void close(UnixServerSocketChannel channel) {
         try {
-            if (channel != null) {
-                channel.close();
-            }
+            channel.close();
         } catch (IOException e) {
             // It never listened; there is nothing to give back.
         }
@@ -88,11 +93,7 @@ final class AbstractAddressSocket implements ListeningSocket {
     public Wire accept() throws IOException {
         descriptor.enter();
         try {
-            UnixSocketChannel accepted = channel.accept();
-            if (accepted == null) {
-                throw new IOException("accept(2) gave no connection");
-            }
-            return new Accepted(accepted);
+            return new Accepted(channel.accept());
         } catch (NotYetBoundException e) {
             // What jnr makes of EINVAL: the socket was shut down.
             throw (IOException) new AsynchronousCloseException().initCause(e);

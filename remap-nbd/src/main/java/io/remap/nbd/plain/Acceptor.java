@@ -100,9 +100,7 @@ final class Acceptor implements Transport.Listener {
     /** As long as a thread is on its way out of accept(2), the system goes on to take connections. */
     private void awaitThread() {
         try {
-            if (thread != Thread.currentThread()) {
-                thread.join(JOIN_MILLIS);
-            }
+            thread.join(JOIN_MILLIS);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }

@@ -168,9 +168,9 @@ final class Connection implements Session.Events {
         endIfDrained();
     }
 
-    /** Ends the connection if it was drained and nothing is under way any more. */
+    /** Ends the connection, which {@link #drain} was told of, if nothing is under way any more. */
     synchronized void endIfDrained() {
-        if (draining && sides.get() != CLOSED && (session == null || !session.busy())) {
+        if (sides.get() != CLOSED && (session == null || !session.busy())) {
             end();
         }
     }
@@ -312,7 +312,7 @@ final class Connection implements Session.Events {
 
     private void launch(Worker worker) {
         try {
-            worker.start();
+            transport.start(worker);
         } catch (OutOfMemoryError e) {
             // The limit of threads: the others go on; without any the connection is over.
             transport.warn("no further thread for a connection: " + e.getMessage());
@@ -514,7 +514,7 @@ final class Connection implements Session.Events {
             roomBytes -= gathered[whole].remaining();
             whole++;
         }
-        if (whole == count || roomBytes == 0) {
+        if (whole == count) {
             return wire.write(gathered, whole);
         }
         ByteBuffer cut = gathered[whole];
@@ -551,11 +551,13 @@ final class Connection implements Session.Events {
         }
         if (over.get() || !mayBeStalled()) {
             watched.set(false);
-            if (over.get() || !mayBeStalled() || !watched.compareAndSet(false, true)) {
-                return false;
+            if (!over.get() && mayBeStalled()) {
+                // It began meanwhile, and found itself watched.
+                watch();
             }
+            return false;
         }
-        if (executing.get() >= allowed && inputNoted) {
+        if (executing.get() >= allowed) {
             allowSubstitutes();
         }
         if (isSomethingToDo()) {

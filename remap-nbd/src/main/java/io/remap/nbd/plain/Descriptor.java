@@ -29,15 +29,10 @@ final class Descriptor {
 
     /** Enters a system call; returns the number, which is valid until {@link #exit}. */
     int enter() throws ClosedChannelException {
-        while (true) {
-            int now = state.get();
-            if (now < 0) {
-                throw new ClosedChannelException();
-            }
-            if (state.compareAndSet(now, now + 1)) {
-                return number;
-            }
+        if (state.getAndUpdate(now -> now < 0 ? now : now + 1) < 0) {
+            throw new ClosedChannelException();
         }
+        return number;
     }
 
     /** Leaves the system call, and closes the descriptor if this was the last one. */
@@ -56,14 +51,8 @@ final class Descriptor {
 
     /** Idempotent. */
     void close() throws IOException {
-        while (true) {
-            int now = state.get();
-            if (now < 0) {
-                return;
-            }
-            if (state.compareAndSet(now, (now + 1) | CLOSED)) {
-                break;
-            }
+        if (state.getAndUpdate(now -> now < 0 ? now : (now + 1) | CLOSED) < 0) {
+            return;
         }
         Native.shutdown(number, SHUT_RDWR);
         exit();

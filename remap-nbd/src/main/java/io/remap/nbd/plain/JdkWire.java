@@ -30,9 +30,7 @@ record JdkWire(SocketChannel channel) implements Wire {
     /** Closes a channel that never listened, so that there is nothing to give back; does not throw. */
     static void close(ServerSocketChannel channel) {
         try {
-            if (channel != null) {
-                channel.close();
-            }
+            channel.close();
         } catch (IOException e) {
             log.debug("closing: {}", e.toString());
         }

@@ -19,6 +19,7 @@ import java.util.Set;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -50,6 +51,7 @@ final class PlainTransport implements Transport {
     private final int connectionLimit;
     private final int workerLimit;
     private final int hungLimit;
+    private final Consumer<Thread> starter;
 
     /** Threads in place of those that hang, of all connections. */
     private final Semaphore substitutes = new Semaphore(MAX_SUBSTITUTES);
@@ -64,11 +66,14 @@ final class PlainTransport implements Transport {
     private final Set<Acceptor> acceptors = new HashSet<>();
     private boolean stopping;
 
-    PlainTransport(Environment environment, int connectionLimit, int workerLimit, int hungLimit) {
+    /** {@code starter} starts the threads of connections: {@link Thread#start}, or what a test has in its place. */
+    PlainTransport(
+            Environment environment, int connectionLimit, int workerLimit, int hungLimit, Consumer<Thread> starter) {
         this.environment = environment;
         this.connectionLimit = connectionLimit;
         this.workerLimit = workerLimit;
         this.hungLimit = hungLimit;
+        this.starter = starter;
         this.occasionalLog = new OccasionalLog(log, environment.time());
     }
 
@@ -83,10 +88,9 @@ final class PlainTransport implements Transport {
             ServerSocketChannel channel = TcpPort.bind(tcp);
             ListenAddress.Tcp bound = TcpHost.bound(tcp, channel.socket().getLocalPort());
             acceptor = new Acceptor(this, bound, new JdkWire.Listening(channel), () -> {}, sessions);
-        } else if (address instanceof ListenAddress.Abstract name) {
-            acceptor = new Acceptor(this, address, AbstractAddressSocket.bind(name), () -> {}, sessions);
         } else {
-            throw new IllegalArgumentException("a new kind of address: " + address);
+            ListenAddress.Abstract name = (ListenAddress.Abstract) address;
+            acceptor = new Acceptor(this, address, AbstractAddressSocket.bind(name), () -> {}, sessions);
         }
         boolean late;
         synchronized (connections) {
@@ -160,12 +164,21 @@ final class PlainTransport implements Transport {
         return hungLimit;
     }
 
-    /** Whether a connection may have one more thread than its workers. */
+    /**
+     * Starts a thread of a connection.
+     *
+     * @throws OutOfMemoryError if the system gives no further thread
+     */
+    void start(Thread worker) {
+        starter.accept(worker);
+    }
+
     /** Whether most of them are left: then nobody lacks what one connection takes before it is sure to need it. */
     boolean hasManySubstitutes() {
         return substitutes.availablePermits() > MAX_SUBSTITUTES / 2;
     }
 
+    /** Whether a connection may have one more thread than its workers. */
     boolean takeSubstitute() {
         return substitutes.tryAcquire();
     }

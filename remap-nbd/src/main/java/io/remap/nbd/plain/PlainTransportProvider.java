@@ -48,6 +48,7 @@ public final class PlainTransportProvider implements TransportProvider {
                 environment,
                 (int) settings.number(CONNECTION_LIMIT, 1, MAX_CONNECTION_LIMIT),
                 workers,
-                Math.max(workers, hung));
+                Math.max(workers, hung),
+                Thread::start);
     }
 }

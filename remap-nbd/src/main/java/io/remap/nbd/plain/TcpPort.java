@@ -16,14 +16,20 @@ final class TcpPort {
     /** Begins to listen, or refuses. */
     static ServerSocketChannel bind(ListenAddress.Tcp address) throws Refusal {
         InetSocketAddress resolved = TcpHost.resolve(address);
-        ServerSocketChannel channel = null;
         try {
-            channel = ServerSocketChannel.open();
-            channel.bind(resolved, BACKLOG);
-            return channel;
+            return bind(resolved, ServerSocketChannel.open());
+        } catch (IOException e) {
+            throw TcpHost.refusal(address, resolved.getAddress(), e);
+        }
+    }
+
+    private static ServerSocketChannel bind(InetSocketAddress resolved, ServerSocketChannel channel)
+            throws IOException {
+        try {
+            return channel.bind(resolved, BACKLOG);
         } catch (IOException e) {
             JdkWire.close(channel);
-            throw TcpHost.refusal(address, resolved.getAddress(), e);
+            throw e;
         }
     }
 }

@@ -1,8 +1,11 @@
 package io.remap.nbd.plain;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.remap.api.Environment;
 import io.remap.api.ListenAddress;
@@ -16,7 +19,9 @@ import io.remap.testkit.TransportContract;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.SocketChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Map;
 import java.util.concurrent.BlockingQueue;
@@ -151,6 +156,51 @@ final class PlainTransportTest extends TransportContract {
             transport.close();
             eventually("the session is closed", () -> shared.closed.get() == 1);
             assertEquals(1, transport.connections(), "it counts until its threads have left");
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void listensNowhereOnceItWasStopped(Kind kind) throws Exception {
+        transport.close();
+        assertThrows(IllegalStateException.class, () -> listen(kind));
+        assertFalse(Files.exists(directory.resolve("s")));
+        transport = open(environment, 10);
+        try (EchoClient client = connect(listen(kind).address())) {
+            client.send(1, Manner.AT_ONCE, 1);
+            assertEquals(1, client.receive(), "the address was not kept");
+        }
+    }
+
+    /** Whoever is in the network namespace can connect: an abstract address has no mode. */
+    @Test
+    void anAbstractAddressHangsUpOnStrangers() throws Exception {
+        Path perl = Path.of("/usr/bin/perl");
+        assumeTrue((Integer) Files.getAttribute(directory, "unix:uid") == 0, "only root can be somebody else");
+        assumeTrue(Files.isExecutable(perl), "a client that is not ours");
+        ListenAddress.Abstract address =
+                (ListenAddress.Abstract) listen(Kind.ABSTRACT).address();
+        Process stranger = new ProcessBuilder(
+                        "setpriv",
+                        "--reuid=65534",
+                        "--regid=65534",
+                        "--clear-groups",
+                        perl.toString(),
+                        "-MSocket",
+                        "-e",
+                        "socket(S, PF_UNIX, SOCK_STREAM, 0) && connect(S, pack_sockaddr_un(\"\\0$ARGV[0]\")) or die $!;"
+                                + "print 'connected, then received ', sysread(S, $b, 1) // 'nothing'",
+                        address.name())
+                .redirectErrorStream(true)
+                .start();
+        assertEquals(
+                "connected, then received 0",
+                new String(stranger.getInputStream().readAllBytes(), StandardCharsets.UTF_8));
+        assertEquals(0, stranger.waitFor());
+        assertEquals(0, shared.opened.get(), "no session for it");
+        try (EchoClient client = connect(address)) {
+            client.send(1, Manner.AT_ONCE, 1);
+            assertEquals(1, client.receive());
         }
     }
 }
