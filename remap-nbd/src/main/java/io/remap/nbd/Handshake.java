@@ -293,7 +293,7 @@ final class Handshake {
         return Arrays.copyOf(bytes, end);
     }
 
-    /** A client's text, safe to show: short and without control characters. */
+    /** A client's text, as it was decoded, safe to show: short and without control characters. */
     private static String quoted(String text) {
         StringBuilder safe = new StringBuilder("'");
         text.codePoints().limit(MAX_QUOTED_CHARS).forEach(c -> safe.appendCodePoint(isShown(c) ? c : '?'));
@@ -306,7 +306,6 @@ final class Handshake {
         return type != Character.CONTROL
                 && type != Character.FORMAT
                 && type != Character.LINE_SEPARATOR
-                && type != Character.PARAGRAPH_SEPARATOR
-                && type != Character.SURROGATE;
+                && type != Character.PARAGRAPH_SEPARATOR;
     }
 }

@@ -45,7 +45,7 @@ final class MemoryPressure {
 
     /** A session waits for memory, and {@link NbdSession#waitsForMemory} says so already. Any thread. */
     void begins() {
-        if (!closed && !armed.get() && armed.compareAndSet(false, true)) {
+        if (!closed && armed.compareAndSet(false, true)) {
             arm(timeoutMillis);
         }
     }

@@ -144,10 +144,10 @@ final class NbdSession implements Session {
             return;
         }
         heldBack = transmission == null && negotiate();
-        if (transmission != null && !isOver()) {
+        if (transmission != null) {
             heldBack = transmit();
         }
-        if (inputEnded && !heldBack && !isOver()) {
+        if (inputEnded && !heldBack) {
             end();
         }
     }
@@ -157,14 +157,12 @@ final class NbdSession implements Session {
         receive.flip();
         boolean waits = false;
         while (transmission == null && !isOver() && receive.hasRemaining()) {
+            gate.waitForRoom();
             if (answer != null) {
-                gate.waitForRoom();
-                if (answer != null) {
-                    waits = true;
-                    break;
-                }
-                gate.goOn();
+                waits = true;
+                break;
             }
+            gate.goOn();
             Handshake.Outcome outcome = handshake.consume(receive, shuttingDown);
             if (outcome == Handshake.Outcome.MORE) {
                 break;
@@ -302,15 +300,17 @@ final class NbdSession implements Session {
         gate.roomMade();
     }
 
+    /** By {@link MemoryPressure}, which knows sessions that have an export alone. */
     boolean waitsForMemory() {
-        Transmission current = transmission;
-        return !cutOff && current != null && current.waitsForMemory();
+        return !cutOff && transmission.waitsForMemory();
     }
 
-    /** How long nothing but its client was in the way of memory that it holds, see {@link Transmission#stalledNanos}. */
+    /**
+     * How long nothing but its client was in the way of memory that it holds, see {@link Transmission#stalledNanos}. By
+     * {@link MemoryPressure}.
+     */
     long stalledNanos(long nowNanos) {
-        Transmission current = transmission;
-        return cutOff || current == null ? 0 : current.stalledNanos(nowNanos);
+        return cutOff ? 0 : transmission.stalledNanos(nowNanos);
     }
 
     /** Ends the session of a client that stalls; {@link #close} gives its memory back. By {@link MemoryPressure}. */

@@ -1,11 +1,17 @@
 package io.remap.nbd;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.remap.api.Session;
 import java.nio.ByteBuffer;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
+import java.util.IdentityHashMap;
+import java.util.List;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 
 /** A connection that goes away gives back every buffer as soon as its I/O ended, and not before. */
@@ -89,6 +95,34 @@ class CloseTest {
         disk.end(0);
         assertEquals(told, small.inputReady);
         small.close();
+        transport.close();
+    }
+
+    @Test
+    void aClosedFrontendTakesNobody() {
+        transport.session.close();
+        transport.frontend.close();
+        assertThrows(IllegalStateException.class, transport::another);
+        assertEquals(1, transport.count("nbd.sessions-begun"));
+        transport.close();
+    }
+
+    /** Direct memory is not given back by the JVM: what many clients at a time needed shall not be kept for ever. */
+    @Test
+    void memoryOfSessionsIsKeptForAsManyAsUsuallyCome() {
+        SessionMemory memory = new SessionMemory();
+        List<ByteBuffer> taken = new ArrayList<>();
+        for (int i = 0; i < 40; i++) {
+            taken.add(memory.take());
+        }
+        taken.forEach(memory::give);
+        Set<ByteBuffer> known = Collections.newSetFromMap(new IdentityHashMap<>());
+        known.addAll(taken);
+        int again = 0;
+        for (int i = 0; i < 40; i++) {
+            again += known.contains(memory.take()) ? 1 : 0;
+        }
+        assertEquals(32, again);
         transport.close();
     }
 

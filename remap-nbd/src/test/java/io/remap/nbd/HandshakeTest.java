@@ -148,6 +148,29 @@ class HandshakeTest {
         assertEquals(0, Client.ask(transport, Client.FLUSH, 0, 0, 0).errno());
     }
 
+    @Test
+    void aDescriptionThatIsEmptyIsNotTold() {
+        List<OptionReply> replies = ask(negotiating(), info(INFO, "zwölf", 2));
+        assertEquals(2, replies.size());
+        assertEquals(0, replies.get(0).data().getShort(), "what it always tells: size and flags");
+        assertEquals(ACK, replies.get(1).type());
+    }
+
+    /** The protocol's limit is in bytes, and what is cut has to stay UTF-8. */
+    @ParameterizedTest
+    @CsvSource({"'', ü, 4096", "x, ü, 4095", "x, 😀, 4093", "'', y, 4096"})
+    void longTextsAreCutAtACharacter(String first, String repeated, int bytes) {
+        String description = first + repeated.repeat(5000);
+        TestTransport transport = open(new Export("disk", description, disk)).send(flags(3));
+        transport.received();
+        List<OptionReply> replies = ask(transport, option(LIST));
+        assertEquals(4 + 4 + bytes, replies.get(0).data().remaining());
+        String told = replies.get(0).text().substring(8);
+        assertTrue(description.startsWith(told), "cut amid a character");
+        assertEquals(bytes, told.getBytes(StandardCharsets.UTF_8).length);
+        assertEquals(ACK, replies.get(1).type());
+    }
+
     @ParameterizedTest
     @CsvSource({"false, false, 0xd6d", "true, false, 0x50f", "false, true, 0xd7d", "true, true, 0x51f"})
     void flagsAreThoseThatWork(boolean readOnly, boolean rotational, String flags) {
@@ -178,11 +201,11 @@ class HandshakeTest {
     @Test
     void unknownExportIsNamedSafelyAndTheClientGoesOn() {
         TestTransport transport = negotiating();
-        String evil = "\u001b[31m\n\u2028" + "x".repeat(4000);
+        String evil = "\u001b[31m\n\u2028\u2029\u202e" + "x".repeat(4000);
         List<OptionReply> replies = ask(transport, info(GO, evil));
         assertEquals(ERR_UNKNOWN, onlyType(replies));
         String text = replies.get(0).text();
-        assertTrue(text.startsWith("no export '?[31m??x") && text.length() < 128, text);
+        assertTrue(text.startsWith("no export '?[31m????x") && text.length() < 128, text);
         assertEquals(ACK, ask(transport, info(GO, "zwölf")).get(1).type());
     }
 

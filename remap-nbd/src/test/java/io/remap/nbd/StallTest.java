@@ -257,6 +257,44 @@ class StallTest {
         assertGoodIsAnswered();
     }
 
+    /** It holds its memory until then, but is neither told of again nor somebody who waits. */
+    @Test
+    void isCutOffOnceThoughItsTransportIsSlowToCloseIt() {
+        TestTransport stalled = readsNoReply();
+        stalled.send(LARGE_READ);
+        assertEquals(null, stalled.session.wanted(), "waits for memory itself");
+        TestTransport holder = stopsAmidSmallPayload();
+        good.send(LARGE_WRITE);
+        pass(TIMEOUT_MILLIS + 10);
+        assertTrue(stalled.abrupt && holder.abrupt, "both were cut off");
+        pass(10 * TIMEOUT_MILLIS);
+        assertGoodWaits();
+        stalled.assertEnds(true);
+        holder.assertEnds(true);
+        assertEquals(2, good.count("nbd.stalled-clients"));
+        holder.session.close();
+        int told = stalled.inputReady;
+        assertEquals(null, stalled.session.wanted());
+        assertEquals(told, stalled.inputReady, "there is room, and it is not to go on all the same");
+        assertGoodWaits();
+        stalled.session.close();
+        assertGoodIsAnswered();
+    }
+
+    private TestTransport stopsAmidSmallPayload() {
+        return another().send(Arrays.copyOf(Client.write(9, 0, new byte[50_000]), 30_000));
+    }
+
+    @Test
+    void whoHasGoneIsNotCutOff() {
+        TestTransport gone = stopsAmidPayload();
+        gone.session.close();
+        // The watch saw it before it went.
+        ((NbdSession) gone.session).cutOff(TIMEOUT_MILLIS);
+        gone.assertGoesOn();
+        assertEquals(0, good.count("nbd.stalled-clients"));
+    }
+
     @Test
     void allThatStallAreCutOffAndOneThatSaidGoodbyeToo() {
         byte[] write = Client.write(7, 0, new byte[100_000]);

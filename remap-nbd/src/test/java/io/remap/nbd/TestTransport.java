@@ -4,8 +4,10 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.remap.api.Environment;
 import io.remap.api.Export;
 import io.remap.api.Exports;
+import io.remap.api.Scheduler;
 import io.remap.api.Session;
 import io.remap.api.Settings;
 import io.remap.api.spi.Frontend;
@@ -46,6 +48,9 @@ final class TestTransport implements Session.Events, AutoCloseable {
     int inputReady;
     int largestGather;
 
+    /** Runs while the session looks for an export. */
+    Runnable whenLookedFor = () -> {};
+
     private byte[] incoming = {};
     private int taken;
     private int read;
@@ -59,11 +64,35 @@ final class TestTransport implements Session.Events, AutoCloseable {
     }
 
     TestTransport(long budgetBytes, Settings settings, Export... exports) {
-        scheduler = new SimScheduler(new SplittableRandom(1));
+        this(budgetBytes, settings, new SimScheduler(new SplittableRandom(1)), null, exports);
+    }
+
+    /** {@code timers} take the place of those of the scheduler. */
+    TestTransport(long budgetBytes, HeldTimers timers, Export... exports) {
+        this(budgetBytes, Settings.defaults(), new SimScheduler(new SplittableRandom(1)), timers, exports);
+    }
+
+    private TestTransport(
+            long budgetBytes, Settings settings, SimScheduler scheduler, Scheduler timers, Export... exports) {
+        this.scheduler = scheduler;
         pool = new TrackingBufferPool(budgetBytes);
+        Environment environment =
+                new Environment(scheduler, timers == null ? scheduler : timers, new SplittableRandom(2));
+        Exports served = exports(exports);
+        Exports lookedFor = new Exports() {
+            @Override
+            public Optional<Export> find(String name) {
+                whenLookedFor.run();
+                return served.find(name);
+            }
+
+            @Override
+            public List<Export> list() {
+                return served.list();
+            }
+        };
         try {
-            frontend = new NbdFrontendProvider()
-                    .open(exports(exports), pool, scheduler.environment(new SplittableRandom(2)), settings);
+            frontend = new NbdFrontendProvider().open(lookedFor, pool, environment, settings);
         } catch (io.remap.api.Refusal e) {
             throw new AssertionError(e);
         }
