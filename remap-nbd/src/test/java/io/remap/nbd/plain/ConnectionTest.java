@@ -29,6 +29,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
@@ -223,19 +224,18 @@ class ConnectionTest {
 
     /** A session sees that its client reads by what was sent, so no call sends more than 256 KiB, and none sends nothing. */
     @ParameterizedTest
-    @ValueSource(
-            strings = {
-                "10,20 30",
-                "262144 262144",
-                "262144,10 262144,10",
-                "262143,10 262144,9",
-                "262145 262144,1",
-                "100000,162144,5 262144,5",
-                "600000,1,2 262144,262144,75715"
-            })
-    void sendsInPiecesOfLimitedSize(String lengthsAndCalls) {
-        int[] lengths = numbers(lengthsAndCalls.split(" ")[0]);
-        int[] calls = numbers(lengthsAndCalls.split(" ")[1]);
+    @CsvSource({
+        "'10,20', 30",
+        "262144, 262144",
+        "'262144,10', '262144,10'",
+        "'262143,10', '262144,9'",
+        "262145, '262144,1'",
+        "'100000,162144,5', '262144,5'",
+        "'600000,1,2', '262144,262144,75715'"
+    })
+    void sendsInPiecesOfLimitedSize(String replies, String pieces) {
+        int[] lengths = numbers(replies);
+        int[] calls = numbers(pieces);
         Random random = new Random(1);
         ByteArrayOutputStream expected = new ByteArrayOutputStream();
         FakeWire wire = new FakeWire();
