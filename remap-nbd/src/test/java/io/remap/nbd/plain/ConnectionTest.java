@@ -413,7 +413,7 @@ class ConnectionTest {
         FakeWire other = new FakeWire();
         FakeSession next = begin(other, FakeSession::new);
         hang(other, next);
-        next.decoded(() -> next.answer("another's"));
+        next.works.add(() -> next.answer("another's"));
         eventually("another connection goes on", () -> text(other).equals("another's"));
         assertFalse(transport.takeSubstitute());
         assertEquals(2 + left, hung.get());
