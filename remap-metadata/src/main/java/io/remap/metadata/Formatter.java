@@ -67,8 +67,7 @@ final class Formatter {
     }
 
     /** Makes a spare that was taken out of its pair a blank device, as far as anybody asks. */
-    static void erase(BlockDevice spare, Layout layout) throws DeviceException {
-        BlockIo io = new BlockIo(spare, layout.granuleBytes());
+    static void erase(BlockIo io, Layout layout) throws DeviceException {
         for (int place = 0; place < Identities.COUNT; place++) {
             io.zeroedBlock(0);
             io.write(Layout.identityOffset(place, layout.sizeBytes()));

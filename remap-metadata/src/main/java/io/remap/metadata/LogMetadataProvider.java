@@ -201,7 +201,7 @@ public final class LogMetadataProvider implements MetadataProvider {
                     && !superblock.version().tooNew()
                     && superblock.member() == index
                     && superblock.pair().pairUuid().equals(pair.pairUuid())) {
-                Formatter.erase(device, superblock.layout());
+                Formatter.erase(blockIo(device, superblock), superblock.layout());
             }
         } catch (Damage e) {
             throw damaged(device, e.getMessage());
