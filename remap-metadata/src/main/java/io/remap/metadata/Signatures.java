@@ -81,7 +81,8 @@ final class Signatures {
 
     private static ByteBuffer read(BlockDevice device, long offsetBytes, int lengthBytes) throws DeviceException {
         int alignment = Math.max(Block.BYTES, device.traits().alignmentBytes());
-        ByteBuffer buffer = ByteBuffer.allocateDirect(lengthBytes + alignment)
+        // An aligned slice loses a part of a block at either end.
+        ByteBuffer buffer = ByteBuffer.allocateDirect(lengthBytes + 2 * alignment)
                 .alignedSlice(alignment)
                 .limit(lengthBytes)
                 .slice()

@@ -218,4 +218,75 @@ class InspectionTest {
                 .getMessage()
                 .contains("it was truncated"));
     }
+
+    @Test
+    void tellsTheOthersOfTheExtFamilyToo() throws Exception {
+        CrashDevice device = blank();
+        put(device, 1080, "S\u00ef");
+        put(device, 1024 + 0x60, "\b");
+        assertEquals("ext journal", provider.inspect(device).detail());
+        // The number of an uberblock in the other byte order.
+        CrashDevice zfs = blank();
+        put(zfs, 135168, "\u0000\u0000\u0000\u0000\u0000\u00ba\u00b1\u000c");
+        assertEquals("zfs", provider.inspect(zfs).detail());
+    }
+
+    /** Smaller than what is looked at, and with an end that fills no block. */
+    @ParameterizedTest
+    @ValueSource(longs = {512, 1024, 4096, 4608, 65536, 131584, 1 << 20, (5 << 20) + 512, (12 << 20) + 1536})
+    void aDeviceOfAnySizeIsLookedAtToItsEnd(long size) throws Exception {
+        CrashDevice zeros = new CrashDevice("small", size, 512);
+        assertEquals(Kind.BLANK, provider.inspect(zeros).kind());
+        long last = size - 512;
+        CrashDevice end = new CrashDevice("small", size, 512);
+        put(end, last, "hello");
+        // Where there is no whole block nothing could ever be put.
+        boolean seen = size >= Block.BYTES;
+        assertEquals(seen ? Kind.FOREIGN : Kind.BLANK, provider.inspect(end).kind(), "its last sector");
+        CrashDevice boot = new CrashDevice("small", size, 512);
+        put(boot, 510, "U\u00aa");
+        assertEquals(
+                "MBR partition table or boot sector", provider.inspect(boot).detail());
+        if (size >= 8192) {
+            CrashDevice swap = new CrashDevice("small", size, 512);
+            put(swap, 4086, "SWAPSPACE2");
+            assertEquals("swap", provider.inspect(swap).detail());
+        }
+    }
+
+    @Test
+    void aMiddleOrAnEndThatIsNotZeroIsForeign() throws Exception {
+        long size = 32 << 20;
+        for (long at : new long[] {(16 << 20) + 8192, size - (2 << 20), size - 512}) {
+            CrashDevice device = new CrashDevice("large", size, 512);
+            put(device, at, "hello");
+            SpareContent content = provider.inspect(device);
+            assertEquals(Kind.FOREIGN, content.kind(), "byte " + at);
+            assertEquals("unknown content", content.detail());
+        }
+        // Between what is looked at anything may stand that says nothing of itself.
+        CrashDevice device = new CrashDevice("large", size, 512);
+        put(device, 12 << 20, "hello");
+        assertEquals(Kind.BLANK, provider.inspect(device).kind());
+    }
+
+    @ParameterizedTest
+    @CsvSource({"512, 4096", "4096, 4096", "16384, 16384", "65536, 65536", "131072, 4096", "520, 4096", "0, 4096"})
+    void theGranuleIsASectorThatCanBeOne(int sectorBytes, int granuleBytes) {
+        assertEquals(granuleBytes, Layout.granule(sectorBytes));
+    }
+
+    @Test
+    void aMarkThatIsNotWholeIsNone() throws Exception {
+        CrashDevice device = Bench.formatted(0);
+        Identities.writeMarkers(new BlockIo(device, 4096, 1), Bench.PAIR.pairUuid(), Bench.SPARE_BYTES, 0, 1, 2, 3);
+        assertEquals(Kind.BLANK, provider.inspect(device).kind());
+        for (int i = 0; i < 4; i++) {
+            device.flipBit(Layout.identityOffset(i, Bench.SPARE_BYTES) + 20, 1);
+        }
+        assertEquals(0, Identities.read(device).count(Identities.State.MARKER));
+        assertEquals(Kind.FOREIGN, provider.inspect(device).kind());
+        Refusal refusal = assertThrows(Refusal.class, () -> Bench.open(device));
+        assertTrue(refusal.getMessage().contains("it was never formatted"), refusal.getMessage());
+    }
 }
