@@ -378,4 +378,103 @@ class ExaminationTest {
                         pieces.get("badSlots").get(0).get("firstSlot"),
                         pieces.get("badSlots").get(0).get("slots")));
     }
+
+    private static Map<String, List<Map<String, Object>>> dumped(CrashDevice device, MetadataTools tools)
+            throws Exception {
+        Map<String, List<Map<String, Object>>> pieces = new LinkedHashMap<>();
+        tools.dump(
+                device,
+                (kind, values) ->
+                        pieces.computeIfAbsent(kind, k -> new ArrayList<>()).add(new LinkedHashMap<>(values)));
+        return pieces;
+    }
+
+    @Test
+    void aDumpShowsHowEachPlaceStands() throws Exception {
+        CrashDevice fresh = Bench.formatted(8);
+        assertEquals(
+                List.of("whole", "whole", "zero", "zero"),
+                dumped(fresh, tools).get("headers").stream()
+                        .map(piece -> piece.get("state"))
+                        .toList());
+        ArenaCopy[] other = Formatter.arena(layout, 1 - inForce()[0].arena);
+        garbage(spare, other[0].headerOffset(0));
+        garbage(spare, other[0].headerOffset(1));
+        spare.makeUnreadable(other[1].headerOffset(0), BLOCK);
+        List<Object> states = dumped(spare, tools).get("headers").stream()
+                .filter(piece -> piece.get("arena").equals(Headers.name(other[0].arena)))
+                .map(piece -> piece.get("state"))
+                .toList();
+        assertEquals(List.of("other", "other", "unreadable"), states);
+        CrashDevice blank = new CrashDevice("blank", Bench.SPARE_BYTES, 512);
+        assertThrows(Refusal.class, () -> dumped(blank, tools));
+    }
+
+    /** It is being served while it is dumped: what was whole a moment ago may be gone. */
+    @Test
+    void aDumpOfWhatIsWrittenOverMeanwhileSaysSo() throws Exception {
+        ArenaCopy[] arena = inForce();
+        Refusal refusal = assertThrows(
+                Refusal.class,
+                () -> tools.dump(spare, (kind, values) -> {
+                    for (ArenaCopy copy : arena) {
+                        garbage(spare, copy.offset(copy.logBody(1)));
+                    }
+                }));
+        assertTrue(refusal.getMessage().contains("log block 2 was whole, and is not any more"), refusal.getMessage());
+    }
+
+    @Test
+    void aDumpShowsWhatASpareIsFor() throws Exception {
+        SpreadPair pair = SpreadPair.formatted();
+        pair.change(pair.opened.store().members().stream()
+                .map(member -> member.index() == 0 ? member.standby(true) : member.leaving(true))
+                .toList());
+        assertEquals(
+                List.of("standby", "leaving"),
+                dumped(pair.first, tools).get("members").stream()
+                        .map(piece -> piece.get("state"))
+                        .toList());
+    }
+
+    @Test
+    void superblocksAreDescribedAndAFeatureToReadOnlyIsSaid() throws Exception {
+        CrashDevice damaged = spare.copy();
+        damaged.poke(Layout.identityOffset(1, Bench.SPARE_BYTES), new byte[BLOCK]);
+        Identities.writeMarkers(new BlockIo(damaged, BLOCK, 1), Bench.PAIR.pairUuid(), Bench.SPARE_BYTES, 0);
+        assertEquals(
+                List.of("the mark of a format under way", "only zeros", "", ""),
+                tools.check(damaged, Level.QUICK).parts().stream()
+                        .limit(4)
+                        .map(Part::detail)
+                        .toList());
+        Forge.editSuperblocks(spare, block -> block.putInt(Superblock.RO_COMPAT_AT, 4));
+        MetadataReport report = check(spare, Level.STANDARD);
+        assertEquals(Verdict.READ_ONLY, report.verdict());
+        assertTrue(
+                report.findings().get(0).what().contains("a feature that this program can only read"),
+                report.toString());
+        assertEquals(203, report.mappings());
+        assertNotRepaired(spare.copy());
+    }
+
+    /** Of three epochs, or of two that do not follow each other, or of two pairs: nobody could tell what happened. */
+    @Test
+    void superblocksOfStrangeEpochsAreRefused() throws Exception {
+        for (int kind = 0; kind < 3; kind++) {
+            CrashDevice mixed = spare.copy();
+            int which = kind;
+            for (int place : new int[] {2, 3}) {
+                Forge.edit(mixed, Layout.identityOffset(place, Bench.SPARE_BYTES), block -> {
+                    block.putLong(Superblock.EPOCH_AT, which == 1 ? 2 : which == 2 ? 1 : place - 1);
+                    if (which == 2) {
+                        Block.putUuid(block, Block.UUID_AT, new UUID(9, 9));
+                    }
+                });
+            }
+            Refusal refusal = assertThrows(Refusal.class, () -> Bench.open(provider, mixed, true, 4));
+            assertTrue(refusal.getMessage().contains("superblocks contradict each other"), refusal.getMessage());
+            assertEquals(Verdict.UNUSABLE, check(mixed, Level.STANDARD).verdict());
+        }
+    }
 }
