@@ -10,11 +10,14 @@ import io.remap.api.Refusal;
 import io.remap.api.spi.MetadataStore.Outcome;
 import io.remap.metadata.Bench.Opened;
 import io.remap.testkit.CrashDevice;
+import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.UUID;
+import java.util.zip.CRC32C;
 import org.junit.jupiter.api.Test;
 
 /** What is saved beside the mappings: found again whole, or as it was before; and never in the way of a mapping. */
@@ -186,5 +189,72 @@ class SavedAreaTest {
                         .contains("log block " + (lost + 1) + " of generation"));
             }
         }
+    }
+
+    /** A save with a right checksum that says what cannot be: as if it were not there. */
+    @Test
+    void aForgedSaveIsNone() throws Exception {
+        CrashDevice spare = Bench.formatted(0);
+        Opened opened = Bench.open(spare);
+        save(opened, Map.of("one", new byte[] {1}));
+        save(opened, Map.of("two", new byte[] {2}));
+        long half = Layout.SAVED_BYTES / 2;
+        long newest = Layout.SAVED_AT + half;
+        assertSame(Map.of("two", new byte[] {2}), found(spare));
+        for (int bodyBytes : new int[] {-1, (int) half}) {
+            CrashDevice forged = spare.copy();
+            Forge.edit(forged, newest, header -> header.putInt(SavedArea.BODY_BYTES_AT, bodyBytes));
+            assertSame(Map.of("one", new byte[] {1}), found(forged));
+        }
+        CrashDevice ofAnotherPair = spare.copy();
+        Forge.edit(ofAnotherPair, newest, header -> Block.putUuid(header, Block.UUID_AT, new UUID(9, 9)));
+        assertSame(Map.of("one", new byte[] {1}), found(ofAnotherPair));
+        // Length of the name, of the content, and what is there of both; the last one ends before it has said them.
+        for (int[] section : new int[][] {
+            {0, 1, 16}, {SavedArea.MAX_NAME_BYTES + 1, 1, 200}, {3, -1, 16}, {3, 200, 16}, {3, 1, 4}, {3, 1, 16}
+        }) {
+            CrashDevice forged = spare.copy();
+            ByteBuffer body = Forge.block(forged, newest + Block.BYTES);
+            body.putInt(0, section[0]).putInt(4, section[1]);
+            forged.poke(newest + Block.BYTES, body.array());
+            CRC32C crc = new CRC32C();
+            crc.update(body.slice(0, section[2]));
+            Forge.edit(
+                    forged,
+                    newest,
+                    header -> header.putInt(SavedArea.BODY_BYTES_AT, section[2])
+                            .putInt(SavedArea.BODY_CRC_AT, (int) crc.getValue()));
+            assertSame(Map.of("one", new byte[] {1}), found(forged));
+            Bench.open(forged).close();
+        }
+    }
+
+    @Test
+    void sectionsThatCannotBeNamedAreAMistakeAndTooManyAreRefused() throws Exception {
+        Opened opened = Bench.open(Bench.formatted(0));
+        for (String name : List.of("", "x".repeat(SavedArea.MAX_NAME_BYTES + 1))) {
+            assertThrows(IllegalArgumentException.class, () -> save(opened, Map.of(name, new byte[1])));
+        }
+        Map<String, byte[]> many = new LinkedHashMap<>();
+        for (int i = 0; i < SavedArea.MAX_SECTIONS; i++) {
+            many.put("x".repeat(SavedArea.MAX_NAME_BYTES - 2) + (10 + i), new byte[1]);
+        }
+        assertEquals("", save(opened, many));
+        many.put("one more", new byte[1]);
+        assertTrue(save(opened, many).contains("bytes that there is room for"));
+    }
+
+    /** A save of another generation says nothing of how long the log of this one must be. */
+    @Test
+    void aSaveOfAnotherGenerationProvesNothing() throws Exception {
+        CrashDevice spare = Bench.formatted(0);
+        Opened opened = Bench.open(spare);
+        for (int i = 0; i < 4; i++) {
+            opened.commit(Bench.map(2L * i, i));
+        }
+        save(opened, sections(1, 100));
+        // A new generation with a shorter log.
+        assertEquals(4, Bench.open(spare).store().table().extents());
+        assertEquals(4, Bench.open(spare).store().table().extents());
     }
 }
