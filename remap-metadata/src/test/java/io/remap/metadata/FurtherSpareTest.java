@@ -1,0 +1,371 @@
+package io.remap.metadata;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.remap.api.DeviceException;
+import io.remap.api.Errno;
+import io.remap.api.Refusal;
+import io.remap.api.spi.MetadataReport;
+import io.remap.api.spi.MetadataReport.Part;
+import io.remap.api.spi.MetadataReport.Verdict;
+import io.remap.api.spi.MetadataStore.Outcome;
+import io.remap.api.spi.MetadataTools;
+import io.remap.api.spi.MetadataTools.Level;
+import io.remap.api.spi.PairIdentity;
+import io.remap.testkit.CrashDevice;
+import io.remap.testkit.CrashDevice.Operation;
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import java.util.UUID;
+import java.util.function.Consumer;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
+
+/** A further spare that is damaged, too new, half formatted or failing: what is said of it, and what is never written to it. */
+class FurtherSpareTest {
+    private final LogMetadataProvider provider = new LogMetadataProvider(4);
+    private final MetadataTools tools = provider.tools().orElseThrow();
+    private CrashDevice device;
+
+    @BeforeEach
+    void format() throws Exception {
+        device = new CrashDevice("further", Bench.SPARE_BYTES, 512);
+        provider.formatMember(
+                device, Bench.PAIR, SpreadPair.INDEX, SpreadPair.ID, Bench.environment(new Bench.Tasks(), 5));
+        provider.stampMember(device, 11);
+    }
+
+    private long stamp() throws Exception {
+        return provider.member(device).orElseThrow().stamp();
+    }
+
+    private static long place(int index) {
+        return Layout.identityOffset(index, Bench.SPARE_BYTES);
+    }
+
+    private static void tooNew(CrashDevice spare) {
+        Forge.editSuperblocks(spare, block -> block.putShort(Superblock.MAJOR_AT, (short) 9));
+    }
+
+    /** One whole superblock, and marks of a format in the other places. */
+    private static void halfFormatted(CrashDevice spare) {
+        try {
+            Identities.writeMarkers(
+                    new BlockIo(spare, Block.BYTES, 1), Bench.PAIR.pairUuid(), Bench.SPARE_BYTES, 1, 2, 3);
+        } catch (DeviceException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    private static void contradicting(CrashDevice spare) {
+        Forge.edit(spare, place(2), block -> block.putLong(Superblock.CREATED_AT, 4711));
+    }
+
+    private void assertDamaged(String why, Executable asked) {
+        Refusal refusal = assertThrows(Refusal.class, asked);
+        assertTrue(refusal.getMessage().contains(why), refusal.getMessage());
+    }
+
+    @Test
+    void oneOfANewerFormatIsNamedAndLeftAlone() throws Exception {
+        tooNew(device);
+        long writes = device.operations(Operation.WRITE);
+        String why = "a spare of format 9.1 with features 0x3; this program knows format 1.1";
+        assertTrue(provider.member(device).isEmpty());
+        assertTrue(provider.table(device).isEmpty());
+        assertTrue(provider.owner(device).isEmpty());
+        assertEquals(why, provider.inspect(device).detail());
+        assertDamaged(why, () -> tools.dump(device, (kind, values) -> {}));
+        assertDamaged(why, () -> tools.grow(device));
+        assertDamaged("no further spare of a pair", () -> provider.stampMember(device, 12));
+        provider.eraseMember(device, Bench.PAIR, SpreadPair.INDEX);
+        MetadataReport report = tools.check(device, Level.STANDARD);
+        assertEquals(Verdict.UNUSABLE, report.verdict());
+        assertTrue(report.findings().get(0).what().contains(why), report.toString());
+        assertEquals(writes, device.operations(Operation.WRITE));
+        Forge.editSuperblocks(device, block -> block.putInt(Superblock.INCOMPAT_AT, 0));
+        assertEquals(
+                "a spare of format 9.1; this program knows format 1.1",
+                provider.inspect(device).detail());
+    }
+
+    @Test
+    void oneWhoseFormatWasInterruptedIsNone() throws Exception {
+        halfFormatted(device);
+        long writes = device.operations(Operation.WRITE);
+        assertTrue(provider.member(device).isEmpty());
+        assertTrue(provider.table(device).isEmpty());
+        assertDamaged("its format was interrupted", () -> tools.check(device, Level.STANDARD));
+        assertDamaged("were not all written", () -> tools.grow(device));
+        assertEquals("an interrupted format", provider.inspect(device).detail());
+        assertEquals(writes, device.operations(Operation.WRITE));
+    }
+
+    @Test
+    void oneThatContradictsItselfIsRefused() throws Exception {
+        contradicting(device);
+        long writes = device.operations(Operation.WRITE);
+        String why = "superblocks contradict each other";
+        assertDamaged(why, () -> provider.member(device));
+        assertDamaged(why, () -> tools.check(device, Level.STANDARD));
+        assertDamaged(why, () -> tools.grow(device));
+        assertTrue(provider.table(device).isEmpty());
+        assertEquals(writes, device.operations(Operation.WRITE));
+    }
+
+    @Test
+    void whatIsNoFurtherSpareGetsNoStamp() throws Exception {
+        CrashDevice first = Bench.formatted(4);
+        CrashDevice blank = new CrashDevice("blank", Bench.SPARE_BYTES, 512);
+        for (CrashDevice wrong : List.of(first, blank)) {
+            long writes = wrong.operations(Operation.WRITE);
+            Refusal refusal = assertThrows(Refusal.class, () -> provider.stampMember(wrong, 12));
+            assertEquals(Refusal.Kind.WRONG_DEVICE, refusal.kind());
+            assertEquals(writes, wrong.operations(Operation.WRITE));
+        }
+        provider.eraseMember(blank, Bench.PAIR, 0);
+        assertEquals(0, blank.operations(Operation.WRITE));
+        CrashDevice tiny = new CrashDevice("tiny", 1 << 20, 512);
+        assertTrue(provider.member(tiny).isEmpty());
+        assertTrue(provider.table(tiny).isEmpty());
+        assertTrue(provider.owner(tiny).isEmpty());
+        assertEquals(0, tiny.operations());
+    }
+
+    /** Erased is only what says that it is of this pair. */
+    @Test
+    void aSpareOfAnotherPairIsNotErased() throws Exception {
+        PairIdentity other = new PairIdentity(new UUID(9, 9), Bench.MAIN_BYTES, 512, "y");
+        provider.eraseMember(device, other, SpreadPair.INDEX);
+        assertEquals(11, stamp());
+    }
+
+    /** Each operation of a stamp fails in turn: told, and the former stamp or the new one is what it says. */
+    @Test
+    void aStampThatFailsIsToldAndTheOneBeforeStays() throws Exception {
+        CrashDevice whole = device.copy();
+        int told = 0;
+        for (int errno : new int[] {Errno.EIO, Errno.ENODEV}) {
+            boolean reachedTheEnd = false;
+            for (int fault = 0; !reachedTheEnd; fault++) {
+                device = whole.copy();
+                device.failOperation(fault, errno);
+                boolean done = true;
+                try {
+                    provider.stampMember(device, 12);
+                } catch (DeviceException e) {
+                    assertEquals(errno, e.errno());
+                    done = false;
+                    told++;
+                }
+                reachedTheEnd = device.operations() <= fault;
+                device.heal();
+                device = device.crash(fault);
+                assertTrue(stamp() == 12 || (!done && stamp() == 11), "operation " + fault + ": " + stamp());
+            }
+        }
+        assertTrue(told > 5, "told " + told + " times");
+    }
+
+    @Test
+    void oneOfTwoStampsIsEnoughAndNoneIsToldOf() throws Exception {
+        device.makeUnwritable(Layout.SAVED_AT, Block.BYTES);
+        provider.stampMember(device, 12);
+        assertEquals(12, stamp());
+        MetadataReport report = tools.check(device, Level.STANDARD);
+        assertEquals(Verdict.REPAIRABLE, report.verdict());
+        assertEquals(
+                List.of("stamp 0: stamp 11, expected 12"),
+                report.parts().stream()
+                        .filter(Part::isBad)
+                        .map(part -> part.name() + ": " + part.detail())
+                        .toList());
+        device.makeUnwritable(Layout.SAVED_AT + Block.BYTES, Block.BYTES);
+        assertThrows(DeviceException.class, () -> provider.stampMember(device, 13));
+        assertEquals(12, stamp());
+    }
+
+    @Test
+    void aStampThatIsNotOursCountsNothing() throws Exception {
+        List<Consumer<ByteBuffer>> edits = List.of(
+                block -> block.putLong(Block.MAGIC_AT, 1),
+                block -> Block.putUuid(block, Block.UUID_AT, new UUID(9, 9)),
+                block -> block.putInt(Block.CRC_AT, 4711));
+        for (Consumer<ByteBuffer> edit : edits) {
+            provider.stampMember(device, 12);
+            ByteBuffer block = Forge.block(device, Layout.SAVED_AT);
+            block.putLong(MemberStamp.STAMP_AT, 99);
+            edit.accept(block);
+            if (block.getInt(Block.CRC_AT) != 4711) {
+                block.putInt(Block.CRC_AT, 0);
+                block.putInt(
+                        Block.CRC_AT, Block.sealOf(Block.crcOfBody(block, Superblock.MARKER_BYTES), Layout.SAVED_AT));
+            }
+            device.poke(Layout.SAVED_AT, block.array());
+            assertEquals(12, stamp());
+            MetadataReport report = tools.check(device, Level.STANDARD);
+            assertTrue(report.parts().toString().contains("no whole stamp of this pair"), report.toString());
+        }
+    }
+
+    private static void garbage(CrashDevice spare, long at) {
+        byte[] bytes = new byte[Block.BYTES];
+        new Random(at).nextBytes(bytes);
+        spare.poke(at, bytes);
+    }
+
+    private static SpreadPair stopped() throws Exception {
+        SpreadPair pair = SpreadPair.formatted();
+        pair.provider.stampMember(pair.further, 11);
+        pair.spread();
+        for (long unit = 0; unit < 3; unit++) {
+            assertEquals(Outcome.DURABLE, pair.commit(unit));
+        }
+        return pair;
+    }
+
+    private static List<ArenaCopy> inForce(CrashDevice spare) throws Exception {
+        Superblock superblock = Identities.read(spare).first();
+        BlockIo io = new BlockIo(spare.copy(), Block.BYTES);
+        Recovery.Found found = Recovery.recover(io, superblock);
+        return List.of(found.copies().get(found.arena()));
+    }
+
+    /** Its table is sound and its stamp is not: the table is not written for that. */
+    @Test
+    void aStampIsMendedWithoutTheTable() throws Exception {
+        SpreadPair pair = stopped();
+        pair.close();
+        CrashDevice further = pair.further;
+        garbage(further, Layout.SAVED_AT);
+        long generation = provider.table(further).orElseThrow().generation();
+        MetadataReport mended = tools.repair(further, Bench.environment(new Bench.Tasks(), 9));
+        assertEquals(Verdict.SOUND, mended.verdict(), mended.toString());
+        assertEquals(generation, provider.table(further).orElseThrow().generation());
+        assertEquals(11, provider.member(further).orElseThrow().stamp());
+    }
+
+    @Test
+    void aTableThatIsNotCertainIsNotedAndNotMended() throws Exception {
+        SpreadPair pair = stopped();
+        CrashDevice lost = pair.further.copy();
+        CrashDevice doubtful = pair.further.copy();
+        for (ArenaCopy copy : inForce(pair.further)) {
+            garbage(lost, copy.headerOffset(0));
+            doubtful.makeUnreadable(copy.offset(copy.logBody(2)), Block.BYTES);
+        }
+        for (CrashDevice spare : List.of(lost, doubtful)) {
+            MetadataReport report = tools.check(spare, Level.STANDARD);
+            assertEquals(Verdict.SOUND, report.verdict(), report.toString());
+            assertEquals(0, report.mappings());
+            assertTrue(
+                    report.findings().stream()
+                            .anyMatch(finding -> finding.what().equals("no table can be loaded from it for certain")),
+                    report.toString());
+            garbage(spare, place(1));
+            long inArenas = spare.operations(Operation.WRITE);
+            assertEquals(
+                    Verdict.SOUND,
+                    tools.repair(spare, Bench.environment(new Bench.Tasks(), 9)).verdict());
+            assertEquals(inArenas + 1, spare.operations(Operation.WRITE), "the superblock alone");
+        }
+    }
+
+    /** Begun and never stated: it says of itself that it does not count. */
+    @Test
+    void aCopyThatDoesNotNameItselfIsNone() throws Exception {
+        SpreadPair pair = stopped();
+        pair.change(pair.opened.store().members().stream().limit(1).toList());
+        pair.close();
+        CrashDevice further = pair.further;
+        for (ArenaCopy copy : inForce(further)) {
+            Forge.edit(
+                    further,
+                    copy.headerOffset(0),
+                    block -> block.put(
+                            ArenaHeader.MEMBERS_AT + ArenaHeader.MEMBER_BYTES + ArenaHeader.MEMBER_FLAGS_AT, (byte) 0));
+        }
+        assertTrue(provider.table(further).isEmpty());
+        List<String> kinds = new ArrayList<>();
+        tools.dump(further, (kind, values) -> kinds.add(kind));
+        assertEquals(List.of("superblocks", "superblocks", "superblocks", "superblocks", "members"), kinds);
+    }
+
+    /** A place that keeps an older superblock allows no growth: of three epochs nobody could tell what happened. */
+    @Test
+    void aSpareWithAnOlderSuperblockIsNotGrown() throws Exception {
+        Layout layout = Layout.tryPlan(Bench.SPARE_BYTES, Block.BYTES, 4);
+        CrashDevice larger = new CrashDevice("larger", Bench.SPARE_BYTES * 2, 512);
+        Formatter.formatMember(larger, Bench.PAIR, 3, SpreadPair.ID, layout, Bench.environment(new Bench.Tasks(), 1));
+        larger.makeUnwritable(place(3), Block.BYTES);
+        long slots = tools.grow(larger).now();
+        assertTrue(slots > layout.slots());
+        Refusal refusal = assertThrows(Refusal.class, () -> tools.grow(larger));
+        assertEquals(Refusal.Kind.DEVICE_FAILED, refusal.kind());
+        assertTrue(
+                refusal.getMessage().contains("the superblock at byte " + place(3) + " is an older one"),
+                refusal.getMessage());
+        assertEquals(slots, provider.member(larger).orElseThrow().slots().count());
+        larger.heal();
+        assertEquals(slots, tools.grow(larger).now(), "once it can be written");
+        // Of each epoch one place is not enough.
+        CrashDevice failing = new CrashDevice("failing", Bench.SPARE_BYTES * 2, 512);
+        Formatter.formatMember(failing, Bench.PAIR, 3, SpreadPair.ID, layout, Bench.environment(new Bench.Tasks(), 1));
+        for (int index : new int[] {0, 2, 3}) {
+            failing.makeUnwritable(place(index), Block.BYTES);
+        }
+        assertThrows(DeviceException.class, () -> tools.grow(failing));
+    }
+
+    @Test
+    void aSpareOfAnOlderFormatIsServedBeforeItGrows() throws Exception {
+        CrashDevice first = Bench.formatted(4);
+        Forge.editSuperblocks(first, block -> block.putInt(Superblock.INCOMPAT_AT, 0));
+        Refusal refusal = assertThrows(Refusal.class, () -> tools.grow(first));
+        assertTrue(refusal.getMessage().contains("has an older format: serve it once"), refusal.getMessage());
+        assertEquals(Refusal.Kind.DAMAGED, refusal.kind());
+    }
+
+    /** What should take a copy of the table, and is not what it was, gets none; one that had a copy is left behind. */
+    @Test
+    void whatIsNotThatSpareAnyMoreGetsNoCopy() throws Exception {
+        List<Consumer<CrashDevice>> damages = List.of(
+                FurtherSpareTest::tooNew,
+                FurtherSpareTest::halfFormatted,
+                FurtherSpareTest::contradicting,
+                spare -> Forge.editSuperblocks(spare, block -> block.putInt(Superblock.MEMBER_AT, 7)),
+                spare -> Forge.editSuperblocks(spare, block -> Block.putUuid(block, Block.UUID_AT, new UUID(9, 9))),
+                spare -> spare.poke(0, new byte[(int) Bench.SPARE_BYTES]),
+                spare -> spare.failFrom(0, Errno.ENODEV));
+        for (Consumer<CrashDevice> damage : damages) {
+            for (boolean stated : List.of(false, true)) {
+                SpreadPair pair = SpreadPair.formatted();
+                if (stated) {
+                    pair.spread();
+                    pair.close();
+                    pair.opened = Bench.open(pair.provider, pair.first, false, 44);
+                }
+                damage.accept(pair.further);
+                List<String> told = new ArrayList<>();
+                pair.opened.store().whenTableMoves(move -> told.add(move.kind() + " " + move.spare()));
+                long writes = pair.further.operations(Operation.WRITE);
+                pair.spread();
+                assertEquals(List.of(0), pair.holders());
+                assertEquals(stated ? List.of("LEFT_BEHIND 3") : List.of(), told);
+                assertEquals(Outcome.DURABLE, pair.commit(1));
+                if (stated) {
+                    String why = pair.opened.store().status().detail();
+                    assertTrue(why.startsWith("spare 3 was left behind: "), why);
+                }
+                if (stated) {
+                    assertEquals(writes, pair.further.operations(Operation.WRITE), "written to what is not ours");
+                }
+            }
+        }
+    }
+}
