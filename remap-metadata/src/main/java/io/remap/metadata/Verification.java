@@ -42,7 +42,7 @@ final class Verification {
         }
     }
 
-    /** Reads a little; {@code false} if all is read. */
+    /** Reads a little; {@code false} if all is read: then it is not called again. */
     boolean step() throws DeviceException {
         if (identities == null && strange == null) {
             readSuperblocks();
@@ -56,7 +56,7 @@ final class Verification {
             }
             return true;
         }
-        if (checksDone < checks.size() && !checks.get(checksDone).step()) {
+        if (!checks.get(checksDone).step()) {
             checksDone++;
         }
         return checksDone < checks.size();
