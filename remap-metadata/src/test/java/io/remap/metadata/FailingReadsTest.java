@@ -34,7 +34,7 @@ class FailingReadsTest {
     /** What a dump shows of the mappings; how single copies stand is the rest of it. */
     private static final Set<String> OF_THE_TABLE = Set.of("members", "log", "entries", "badSlots", "sealedRegions");
 
-    /** What is asked. */
+    /** Of which spare it is asked. */
     private enum Spare {
         UNCLEAN,
         REPLACED,

@@ -24,7 +24,7 @@ final class Forge {
     /** Puts a block to an offset, with the checksum of that place. */
     static void put(CrashDevice device, long offsetBytes, ByteBuffer block) {
         Block.seal(block, offsetBytes);
-        device.poke(offsetBytes, block.array());
+        device.poke(offsetBytes, bytes(block));
     }
 
     /** Changes all four superblocks. */
@@ -32,5 +32,12 @@ final class Forge {
         for (int place = 0; place < Identities.COUNT; place++) {
             edit(device, Layout.identityOffset(place, device.traits().sizeBytes()), edit);
         }
+    }
+
+    /** What a block holds. */
+    static byte[] bytes(ByteBuffer block) {
+        byte[] bytes = new byte[Block.BYTES];
+        block.get(0, bytes);
+        return bytes;
     }
 }

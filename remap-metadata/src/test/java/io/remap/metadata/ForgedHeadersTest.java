@@ -210,7 +210,7 @@ class ForgedHeadersTest {
                 if (!ours) {
                     Block.putUuid(block, Block.UUID_AT, new UUID(9, 9));
                 }
-                spare.poke(at, block.array());
+                spare.poke(at, Forge.bytes(block));
                 long begun =
                         Bench.open(provider, spare.copy(), false, 5).store().generation();
                 assertEquals(ours ? numbers[1] : newest + 2, begun, "broken header of " + numbers[0]);

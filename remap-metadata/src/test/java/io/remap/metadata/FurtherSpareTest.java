@@ -206,7 +206,7 @@ class FurtherSpareTest {
                 block.putInt(
                         Block.CRC_AT, Block.sealOf(Block.crcOfBody(block, Superblock.MARKER_BYTES), Layout.SAVED_AT));
             }
-            device.poke(Layout.SAVED_AT, block.array());
+            device.poke(Layout.SAVED_AT, Forge.bytes(block));
             assertEquals(12, stamp());
             MetadataReport report = tools.check(device, Level.STANDARD);
             assertTrue(report.parts().toString().contains("no whole stamp of this pair"), report.toString());

@@ -140,8 +140,9 @@ class LostWritesTest {
     private boolean mayBeBegin(long at) {
         for (int arena = 0; arena < 2; arena++) {
             for (ArenaCopy copy : Formatter.arena(layout, arena)) {
-                if (at == copy.offset(copy.logBody(Checkpoint.BEGIN_POSITION))
-                        || at >= copy.reserveOffset(0) && at < copy.reserveOffset(layout.reserveBlocks())) {
+                boolean isPlace = at == copy.offset(copy.logBody(Checkpoint.BEGIN_POSITION));
+                boolean isReserve = at >= copy.reserveOffset(0) && at < copy.reserveOffset(layout.reserveBlocks());
+                if (isPlace || isReserve) {
                     return true;
                 }
             }

@@ -216,7 +216,7 @@ class SavedAreaTest {
             CrashDevice forged = spare.copy();
             ByteBuffer body = Forge.block(forged, newest + Block.BYTES);
             body.putInt(0, section[0]).putInt(4, section[1]);
-            forged.poke(newest + Block.BYTES, body.array());
+            forged.poke(newest + Block.BYTES, Forge.bytes(body));
             CRC32C crc = new CRC32C();
             crc.update(body.slice(0, section[2]));
             Forge.edit(

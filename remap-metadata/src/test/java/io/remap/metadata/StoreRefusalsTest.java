@@ -21,6 +21,7 @@ import io.remap.metadata.Bench.Opened;
 import io.remap.testkit.CrashDevice;
 import io.remap.testkit.CrashDevice.Operation;
 import java.util.ArrayList;
+import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -100,13 +101,15 @@ class StoreRefusalsTest {
 
     @Test
     void moreThanCanWaitAreRefusedAndTheOthersMade() {
-        int[] outcomes = new int[Outcome.values().length];
+        Map<Outcome, Integer> outcomes = new EnumMap<>(Outcome.class);
         for (int i = 0; i < CommitQueue.MAX_WAITING + 2; i++) {
-            opened.store().commit(List.of(Bench.map(7, i % 100)), (outcome, table) -> outcomes[outcome.ordinal()]++);
+            opened.store()
+                    .commit(
+                            List.of(Bench.map(7, i % 100)),
+                            (outcome, table) -> outcomes.merge(outcome, 1, Integer::sum));
         }
         opened.tasks().runAll();
-        assertEquals(CommitQueue.MAX_WAITING, outcomes[Outcome.DURABLE.ordinal()]);
-        assertEquals(2, outcomes[Outcome.NOT_COMMITTED.ordinal()]);
+        assertEquals(Map.of(Outcome.DURABLE, CommitQueue.MAX_WAITING, Outcome.NOT_COMMITTED, 2), outcomes);
         assertEquals((long) CommitQueue.MAX_WAITING, opened.attribute("commits"));
     }
 
