@@ -1,6 +1,7 @@
 #!/bin/bash
 # Sectors that are about to fail, from the launcher: what reads only after errors is watched, moved while it reads if the policy
-# has that, and told of with its error; what is healed in place is remembered over kills.
+# has that, and told of with its error; what is slow for a client alone moves too, unless the whole disk is slow; what is healed in
+# place is remembered over kills.
 # shellcheck disable=SC2317 # run_tests calls the tests
 
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -76,6 +77,50 @@ test_a_weak_unit_moves_while_it_reads() {
     serve_sick
     assert_equal True "$(events "any(x['kind'] == 'weak' and x['cause']['error'] == 'EIO' for x in e)")" "after the kill"
     cmp <(read_unit 8388608) <(dd if=disk.img bs=4096 skip=2048 count=1 2> /dev/null) || fail "other content"
+}
+
+# becomes FAULT…: what stands in `faults` from now on, a line each.
+becomes() {
+    printf '%s\n' "$@" > faults.new && mv faults.new faults
+}
+
+# scan_is EXPRESSION: about the status of the scan, as d.
+scan_is() {
+    "$remap" scan status disk --json | python3 -c 'import json, sys
+d = json.load(sys.stdin)
+sys.exit(0 if eval(sys.argv[1]) else 1)' "$1"
+}
+
+test_a_unit_that_is_slow_for_clients_alone_moves() {
+    : > faults
+    serve_sick --set scan.slow-millis=300 --set scan.recheck-seconds=1
+    # Of the two slow units clients want one.
+    becomes '8M 4096 slow 1500' '16M 4096 slow 1500'
+    cmp <(read_unit 8388608) <(dd if=disk.img bs=4096 skip=2048 count=1 2> /dev/null) || fail "other content"
+    wait_until 60 has_moved 16384 || fail "$("$remap" scan status disk) $("$remap" events disk)"
+    assert_equal 8 "$(status_number disk mappedSectors)" "mapped sectors"
+    # Main has lost it, and is as slow as before.
+    dd if=disk.img of=was bs=4096 skip=2048 count=1 2> /dev/null
+    dd if=/dev/zero of=disk.img bs=4096 seek=2048 count=1 conv=notrunc 2> /dev/null
+    cmp <(read_unit 8388608) was || fail "other content after the move"
+    assert_equal True "$(events "any(x['kind'] == 'relocated' for x in e)")" "event of the move"
+    scan_is "d['state'] == 'idle' and d['slowReadsOfClients'] >= 1 and d['slowReadsDropped'] == 0 and d['suspects'] == 0" ||
+        fail "$("$remap" scan status disk --json)"
+    assert_contains "$("$remap" health disk)" "1 units found, 1 moved to the spare"
+}
+
+test_a_disk_that_is_slow_as_a_whole_costs_no_slot() {
+    : > faults
+    serve_sick --set scan.slow-millis=300 --set scan.recheck-seconds=1
+    becomes '0 64M slow 1200'
+    local at
+    for at in 8 16 24 32; do
+        read_unit $((at << 20)) > /dev/null || fail "the read at $at MiB failed"
+    done
+    wait_until 60 scan_is "d['deviceIsSlow'] and d['suspects'] == 0" || fail "$("$remap" scan status disk --json)"
+    assert_contains "$("$remap" scan status disk)" "no sector is blamed"
+    assert_equal 0 "$(status_number disk mappedSectors)" "mapped sectors"
+    assert_contains "$("$remap" health disk)" "0 units found, 0 moved to the spare"
 }
 
 test_a_weak_unit_stays_if_only_writes_go_to_the_spare() {

@@ -40,6 +40,15 @@ final class ScanText {
                 "waiting",
                 StatusText.number(status, "weakWaiting") + " weak to be moved, " + StatusText.number(status, "suspects")
                         + " slow to be read again, " + StatusText.number(status, "localWaiting") + " MB near errors"));
+        if (StatusText.number(status, "slowReadsOfClients") > 0) {
+            facts.add(List.of(
+                    "slow for clients",
+                    StatusText.number(status, "slowReadsOfClients") + " reads, "
+                            + StatusText.number(status, "slowReadsDropped") + " of them too many to be looked into"));
+        }
+        if (Boolean.TRUE.equals(status.get("deviceIsSlow"))) {
+            facts.add(List.of("slow as a whole", "main was, a while ago: no sector is blamed for that"));
+        }
         if (StatusText.number(status, "avoidedAreas") > 0) {
             facts.add(List.of(
                     "left alone",

@@ -99,6 +99,7 @@ final class HealthMonitor implements Feature {
             return null;
         });
         disk.listen(new Troubles(scheduler, this::met));
+        disk.noticeSlowReads(settings.scan().slowNanos());
         scanner.start();
         every(settings.scan().saveMillis(), this::lookAround);
         assessSoon();
@@ -233,6 +234,7 @@ final class HealthMonitor implements Feature {
 
     @Override
     public void close() {
+        disk.noticeSlowReads(WatchedDisk.NO_READ_IS_SLOW);
         disk.listen(null);
         scanner.close();
         synchronized (this) {

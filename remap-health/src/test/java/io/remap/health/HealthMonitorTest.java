@@ -7,13 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.remap.api.Errno;
 import io.remap.api.Refusal;
-import io.remap.api.Settings;
-import io.remap.api.spi.CommandArguments;
-import io.remap.api.spi.Feature;
-import io.remap.api.spi.FeatureCommand;
-import io.remap.testkit.SimScheduler;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.NavigableSet;
@@ -21,81 +15,11 @@ import java.util.SplittableRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
 import java.util.stream.LongStream;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
 /** The scan, the alerts and what they remember, in virtual time over a disk without content. */
-class HealthMonitorTest {
-    private static final long GIB = 1L << 30;
-    private static final long MINUTE = TimeUnit.MINUTES.toNanos(1);
+class HealthMonitorTest extends HealthRig {
     private static final long UNITS_PER_SEGMENT = 256;
-
-    private final long seed = Long.getLong("remap.seed", 5);
-    private final SimScheduler time = new SimScheduler(new SplittableRandom(seed));
-    private final Map<String, String> chosen = new HashMap<>(Map.of("smart.program", "off"));
-    private WatchedDiskDouble disk = new WatchedDiskDouble(time, 2 * GIB);
-    private Feature health;
-
-    @AfterEach
-    void tearDown() {
-        time.close();
-    }
-
-    private void start() throws Refusal {
-        health = new HealthMonitorProvider()
-                .open(disk, time.environment(new SplittableRandom(seed)), new Settings(chosen));
-    }
-
-    private void runFor(long nanos) {
-        long end = time.nanoTime() + nanos;
-        time.schedule(() -> {}, TimeUnit.NANOSECONDS.toMillis(nanos));
-        time.runUntil(() -> time.nanoTime() >= end);
-    }
-
-    private Map<?, ?> call(String name, Map<String, Object> arguments) throws Refusal {
-        for (FeatureCommand command : health.commands()) {
-            if (command.name().equals(name)) {
-                return (Map<?, ?>) command.body().run(new Given(arguments));
-            }
-        }
-        throw new AssertionError("no command " + name);
-    }
-
-    private Map<?, ?> call(String name) throws Refusal {
-        return call(name, Map.of());
-    }
-
-    private record Given(Map<String, Object> values) implements CommandArguments {
-        @Override
-        public boolean has(String name) {
-            return values.containsKey(name);
-        }
-
-        @Override
-        public String text(String name) {
-            return values.get(name).toString();
-        }
-
-        @Override
-        public String text(String name, String otherwise) {
-            return has(name) ? text(name) : otherwise;
-        }
-
-        @Override
-        public long number(String name, long min, long max) {
-            return ((Number) values.get(name)).longValue();
-        }
-
-        @Override
-        public long number(String name, long min, long max, long otherwise) {
-            return has(name) ? number(name, min, max) : otherwise;
-        }
-
-        @Override
-        public boolean flag(String name) {
-            return Boolean.TRUE.equals(values.get(name));
-        }
-    }
 
     @Test
     void impactMeetsAllOfTheDamageOnce() {
@@ -107,18 +31,6 @@ class HealthMonitorTest {
                     .forEachRemaining(damage -> met.add(damage.range().firstSector() / 8));
             assertEquals(new ArrayList<>(disk.known), met);
         }
-    }
-
-    private Map<?, ?> runPass() throws Refusal {
-        call("scan.start", Map.of("restart", true));
-        for (int i = 0; i < 100_000; i++) {
-            runFor(10 * MINUTE);
-            Map<?, ?> status = call("scan.status");
-            if (status.get("last") instanceof Map<?, ?> last) {
-                return last;
-            }
-        }
-        throw new AssertionError("no end of the pass, seed " + seed + ": " + call("scan.status"));
     }
 
     /** Bursts as the studies found them: Pareto lengths, within 10 MB of each other. */
@@ -341,10 +253,6 @@ class HealthMonitorTest {
         runFor(10 * MINUTE);
         assertEquals(2, disk.notes.size(), "told again after a restart: " + disk.notes);
         assertEquals(0L, call("health").get("openAlerts"));
-    }
-
-    private List<Map<?, ?>> maps(Object list) {
-        return ((List<?>) list).stream().<Map<?, ?>>map(one -> (Map<?, ?>) one).toList();
     }
 
     @Test

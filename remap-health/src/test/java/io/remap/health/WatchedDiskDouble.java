@@ -55,6 +55,11 @@ public final class WatchedDiskDouble implements WatchedDisk {
     public final List<String> notes = new ArrayList<>();
 
     private final Map<Long, Integer> errors = new HashMap<>();
+    /** Every unit reads slowly. */
+    public boolean allSlow;
+    /** What is slow for a client. */
+    public long slowReadNanos = NO_READ_IS_SLOW;
+
     public boolean movesWeak = true;
     public int goneErrno;
     public long outstanding;
@@ -120,6 +125,15 @@ public final class WatchedDiskDouble implements WatchedDisk {
         listener.met(Trouble.UNREADABLE, new SectorRange(unit * UNIT_SECTORS, UNIT_SECTORS));
     }
 
+    /** A client reads units, one at a time; {@code alsoLong}: it waited for others before. */
+    public void clientReads(long firstUnit, long endUnit, boolean alsoLong) {
+        long nanos = READ_NANOS
+                + (alsoLong || allSlow || !in(slow, units(firstUnit, endUnit)).isEmpty() ? SLOW_NANOS : 0);
+        if (nanos > slowReadNanos && !moved.contains(firstUnit)) {
+            listener.met(Trouble.SLOW, units(firstUnit, endUnit));
+        }
+    }
+
     /** A client, or a verdict, meets a unit that reads after errors. */
     public void recovered(long unit, int failedReads) {
         SectorRange where = new SectorRange(unit * UNIT_SECTORS, UNIT_SECTORS);
@@ -181,7 +195,7 @@ public final class WatchedDiskDouble implements WatchedDisk {
         if (goneErrno != 0) {
             throw new DeviceException("double", "read", 0, 0, goneErrno);
         }
-        if (!in(slow, range).isEmpty()) {
+        if (allSlow || !in(slow, range).isEmpty()) {
             time.sleep(SLOW_NANOS);
         }
         if (!in(dead, range).isEmpty()) {
@@ -264,6 +278,11 @@ public final class WatchedDiskDouble implements WatchedDisk {
     @Override
     public void listen(TroubleListener newListener) {
         listener = newListener;
+    }
+
+    @Override
+    public void noticeSlowReads(long nanos) {
+        slowReadNanos = nanos;
     }
 
     @Override

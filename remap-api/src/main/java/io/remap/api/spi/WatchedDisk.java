@@ -191,6 +191,11 @@ public interface WatchedDisk {
         WEAK,
         /** A write that failed went to the spare. */
         REDIRECTED,
+        /**
+         * A read of a client on main takes longer than {@link #noticeSlowReads} says; told while it is under way. A suspicion of
+         * these units and no more: it may have waited for others, or main may be slow as a whole.
+         */
+        SLOW,
         /** An area of main is avoided from now on; also by {@link #probe}. */
         AVOIDED,
         /** An error of a device as a whole. */
@@ -212,6 +217,17 @@ public interface WatchedDisk {
 
     /** Has the listener told from now on; one at a time, {@code null} for none. */
     void listen(TroubleListener listener);
+
+    /** Slow reads of clients are not told of. */
+    long NO_READ_IS_SLOW = Long.MAX_VALUE;
+
+    /**
+     * Has reads of clients on main that take longer told as {@link Trouble#SLOW}, at most a few at once. As reads are looked at
+     * from time to time, one that takes less is never told of, and one that takes half a second more surely is.
+     *
+     * @param nanos {@link #NO_READ_IS_SLOW}, as in the beginning: none are
+     */
+    void noticeSlowReads(long nanos);
 
     /** What was remembered last, perhaps by an earlier process; empty if nothing was. */
     byte[] memory();

@@ -45,6 +45,7 @@ final class Counters {
     final LongAdder deviceFaults = new LongAdder();
     final LongAdder hostShortages = new LongAdder();
     final LongAdder overdueRequests = new LongAdder();
+    final LongAdder slowReads = new LongAdder();
     final LongAdder refusedRequests = new LongAdder();
     final LongAdder lateWrites = new LongAdder();
     final LongAdder heldRequests = new LongAdder();
@@ -142,6 +143,10 @@ final class Counters {
                         "deadline.late-writes",
                         "Writes that went to the spare since main had not answered for a quarter of the deadline",
                         lateWrites),
+                count(
+                        "deadline.slow-reads",
+                        "Reads of main seen at it for longer than scan.slow-millis, which health was told of",
+                        slowReads),
                 count("drop-off.held", "Times that a request waited for a device that was away", heldRequests),
                 count("drop-off.resumed", "Requests that went on when a device was back", resumedRequests),
                 count("device.faults", "Errors blamed on a device as a whole", deviceFaults),

@@ -4,6 +4,8 @@ import io.remap.api.Attribute;
 import io.remap.api.DiskRequest;
 import io.remap.api.Place;
 import io.remap.api.Scheduler;
+import io.remap.api.SectorRange;
+import io.remap.api.spi.WatchedDisk;
 import java.lang.ref.WeakReference;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -61,6 +63,9 @@ final class Deadlines {
     /** Flushes and FUA writes that wait for a sync that hangs and were answered; the next ones are so at once. */
     static final int MOST_SYNCS = 64;
 
+    /** Slow reads that one sweep tells health of; the others are told of by the next, if they are still slow. */
+    static final int MOST_SLOW_TOLD = 16;
+
     /** Units of requests that were given up at the end that are remembered until then. */
     private static final int MOST_UNDECIDED = 1 << 16;
 
@@ -79,6 +84,9 @@ final class Deadlines {
     private volatile long mainAliveNanos;
 
     private final AtomicBoolean asking = new AtomicBoolean();
+
+    /** Reads of main that take longer are told to health. */
+    private volatile long slowReadNanos = WatchedDisk.NO_READ_IS_SLOW;
 
     /** Set before the first request, and at the end of the disk. */
     private volatile long answerNanos;
@@ -150,6 +158,11 @@ final class Deadlines {
         answerNanos = nanos - 4 * TimeUnit.MILLISECONDS.toNanos(SWEEP_MILLIS);
         redirectNanos = nanos / 4;
         mostBytes = newMostBytes;
+    }
+
+    /** Has reads of main that take longer told to health. */
+    void noticeSlowReads(long nanos) {
+        slowReadNanos = nanos;
     }
 
     /** The time of every request is over, also of one that begins now. */
@@ -232,6 +245,7 @@ final class Deadlines {
         long now = disk.environment.time().nanoTime();
         boolean open = false;
         List<Late> slowReads = new ArrayList<>();
+        int told = 0;
         for (PendingRequest request : all()) {
             PendingRequest next = request.look(now);
             if (next != null) {
@@ -240,6 +254,11 @@ final class Deadlines {
             open |= next != null || request.isOpen();
             if (request.isSlowRead(now)) {
                 slowReads.add(lateOf(request, false, 0));
+            }
+            SectorRange units = told < MOST_SLOW_TOLD ? request.takeSlowRead(now, slowReadNanos) : null;
+            if (units != null) {
+                told++;
+                disk.log.slowRead(units);
             }
         }
         slow = slowReads.isEmpty() ? NOTHING : slowReads.toArray(NOTHING);

@@ -117,6 +117,12 @@ final class DiskLog {
         }
     }
 
+    /** A read of a client takes long at main: of that only health makes something. */
+    void slowRead(SectorRange units) {
+        counters.slowReads.increment();
+        tell(Trouble.SLOW, units);
+    }
+
     void flushFailed(DeviceException error) {
         events.note(DiskEvent.Kind.FLUSH_FAILED, Optional.empty(), causeOf(error), error.getMessage());
         tell(Trouble.FLUSH_FAILED, null);

@@ -273,6 +273,11 @@ final class DiskWatch implements WatchedDisk {
     }
 
     @Override
+    public void noticeSlowReads(long nanos) {
+        disk.deadlines.noticeSlowReads(nanos);
+    }
+
+    @Override
     public byte[] memory() {
         return memory.get();
     }

@@ -1,11 +1,13 @@
 package io.remap.core.disk;
 
+import io.remap.api.BlockDevice;
 import io.remap.api.DeviceException;
 import io.remap.api.DeviceIo;
 import io.remap.api.DiskClient;
 import io.remap.api.DiskError;
 import io.remap.api.DiskRequest;
 import io.remap.api.IoBuffer;
+import io.remap.api.SectorRange;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.nio.ByteBuffer;
@@ -98,6 +100,7 @@ abstract class PendingRequest extends DeviceIo {
     private long lifeSeenNanos;
     private long segmentSeen = -1;
     private long segmentSeenNanos;
+    private long segmentTold = -1;
 
     PendingRequest(VirtualDisk disk, DiskRequest request) {
         this.disk = disk;
@@ -308,6 +311,30 @@ abstract class PendingRequest extends DeviceIo {
                 && segmentSeen >= 0
                 && segmentSeen == (segment & ~SEGMENT_MASK)
                 && nowNanos - segmentSeenNanos >= Deadlines.LATE_NANOS;
+    }
+
+    /**
+     * The units of main of a read that is at the device for so long; told once, {@code null} if there is none. By the sweep. The
+     * age is that which the sweep has seen itself, so the read is older.
+     */
+    final SectorRange takeSlowRead(long nowNanos, long slowNanos) {
+        long number = segmentSeen;
+        if (number < 0 || number == segmentTold || nowNanos - segmentSeenNanos <= slowNanos || changes() || !isOpen()) {
+            return null;
+        }
+        BlockDevice at = device;
+        long from = offsetBytes;
+        long length = lengthBytes;
+        // What was just read is of this transfer if that is still under way.
+        VarHandle.loadLoadFence();
+        long segmentNow = segment;
+        if ((segmentNow & ~SEGMENT_MASK) != number
+                || (segmentNow & SEGMENT_MASK & ~SUBMITTER) != 0
+                || !disk.isMain(at)) {
+            return null;
+        }
+        segmentTold = number;
+        return disk.unitsAt(from, length);
     }
 
     private boolean canGoElsewhere() {

@@ -14,6 +14,7 @@ import io.remap.api.MapChange;
 import io.remap.api.Place;
 import io.remap.api.RemapTable;
 import io.remap.api.Reopening;
+import io.remap.api.SectorRange;
 import io.remap.api.spi.FaultPolicy;
 import io.remap.api.spi.IoEngine;
 import io.remap.api.spi.MetadataStore;
@@ -656,6 +657,14 @@ public final class VirtualDisk implements Disk {
     /** As {@link #enter}, for what is there already. */
     void holdOpen() {
         outstanding.incrementAndGet();
+    }
+
+    /** The sectors of the units that a range of bytes touches. */
+    SectorRange unitsAt(long offsetBytes, long lengthBytes) {
+        int sectorBytes = traits().sectorBytes();
+        long first = offsetBytes & -Place.UNIT_BYTES;
+        long end = Math.min(traits().sizeBytes(), SegmentCursor.endUnit(offsetBytes + lengthBytes) << Place.UNIT_SHIFT);
+        return new SectorRange(first / sectorBytes, (end - first) / sectorBytes);
     }
 
     boolean isMain(BlockDevice device) {

@@ -123,6 +123,12 @@ final class ScanJob {
         takenNanos += nanos;
     }
 
+    /** A read elsewhere was made on its account. */
+    void waited(long nanos, long nowNanos) {
+        dueNanos = nowNanos;
+        takenNanos += nanos;
+    }
+
     void putBack(Probe probe) {
         open.addFirst(probe);
     }

@@ -11,7 +11,7 @@ import java.util.concurrent.TimeUnit;
  *
  * @param enabled whether it reads the disk by itself
  * @param passMillis how long a pass should take that nobody asked for
- * @param slowNanos a read that takes longer counts as slow
+ * @param slowNanos a read that takes longer counts as slow, whoever made it
  * @param idleNanos how long clients must have been quiet before a read
  * @param busyWaitNanos how long a read that is due waits for that
  * @param startDelayNanos how long after the start the first pass begins or goes on
@@ -48,7 +48,8 @@ public record ScanSettings(
     private static final Setting SLOW = new Setting(
             "scan.slow-millis",
             "1000",
-            "A read that takes longer counts as slow; what is slow twice is weak. 1 to " + MAX_MILLIS + ".");
+            "A read that takes longer counts as slow, a client's or the scanner's; what is slow at two probes while other places"
+                    + " are not is weak. 1 to " + MAX_MILLIS + ".");
     private static final Setting IDLE = new Setting(
             "scan.idle-millis",
             "20",

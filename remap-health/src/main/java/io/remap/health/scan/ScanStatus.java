@@ -19,6 +19,9 @@ import java.util.Map;
  * @param startedMillis since 1970, 0 if there is no pass
  * @param weakWaiting weak sectors that wait for their move, in units
  * @param suspects slow ranges that wait to be read again
+ * @param slowToldOf slow reads of clients that it was told of, in ranges of at most 1 MiB
+ * @param slowDropped of these those that were too many to be looked into
+ * @param deviceIsSlow main was slow as a whole a while ago, and nothing slow is looked into
  * @param localWaiting segments near errors that wait to be read
  * @param avoidedAreas in which nothing is read
  * @param avoidedBytes in them
@@ -38,6 +41,9 @@ public record ScanStatus(
         long startedMillis,
         int weakWaiting,
         int suspects,
+        long slowToldOf,
+        long slowDropped,
+        boolean deviceIsSlow,
         int localWaiting,
         long avoidedAreas,
         long avoidedBytes,
@@ -48,10 +54,11 @@ public record ScanStatus(
             PassPlan plan,
             StaggeredOrder order,
             int weakWaiting,
-            int suspects,
+            SlowReads slowReads,
             int localWaiting,
             Avoidance avoidance,
             String trouble,
+            long nowNanos,
             long nowMillis,
             boolean failed) {
         boolean running = progress.state == ScanProgress.State.RUNNING;
@@ -67,7 +74,10 @@ public record ScanStatus(
                 running ? plan.restMillis(nowMillis) : -1,
                 progress.startedMillis,
                 weakWaiting,
-                suspects,
+                slowReads.waiting(),
+                slowReads.toldRanges(),
+                slowReads.droppedRanges(),
+                slowReads.deviceIsSlow(nowNanos),
                 localWaiting,
                 avoidance.count(true) + avoidance.count(false),
                 (avoidance.sectors(true) + avoidance.sectors(false)) * order.sectorBytes(),
@@ -109,6 +119,9 @@ public record ScanStatus(
         map.put("startedMillis", startedMillis);
         map.put("weakWaiting", weakWaiting);
         map.put("suspects", suspects);
+        map.put("slowReadsOfClients", slowToldOf);
+        map.put("slowReadsDropped", slowDropped);
+        map.put("deviceIsSlow", deviceIsSlow);
         map.put("localWaiting", localWaiting);
         map.put("avoidedAreas", avoidedAreas);
         map.put("avoidedBytes", avoidedBytes);

@@ -29,8 +29,9 @@ import org.slf4j.LoggerFactory;
  * Reads main from end to end, a little now and then and behind its clients, to find what goes bad before somebody needs it.
  *
  * <p>It runs in steps on the scheduler, one at a time: a step is one read of main, or one request to the disk for a verdict
- * or a move. What could not be read is narrowed down and then judged by the disk; what was slow is read again later in
- * pieces, and moved if it is slow again. Around errors it reads at once, whoever met them.
+ * or a move. What could not be read is narrowed down and then judged by the disk; what was slow, for it or for a client, is read
+ * again later in pieces, and moved if it is slow again while other places are not ({@link SlowReads}). Around errors it reads at
+ * once, whoever met them.
  *
  * <p>It reads nothing in areas that the disk avoids, also not of what it had begun to read.
  *
@@ -68,7 +69,7 @@ public final class Scanner implements AutoCloseable {
     private final PassPlan plan;
     private final ScanProgress progress;
     private final LocalScans localScans;
-    private final Suspects suspects;
+    private final SlowReads slowReads;
     private final WeakSectors weak;
     private final LatencyHistogram latency = new LatencyHistogram("latency");
     private ScanJob job;
@@ -104,7 +105,7 @@ public final class Scanner implements AutoCloseable {
         this.progress = new ScanProgress(order.segments());
         this.plan = new PassPlan(order, settings, progress);
         this.localScans = new LocalScans(order.segments());
-        this.suspects = new Suspects(settings.recheckNanos());
+        this.slowReads = new SlowReads(order, settings.recheckNanos(), now());
         this.weak = new WeakSectors(settings.movesPerHour(), settings.movesPerDay());
         this.suspendedUntilNanos = now();
         this.movesAgainNanos = now();
@@ -174,6 +175,13 @@ public final class Scanner implements AutoCloseable {
             arm(suspendedUntilNanos - now);
             return null;
         }
+        if (slowReads.inQuestion() != null) {
+            Probe control =
+                    slowReads.control(place -> disk.probeable(place).ranges().equals(List.of(place)));
+            if (control != null) {
+                return whenClientsLeaveRoom(control, now);
+            }
+        }
         if (job != null && job.isTroubled()) {
             // Each read there costs the drive seconds, and nobody learns anything by it.
             job.keepOnly(new Avoidance(disk.avoided())::outside);
@@ -195,12 +203,16 @@ public final class Scanner implements AutoCloseable {
                 return null;
             }
         }
+        return whenClientsLeaveRoom(job.peek(), now);
+    }
+
+    private Probe whenClientsLeaveRoom(Probe probe, long now) {
         long wait = pacer.waitNanos(now, job.dueNanos(), disk.load());
         if (wait > 0) {
             arm(wait);
             return null;
         }
-        return job.peek();
+        return probe;
     }
 
     private boolean scansOnItsOwn() {
@@ -208,7 +220,7 @@ public final class Scanner implements AutoCloseable {
     }
 
     private ScanJob chooseJob(long now) {
-        Suspects.Suspect suspect = suspects.take(now);
+        Suspects.Suspect suspect = slowReads.takeSuspect(now);
         if (suspect != null) {
             ScanJob again = ScanJob.again(suspect, now, order.sectorBytes());
             return again.keepOnly(range -> disk.probeable(range).ranges()) ? again : null;
@@ -243,7 +255,7 @@ public final class Scanner implements AutoCloseable {
 
     /** Nothing of the pass may be under way any more when it is told to be over. */
     private ScanJob endPass(long now) {
-        if (suspects.waiting() > 0 || plan.left() > 0) {
+        if (slowReads.waitingOfProbes() > 0 || plan.left() > 0) {
             return null;
         }
         progress.end(wallMillis());
@@ -256,15 +268,12 @@ public final class Scanner implements AutoCloseable {
     }
 
     private long nextNanos(long now) {
-        long next = now + MAX_WAIT_NANOS;
-        if (suspects.next() != null) {
-            next = Math.min(next, suspects.next().dueNanos());
-        }
+        long next = slowReads.nextNanos(now + MAX_WAIT_NANOS);
         if (scansOnItsOwn() && localScans.nextNanos().isPresent()) {
             next = Math.min(next, localScans.nextNanos().getAsLong());
         }
         next = Math.min(next, plan.nextLeftNanos().orElse(next));
-        boolean waitsForItsEnd = progress.isAtEnd() && (suspects.waiting() > 0 || plan.left() > 0);
+        boolean waitsForItsEnd = progress.isAtEnd() && (slowReads.waitingOfProbes() > 0 || plan.left() > 0);
         if (progress.state == ScanProgress.State.RUNNING && !waitsForItsEnd) {
             next = Math.min(next, plan.dueNanos());
         }
@@ -291,7 +300,9 @@ public final class Scanner implements AutoCloseable {
             if (closed) {
                 return;
             }
-            if (job != null) {
+            if (job != null && slowReads.inQuestion() != null) {
+                controlled(error, now() - begun);
+            } else if (job != null) {
                 probed(probe, error, now() - begun);
             } else {
                 // What it belonged to was dropped meanwhile.
@@ -327,12 +338,44 @@ public final class Scanner implements AutoCloseable {
             latency.add(tookNanos);
         }
         if (tookNanos > settings.slowNanos()) {
-            if (probe.timesSlow() > 0 && ScanJob.isUnit(probe.range(), order.sectorBytes())) {
-                count(Finding.SLOW, probe.range());
-                weak.add(probe.range());
+            if (job.kind() == Kind.AGAIN) {
+                slowReads.question(probe);
             } else {
-                suspects.add(probe.range(), probe.timesSlow() + 1, now());
+                slowReads.suspect(probe.range(), 1, now());
             }
+        }
+    }
+
+    /** A place elsewhere was read, to see whether the device is slow as a whole. */
+    private void controlled(DeviceException error, long tookNanos) {
+        Probe slow = slowReads.inQuestion();
+        job.waited(tookNanos, now());
+        if (error != null && !error.errorClass().mayBeSector()) {
+            slowReads.drop();
+            suspend(error.getMessage());
+            return;
+        }
+        switch (slowReads.controlled(error == null && tookNanos <= settings.slowNanos(), now())) {
+            case OPEN -> {}
+            case SECTORS_ARE_SLOW -> foundSlow(slow);
+            case DEVICE_IS_SLOW -> {
+                job.giveUp();
+                LOG.warn(
+                        "{}: reads of {} take longer than {} ms everywhere: no sector is blamed for that",
+                        disk.name(),
+                        disk.mainName(),
+                        TimeUnit.NANOSECONDS.toMillis(settings.slowNanos()));
+            }
+        }
+        arm(0);
+    }
+
+    private void foundSlow(Probe slow) {
+        if (slow.timesSlow() > 0 && ScanJob.isUnit(slow.range(), order.sectorBytes())) {
+            count(Finding.SLOW, slow.range());
+            weak.add(slow.range());
+        } else {
+            slowReads.suspect(slow.range(), slow.timesSlow() + 1, now());
         }
     }
 
@@ -449,6 +492,11 @@ public final class Scanner implements AutoCloseable {
                 wake();
                 return;
             }
+            case SLOW -> {
+                slowReads.toldOf(sectors, now());
+                wake();
+                return;
+            }
             default -> {
                 return;
             }
@@ -523,6 +571,7 @@ public final class Scanner implements AutoCloseable {
     /** What is under way ends, and counts for nothing. */
     private void dropJob() {
         job = null;
+        slowReads.drop();
     }
 
     private void wake() {
@@ -538,10 +587,11 @@ public final class Scanner implements AutoCloseable {
                 plan,
                 order,
                 weak.waiting(),
-                suspects.waiting(),
+                slowReads,
                 localScans.waiting(),
                 new Avoidance(disk.avoided()),
                 trouble,
+                now(),
                 wallMillis(),
                 failed);
     }

@@ -6,9 +6,10 @@ import java.util.Deque;
 
 /**
  * Ranges that were slow, and are to be read again in smaller pieces: not at once, when the drive has them in its cache, but
- * a while later. At most {@link #MAX_SUSPECTS}; what comes beyond is left to the next pass. Not thread-safe.
+ * a while later. Bounded; what comes beyond is left to the next pass. Not thread-safe.
  */
 final class Suspects {
+    /** Of those that scans find. */
     static final int MAX_SUSPECTS = 4096;
 
     /**
@@ -19,16 +20,21 @@ final class Suspects {
     record Suspect(SectorRange range, int times, long dueNanos) {}
 
     private final Deque<Suspect> waiting = new ArrayDeque<>();
+    private final int most;
     private final long pauseNanos;
 
-    Suspects(long pauseNanos) {
+    Suspects(int most, long pauseNanos) {
+        this.most = most;
         this.pauseNanos = pauseNanos;
     }
 
-    void add(SectorRange range, int times, long nowNanos) {
-        if (waiting.size() < MAX_SUSPECTS) {
-            waiting.add(new Suspect(range, times, nowNanos + pauseNanos));
-        }
+    /** Whether there was room for it. */
+    boolean add(SectorRange range, int times, long nowNanos) {
+        return waiting.size() < most && waiting.add(new Suspect(range, times, nowNanos + pauseNanos));
+    }
+
+    void clear() {
+        waiting.clear();
     }
 
     /** Takes the first that is due, {@code null} if none is. */
