@@ -125,11 +125,12 @@ final class HealthCommand extends DiskVerb {
                 ? "none so far"
                 : String.format(
                         Locale.ROOT,
-                        "%d, median %.1f ms, 99 %% within %.1f ms, slowest %.1f ms",
+                        "%d, median %.1f ms, 99 %% within %.1f ms, slowest %.1f ms, %d slow",
                         StatusText.number(latency, "reads"),
                         StatusText.number(latency, "medianMicros") / 1e3,
                         StatusText.number(latency, "p99Micros") / 1e3,
-                        StatusText.number(latency, "maxMicros") / 1e3);
+                        StatusText.number(latency, "maxMicros") / 1e3,
+                        StatusText.number(latency, "slowReads"));
     }
 
     private static String scan(Map<?, ?> scan) {

@@ -31,6 +31,8 @@ final class Assessment {
     private static final int WORST_SHOWN = 10;
     private static final int GROWTH_DAYS = 30;
     private static final int DAYS_SHOWN = 30;
+    /** Fewer reads count as so many, so that a single slow one says little. */
+    private static final int LEAST_READS = 1000;
 
     private final WatchedDisk disk;
     private final Environment environment;
@@ -90,6 +92,7 @@ final class Assessment {
                 history.badUnitsWithin(GROWTH_DAYS),
                 units(avoidance().sectors(true)),
                 weak,
+                slowOfThousand(),
                 figures.unreadableSectors(),
                 figures.lostSectors(),
                 faults.sum(now()),
@@ -98,6 +101,11 @@ final class Assessment {
                 used,
                 figures.redirects(),
                 smart.last().report());
+    }
+
+    private long slowOfThousand() {
+        return scanner.consistently(() ->
+                1000 * scanner.slowReads() / Math.max(LEAST_READS, scanner.latency().count()));
     }
 
     private Avoidance avoidance() {
@@ -125,7 +133,7 @@ final class Assessment {
         map.put("avoided", avoided());
         map.put("deviceFaults24Hours", known.deviceFaults());
         map.put("spare", spare(known));
-        map.put("latency", scanner.consistently(() -> latency(scanner.latency())));
+        map.put("latency", scanner.consistently(() -> latency(scanner.latency(), scanner.slowReads())));
         map.put("worstRegions", worst());
         map.put("days", days());
         map.put("smart", smartReport());
@@ -153,12 +161,13 @@ final class Assessment {
         return map;
     }
 
-    private static Map<String, Object> latency(LatencyHistogram histogram) {
+    private static Map<String, Object> latency(LatencyHistogram histogram, long slowReads) {
         Map<String, Object> map = new LinkedHashMap<>();
         map.put("reads", histogram.count());
         map.put("medianMicros", histogram.quantileNanos(0.5) / 1000);
         map.put("p99Micros", histogram.quantileNanos(0.99) / 1000);
         map.put("maxMicros", histogram.quantileNanos(1) / 1000);
+        map.put("slowReads", slowReads);
         List<Map<String, Object>> buckets = new ArrayList<>();
         histogram.forEachBucket((upTo, count) -> {
             Map<String, Object> bucket = new LinkedHashMap<>();

@@ -42,6 +42,8 @@ final class WorstRegions {
             map.put("offsetBytes", range.firstSector() * sectorBytes);
             map.put("lengthBytes", range.lengthSectors() * sectorBytes);
             map.putAll(Score.of(record, deadSectors).toMap());
+            map.put("slowSectors", record.slow());
+            map.put("slowProbes", record.slowProbes());
             map.put("movedSectors", record.relocated());
             map.put("deadSectors", deadSectors);
             map.put("firstMillis", record.firstMillis());
@@ -74,7 +76,7 @@ final class WorstRegions {
         long last = Math.min(order.regionOf(area.range().endSector() - 1), first + limit);
         long since = area.sinceMillis();
         for (long number = first; number <= last; number++) {
-            RegionRecord found = records.getOrDefault(number, new RegionRecord(number, 0, 0, 0, 0, 0, since, since));
+            RegionRecord found = records.getOrDefault(number, new RegionRecord(number, 0, 0, 0, 0, 0, 0, since, since));
             records.put(number, found.during(since));
         }
     }

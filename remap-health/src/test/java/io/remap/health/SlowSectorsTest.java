@@ -47,6 +47,24 @@ class SlowSectorsTest extends HealthRig {
     }
 
     @Test
+    void whatIsSlowIsAReasonOfTheScoreOfItsRegion() throws Exception {
+        disk.slow.add(UNIT);
+        start();
+        disk.clientReads(UNIT, UNIT + 1, false);
+        runFor(10 * MINUTE);
+        Map<?, ?> region = maps(call("health").get("worstRegions")).get(0);
+        assertEquals(93, region.get("score"));
+        assertEquals(
+                List.of(
+                        Map.of("what", "slow sectors", "count", 8L, "points", 5),
+                        Map.of("what", "probes that were slow while others were not", "count", 2L, "points", 2)),
+                region.get("reasons"));
+        time.crash();
+        start();
+        assertEquals(region, maps(call("health").get("worstRegions")).get(0), "after a restart");
+    }
+
+    @Test
     void aReadThatWaitedForOthersBlamesNobody() throws Exception {
         start();
         disk.clientReads(UNIT, UNIT + 256, true);
@@ -90,6 +108,12 @@ class SlowSectorsTest extends HealthRig {
         Map<?, ?> last = runPass();
         assertEquals(2 * GIB, last.get("scannedBytes"));
         assertEquals(new TreeSet<>(), disk.moved);
+        Map<?, ?> report = call("health");
+        assertEquals(
+                List.of(Map.of("what", "slow ones in a thousand reads of scans", "count", 1000L, "points", 20)),
+                report.get("reasons"));
+        assertEquals(2048L, ((Map<?, ?>) report.get("latency")).get("slowReads"));
+        assertEquals(List.of(), report.get("worstRegions"), "it is the device, and no region");
         assertEquals(0L, call("health").get("weakUnits"));
         assertTrue(disk.readSegments.size() < 2048 + 100, "reads: " + disk.readSegments.size());
     }

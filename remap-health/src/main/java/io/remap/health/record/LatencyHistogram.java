@@ -66,6 +66,15 @@ public final class LatencyHistogram implements Remembered {
         return 0;
     }
 
+    /** Reads that took longer than a duration, as far as the buckets tell: of those up to a quarter longer some are missing. */
+    public long countBeyond(long nanos) {
+        long sum = 0;
+        for (int bucket = bucket(nanos) + 1; bucket < BUCKETS; bucket++) {
+            sum += counts[bucket];
+        }
+        return sum;
+    }
+
     /** Told of the buckets that hold something, the quickest first. */
     @FunctionalInterface
     public interface BucketVisitor {

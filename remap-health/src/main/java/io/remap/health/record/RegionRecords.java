@@ -20,6 +20,7 @@ public final class RegionRecords implements Remembered {
     public static final int MAX_REGIONS = 512;
 
     private static final long NO_REGION = -1;
+    private static final int FIELDS_BEFORE_SLOW_PROBES = 8;
 
     /** What is counted. */
     public enum Finding {
@@ -27,6 +28,8 @@ public final class RegionRecords implements Remembered {
         REDIRECTED,
         RECOVERED,
         SLOW,
+        /** One read, however many sectors. */
+        SLOW_PROBE,
         RELOCATED
     }
 
@@ -34,7 +37,7 @@ public final class RegionRecords implements Remembered {
     private final FoundUnits bad = new FoundUnits("bad-units");
     private final FoundUnits weak = new FoundUnits("weak-units");
     private final Map<Long, RegionRecord> regions = new HashMap<>();
-    private RegionRecord total = new RegionRecord(NO_REGION, 0, 0, 0, 0, 0, 0, 0);
+    private RegionRecord total = new RegionRecord(NO_REGION, 0, 0, 0, 0, 0, 0, 0, 0);
 
     /** Of a disk with sectors of this size. */
     public RegionRecords(int sectorBytes) {
@@ -53,7 +56,7 @@ public final class RegionRecords implements Remembered {
                 yield true;
             }
             case RECOVERED, SLOW -> weak.add(firstUnit, endUnit) > 0;
-            case RELOCATED -> true;
+            case SLOW_PROBE, RELOCATED -> true;
         };
         if (news) {
             add(region, finding, sectors, nowMillis);
@@ -66,7 +69,7 @@ public final class RegionRecords implements Remembered {
 
     private void add(long region, Finding finding, long sectors, long nowMillis) {
         total = plus(total, finding, sectors, nowMillis);
-        RegionRecord before = regions.getOrDefault(region, new RegionRecord(region, 0, 0, 0, 0, 0, 0, 0));
+        RegionRecord before = regions.getOrDefault(region, new RegionRecord(region, 0, 0, 0, 0, 0, 0, 0, 0));
         regions.put(region, plus(before, finding, sectors, nowMillis));
         if (regions.size() > MAX_REGIONS) {
             regions.values().stream()
@@ -83,6 +86,7 @@ public final class RegionRecords implements Remembered {
                 before.redirected() + (finding == Finding.REDIRECTED ? sectors : 0),
                 before.recovered() + (finding == Finding.RECOVERED ? sectors : 0),
                 before.slow() + (finding == Finding.SLOW ? sectors : 0),
+                before.slowProbes() + (finding == Finding.SLOW_PROBE ? 1 : 0),
                 before.relocated() + (finding == Finding.RELOCATED ? sectors : 0),
                 before.firstMillis() == 0 ? nowMillis : before.firstMillis(),
                 nowMillis);
@@ -136,13 +140,16 @@ public final class RegionRecords implements Remembered {
 
     private static String line(RegionRecord r) {
         return r.region() + " " + r.unreadable() + " " + r.redirected() + " " + r.recovered() + " " + r.slow() + " "
-                + r.relocated() + " " + r.firstMillis() + " " + r.lastMillis();
+                + r.relocated() + " " + r.firstMillis() + " " + r.lastMillis() + " "
+                + r.slowProbes();
     }
 
     @Override
     public void restore(String[] words) {
         long[] n = java.util.Arrays.stream(words).mapToLong(Long::parseLong).toArray();
-        RegionRecord record = new RegionRecord(n[0], n[1], n[2], n[3], n[4], n[5], n[6], n[7]);
+        // An earlier program saved no slow probes.
+        long slowProbes = n.length > FIELDS_BEFORE_SLOW_PROBES ? n[FIELDS_BEFORE_SLOW_PROBES] : 0;
+        RegionRecord record = new RegionRecord(n[0], n[1], n[2], n[3], n[4], slowProbes, n[5], n[6], n[7]);
         if (record.region() == NO_REGION) {
             total = record;
         } else if (regions.size() < MAX_REGIONS) {

@@ -371,6 +371,7 @@ public final class Scanner implements AutoCloseable {
     }
 
     private void foundSlow(Probe slow) {
+        count(Finding.SLOW_PROBE, slow.range());
         if (slow.timesSlow() > 0 && ScanJob.isUnit(slow.range(), order.sectorBytes())) {
             count(Finding.SLOW, slow.range());
             weak.add(slow.range());
@@ -599,6 +600,11 @@ public final class Scanner implements AutoCloseable {
     /** How long reads of a whole segment took; to be looked at within {@link #consistently}. */
     public LatencyHistogram latency() {
         return latency;
+    }
+
+    /** How many of these were slow. */
+    public synchronized long slowReads() {
+        return latency.countBeyond(settings.slowNanos());
     }
 
     /** Looks at the records and the histogram while nothing changes them; the look must be short. */

@@ -10,6 +10,7 @@ import java.util.Optional;
  * @param newBadUnits of these those of the last 30 days
  * @param deadUnits units in areas of main that were found dead, and are avoided now
  * @param weakUnits units that were slow twice or needed retries
+ * @param slowOfThousand of a thousand reads of scans those that were slow
  * @param unreadableSectors now
  * @param lostSectors now
  * @param deviceFaults errors of a device as a whole in the last 24 hours
@@ -24,6 +25,7 @@ public record Evidence(
         long newBadUnits,
         long deadUnits,
         long weakUnits,
+        long slowOfThousand,
         long unreadableSectors,
         long lostSectors,
         long deviceFaults,

@@ -39,6 +39,10 @@ public record Score(int value, List<Reason> reasons) {
             List.of(new Step(1, 20), new Step(50, 40), new Step(200, 60), new Step(500, 85));
 
     private static final List<Step> WEAK = List.of(new Step(1, 5), new Step(100, 10), new Step(1000, 20));
+    /** In thousandths: a drive that is well reads a megabyte in a hundredth of what counts as slow. */
+    private static final List<Step> SLOW_READS = List.of(new Step(1, 5), new Step(10, 10), new Step(100, 20));
+
+    private static final List<Step> SLOW_PROBES = List.of(new Step(1, 2), new Step(16, 5), new Step(256, 10));
     private static final List<Step> LOST = List.of(new Step(1, 10));
     private static final List<Step> FAULTS = List.of(new Step(1, 10), new Step(10, 20));
     private static final List<Step> FLUSHES = List.of(new Step(1, 30));
@@ -60,6 +64,7 @@ public record Score(int value, List<Reason> reasons) {
         take(reasons, "of these found in the last 30 days", known.newBadUnits(), NEW_BAD);
         take(reasons, "units of 4096 bytes in areas found dead", known.deadUnits(), DEAD);
         take(reasons, "weak units", known.weakUnits(), WEAK);
+        take(reasons, "slow ones in a thousand reads of scans", known.slowOfThousand(), SLOW_READS);
         take(reasons, "sectors whose content is lost", known.lostSectors(), LOST);
         take(reasons, "errors of a whole device in 24 hours", known.deviceFaults(), FAULTS);
         take(reasons, "failed flushes in 24 hours", known.failedFlushes(), FLUSHES);
@@ -89,6 +94,7 @@ public record Score(int value, List<Reason> reasons) {
         take(reasons, "sectors in areas found dead", deadSectors, DEAD);
         take(reasons, "sectors that needed retries", region.recovered(), WEAK);
         take(reasons, "slow sectors", region.slow(), WEAK);
+        take(reasons, "probes that were slow while others were not", region.slowProbes(), SLOW_PROBES);
         return of(reasons);
     }
 

@@ -18,7 +18,7 @@ class AlertRulesTest {
     private final AlertRules rules = new AlertRules(book);
 
     private static Evidence evidence(long lost, long failedFlushes, boolean redirects, Optional<SmartReport> smart) {
-        return new Evidence(0, 0, 0, 0, 0, lost, 0, failedFlushes, 100, 0, redirects, smart);
+        return new Evidence(0, 0, 0, 0, 0, 0, lost, 0, failedFlushes, 100, 0, redirects, smart);
     }
 
     private static SmartReport drive(String protocol, long temperature, long criticalWarning) {

@@ -27,6 +27,12 @@ class RecordsTest {
             double millis = histogram.quantileNanos(quantile) / 1e6;
             assertTrue(millis >= 1000 * quantile && millis <= 1250 * quantile, quantile + ": " + millis);
         }
+        assertEquals(1000, histogram.countBeyond(0));
+        assertEquals(0, histogram.countBeyond(1_200_000_000));
+        for (long millis : List.of(100L, 500L, 800L)) {
+            long beyond = histogram.countBeyond(millis * 1_000_000);
+            assertTrue(beyond <= 1000 - millis && beyond >= 1000 - 1.25 * millis, millis + ": " + beyond);
+        }
         LatencyHistogram restored = new LatencyHistogram("latency");
         copy(histogram, restored);
         assertEquals(histogram.lines(), restored.lines());
@@ -47,6 +53,22 @@ class RecordsTest {
         copy(records, restored);
         assertEquals(records.worst(10_000), restored.worst(10_000));
         assertEquals(records.total(), restored.total());
+    }
+
+    @Test
+    void aSlowProbeCountsOnceAndWhatAnEarlierProgramSavedHasNone() {
+        RegionRecords records = new RegionRecords(512);
+        records.add(7, Finding.SLOW_PROBE, new SectorRange(0, 2048), 5);
+        records.add(7, Finding.SLOW_PROBE, new SectorRange(0, 128), 6);
+        assertEquals(List.of(new RegionRecord(7, 0, 0, 0, 0, 2, 0, 5, 6)), records.worst(10));
+        assertEquals(0, records.weakUnits());
+        RegionRecords restored = new RegionRecords(512);
+        copy(records, restored);
+        assertEquals(records.worst(10), restored.worst(10));
+        RegionRecords old = new RegionRecords(512);
+        byte[] saved = "remap-health 1\nregion 9 1 2 3 4 5 6 7\n".getBytes(StandardCharsets.US_ASCII);
+        new Notebook("disk", 1 << 20, List.of(old)).read(saved);
+        assertEquals(List.of(new RegionRecord(9, 1, 2, 3, 4, 0, 5, 6, 7)), old.worst(10));
     }
 
     @Test

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.remap.health.record.History;
+import io.remap.health.record.RegionRecord;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -18,7 +19,37 @@ class ScoreTest {
     }
 
     private static Evidence evidence(long bad, long fresh, long dead, long weak, long usedSlots) {
-        return new Evidence(bad, fresh, dead, weak, 0, 0, 0, 0, 100, usedSlots, true, Optional.empty());
+        return evidence(bad, fresh, dead, weak, 0, usedSlots);
+    }
+
+    private static Evidence evidence(
+            long bad, long fresh, long dead, long weak, long slowOfThousand, long usedSlots) {
+        return new Evidence(
+                bad, fresh, dead, weak, slowOfThousand, 0, 0, 0, 0, 100, usedSlots, true, Optional.empty());
+    }
+
+    @ParameterizedTest
+    @CsvSource({"0, 100", "1, 95", "9, 95", "10, 90", "99, 90", "100, 80", "1000, 80"})
+    void howOftenAScanIsSlowIsAReason(long slowOfThousand, int expected) {
+        Score score = Score.of(evidence(0, 0, 0, 0, slowOfThousand, 0));
+        assertEquals(expected, score.value());
+        assertEquals(
+                expected == 100
+                        ? List.of()
+                        : List.of(new Score.Reason(
+                                "slow ones in a thousand reads of scans", slowOfThousand, 100 - expected)),
+                score.reasons());
+    }
+
+    @ParameterizedTest
+    @CsvSource({"0, 0, 100", "8, 0, 95", "0, 1, 98", "8, 3, 93", "8, 16, 90", "800, 256, 80"})
+    void whatIsSlowInARegionIsAReasonOfIts(long slowSectors, long slowProbes, int expected) {
+        RegionRecord region = new RegionRecord(3, 0, 0, 0, slowSectors, slowProbes, 0, 1, 1);
+        Score score = Score.of(region, 0);
+        assertEquals(expected, score.value());
+        assertEquals(
+                slowSectors + slowProbes,
+                score.reasons().stream().mapToLong(Score.Reason::count).sum());
     }
 
     @ParameterizedTest
