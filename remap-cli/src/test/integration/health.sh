@@ -120,6 +120,25 @@ END
     assert_equal 0 "$(json "d['openAlerts']" "$remap" health disk)" "open alerts"
     assert_contains "$("$remap" health disk --maintenance 5)" "maintenance"
     assert_contains "$("$remap" events disk)" "health"
+    assert_equal 0 "$(json "d['droppedTroubles']" "$remap" health disk)" "troubles that were dropped"
+}
+
+test_the_limits_of_alerts_are_settings() {
+    : > faults
+    program smartctl << 'END'
+#!/bin/sh
+echo '{"smartctl": {"version": [7, 3]}, "device": {"protocol": "ATA"}, "model_name": "Fake", "smart_status": {"passed": true},
+"temperature": {"current": 41}}'
+END
+    assert_contains "$("$remap" plugins settings alert)" "alert.spare-warning-percent=50"
+    assert_contains "$("$remap" plugins settings alert)" "alert.temperature-warning-celsius=auto"
+    head -c 1M /dev/urandom > disk.img
+    refused "$USAGE" "expected less than alert.spare-critical-percent" "$remap" serve "$work/disk.img" --name other \
+        --spare "$work/none.img" --set alert.spare-warning-percent=85
+    rm disk.img
+    start_sick --set "smart.program=$work/smartctl" --set smart.device=/dev/fake --set alert.temperature-warning-celsius=41
+    wait_until 30 is_json = "['temperature']" "[a['key'] for a in d['alerts']]" "$remap" alerts list disk ||
+        fail "$("$remap" alerts list disk)"
 }
 
 test_the_commands_for_a_damaged_file_name_it() {

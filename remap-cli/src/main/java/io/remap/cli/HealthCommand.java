@@ -73,6 +73,13 @@ final class HealthCommand extends DiskVerb {
                 "sectors",
                 StatusText.number(health, "unreadableSectors") + " unreadable, "
                         + StatusText.number(health, "lostSectors") + " lost"));
+        if (StatusText.number(health, "droppedTroubles") > 0) {
+            facts.add(
+                    List.of(
+                            "not counted",
+                            StatusText.number(health, "droppedTroubles")
+                                    + " errors that came faster than they could be taken, since the start: see 'remap events'"));
+        }
         facts.add(List.of("avoided", avoided((Map<?, ?>) health.get("avoided"))));
         facts.add(List.of(
                 "weak",

@@ -104,8 +104,9 @@ final class Assessment {
     }
 
     private long slowOfThousand() {
-        return scanner.consistently(() ->
-                1000 * scanner.slowReads() / Math.max(LEAST_READS, scanner.latency().count()));
+        return scanner.consistently(() -> 1000
+                * scanner.slowReads()
+                / Math.max(LEAST_READS, scanner.latency().count()));
     }
 
     private Avoidance avoidance() {

@@ -32,6 +32,7 @@ final class HealthCommands {
     private final WatchedDisk disk;
     private final Environment environment;
     private final Assessment assessment;
+    private final Troubles troubles;
     private final AlertBook book;
     private final Hook hook;
     private final Maintenance maintenance;
@@ -41,6 +42,7 @@ final class HealthCommands {
             WatchedDisk disk,
             Environment environment,
             Assessment assessment,
+            Troubles troubles,
             AlertBook book,
             Hook hook,
             Maintenance maintenance,
@@ -48,6 +50,7 @@ final class HealthCommands {
         this.disk = disk;
         this.environment = environment;
         this.assessment = assessment;
+        this.troubles = troubles;
         this.book = book;
         this.hook = hook;
         this.maintenance = maintenance;
@@ -91,6 +94,7 @@ final class HealthCommands {
     private Map<String, Object> health() {
         Map<String, Object> answer = assessment.report();
         answer.put("openAlerts", book.open());
+        answer.put("droppedTroubles", troubles.dropped());
         answer.put("maintenanceUntilMillis", maintenance.untilMillis());
         return answer;
     }

@@ -54,6 +54,7 @@ final class HealthMonitor implements Feature {
     private final AlertRules rules;
     private final Hook hook;
     private final Assessment assessment;
+    private final Troubles troubles;
     private final Notebook notebook;
     private final List<FeatureCommand> commands = new ArrayList<>();
 
@@ -74,7 +75,8 @@ final class HealthMonitor implements Feature {
                 environment, settings.smartProgram(), smartDevice(disk, settings), settings.smartTimeoutMillis());
         this.hook = new Hook(environment, settings.hook(), settings.hookTimeoutMillis(), disk.name(), disk.mainName());
         this.book = new AlertBook(this::tell);
-        this.rules = new AlertRules(book);
+        this.rules = new AlertRules(book, settings.limits());
+        this.troubles = new Troubles(scheduler, this::met);
         History history = new History();
         this.assessment = new Assessment(disk, environment, scanner, records, smart, history);
         List<Remembered> parts = new ArrayList<>(List.of(maintenance, book));
@@ -84,7 +86,8 @@ final class HealthMonitor implements Feature {
         this.notebook = new Notebook(disk.name(), WatchedDisk.MAX_MEMORY_BYTES, parts);
         commands.addAll(new ScanCommands(disk.name(), scanner, this::remember).all());
         commands.addAll(
-                new HealthCommands(disk, environment, assessment, book, hook, maintenance, this::remember).all());
+                new HealthCommands(disk, environment, assessment, troubles, book, hook, maintenance, this::remember)
+                        .all());
     }
 
     private static String smartDevice(WatchedDisk disk, HealthSettings settings) {
@@ -98,7 +101,7 @@ final class HealthMonitor implements Feature {
             records.restored();
             return null;
         });
-        disk.listen(new Troubles(scheduler, this::met));
+        disk.listen(troubles);
         disk.noticeSlowReads(settings.scan().slowNanos());
         scanner.start();
         every(settings.scan().saveMillis(), this::lookAround);

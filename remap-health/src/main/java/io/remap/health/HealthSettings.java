@@ -3,6 +3,7 @@ package io.remap.health;
 import io.remap.api.Refusal;
 import io.remap.api.Setting;
 import io.remap.api.Settings;
+import io.remap.health.alert.AlertLimits;
 import io.remap.health.scan.ScanSettings;
 import java.util.ArrayList;
 import java.util.List;
@@ -18,6 +19,7 @@ import java.util.concurrent.TimeUnit;
  * @param smartTimeoutMillis for an answer
  * @param hook program that is run for alerts; empty: none
  * @param hookTimeoutMillis for one run
+ * @param limits of alerts
  */
 record HealthSettings(
         ScanSettings scan,
@@ -26,7 +28,8 @@ record HealthSettings(
         long smartPauseMillis,
         long smartTimeoutMillis,
         String hook,
-        long hookTimeoutMillis) {
+        long hookTimeoutMillis,
+        AlertLimits limits) {
     private static final long MAX_SECONDS = 86_400;
     private static final Setting SMART_PROGRAM = new Setting(
             "smart.program",
@@ -51,6 +54,7 @@ record HealthSettings(
     static List<Setting> all() {
         List<Setting> all = new ArrayList<>(ScanSettings.ALL);
         all.addAll(List.of(SMART_PROGRAM, SMART_DEVICE, SMART_PAUSE, SMART_TIMEOUT, HOOK, HOOK_TIMEOUT));
+        all.addAll(AlertLimits.ALL);
         return List.copyOf(all);
     }
 
@@ -70,6 +74,7 @@ record HealthSettings(
                 TimeUnit.SECONDS.toMillis(chosen.number(SMART_PAUSE, 10, MAX_SECONDS)),
                 TimeUnit.SECONDS.toMillis(chosen.number(SMART_TIMEOUT, 1, MAX_SECONDS)),
                 hook.equals(OFF) ? "" : hook,
-                TimeUnit.SECONDS.toMillis(chosen.number(HOOK_TIMEOUT, 1, MAX_SECONDS)));
+                TimeUnit.SECONDS.toMillis(chosen.number(HOOK_TIMEOUT, 1, MAX_SECONDS)),
+                AlertLimits.read(chosen));
     }
 }

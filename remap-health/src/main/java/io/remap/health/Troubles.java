@@ -16,7 +16,7 @@ import org.slf4j.LoggerFactory;
  * is counted only. Thread-safe; the threads that bring trouble neither wait nor take a lock that others hold for long.
  */
 final class Troubles implements TroubleListener {
-    private static final int MOST = 1024;
+    static final int MOST = 1024;
     private static final Logger LOG = LoggerFactory.getLogger(Troubles.class);
 
     private record Met(Trouble trouble, SectorRange sectors) {}
@@ -63,7 +63,7 @@ final class Troubles implements TroubleListener {
         }
     }
 
-    /** How often there was too much of it. */
+    /** How much of it came while too much waited: it is in the events of the disk, and in no count of health. */
     long dropped() {
         return dropped.get();
     }

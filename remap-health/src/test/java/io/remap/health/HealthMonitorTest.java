@@ -335,6 +335,31 @@ class HealthMonitorTest extends HealthRig {
     }
 
     @Test
+    void whatIsToldTooFastIsShown() throws Exception {
+        start();
+        assertEquals(0L, call("health").get("droppedTroubles"));
+        for (long unit = 0; unit < Troubles.MOST + 9; unit++) {
+            disk.clientMeets(unit);
+        }
+        assertEquals(9L, call("health").get("droppedTroubles"));
+        runFor(MINUTE);
+        assertEquals((long) Troubles.MOST, call("health").get("badUnits"), "what was dropped is in no count");
+    }
+
+    @Test
+    void theSpareIsToldOfAtTheLimitsOfTheUser() throws Exception {
+        chosen.putAll(Map.of("alert.spare-warning-percent", "10", "alert.spare-critical-percent", "60"));
+        start();
+        for (int percent : List.of(9, 11, 59, 61, 91)) {
+            disk.freeSlots = (1L << 20) * (100 - percent) / 100;
+            runFor(2 * MINUTE);
+        }
+        assertEquals(3, disk.notes.size(), disk.notes.toString());
+        assertTrue(disk.notes.get(0).startsWith("warning open: 11 percent of the spare"), disk.notes.get(0));
+        assertTrue(disk.notes.get(1).startsWith("critical open: 61 percent of the spare"), disk.notes.get(1));
+    }
+
+    @Test
     void theSpareIsToldOfAtEachLimit() throws Exception {
         start();
         for (int percent : List.of(49, 51, 81, 91)) {

@@ -81,7 +81,7 @@ class SlowSectorsTest extends HealthRig {
         start();
         int minutesBlamed = 0;
         for (int minute = 0; minute < 300; minute++) {
-            disk.clientReads(100 * minute, 100 * minute + 8, false);
+            disk.clientReads(256L * minute, 256L * minute + 8, false);
             runFor(MINUTE);
             minutesBlamed += Boolean.TRUE.equals(status("deviceIsSlow")) ? 1 : 0;
         }

@@ -22,6 +22,21 @@ class TroublesTest {
     }
 
     @Test
+    void whatComesWhileTooMuchWaitsIsCounted() {
+        Troubles troubles = new Troubles(tasks::add, (trouble, sectors) -> heard.add(sectors.firstSector()));
+        for (int i = 0; i < Troubles.MOST + 5; i++) {
+            troubles.met(Trouble.UNREADABLE, new SectorRange(i, 1));
+        }
+        assertEquals(5, troubles.dropped());
+        runAll();
+        assertEquals(Troubles.MOST, heard.size());
+        troubles.met(Trouble.UNREADABLE, new SectorRange(9, 1));
+        runAll();
+        assertEquals(5, troubles.dropped(), "there is room again");
+        assertEquals(Troubles.MOST + 1, heard.size());
+    }
+
+    @Test
     void aReceiverThatFailsOnceHearsTheRest() {
         Troubles troubles = new Troubles(tasks::add, (trouble, sectors) -> {
             if (sectors.firstSector() == 1) {

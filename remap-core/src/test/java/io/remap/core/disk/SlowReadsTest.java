@@ -98,8 +98,8 @@ class SlowReadsTest {
     @Test
     void writesAndReadsOfTheSpareAreNotToldOf() {
         DiskError[] moved = {null};
-        rig.scheduler.execute(() ->
-                watched.relocate(new SectorRange(3 * UNIT_SECTORS, UNIT_SECTORS), error -> moved[0] = error));
+        rig.scheduler.execute(
+                () -> watched.relocate(new SectorRange(3 * UNIT_SECTORS, UNIT_SECTORS), error -> moved[0] = error));
         rig.scheduler.runUntilIdle();
         assertEquals(DiskError.NONE, moved[0]);
         met.clear();

@@ -12,12 +12,6 @@ public final class AlertRules {
     /** From so much on, so bad. */
     private record Limit(long from, Severity severity) {}
 
-    /** Of disks that spin and of SATA SSDs; NVMe drives are built for more, and often reach these when they work. */
-    private static final List<Limit> HEAT = List.of(new Limit(55, Severity.WARNING), new Limit(65, Severity.CRITICAL));
-
-    private static final List<Limit> HEAT_OF_NVME =
-            List.of(new Limit(70, Severity.WARNING), new Limit(80, Severity.CRITICAL));
-
     /** Degrees by which a temperature has to fall below a limit before that is over: it goes up and down all the time. */
     private static final long HEAT_SLACK = 3;
 
@@ -28,11 +22,8 @@ public final class AlertRules {
             new Limit(100, Severity.DEGRADED),
             new Limit(200, Severity.REPLACE),
             new Limit(500, Severity.CRITICAL));
-    private static final List<Limit> NEW_BAD_UNITS = List.of(new Limit(100, Severity.REPLACE));
     private static final List<Limit> DEAD_UNITS = List.of(
             new Limit(1, Severity.DEGRADED), new Limit(200, Severity.REPLACE), new Limit(500, Severity.CRITICAL));
-    private static final List<Limit> SPARE = List.of(
-            new Limit(50, Severity.WARNING), new Limit(80, Severity.CRITICAL), new Limit(90, Severity.CRITICAL));
     private static final List<Limit> LOST = List.of(new Limit(1, Severity.CRITICAL), new Limit(10, Severity.CRITICAL));
     private static final List<Limit> FAULTS = List.of(new Limit(1, Severity.WARNING), new Limit(10, Severity.DEGRADED));
     private static final List<Limit> WEAK =
@@ -49,10 +40,25 @@ public final class AlertRules {
     private static final List<Limit> WEAR = List.of(new Limit(90, Severity.WARNING), new Limit(100, Severity.REPLACE));
 
     private final AlertBook book;
+    private final AlertLimits chosen;
+    private final List<Limit> growth;
+    private final List<Limit> spare;
 
     /** Writes into this book. */
-    public AlertRules(AlertBook book) {
+    public AlertRules(AlertBook book, AlertLimits chosen) {
         this.book = book;
+        this.chosen = chosen;
+        this.growth = List.of(new Limit(chosen.growthUnits(), Severity.REPLACE));
+        this.spare = List.of(
+                new Limit(chosen.spareWarningPercent(), Severity.WARNING),
+                new Limit(chosen.spareCriticalPercent(), Severity.CRITICAL),
+                new Limit(chosen.spareLastPercent(), Severity.CRITICAL));
+    }
+
+    private List<Limit> heat(boolean nvme) {
+        return List.of(
+                new Limit(chosen.warmCelsius(nvme), Severity.WARNING),
+                new Limit(chosen.hotCelsius(nvme), Severity.CRITICAL));
     }
 
     /** Takes what is known now. */
@@ -66,7 +72,7 @@ public final class AlertRules {
         measure(
                 "bad-units-growth",
                 known.newBadUnits(),
-                NEW_BAD_UNITS,
+                growth,
                 "bad units found within 30 days: replace main now",
                 nowMillis);
         measure(
@@ -86,7 +92,7 @@ public final class AlertRules {
         measure(
                 "spare-used",
                 known.spareUsedPercent(),
-                SPARE,
+                spare,
                 "percent of the spare in use: add a spare or replace main",
                 nowMillis);
         measure(
@@ -141,7 +147,7 @@ public final class AlertRules {
         measure(
                 "temperature",
                 smart.temperature(),
-                smart.isNvme() ? HEAT_OF_NVME : HEAT,
+                heat(smart.isNvme()),
                 HEAT_SLACK,
                 "degrees Celsius: cool the drive",
                 nowMillis);

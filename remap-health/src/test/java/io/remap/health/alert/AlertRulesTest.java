@@ -1,21 +1,28 @@
 package io.remap.health.alert;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.remap.api.Refusal;
+import io.remap.api.Settings;
 import io.remap.health.score.Evidence;
 import io.remap.health.smart.SmartReport;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** What measurements come to, one after another, be they of values that fall again. */
 class AlertRulesTest {
     private final List<String> told = new ArrayList<>();
     private final AlertBook book = new AlertBook(alert -> told.add(
             alert.key() + " " + alert.severity().word() + " " + alert.state().word() + " " + alert.value()));
-    private final AlertRules rules = new AlertRules(book);
+    private AlertRules rules = new AlertRules(book, AlertLimits.USUAL);
 
     private static Evidence evidence(long lost, long failedFlushes, boolean redirects, Optional<SmartReport> smart) {
         return new Evidence(0, 0, 0, 0, 0, 0, lost, 0, failedFlushes, 100, 0, redirects, smart);
@@ -83,6 +90,83 @@ class AlertRulesTest {
         resolveAll();
         assertEquals(List.of(), heat("ATA", 59, 60, 61));
         assertEquals(List.of("temperature warning open 63"), heat("ATA", 63));
+    }
+
+    private static AlertLimits limits(String... namesAndValues) throws Refusal {
+        Map<String, String> chosen = new HashMap<>();
+        for (int i = 0; i < namesAndValues.length; i += 2) {
+            chosen.put("alert." + namesAndValues[i], namesAndValues[i + 1]);
+        }
+        return AlertLimits.read(new Settings(chosen));
+    }
+
+    @Test
+    void whatIsChosenByNobodyIsUsual() throws Refusal {
+        assertEquals(AlertLimits.USUAL, limits());
+    }
+
+    @Test
+    void theUserMayChooseFromWhenOnToBeTold() throws Refusal {
+        rules = new AlertRules(
+                book,
+                limits(
+                        "temperature-warning-celsius",
+                        "40",
+                        "temperature-critical-celsius",
+                        "45",
+                        "growth-units",
+                        "7",
+                        "spare-warning-percent",
+                        "10",
+                        "spare-critical-percent",
+                        "20",
+                        "spare-last-percent",
+                        "30"));
+        assertEquals(List.of("temperature warning open 40"), heat("ATA", 39, 40, 44));
+        assertEquals(List.of("temperature critical open 45"), heat("NVMe", 45));
+        for (long value : List.of(6L, 7L, 9L, 10L, 19L, 20L, 29L, 30L, 99L)) {
+            rules.apply(new Evidence(0, value, 0, 0, 0, 0, 0, 0, 0, 100, value, true, Optional.empty()), 1000);
+        }
+        assertEquals(
+                List.of(
+                        "bad-units-growth replace open 7",
+                        "spare-used warning open 10",
+                        "spare-used critical open 20",
+                        "spare-used critical open 30"),
+                taken());
+    }
+
+    @Test
+    void ofTwoTemperaturesOneMayBeChosen() throws Refusal {
+        rules = new AlertRules(book, limits("temperature-critical-celsius", "50"));
+        assertEquals(
+                List.of("temperature warning open 40", "temperature critical open 50"), heat("ATA", 39, 40, 49, 50));
+        resolveAll();
+        heat("ATA", 20);
+        taken();
+        rules = new AlertRules(book, limits("temperature-warning-celsius", "75"));
+        assertEquals(
+                List.of("temperature warning open 75", "temperature critical open 85"), heat("NVMe", 74, 75, 84, 85));
+        Refusal both = assertThrows(
+                Refusal.class, () -> limits("temperature-warning-celsius", "60", "temperature-critical-celsius", "60"));
+        assertTrue(
+                both.getMessage().contains("expected less than alert.temperature-critical-celsius, which is 60"),
+                both.getMessage());
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "spare-warning-percent, 0, expected a number from 1 to 100",
+        "spare-warning-percent, 80, expected less than alert.spare-critical-percent",
+        "spare-critical-percent, 90, expected less than alert.spare-last-percent",
+        "spare-last-percent, 101, expected a number from 1 to 100",
+        "growth-units, 0, expected a number from 1 to 1000000",
+        "temperature-warning-celsius, warm, expected a number from 20 to 120",
+        "temperature-critical-celsius, 121, expected a number from 20 to 120"
+    })
+    void whatMakesNoSenseIsRefused(String name, String value, String why) {
+        String message = assertThrows(Refusal.class, () -> limits(name, value)).getMessage();
+        assertTrue(message.contains(why), message);
     }
 
     @Test

@@ -22,10 +22,8 @@ class ScoreTest {
         return evidence(bad, fresh, dead, weak, 0, usedSlots);
     }
 
-    private static Evidence evidence(
-            long bad, long fresh, long dead, long weak, long slowOfThousand, long usedSlots) {
-        return new Evidence(
-                bad, fresh, dead, weak, slowOfThousand, 0, 0, 0, 0, 100, usedSlots, true, Optional.empty());
+    private static Evidence evidence(long bad, long fresh, long dead, long weak, long slowOfThousand, long usedSlots) {
+        return new Evidence(bad, fresh, dead, weak, slowOfThousand, 0, 0, 0, 0, 100, usedSlots, true, Optional.empty());
     }
 
     @ParameterizedTest
