@@ -132,10 +132,6 @@ echo '{"smartctl": {"version": [7, 3]}, "device": {"protocol": "ATA"}, "model_na
 END
     assert_contains "$("$remap" plugins settings alert)" "alert.spare-warning-percent=50"
     assert_contains "$("$remap" plugins settings alert)" "alert.temperature-warning-celsius=auto"
-    head -c 1M /dev/urandom > disk.img
-    refused "$USAGE" "expected less than alert.spare-critical-percent" "$remap" serve "$work/disk.img" --name other \
-        --spare "$work/none.img" --set alert.spare-warning-percent=85
-    rm disk.img
     start_sick --set "smart.program=$work/smartctl" --set smart.device=/dev/fake --set alert.temperature-warning-celsius=41
     wait_until 30 is_json = "['temperature']" "[a['key'] for a in d['alerts']]" "$remap" alerts list disk ||
         fail "$("$remap" alerts list disk)"
