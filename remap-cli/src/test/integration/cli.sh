@@ -285,6 +285,10 @@ test_an_unknown_setting() {
     image main.img
     remember main.img
     refused "$USAGE" "no setting is named 'no-such'" "$remap" serve main.img --set no-such=1
+    # Of what the service can do without, too.
+    refused "$USAGE" "setting scan.slow-millis: expected a number" "$remap" serve main.img --set scan.slow-millis=abc
+    refused "$USAGE" "setting fast.loops: expected a number" "$remap" serve main.img --set fast.loops=0
+    refused "$USAGE" "expected less than alert.spare-critical-percent" "$remap" serve main.img --set alert.spare-warning-percent=95
     assert_untouched
 }
 

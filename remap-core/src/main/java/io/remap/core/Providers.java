@@ -2,6 +2,7 @@ package io.remap.core;
 
 import io.remap.api.Refusal;
 import io.remap.api.Setting;
+import io.remap.api.Settings;
 import io.remap.api.spi.BlockDeviceProvider;
 import io.remap.api.spi.BufferPoolProvider;
 import io.remap.api.spi.ControlProvider;
@@ -212,6 +213,15 @@ public final class Providers {
                 .forEach(setting ->
                         byName.putIfAbsent(setting.name(), new OwnedSetting(role.title + " " + name, setting)))));
         return List.copyOf(byName.values());
+    }
+
+    /** Refuses values that cannot be, of the settings of any provider. */
+    public void check(Settings settings) throws Refusal {
+        for (Map<String, Provider> providers : byRole.values()) {
+            for (Provider provider : providers.values()) {
+                provider.check(settings);
+            }
+        }
     }
 
     /** Providers that were left out and why, for people. */

@@ -229,6 +229,7 @@ record ServiceSettings(
         Set<String> known = new TreeSet<>();
         all(providers).forEach(setting -> known.add(setting.name()));
         chosen.refuseUnknown(known);
+        providers.check(chosen);
         return new ServiceSettings(
                 chosen.text(BUFFER_POOL),
                 bytes(chosen, BUFFER_BUDGET, BufferPool.MAX_BUFFER_BYTES, MAX_BUDGET_BYTES),

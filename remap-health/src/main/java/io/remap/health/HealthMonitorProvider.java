@@ -30,6 +30,11 @@ public final class HealthMonitorProvider implements HealthProvider {
     }
 
     @Override
+    public void check(Settings settings) throws Refusal {
+        HealthSettings.read(settings);
+    }
+
+    @Override
     public Feature open(WatchedDisk disk, Environment environment, Settings settings) throws Refusal {
         HealthMonitor monitor = new HealthMonitor(disk, environment, HealthSettings.read(settings));
         monitor.start();

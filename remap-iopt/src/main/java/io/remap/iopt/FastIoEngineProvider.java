@@ -71,22 +71,22 @@ public final class FastIoEngineProvider implements IoEngineProvider {
     }
 
     @Override
+    public void check(Settings settings) throws Refusal {
+        limits(settings);
+        direct(settings);
+    }
+
+    @Override
     public IoEngine open(Environment environment, Settings settings) throws Refusal {
-        String direct = settings.text(DIRECT);
+        String direct = direct(settings);
         boolean ring = usesRing(direct);
-        int workerLimit = (int) settings.number(WORKER_LIMIT, 1, MAX_WORKER_LIMIT);
-        FastIoEngine engine = new FastIoEngine(
-                environment,
-                new FastIoEngine.Limits(
-                        workerLimit,
-                        (int) settings.number(INLINE_READ_BYTES, 0, PagePipe.MAX_BYTES),
-                        pagesMinBytes(settings),
-                        CLOSE_MILLIS));
+        FastIoEngine.Limits limits = limits(settings);
+        FastIoEngine engine = new FastIoEngine(environment, limits);
         if (!ring) {
             return engine;
         }
         try {
-            return UringIoEngine.over(engine, workerLimit);
+            return UringIoEngine.over(engine, limits.workerLimit());
         } catch (RuntimeException e) {
             // Too little memory may be locked, or the kernel is older than the limit of its threads (5.15).
             if (direct.equals(URING)) {
@@ -98,15 +98,28 @@ public final class FastIoEngineProvider implements IoEngineProvider {
         }
     }
 
-    private static boolean usesRing(String wanted) throws Refusal {
-        if (wanted.equals(WORKERS)) {
-            return false;
-        }
-        if (!wanted.equals(URING) && !wanted.equals(AUTO)) {
+    private static FastIoEngine.Limits limits(Settings settings) throws Refusal {
+        return new FastIoEngine.Limits(
+                (int) settings.number(WORKER_LIMIT, 1, MAX_WORKER_LIMIT),
+                (int) settings.number(INLINE_READ_BYTES, 0, PagePipe.MAX_BYTES),
+                pagesMinBytes(settings),
+                CLOSE_MILLIS);
+    }
+
+    private static String direct(Settings settings) throws Refusal {
+        String wanted = settings.text(DIRECT);
+        if (!List.of(AUTO, URING, WORKERS).contains(wanted)) {
             throw new Refusal(
                     Refusal.Kind.USAGE,
                     "setting " + DIRECT.name() + ": '" + wanted + "'; expected " + AUTO + ", " + URING + " or "
                             + WORKERS);
+        }
+        return wanted;
+    }
+
+    private static boolean usesRing(String wanted) throws Refusal {
+        if (wanted.equals(WORKERS)) {
+            return false;
         }
         if (IoUring.isAvailable()) {
             return true;

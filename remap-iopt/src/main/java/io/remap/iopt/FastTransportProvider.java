@@ -44,11 +44,25 @@ public final class FastTransportProvider implements TransportProvider {
     }
 
     @Override
-    public Transport open(Environment environment, Settings settings) throws Refusal {
-        int connectionLimit = (int) settings.number(CONNECTION_LIMIT, 1, MAX_CONNECTION_LIMIT);
-        int loops = settings.text(LOOPS).equals(AUTO)
+    public void check(Settings settings) throws Refusal {
+        connectionLimit(settings);
+        loops(settings);
+    }
+
+    private static int connectionLimit(Settings settings) throws Refusal {
+        return (int) settings.number(CONNECTION_LIMIT, 1, MAX_CONNECTION_LIMIT);
+    }
+
+    private static int loops(Settings settings) throws Refusal {
+        return settings.text(LOOPS).equals(AUTO)
                 ? Math.min(Runtime.getRuntime().availableProcessors(), MAX_LOOPS_BY_DEFAULT)
                 : (int) settings.number(LOOPS, 1, MAX_LOOPS);
+    }
+
+    @Override
+    public Transport open(Environment environment, Settings settings) throws Refusal {
+        int connectionLimit = connectionLimit(settings);
+        int loops = loops(settings);
         try {
             if (!Epoll.isAvailable()) {
                 throw refusal(Epoll.unavailabilityCause());

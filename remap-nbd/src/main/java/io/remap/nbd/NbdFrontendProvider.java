@@ -46,13 +46,22 @@ public final class NbdFrontendProvider implements FrontendProvider {
     }
 
     @Override
+    public void check(Settings settings) throws Refusal {
+        handshakeMillis(settings);
+        stallMillis(settings);
+    }
+
+    private static long handshakeMillis(Settings settings) throws Refusal {
+        return settings.number(HANDSHAKE_TIMEOUT, 1, MAX_HANDSHAKE_TIMEOUT_MILLIS);
+    }
+
+    private static long stallMillis(Settings settings) throws Refusal {
+        return settings.number(STALL_TIMEOUT, MIN_STALL_TIMEOUT_MILLIS, MAX_STALL_TIMEOUT_MILLIS);
+    }
+
+    @Override
     public Frontend open(Exports exports, BufferPool buffers, Environment environment, Settings settings)
             throws Refusal {
-        return new NbdFrontend(
-                exports,
-                buffers,
-                environment,
-                settings.number(HANDSHAKE_TIMEOUT, 1, MAX_HANDSHAKE_TIMEOUT_MILLIS),
-                settings.number(STALL_TIMEOUT, MIN_STALL_TIMEOUT_MILLIS, MAX_STALL_TIMEOUT_MILLIS));
+        return new NbdFrontend(exports, buffers, environment, handshakeMillis(settings), stallMillis(settings));
     }
 }

@@ -1,6 +1,8 @@
 package io.remap.api.spi;
 
+import io.remap.api.Refusal;
 import io.remap.api.Setting;
+import io.remap.api.Settings;
 import java.util.List;
 
 /**
@@ -18,4 +20,12 @@ public interface Provider {
     default List<Setting> settings() {
         return List.of();
     }
+
+    /**
+     * Reads its settings, and refuses values that cannot be. Asked of every module before anything is opened, whether it is chosen
+     * or not: so a mistyped value is told to the user, and is not a module that turns out to be missing later.
+     *
+     * @throws Refusal {@link Refusal.Kind#USAGE}, with the name of the setting, what is expected, and what was found
+     */
+    default void check(Settings settings) throws Refusal {}
 }

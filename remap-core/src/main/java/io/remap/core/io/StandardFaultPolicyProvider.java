@@ -130,6 +130,11 @@ public final class StandardFaultPolicyProvider implements FaultPolicyProvider {
     }
 
     @Override
+    public void check(Settings settings) throws Refusal {
+        open(settings);
+    }
+
+    @Override
     public FaultPolicy open(Settings settings) throws Refusal {
         return new StandardFaultPolicy(
                 backoff(settings),

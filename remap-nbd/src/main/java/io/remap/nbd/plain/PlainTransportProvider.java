@@ -41,14 +41,23 @@ public final class PlainTransportProvider implements TransportProvider {
     }
 
     @Override
+    public void check(Settings settings) throws Refusal {
+        Limits.read(settings);
+    }
+
+    @Override
     public Transport open(Environment environment, Settings settings) throws Refusal {
-        int workers = (int) settings.number(WORKER_LIMIT, 1, MAX_WORKER_LIMIT);
-        int hung = (int) settings.number(HUNG_LIMIT, 1, MAX_HUNG_LIMIT);
+        Limits limits = Limits.read(settings);
         return new PlainTransport(
-                environment,
-                (int) settings.number(CONNECTION_LIMIT, 1, MAX_CONNECTION_LIMIT),
-                workers,
-                Math.max(workers, hung),
-                Thread::start);
+                environment, limits.connections, limits.workers, Math.max(limits.workers, limits.hung), Thread::start);
+    }
+
+    private record Limits(int connections, int workers, int hung) {
+        static Limits read(Settings settings) throws Refusal {
+            return new Limits(
+                    (int) settings.number(CONNECTION_LIMIT, 1, MAX_CONNECTION_LIMIT),
+                    (int) settings.number(WORKER_LIMIT, 1, MAX_WORKER_LIMIT),
+                    (int) settings.number(HUNG_LIMIT, 1, MAX_HUNG_LIMIT));
+        }
     }
 }
