@@ -130,6 +130,31 @@ test_a_person_names_an_area() {
     assert_contains "$("$remap" events disk)" "avoided no more"
 }
 
+# That is how a dying disk is copied off: what is known of it must not be learned anew.
+test_a_read_only_start_forgets_nothing() {
+    echo '3M 4096 read-and-write-bad' > disk.faults
+    serve disk
+    "$remap" avoid add disk 2048+100 > out
+    assert_status 1 unit disk read 3145728
+    "$remap" scan start disk > out
+    "$remap" scan pause disk > out
+    assert_status 0 "$remap" stop disk
+    wait_until 15 is_gone "$background_pid" || fail "it does not end"
+    serve disk --read-only
+    local before
+    before=$(wc -l < disk.trace)
+    assert_equal "[(2048, 104, 'asked')]" "$(avoided disk "[(x['first'], x['length'], x['origin']) for x in r]")" "areas"
+    assert_status 1 unit disk read 1048576
+    assert_equal "$before" "$(wc -l < disk.trace)" "operations of main"
+    assert_equal 8 "$(status_number disk unreadableSectors)" "unreadable sectors"
+    assert_contains "$("$remap" scan status disk)" "paused"
+    assert_contains "$("$remap" health disk)" "bad units of 4096 bytes: 1"
+    assert_contains "$("$remap" events disk)" "2048-2151"
+    # Health looks at it two seconds after the start.
+    sleep 4
+    [[ $("$remap" alerts list disk) != *"not redirected"* ]] || fail "$("$remap" alerts list disk)"
+}
+
 is_saved() {
     "$remap" events disk --json | grep -q '"avoided"' && sleep 2
 }

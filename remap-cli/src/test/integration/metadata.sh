@@ -116,6 +116,11 @@ test_restored_from_the_copy_that_is_named() {
     unchanged "a refusal"
 }
 
+scanned_all() {
+    "$remap" scan status disk --json | python3 -c 'import json, sys
+sys.exit(0 if json.load(sys.stdin)["disks"][0]["last"] else 1)'
+}
+
 test_saved_on_demand() {
     pair
     start_remap disk "$PWD/main.img" --set autosave-seconds=0 --set smart.program=off
@@ -131,8 +136,15 @@ assert disk["disk"] == "disk" and disk["ageMillis"] >= 0
 assert disk["bytes"] == sum(s["bytes"] for s in disk["sections"]) > 0
 PYTHON
     kill_remap "$background_pid"
-    start_remap disk "$PWD/main.img" --set autosave-seconds=0
+    start_remap disk "$PWD/main.img" --set autosave-seconds=0 --set scan.save-seconds=3600
     assert_contains "$("$remap" events disk)" "4096+8"
+    # What health has learned as well, though it would give it an hour later only.
+    "$remap" scan start disk > scan.txt
+    wait_until 60 scanned_all || fail "the scan has no end: $("$remap" scan status disk)"
+    assert_status 0 "$remap" metadata save disk
+    kill_remap "$background_pid"
+    start_remap disk "$PWD/main.img" --set autosave-seconds=0
+    scanned_all || fail "the pass is forgotten: $("$remap" scan status disk)"
     assert_status 0 "$remap" stop disk
     start_remap disk "$PWD/main.img" --read-only
     refused "$USAGE" "saves nothing" "$remap" metadata save disk

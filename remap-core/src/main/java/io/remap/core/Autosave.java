@@ -75,22 +75,24 @@ final class Autosave implements AutoCloseable {
     /** Gives the parts what was saved last, and begins to save. */
     synchronized void start() {
         last = store.saved();
-        for (Saved part : parts) {
-            byte[] saved = last.get(part.section());
-            if (saved != null) {
-                restore(part, saved);
-            }
-        }
+        restore(diskName, store, parts);
         schedule();
         // Others are to know at once that there are heartbeats.
         lease.ifPresent(held -> environment.scheduler().execute(this::saveNow));
     }
 
-    private void restore(Saved part, byte[] saved) {
-        try {
-            part.restore(saved);
-        } catch (RuntimeException e) {
-            LOG.warn("{}: saved {} make no sense and are left out: {}", diskName, part.section(), e.toString());
+    /** Gives each part what was saved of it last. */
+    static void restore(String diskName, MetadataStore store, List<Saved> parts) {
+        Map<String, byte[]> sections = store.saved();
+        for (Saved part : parts) {
+            byte[] saved = sections.get(part.section());
+            try {
+                if (saved != null) {
+                    part.restore(saved);
+                }
+            } catch (RuntimeException e) {
+                LOG.warn("{}: saved {} make no sense and are left out: {}", diskName, part.section(), e.toString());
+            }
         }
     }
 

@@ -11,9 +11,11 @@ import io.remap.core.disk.TrackedDevice;
 import io.remap.core.disk.VirtualDisk;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -22,7 +24,8 @@ import org.slf4j.LoggerFactory;
  * The spares of one disk beside the one that its table was read from: those that are open, and by what names they were found, which is saved so that
  * the next start finds them by itself.
  *
- * <p>Invariant: what is open is a member of the pair by its own word and by that of the table. Thread-safe.
+ * <p>Invariants: what is open is a member of the pair by its own word and by that of the table; a number that was taken out is given to no
+ * other device while this is open, as transfers to the former one may still be under way, and name it by its number. Thread-safe.
  */
 final class FurtherSpares implements Saved, AutoCloseable {
     static final String SECTION = "spares";
@@ -47,6 +50,8 @@ final class FurtherSpares implements Saved, AutoCloseable {
     private final TreeMap<Integer, Open> byIndex = new TreeMap<>();
     /** Of members that are not there: where they were found the last time. */
     private final TreeMap<Integer, DeviceUri> remembered = new TreeMap<>();
+    /** Numbers of those that were taken out. */
+    private final Set<Integer> former = new HashSet<>();
     /** Taken out, and still open. */
     private final List<BlockDevice> retired = new ArrayList<>();
 
@@ -63,8 +68,30 @@ final class FurtherSpares implements Saved, AutoCloseable {
 
     /** Forgets one, and gives it if it was open: it is the caller's to close. */
     synchronized Optional<Open> remove(int index) {
+        former.add(index);
         remembered.remove(index);
         return Optional.ofNullable(byIndex.remove(index));
+    }
+
+    /**
+     * A number for one more.
+     *
+     * @param members of the pair now
+     */
+    synchronized int freeIndex(List<SpareMember> members) throws Refusal {
+        Set<Integer> taken = new HashSet<>(former);
+        members.forEach(member -> taken.add(member.index()));
+        for (int index = 1; index < SpareMember.MAX_MEMBERS; index++) {
+            if (!taken.contains(index)) {
+                return index;
+            }
+        }
+        throw new Refusal(
+                Refusal.Kind.USAGE,
+                "a pair has at most " + SpareMember.MAX_MEMBERS + " spares"
+                        + (members.size() < SpareMember.MAX_MEMBERS
+                                ? "; the numbers of those that were removed are free again after the next start"
+                                : ""));
     }
 
     /** One that was taken out is closed with this all the same. */

@@ -6,7 +6,6 @@ import io.remap.api.DeviceUri;
 import io.remap.api.Refusal;
 import io.remap.api.Settings;
 import io.remap.api.spi.MetadataReport;
-import io.remap.api.spi.MetadataStore;
 import io.remap.api.spi.PairIdentity;
 import io.remap.api.spi.SpareMember;
 import java.util.OptionalLong;
@@ -39,7 +38,7 @@ interface PairOpener {
     /** As {@link Pairing#addSpare}. */
     FurtherSpares.Open addSpare(
             PairDevices devices,
-            MetadataStore store,
+            PairMetadata open,
             DeviceUri uri,
             OptionalLong createBytes,
             boolean force,
@@ -47,7 +46,7 @@ interface PairOpener {
             throws Refusal, DeviceException;
 
     /** As {@link Pairing#stampSpares}. */
-    void stampSpares(PairDevices devices, PairMetadata open) throws Refusal, DeviceException;
+    void stampSpares(PairDevices devices, PairMetadata open, MemberChanges changes) throws Refusal, DeviceException;
 
     /** As {@link Pairing#spreadTable}. */
     void spreadTable(PairMetadata open) throws Refusal;
@@ -79,18 +78,19 @@ interface PairOpener {
             @Override
             public FurtherSpares.Open addSpare(
                     PairDevices devices,
-                    MetadataStore store,
+                    PairMetadata open,
                     DeviceUri uri,
                     OptionalLong createBytes,
                     boolean force,
                     SpareMember.Use use)
                     throws Refusal, DeviceException {
-                return pairing.addSpare(devices, store, uri, createBytes, force, use);
+                return pairing.addSpare(devices, open, uri, createBytes, force, use);
             }
 
             @Override
-            public void stampSpares(PairDevices devices, PairMetadata open) throws Refusal, DeviceException {
-                pairing.stampSpares(devices, open);
+            public void stampSpares(PairDevices devices, PairMetadata open, MemberChanges changes)
+                    throws Refusal, DeviceException {
+                pairing.stampSpares(devices, open, changes);
             }
 
             @Override

@@ -302,7 +302,7 @@ public final class Pairing {
      */
     FurtherSpares.Open addSpare(
             PairDevices pair,
-            MetadataStore store,
+            PairMetadata open,
             DeviceUri uri,
             OptionalLong createBytes,
             boolean force,
@@ -313,14 +313,15 @@ public final class Pairing {
                 devices,
                 environment,
                 (spare, bytes) -> openSpare(pair.spec().main(), pair.main(), spare, bytes, false, force));
-        return set.add(uri, createBytes, force, use, store);
+        MetadataStore store = open.store().orElseThrow();
+        return set.add(uri, createBytes, force, use, store, open.further().freeIndex(store.members()));
     }
 
     /** Tells the further spares from all copies of them that were made before; see {@link SpareSet#stamp}. */
-    void stampSpares(PairDevices pair, PairMetadata open) throws Refusal, DeviceException {
+    void stampSpares(PairDevices pair, PairMetadata open, MemberChanges changes) throws Refusal, DeviceException {
         MetadataStore store = open.store().orElseThrow();
         spareSet(pair.spec(), pair.main())
-                .stamp(pair.spare().orElseThrow(), open.further(), store, store.generation() + 1);
+                .stamp(pair.spare().orElseThrow(), open.further(), store, store.generation() + 1, changes);
     }
 
     /** After a spare came or went: where the table has its copy. */
@@ -441,7 +442,8 @@ public final class Pairing {
             pair.spareUri().ifPresent(uri -> examined.further.remember(openedFrom, SpareSet.absolute(uri)));
             if (!pair.spec().readOnly()) {
                 SpareSet.spread(examined.further, store);
-                spareSet(pair.spec(), pair.main()).stamp(spare, examined.further, store, store.generation());
+                spareSet(pair.spec(), pair.main())
+                        .stamp(spare, examined.further, store, store.generation(), new MemberChanges(store));
                 MetadataStore opened = store;
                 store.whenLeftBehind(() -> rememberTable(pair, opened));
             }
@@ -628,7 +630,7 @@ public final class Pairing {
     private static Witness witness(PairDevices pair, MetadataStore store) {
         return Witness.of(
                         store.pair(),
-                        store.generation(),
+                        store.generationOnAll(),
                         store.table().mappedUnits(),
                         store.leadName().orElse(pair.spare().orElseThrow().name()))
                 .openedBy(store.lineage().session());

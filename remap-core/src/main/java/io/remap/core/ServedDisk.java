@@ -19,6 +19,7 @@ import io.remap.core.disk.DiskEvent;
 import io.remap.core.disk.DiskSummary;
 import io.remap.core.disk.HealthMemory;
 import io.remap.core.disk.LedgerFiles;
+import io.remap.core.disk.Saved;
 import io.remap.core.disk.TrackedDevice;
 import io.remap.core.disk.VirtualDisk;
 import java.io.IOException;
@@ -44,6 +45,9 @@ import org.slf4j.LoggerFactory;
  * open. After the stop has begun it shows its last state and touches none of its parts. Thread-safe.
  */
 final class ServedDisk {
+    /** How long a save that somebody asked for waits for health. */
+    private static final long GIVE_MILLIS = 2_000;
+
     private static final Logger LOG = LoggerFactory.getLogger(ServedDisk.class);
 
     private final DiskSpec spec;
@@ -175,9 +179,7 @@ final class ServedDisk {
         }
         comparison = new MainComparison(disk, devices.main(), metadata.mainCheck(), service.environment());
         stack.push("virtual disk", this::closeMapping);
-        if (store.isPresent() && !disk.traits().readOnly()) {
-            startAutosave(store.get());
-        }
+        store.ifPresent(this::startAutosave);
         stack.push("comparison of main", comparison::close);
         comparison.start(this::saveFindings);
     }
@@ -198,24 +200,18 @@ final class ServedDisk {
 
     private void startAutosave(MetadataStore store) {
         lifetime = new Lifetime(disk.counters());
+        List<Saved> parts = new ArrayList<>(List.of(
+                disk.events(), lifetime, healthMemory, disk.watchedUnits(), disk.unreadableUnits(), disk.avoided()));
+        if (disk.traits().readOnly()) {
+            // Nothing is saved, but what was saved counts: areas to leave alone before all.
+            Autosave.restore(name(), store, parts);
+            return;
+        }
         stopNote = new StopNote(metadata.unwitnessedStop());
         mainMemory = new MainMemory(comparison::foundChanged);
+        parts.addAll(List.of(stopNote, mainMemory, metadata.further()));
         autosave = new Autosave(
-                name(),
-                store,
-                List.of(
-                        disk.events(),
-                        lifetime,
-                        stopNote,
-                        mainMemory,
-                        metadata.further(),
-                        healthMemory,
-                        disk.watchedUnits(),
-                        disk.unreadableUnits(),
-                        disk.avoided()),
-                service.environment(),
-                service.own().autosavePauseMillis(),
-                lease());
+                name(), store, parts, service.environment(), service.own().autosavePauseMillis(), lease());
         autosave.start();
         boolean first = disk.events().newest(0, 1).isEmpty();
         disk.events()
@@ -293,7 +289,7 @@ final class ServedDisk {
             return;
         }
         try {
-            service.pairs().stampSpares(devices, metadata);
+            service.pairs().stampSpares(devices, metadata, memberChanges);
         } catch (Refusal | DeviceException e) {
             LOG.warn("disk '{}': older copies of its spares cannot be told: {}", name(), e.getMessage());
         }
@@ -483,7 +479,26 @@ final class ServedDisk {
                     Refusal.Kind.USAGE,
                     "disk '" + name() + "' saves nothing: it has no spare, or is served read-only; see 'remap status'");
         }
+        giveHealth();
         return autosave.saveAndWait();
+    }
+
+    /** What health knows by now; one that does not answer costs what it has learned since it last gave something. */
+    private void giveHealth() throws Refusal {
+        try {
+            Bounded.call(
+                    service.environment().scheduler(),
+                    GIVE_MILLIS,
+                    () -> {
+                        healthMemory.ask();
+                        return true;
+                    },
+                    late -> {});
+        } catch (InterruptedException e) {
+            throw new Refusal(Refusal.Kind.BUSY, "disk '" + name() + "': interrupted before it was saved", e);
+        } catch (Exception e) {
+            LOG.warn("disk '{}': health did not say what it has learned lately: {}", name(), e.toString());
+        }
     }
 
     PairDevices devices() {

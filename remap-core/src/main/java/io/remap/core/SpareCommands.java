@@ -106,12 +106,12 @@ final class SpareCommands {
         OptionalLong createBytes = arguments.has("createBytes")
                 ? OptionalLong.of(arguments.number("createBytes", 1, Long.MAX_VALUE))
                 : OptionalLong.empty();
-        MetadataStore store = store(served);
         FurtherSpares.Open added;
         try {
             SpareMember.Use use = new SpareMember.Use(false, arguments.flag("standby"), (int)
                     arguments.number("priority", 0, SpareMember.MAX_PRIORITY, 0));
-            added = served.pairs().addSpare(served.devices(), store, uri, createBytes, arguments.flag("force"), use);
+            added = served.pairs()
+                    .addSpare(served.devices(), served.metadata(), uri, createBytes, arguments.flag("force"), use);
         } catch (DeviceException e) {
             throw new Refusal(Refusal.Kind.DEVICE_FAILED, e.getMessage(), e);
         }

@@ -295,11 +295,11 @@ final class SpareSet {
      *
      * @param force its content may go
      * @param use what it is for
+     * @param index its number
      */
     FurtherSpares.Open add(
-            DeviceUri uri, OptionalLong createBytes, boolean force, SpareMember.Use use, MetadataStore store)
+            DeviceUri uri, OptionalLong createBytes, boolean force, SpareMember.Use use, MetadataStore store, int index)
             throws Refusal, DeviceException {
-        int index = freeIndex(store.members());
         // Its account is settled by the flush of the format.
         TrackedDevice device = TrackedDevice.of(opener.open(uri, createBytes));
         try {
@@ -325,10 +325,13 @@ final class SpareSet {
     }
 
     /**
-     * Stamps the spares that are open, {@code opened} from which the table comes among them unless it is the first one, and has the first one state it: what is older than this is not taken for them any more.
-     * Of those that have grown the new slots are stated with it. Waits until that is durable.
+     * Stamps the spares that are open, {@code opened} from which the table comes among them unless it is the first one, and
+     * has that stated: what is older than this is not taken for them any more. Of those that have grown the new slots are
+     * stated with it. Waits until that is durable.
+     *
+     * @param changes states it, after the changes that are under way
      */
-    void stamp(TrackedDevice opened, FurtherSpares further, MetadataStore store, long atLeast)
+    void stamp(TrackedDevice opened, FurtherSpares further, MetadataStore store, long atLeast, MemberChanges changes)
             throws Refusal, DeviceException {
         long stamp = aboveAll(store, atLeast);
         Map<Integer, Long> stamped = new HashMap<>();
@@ -346,8 +349,8 @@ final class SpareSet {
         if (stamped.isEmpty()) {
             return;
         }
-        await(listener -> store.changeMembers(
-                store.members().stream()
+        await(listener -> changes.change(
+                members -> members.stream()
                         .map(member -> stamped.containsKey(member.index())
                                 ? member.seen(stamp).slots(stamped.get(member.index()))
                                 : member)
@@ -379,16 +382,6 @@ final class SpareSet {
         } catch (ExecutionException e) {
             throw new IllegalStateException("a failure is a result here", e);
         }
-    }
-
-    private static int freeIndex(List<SpareMember> members) throws Refusal {
-        for (int index = 1; index < SpareMember.MAX_MEMBERS; index++) {
-            int wanted = index;
-            if (members.stream().noneMatch(member -> member.index() == wanted)) {
-                return index;
-            }
-        }
-        throw new Refusal(Refusal.Kind.USAGE, "a pair has at most " + SpareMember.MAX_MEMBERS + " spares");
     }
 
     /** The next start may have another working directory. */

@@ -292,7 +292,7 @@ final class ServiceRig implements AutoCloseable {
         @Override
         public FurtherSpares.Open addSpare(
                 PairDevices pair,
-                MetadataStore store,
+                PairMetadata open,
                 DeviceUri uri,
                 OptionalLong createBytes,
                 boolean force,
@@ -301,7 +301,7 @@ final class ServiceRig implements AutoCloseable {
         }
 
         @Override
-        public void stampSpares(PairDevices pair, PairMetadata open) {
+        public void stampSpares(PairDevices pair, PairMetadata open, MemberChanges changes) {
             throw new UnsupportedOperationException("there are no further spares here");
         }
 

@@ -99,7 +99,7 @@ final class Assessment {
                 failedFlushes.sum(now()),
                 figures.slots(),
                 used,
-                figures.redirects(),
+                figures.redirects() || disk.traits().readOnly(),
                 smart.last().report());
     }
 

@@ -102,6 +102,7 @@ final class HealthMonitor implements Feature {
             return null;
         });
         disk.listen(troubles);
+        disk.whenSaving(this::remember);
         disk.noticeSlowReads(settings.scan().slowNanos());
         scanner.start();
         every(settings.scan().saveMillis(), this::lookAround);
@@ -239,6 +240,7 @@ final class HealthMonitor implements Feature {
     public void close() {
         disk.noticeSlowReads(WatchedDisk.NO_READ_IS_SLOW);
         disk.listen(null);
+        disk.whenSaving(() -> {});
         scanner.close();
         synchronized (this) {
             if (closed) {

@@ -152,6 +152,35 @@ class HealthMonitorTest extends HealthRig {
     }
 
     @Test
+    void whatIsSavedOnDemandIsWhatIsKnownThen() throws Exception {
+        chosen.put("scan.save-seconds", "3600");
+        start();
+        call("scan.start", Map.of("rateBytesPerSecond", 1L << 20));
+        runFor(15 * MINUTE);
+        long before = ((Number) call("scan.status").get("segmentsDone")).longValue();
+        assertTrue(before > 100, before + " segments");
+        disk.beforeSave.run();
+        time.crash();
+        start();
+        assertEquals(before, call("scan.status").get("segmentsDone"));
+    }
+
+    @Test
+    void nobodyIsToldThatAReadOnlyDiskRedirectsNothing() throws Exception {
+        disk.redirects = false;
+        disk.readOnly = true;
+        start();
+        runFor(MINUTE);
+        assertEquals(List.of(), disk.notes);
+        health.close();
+        disk.readOnly = false;
+        start();
+        runFor(MINUTE);
+        assertEquals(1, disk.notes.size(), disk.notes.toString());
+        assertTrue(disk.notes.get(0).contains("failing writes are not redirected"), disk.notes.toString());
+    }
+
+    @Test
     void pauseStandsStillAlsoOverARestartAndResumeGoesOn() throws Exception {
         start();
         call("scan.start", Map.of("rateBytesPerSecond", 1L << 20));

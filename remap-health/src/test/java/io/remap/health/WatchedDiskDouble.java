@@ -61,6 +61,8 @@ public final class WatchedDiskDouble implements WatchedDisk {
     public long slowReadNanos = NO_READ_IS_SLOW;
 
     public boolean movesWeak = true;
+    public boolean readOnly;
+    public boolean redirects = true;
     public int goneErrno;
     public long outstanding;
     public long requests;
@@ -69,6 +71,9 @@ public final class WatchedDiskDouble implements WatchedDisk {
     public long lost;
     /** How often {@link #remember} still fails. */
     public int failingSaves;
+
+    /** What a save that somebody asks for calls first. */
+    public Runnable beforeSave = () -> {};
 
     private byte[] memory = {};
     private TroubleListener listener;
@@ -150,7 +155,7 @@ public final class WatchedDiskDouble implements WatchedDisk {
 
     @Override
     public DiskTraits traits() {
-        return new DiskTraits(sizeBytes, SECTOR, Place.UNIT_BYTES, false, true);
+        return new DiskTraits(sizeBytes, SECTOR, Place.UNIT_BYTES, readOnly, true);
     }
 
     @Override
@@ -259,7 +264,7 @@ public final class WatchedDiskDouble implements WatchedDisk {
 
     @Override
     public Figures figures() {
-        return new Figures(moved.size() * 8L, known.size() * 8L, lost, 1 << 20, freeSlots, 0, true);
+        return new Figures(moved.size() * 8L, known.size() * 8L, lost, 1 << 20, freeSlots, 0, redirects);
     }
 
     @Override
@@ -300,6 +305,11 @@ public final class WatchedDiskDouble implements WatchedDisk {
             throw new IllegalStateException("a bug");
         }
         memory = state.clone();
+    }
+
+    @Override
+    public void whenSaving(Runnable remember) {
+        beforeSave = remember;
     }
 
     @Override

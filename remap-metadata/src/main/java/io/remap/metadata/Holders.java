@@ -416,6 +416,13 @@ final class Holders {
                 : first;
     }
 
+    /** Each of the two counts for itself. */
+    long generationOnAll() {
+        Holder other = copy;
+        long ofLead = lead.log().generation();
+        return other == null ? ofLead : Math.min(ofLead, other.log().generation());
+    }
+
     /** As {@link CommitLog#markClean}, of both; the copy must not look older than the lead afterwards. */
     void markClean() throws DeviceException {
         follow(other -> {

@@ -208,6 +208,11 @@ final class LogMetadataStore implements MetadataStore {
     }
 
     @Override
+    public long generationOnAll() {
+        return holders.generationOnAll();
+    }
+
+    @Override
     public Lineage lineage() {
         return log().lineage();
     }

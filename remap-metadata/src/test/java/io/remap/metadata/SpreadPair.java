@@ -135,8 +135,8 @@ final class SpreadPair {
 
     /** Main remembers the generation now, and whenever a table is left behind. */
     void rememberAlways() {
-        witness = opened.store().generation();
-        opened.store().whenLeftBehind(() -> witness = opened.store().generation());
+        witness = opened.store().generationOnAll();
+        opened.store().whenLeftBehind(() -> witness = opened.store().generationOnAll());
     }
 
     /** Whether main remembers a newer generation than the table on a spare has. */

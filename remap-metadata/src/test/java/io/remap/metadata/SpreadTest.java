@@ -344,4 +344,33 @@ class SpreadTest {
             left.close();
         }
     }
+
+    /** Each of the two counts its generations for itself: a bad block costs one of them a number more. */
+    @Test
+    void mainRemembersNoMoreThanBothHave() throws Exception {
+        int apart = 0;
+        long arena = Layout.tryPlan(Bench.SPARE_BYTES, 4096, 4).arenaOffsets().b0();
+        for (int block = 0; block < 8; block++) {
+            SpreadPair pair = SpreadPair.formatted();
+            pair.spread();
+            pair.first.makeUnwritable(arena + block * 4096L, 4096);
+            for (long unit = 0; unit < 60; unit++) {
+                pair.commit(unit);
+            }
+            long onAll = pair.opened.store().generationOnAll();
+            long onFirst = pair.provider.table(pair.first).orElseThrow().generation();
+            long onFurther = pair.provider.table(pair.further).orElseThrow().generation();
+            assertEquals(Math.min(onFirst, onFurther), onAll, "block " + block);
+            apart += onFirst != onFurther ? 1 : 0;
+            pair.rememberAlways();
+            // A power cut: either of them alone goes on.
+            SpreadPair alone = pair.left(null, pair.further.crashKeeping(sector -> false));
+            alone.open();
+            alone.assertTable();
+            alone = pair.left(pair.first.crashKeeping(sector -> false), null);
+            alone.open();
+            alone.assertTable();
+        }
+        assertTrue(apart > 0, "the two never differed");
+    }
 }

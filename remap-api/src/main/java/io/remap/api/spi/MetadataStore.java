@@ -76,6 +76,11 @@ public interface MetadataStore extends AutoCloseable {
     /** Generation of the newest durable table; grows with every checkpoint. */
     long generation();
 
+    /** What the {@link #generation} of each spare with the table in force is at least: who finds less has found an older one. */
+    default long generationOnAll() {
+        return generation();
+    }
+
     /** Of the generation in force: of this opening, or of the one that was found if this one is read-only. */
     Lineage lineage();
 

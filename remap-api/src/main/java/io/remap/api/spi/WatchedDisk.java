@@ -240,6 +240,12 @@ public interface WatchedDisk {
      */
     void remember(byte[] state);
 
+    /**
+     * Has this called, by any thread, before everything is saved because somebody asked for it: it is to {@link #remember} what is
+     * known by now, within a second.
+     */
+    void whenSaving(Runnable remember);
+
     /** Notes something in the events of the disk, for people. */
     void note(String what);
 }

@@ -288,6 +288,11 @@ final class DiskWatch implements WatchedDisk {
     }
 
     @Override
+    public void whenSaving(Runnable remember) {
+        memory.askBy(remember);
+    }
+
+    @Override
     public void note(String what) {
         disk.events().note(DiskEvent.Kind.HEALTH, what);
     }

@@ -17,7 +17,7 @@ import java.util.Optional;
  * @param failedFlushes in the last 24 hours
  * @param slots of the spare, 0 without one
  * @param usedSlots in use, or bad
- * @param redirects whether failing writes are redirected now
+ * @param redirects whether failing writes are redirected now, or there can be no write
  * @param smart what the drive says of itself
  */
 public record Evidence(
