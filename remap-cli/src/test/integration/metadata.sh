@@ -118,7 +118,7 @@ test_restored_from_the_copy_that_is_named() {
 
 scanned_all() {
     "$remap" scan status disk --json | python3 -c 'import json, sys
-sys.exit(0 if json.load(sys.stdin)["disks"][0]["last"] else 1)'
+sys.exit(0 if json.load(sys.stdin)["last"] else 1)'
 }
 
 test_saved_on_demand() {
