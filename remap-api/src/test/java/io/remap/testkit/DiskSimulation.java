@@ -63,10 +63,9 @@ public final class DiskSimulation implements AutoCloseable {
     private final SimProduct product;
     private final RandomGenerator random;
     private final MemoryDevice mainMedium;
-    private final MemoryDevice spareMedium;
     private final SimEngine engine;
     private final FaultyDevice main;
-    private final FaultyDevice spare;
+    private final SimSpares spares;
     /** In buffered mode: what stands before main. */
     private final PageCacheDevice pages;
 
@@ -124,14 +123,11 @@ public final class DiskSimulation implements AutoCloseable {
         this.scheduler = new SimScheduler(seeds.split());
         this.engine = new SimEngine(scheduler, seeds.split());
         this.mainMedium = new MemoryDevice("main", plan.sizeBytes(), plan.sectorBytes);
-        this.spareMedium = new MemoryDevice("spare", product.spareBytes(plan.slots), plan.sectorBytes);
         this.main = new FaultyDevice(mainMedium, seeds.split(), engine);
-        this.spare = new FaultyDevice(spareMedium, seeds.split(), engine);
+        this.spares = new SimSpares(product.spareBytes(plan.slots), plan.sectorBytes, seeds::split, engine);
         this.pages = plan.buffered ? new PageCacheDevice(main, engine::atOnce) : null;
-        // A policy may blame a slot after two failures: there are enough of them.
-        spare.transientFailures(1);
         main.whenFlushFails(this::flushFails);
-        spare.whenFlushFails(this::flushOfSpareFails);
+        spares.whenFlushFails(this::flushOfSpareFails);
         this.metadata = product.metadata();
         this.buffers = new TrackingBufferPool(plan.memoryBytes());
         this.reference = new ReferenceMap(plan.sizeBytes(), plan.sectorBytes, cellBytes(), stamps);
@@ -161,7 +157,7 @@ public final class DiskSimulation implements AutoCloseable {
         var environment = scheduler.environment(random);
         product.format(
                 metadata,
-                spare,
+                spares.door(),
                 new PairIdentity(new UUID(1, 2), plan.sizeBytes(), plan.sectorBytes, "main"),
                 environment);
         if (metadata instanceof MemoryMetadata memory && plan.storeTrouble) {
@@ -217,7 +213,7 @@ public final class DiskSimulation implements AutoCloseable {
     private SimProduct.Running start() throws IOException, Refusal {
         SimProduct.Parts parts = new SimProduct.Parts(
                 pages == null ? main : pages,
-                spare,
+                spares.door(),
                 metadata,
                 engine,
                 buffers,
@@ -301,7 +297,8 @@ public final class DiskSimulation implements AutoCloseable {
             main.failFlushes(count, random.nextBoolean() ? Errno.EIO : Errno.ETIMEDOUT);
         } else if (dice == 7 && plan.spareFlushErrors) {
             int count = random.nextInt(4) == 0 ? 3 : 1;
-            trace(() -> "the next " + count + " flushes of the spare fail");
+            FaultyDevice spare = spares.any(random);
+            trace(() -> "the next " + count + " flushes of " + spare.name() + " fail");
             spare.failFlushes(count, random.nextBoolean() ? Errno.EIO : Errno.ETIMEDOUT);
         }
     }
@@ -318,14 +315,14 @@ public final class DiskSimulation implements AutoCloseable {
         }
     }
 
-    private void flushOfSpareFails() {
+    private void flushOfSpareFails(FaultyDevice spare, MemoryDevice medium) {
         troubles++;
         flushHasFailed = true;
         // It may be that of the store, which then makes no mapping any more.
         storeMayRefuse = true;
         if (plan.losesCache) {
-            trace(() -> "the spare loses some of its cache");
-            spareMedium.loseSome(random);
+            trace(() -> spare.name() + " loses some of its cache");
+            medium.loseSome(random);
         }
     }
 
@@ -417,14 +414,18 @@ public final class DiskSimulation implements AutoCloseable {
     private void faultOnSpare() {
         long slot = Math.min(running.slots() - 1, random.nextInt(2 * plan.units));
         long first = running.slotOffsetBytes(slot) / plan.sectorBytes;
+        if (plan.spareTransients && spares.isFaulty(first)) {
+            // Begun anew amid the tries of a transfer, it may outlast them.
+            return;
+        }
         // Many transient failures in one slot are no transient failure of the slot.
         long count = plan.spareTransients || random.nextInt(3) == 0 ? 1 : SimPlan.UNIT_BYTES / plan.sectorBytes;
         Fault kind = plan.spareTransients
                 ? Fault.TRANSIENT
                 : List.of(Fault.UNREADABLE, Fault.BAD, Fault.UNWRITABLE).get(random.nextInt(3));
-        spare.fault(first, count, kind);
+        spares.fault(first, count, kind);
         spareHasFaults |= !plan.spareTransients;
-        trace(() -> kind + " slot " + slot + ", sectors " + first + "+" + count + " of the spare");
+        trace(() -> kind + " slot " + slot + ", sectors " + first + "+" + count + " of the spares");
     }
 
     /** A sector of a sealed slot is another one from now on, or a whole slot is what it was for another unit. */
@@ -437,14 +438,14 @@ public final class DiskSimulation implements AutoCloseable {
         long place = running.table().placeOf(unit);
         int mask = Place.onSlotMask(place);
         int sector = Integer.numberOfTrailingZeros(mask);
-        long at = running.slotOffsetBytes(slotOf(place)) + (long) sector * plan.sectorBytes;
-        if (spare.isFaulty(at / plan.sectorBytes)) {
+        long at = running.slotOffsetBytes(slotOf(place)) / plan.sectorBytes + sector;
+        if (spares.isFaulty(at)) {
             // What could not be read could not be sealed either.
             return;
         }
         byte[] other = new byte[plan.sectorBytes];
         random.nextBytes(other);
-        spareMedium.poke(at, other);
+        spares.poke(at, other);
         int perUnit = SimPlan.UNIT_BYTES / plan.sectorBytes;
         for (int i = 0; i < perUnit; i++) {
             if ((mask & 1 << i) != 0) {
@@ -498,7 +499,7 @@ public final class DiskSimulation implements AutoCloseable {
     }
 
     private void vanishOrComeBack() {
-        FaultyDevice device = random.nextInt(3) == 0 ? spare : main;
+        FaultyDevice device = random.nextInt(3) == 0 ? spares.any(random) : main;
         if (plan.devicesOnly && device == main && !main.isGone() && !isCalm()) {
             return;
         }
@@ -512,7 +513,7 @@ public final class DiskSimulation implements AutoCloseable {
             if (before != null && device.goneHits() != before && plan.losesCache) {
                 trace(() -> device.name() + " loses some of its cache");
                 touched.set(0, plan.units);
-                (device == main ? mainMedium : spareMedium).loseSome(random);
+                (device == main ? mainMedium : spares.mediumOf(device)).loseSome(random);
             }
             device.comeBack();
             trace(() -> device.name() + " is back");
@@ -520,7 +521,7 @@ public final class DiskSimulation implements AutoCloseable {
             int errno = List.of(Errno.ENODEV, Errno.ENXIO, Errno.EIO, Errno.ENOLINK, Errno.ETIMEDOUT)
                     .get(random.nextInt(5));
             device.vanish(errno);
-            storeMayRefuse |= device == spare;
+            storeMayRefuse |= device != main;
             if (errno != Errno.EIO) {
                 goneBefore.put(device, device.goneHits());
             }
@@ -614,10 +615,9 @@ public final class DiskSimulation implements AutoCloseable {
 
     private void endPassingTrouble() {
         main.comeBack();
-        spare.comeBack();
+        spares.endPassingTrouble();
         goneBefore.clear();
         main.failFlushes(0, 0);
-        spare.failFlushes(0, 0);
         main.failTransfers(0, 0);
     }
 
@@ -672,7 +672,7 @@ public final class DiskSimulation implements AutoCloseable {
                 pages.powerCut();
             }
             mainMedium.powerCut(random);
-            spareMedium.powerCut(random);
+            spares.powerCut(random);
             reference.powerCut();
             if (pages != null) {
                 reference.pagesForgotten();
@@ -701,10 +701,10 @@ public final class DiskSimulation implements AutoCloseable {
         long onSpare = 0;
         for (Fault fault : Fault.values()) {
             countUpTo("faults " + fault, main.hits(fault));
-            onSpare += spare.hits(fault);
+            onSpare += spares.sum(spare -> spare.hits(fault));
         }
         countUpTo("spare faults", onSpare);
-        countUpTo("device gone", main.goneHits() + spare.goneHits());
+        countUpTo("device gone", main.goneHits() + spares.sum(FaultyDevice::goneHits));
         countUpTo("buffers refused", buffers.refusals());
         require(
                 plan.mainFaults
@@ -794,12 +794,12 @@ public final class DiskSimulation implements AutoCloseable {
     }
 
     boolean somethingGone() {
-        return main.isGone() || spare.isGone();
+        return main.isGone() || spares.has(FaultyDevice::isGone);
     }
 
     /** Whether a transfer hangs now: what waits for it may be answered with an error. */
     boolean somethingHangs() {
-        return main.hanging() + spare.hanging() > 0;
+        return main.hanging() + spares.sum(FaultyDevice::hanging) > 0;
     }
 
     /** Throws if a request took longer than its deadline; over a wire it may have waited for a thread before that began. */
@@ -814,7 +814,7 @@ public final class DiskSimulation implements AutoCloseable {
     }
 
     boolean flushMayFail() {
-        return main.flushWillFail() || spare.flushWillFail();
+        return main.flushWillFail() || spares.has(FaultyDevice::flushWillFail);
     }
 
     /** Whether a byte may be where no write helps: on a sector that only takes writes, or on a slot that has failed. */

@@ -28,9 +28,9 @@ public final class JoinedDevice implements BlockDevice {
                 of.blockDevice());
     }
 
-    /** In their order. */
-    public List<BlockDevice> parts() {
-        return parts;
+    /** The parts of such a device in their order; another one has itself for its only part. */
+    public static List<BlockDevice> partsOf(BlockDevice device) {
+        return device instanceof JoinedDevice joined ? joined.parts : List.of(device);
     }
 
     @FunctionalInterface

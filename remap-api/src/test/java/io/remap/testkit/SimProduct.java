@@ -23,10 +23,10 @@ public interface SimProduct {
     /** The store of a simulation; a new one for each. */
     MetadataProvider metadata();
 
-    /** How large a spare must be for about so many slots. */
-    int spareBytes(int slots);
+    /** How large spares must be for about so many slots: one, or several of a pair, which fail each for itself. */
+    List<Integer> spareBytes(int slots);
 
-    /** Makes the device an empty spare, or several of a pair, whichever a start expects there. */
+    /** Makes empty spares of the device, or of the parts of a {@link JoinedDevice}. */
     default void format(MetadataProvider metadata, BlockDevice spare, PairIdentity pair, Environment environment)
             throws Refusal, DeviceException {
         metadata.format(spare, pair, environment);
@@ -38,6 +38,7 @@ public interface SimProduct {
     /**
      * What the disk runs on.
      *
+     * @param spare a {@link JoinedDevice} where there are several
      * @param returnPauseMillis after which pause what went to the spare only for lack of time is brought back
      * @param ledgerBytes memory for the ledger of unflushed writes
      * @param sealMillis how long nobody has written to a spare until it is sealed with checksums, 0: never

@@ -22,6 +22,7 @@ import io.remap.core.Providers;
 import io.remap.core.disk.MapEntry;
 import io.remap.core.disk.TrackedDevice;
 import io.remap.core.disk.VirtualDisk;
+import io.remap.testkit.JoinedDevice;
 import io.remap.testkit.SimProduct;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -100,19 +101,16 @@ public final class SimulatedStack implements SimProduct {
     }
 
     @Override
-    public int spareBytes(int slots) {
-        return two && slots % 2 == 0 ? 2 * SPARE_BYTES : SPARE_BYTES;
-    }
-
-    private boolean isTwo(BlockDevice spare) {
-        return two && spare.traits().sizeBytes() > SPARE_BYTES;
+    public List<Integer> spareBytes(int slots) {
+        return two && slots % 2 == 0 ? List.of(SPARE_BYTES, SPARE_BYTES) : List.of(SPARE_BYTES);
     }
 
     @Override
     public void format(MetadataProvider with, BlockDevice spare, PairIdentity pair, Environment environment)
             throws Refusal, DeviceException {
-        if (isTwo(spare)) {
-            TwoSpares.of(spare).format(with, pair);
+        List<BlockDevice> spares = JoinedDevice.partsOf(spare);
+        if (spares.size() > 1) {
+            new TwoSpares(spares).format(with, pair);
         } else {
             with.format(spare, pair, environment);
         }
@@ -123,9 +121,9 @@ public final class SimulatedStack implements SimProduct {
         TrackedDevice main = TrackedDevice.of(parts.main());
         // As a service does: what a process before this one wrote.
         main.flush();
-        TwoSpares.Opened opened = isTwo(parts.spare())
-                ? TwoSpares.of(parts.spare()).open(parts.metadata(), parts.environment())
-                : one(parts);
+        List<BlockDevice> spares = JoinedDevice.partsOf(parts.spare());
+        TwoSpares.Opened opened =
+                spares.size() > 1 ? new TwoSpares(spares).open(parts.metadata(), parts.environment()) : one(parts);
         MetadataStore store = opened.store();
         VirtualDisk disk = VirtualDisk.open(
                 new VirtualDisk.Parts(

@@ -14,8 +14,6 @@ import io.remap.api.spi.SpareSlots;
 import io.remap.api.spi.TableCopy;
 import io.remap.core.disk.TrackedDevice;
 import io.remap.core.disk.VirtualDisk;
-import io.remap.testkit.DevicePart;
-import io.remap.testkit.JoinedDevice;
 import io.remap.testkit.TaskQueue;
 import java.util.List;
 import java.util.Map;
@@ -25,9 +23,8 @@ import java.util.UUID;
 import java.util.concurrent.atomic.AtomicReference;
 
 /**
- * The spare of a simulation as two of a pair, with slots and a table on each; two devices that were joined, or the halves of
- * one, which fails as a whole. A table that is left behind is so for a moment only: the next start takes the newer one, and has
- * the other follow.
+ * Two spares of a pair in a simulation, with slots and a table on each. A table that is left behind is so for a moment only: the
+ * next start takes the newer one, and has the other follow.
  *
  * @param first the first spare
  * @param second the further one
@@ -36,14 +33,8 @@ record TwoSpares(BlockDevice first, BlockDevice second) {
     private static final int INDEX = 1;
     private static final UUID ID = new UUID(0, 1);
 
-    static TwoSpares of(BlockDevice whole) {
-        if (whole instanceof JoinedDevice joined) {
-            return new TwoSpares(joined.parts().get(0), joined.parts().get(1));
-        }
-        long half = whole.traits().sizeBytes() / 2;
-        return new TwoSpares(
-                new DevicePart(whole, whole.name(), 0, half),
-                new DevicePart(whole, whole.name() + " (second)", half, half));
+    TwoSpares(List<BlockDevice> spares) {
+        this(spares.get(0), spares.get(1));
     }
 
     /** Makes both spares of a pair, before anything else happens. */
@@ -68,8 +59,9 @@ record TwoSpares(BlockDevice first, BlockDevice second) {
     /**
      * A pair that is open.
      *
-     * @param slotsOfFirst where those of the first spare are on the whole device
-     * @param slotsOfSecond where those of the second are on its part
+     * @param slotsOfFirst where those of the first spare are
+     * @param slotsOfSecond where those of the second are
+     * @param secondAt where that begins if it is thought to be behind the first
      */
     record Opened(
             MetadataStore store,

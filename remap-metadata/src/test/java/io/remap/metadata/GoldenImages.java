@@ -3,7 +3,10 @@ package io.remap.metadata;
 import io.remap.api.BlockDevice;
 import io.remap.api.MapChange;
 import io.remap.api.Place;
+import io.remap.api.Refusal;
+import io.remap.api.Seal;
 import io.remap.api.spi.MetadataStore;
+import io.remap.api.spi.SpareMember;
 import io.remap.metadata.Bench.Opened;
 import io.remap.testkit.CrashDevice;
 import java.io.IOException;
@@ -13,7 +16,11 @@ import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.UUID;
+import java.util.stream.Stream;
 import java.util.zip.GZIPInputStream;
 import java.util.zip.GZIPOutputStream;
 
@@ -22,17 +29,23 @@ import java.util.zip.GZIPOutputStream;
  * are made once, by {@link #main} of the program that had it, and never again.
  */
 final class GoldenImages {
-    /** Versions whose images are kept, oldest first; each has all of {@link #NAMES}. */
-    static final List<String> VERSIONS = List.of("1.0");
+    static final String PRESENT = "1.1";
 
-    static final List<String> NAMES = List.of("formatted", "clean", "killed", "replaced");
+    private static final List<String> NAMES_OF_1_0 = List.of("formatted", "clean", "killed", "replaced");
+
+    /** The images of one spare alone that are kept, by the versions that wrote them; see {@link GoldenSpreadTest} for several. */
+    static final Map<String, List<String>> NAMES = Map.of(
+            "1.0",
+            NAMES_OF_1_0,
+            PRESENT,
+            Stream.concat(NAMES_OF_1_0.stream(), Stream.of("sealed", "members")).toList());
 
     private GoldenImages() {}
 
     /** Writes the images of the present format into a directory, each with what it says as text. */
     public static void main(String[] arguments) throws Exception {
         Path directory = Files.createDirectories(Path.of(arguments[0]));
-        for (String name : NAMES) {
+        for (String name : NAMES.get(PRESENT)) {
             CrashDevice spare = Bench.formatted(name.equals("replaced") ? 3 : 0);
             switch (name) {
                 case "formatted" -> {}
@@ -63,6 +76,24 @@ final class GoldenImages {
                         spare.heal();
                     }
                 }
+                case "sealed" -> {
+                    try (Opened opened = Bench.open(spare)) {
+                        mapAllKinds(opened);
+                        commit(
+                                opened,
+                                MapChange.seal(0, Seal.of(0, 350, 77)),
+                                MapChange.seal(1, Seal.of(0, 351, 0xffff)));
+                        commit(opened, MapChange.open(0, 1, 1));
+                        commit(opened, MapChange.seal(1, Seal.of(0, 352, 3)));
+                    }
+                }
+                case "members" -> {
+                    try (Opened opened = Bench.open(spare)) {
+                        mapAllKinds(opened);
+                        changeMembers(opened);
+                        commit(opened, MapChange.set(500, 3, Place.onSlot(1, 20, 0xff, 0)));
+                    }
+                }
                 default -> throw new IllegalStateException(name);
             }
             save(spare, directory.resolve(name + ".img.gz"));
@@ -80,6 +111,21 @@ final class GoldenImages {
         commit(opened, MapChange.set(110, 5, Place.MAIN));
     }
 
+    /** A spare that is chosen first, one that stands by, and one that is being emptied. */
+    private static void changeMembers(Opened opened) {
+        SpareMember first = opened.store().members().get(0);
+        List<SpareMember> members = List.of(
+                first.priority(SpareMember.MAX_PRIORITY),
+                new SpareMember(1, new UUID(1, 1), new SpareMember.Use(false, true, 0), 500, 0),
+                new SpareMember(7, new UUID(7, 7), new SpareMember.Use(true, false, 3), 900, 0));
+        List<Refusal> refusals = new ArrayList<>();
+        opened.store().changeMembers(members, refusals::add);
+        opened.tasks().runAll();
+        if (refusals.size() != 1 || refusals.get(0) != null) {
+            throw new IllegalStateException("the change of the members ended as " + refusals);
+        }
+    }
+
     private static void commit(Opened opened, MapChange... changes) {
         MetadataStore.Outcome outcome = opened.commit(changes);
         if (outcome != MetadataStore.Outcome.DURABLE) {
@@ -89,8 +135,17 @@ final class GoldenImages {
 
     /** What a spare says, for people and for comparing. */
     static String text(MetadataStore store) {
-        return store.pair() + "\n" + Bench.text(store.table()).replace("; ", "\n") + "bad slots "
-                + Bench.badSlots(store) + "\n";
+        StringBuilder text = new StringBuilder();
+        text.append(store.pair()).append('\n').append(Bench.text(store.table()).replace("; ", "\n"));
+        text.append("bad slots ").append(Bench.badSlots(store)).append('\n');
+        store.seals((region, seal) -> text.append("region " + region + " sealed by slot " + Seal.slot(seal)
+                + " of spare " + Seal.spare(seal) + ", tag " + Seal.tag(seal) + "\n"));
+        if (store.members().size() > 1) {
+            store.members()
+                    .forEach(member -> text.append("spare " + member.index() + " " + member.id() + ": " + member.use()
+                            + ", " + member.slots() + " slots\n"));
+        }
+        return text.toString();
     }
 
     static void save(BlockDevice spare, Path file) throws IOException {

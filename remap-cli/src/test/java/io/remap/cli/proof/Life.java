@@ -64,7 +64,7 @@ final class Life {
             newReference().fill(content, 0, 1);
             main.poke(0, content.array());
             Media media = Media.of(main, spare);
-            if (parts.product().spareBytes(0) > CrashStack.SPARE_BYTES) {
+            if (parts.product().spareBytes(0).size() > 1) {
                 media = new Media(List.of(main, spare, new CrashDevice("second", CrashStack.SPARE_BYTES, SECTOR)));
             }
             new CrashStack(parts, media, seed).format();

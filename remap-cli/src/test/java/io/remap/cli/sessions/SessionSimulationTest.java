@@ -40,8 +40,8 @@ class SessionSimulationTest {
         List<String> required = new ArrayList<>(SimCoverage.REQUIRED);
         required.removeAll(NOT_HERE);
         required.addAll(BESIDES);
-        SessionStack stack =
-                new SessionStack(new SimulatedStack(providers), providers.require(FrontendProvider.class, "nbd"));
+        SessionStack stack = new SessionStack(
+                new SimulatedStack(providers).withTwoSpares(), providers.require(FrontendProvider.class, "nbd"));
         new SimulationRun("remap-cli", SessionSimulationTest.class, () -> stack)
                 .run(LEAST_SEEDS, SECONDS, FULL_SEEDS, required);
     }

@@ -58,7 +58,7 @@ public final class SessionStack implements SimProduct {
     }
 
     @Override
-    public int spareBytes(int slots) {
+    public List<Integer> spareBytes(int slots) {
         return product.spareBytes(slots);
     }
 

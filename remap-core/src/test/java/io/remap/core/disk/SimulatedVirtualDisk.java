@@ -1,8 +1,11 @@
 package io.remap.core.disk;
 
 import io.remap.api.Attribute;
+import io.remap.api.BlockDevice;
+import io.remap.api.DeviceException;
 import io.remap.api.Disk;
 import io.remap.api.DiskError;
+import io.remap.api.Environment;
 import io.remap.api.Place;
 import io.remap.api.Refusal;
 import io.remap.api.RemapTable;
@@ -11,9 +14,10 @@ import io.remap.api.SectorRange;
 import io.remap.api.Settings;
 import io.remap.api.spi.MetadataProvider;
 import io.remap.api.spi.MetadataStore;
+import io.remap.api.spi.PairIdentity;
 import io.remap.api.spi.SpareMember;
 import io.remap.api.spi.SpareSlots;
-import io.remap.testkit.DevicePart;
+import io.remap.testkit.JoinedDevice;
 import io.remap.testkit.MemoryMetadata;
 import io.remap.testkit.SimProduct;
 import io.remap.testkit.SimpleFaultPolicy;
@@ -46,8 +50,17 @@ class SimulatedVirtualDisk implements SimProduct {
     }
 
     @Override
-    public int spareBytes(int slots) {
-        return MemoryMetadata.METADATA_BYTES + slots * Place.UNIT_BYTES;
+    public List<Integer> spareBytes(int slots) {
+        // Every second life has two: a device with the table, and one of slots.
+        return slots >= 4 && slots % 2 == 0
+                ? List.of(MemoryMetadata.METADATA_BYTES + slots / 2 * Place.UNIT_BYTES, slots / 2 * Place.UNIT_BYTES)
+                : List.of(MemoryMetadata.METADATA_BYTES + slots * Place.UNIT_BYTES);
+    }
+
+    @Override
+    public void format(MetadataProvider metadata, BlockDevice spare, PairIdentity pair, Environment environment)
+            throws Refusal, DeviceException {
+        metadata.format(JoinedDevice.partsOf(spare).get(0), pair, environment);
     }
 
     @Override
@@ -55,17 +68,18 @@ class SimulatedVirtualDisk implements SimProduct {
         TrackedDevice main = TrackedDevice.of(parts.main());
         // As a service does: what a process before this one wrote.
         main.flush();
-        TrackedDevice spare = TrackedDevice.of(new DevicePart(parts.spare(), "first", 0, firstBytes(parts)));
+        List<BlockDevice> devices = JoinedDevice.partsOf(parts.spare());
+        TrackedDevice spare = TrackedDevice.of(devices.get(0));
         MetadataStore store = parts.metadata().open(spare, false, parts.environment(), Settings.defaults());
         // As a store on the spare does.
         spare.flush();
-        Optional<DevicePart> second = second(parts);
+        Optional<BlockDevice> second = devices.stream().skip(1).findFirst();
         List<VirtualDisk.SpareDevice> spares = new ArrayList<>();
         spares.add(VirtualDisk.SpareDevice.first(spare, store));
         if (second.isPresent()) {
             TrackedDevice further = TrackedDevice.of(second.get());
             further.flush();
-            SpareSlots slots = slotsOf(second.get());
+            SpareSlots slots = SpareSlots.of(0, further.traits().sizeBytes() / Place.UNIT_BYTES, Place.UNIT_BYTES);
             spares.add(new VirtualDisk.SpareDevice(
                     new SpareMember(1, new UUID(0, 1), SpareMember.Use.PLAIN, slots.count(), 0),
                     further,
@@ -93,39 +107,13 @@ class SimulatedVirtualDisk implements SimProduct {
         return new Started(
                 disk,
                 store,
-                second.map(part -> part.identity().startBytes()).orElse(0L),
+                second.isPresent() ? spare.traits().sizeBytes() : 0,
                 new AtomicInteger(),
                 avoided,
                 unreadable);
     }
 
-    /** Every second life has two spares, each a half of the simulated one: a device with the table, and one of slots. */
-    private static boolean hasTwo(Parts parts) {
-        long slots = (parts.spare().traits().sizeBytes() - MemoryMetadata.METADATA_BYTES) / Place.UNIT_BYTES;
-        return slots >= 4 && slots % 2 == 0;
-    }
-
-    private static long firstBytes(Parts parts) {
-        long bytes = parts.spare().traits().sizeBytes();
-        return hasTwo(parts)
-                ? MemoryMetadata.METADATA_BYTES
-                        + (bytes - MemoryMetadata.METADATA_BYTES) / 2 / Place.UNIT_BYTES * Place.UNIT_BYTES
-                : bytes;
-    }
-
-    private static Optional<DevicePart> second(Parts parts) {
-        long first = firstBytes(parts);
-        return hasTwo(parts)
-                ? Optional.of(new DevicePart(
-                        parts.spare(), "second", first, parts.spare().traits().sizeBytes() - first))
-                : Optional.empty();
-    }
-
-    private static SpareSlots slotsOf(DevicePart part) {
-        return SpareSlots.of(0, part.traits().sizeBytes() / Place.UNIT_BYTES, Place.UNIT_BYTES);
-    }
-
-    /** @param secondAt first byte of the second spare, 0 if there is none */
+    /** @param secondAt first byte of the second spare if it is thought to be behind the first, 0 if there is none */
     private record Started(
             VirtualDisk virtualDisk,
             MetadataStore store,
