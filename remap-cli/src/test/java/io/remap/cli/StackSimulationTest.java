@@ -20,7 +20,7 @@ import org.junit.jupiter.api.Test;
 class StackSimulationTest {
     private static final int LEAST_SEEDS = 300;
     private static final double SECONDS = 30;
-    private static final int FULL_SEEDS = 8_000;
+    private static final int FULL_SEEDS = 3_000;
 
     /** The metadata double can be told to do these; the smallest spare of the format has too many slots to fill. */
     private static final List<String> NOT_HERE = List.of("store failed", "store refused", "spare full");

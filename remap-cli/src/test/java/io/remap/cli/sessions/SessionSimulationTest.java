@@ -18,7 +18,7 @@ import org.junit.jupiter.api.Test;
 class SessionSimulationTest {
     private static final int LEAST_SEEDS = 100;
     private static final double SECONDS = 10;
-    private static final int FULL_SEEDS = 4_000;
+    private static final int FULL_SEEDS = 1_500;
 
     /** As over the stack without sessions. */
     private static final List<String> NOT_HERE = List.of("store failed", "store refused", "spare full");

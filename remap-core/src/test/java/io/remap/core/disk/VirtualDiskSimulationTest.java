@@ -10,7 +10,7 @@ import org.junit.jupiter.api.Test;
 class VirtualDiskSimulationTest {
     private static final int LEAST_SEEDS = 1_000;
     private static final double SECONDS = 30;
-    private static final int FULL_SEEDS = 30_000;
+    private static final int FULL_SEEDS = 8_000;
 
     @Test
     void answersAreAllowedAndErrorsExplained() {
