@@ -111,9 +111,15 @@ final class Checkpoint {
     /**
      * Makes the tables durable in both copies of an arena.
      *
+     * @throws IllegalArgumentException before anything is written, if the tables do not fit: behind an arena are others, and
+     *     slots
      * @throws DeviceException if that cannot be done; the arena may then hold the generation, or not
      */
     Begun write(ArenaCopy[] arena, Tables tables) throws DeviceException {
+        if (tables.entries() > layout.entryLimit()) {
+            throw new IllegalArgumentException(
+                    tables.entries() + " entries, and room for " + layout.entryLimit() + " on " + io.name());
+        }
         int tableBlocks = (int) ((tables.entries() + TableBlock.MAX_ENTRIES - 1) / TableBlock.MAX_ENTRIES);
         for (int attempt = 1; ; attempt++) {
             lastNumber++;

@@ -80,12 +80,14 @@ final class Holder {
      *
      * @param pairUuid its pair
      * @param index its number
-     * @param stated what begins in arenas without a table; the features that its members need are declared first
+     * @param stated what begins in arenas without a table, refused if it is too large for them; the features that its members
+     *     need are declared first
      * @param other what counts so far
      */
     static Holder prepare(
             BlockDevice device, UUID pairUuid, int index, Tables stated, CommitLog other, Environment environment)
             throws Damage, Refusal, DeviceException {
+        refuseTooLarge(stated, device, identities(device).first().layout());
         Superblock superblock = declare(device, stated.features());
         if (superblock.member() != index || !superblock.pair().pairUuid().equals(pairUuid)) {
             throw new Damage(device.name() + " is not spare " + index + " of this pair any more");
@@ -101,6 +103,14 @@ final class Holder {
                     new Checkpoint(io, superblock.layout(), pairUuid, lineage, environment, other.generation());
             checkpoint.write(Formatter.arena(superblock.layout(), 0), stated);
             return of(device, io, superblock, Recovery.recover(io, superblock), lineage, environment);
+        }
+    }
+
+    /** Before anything is written: behind the arenas are slots. */
+    private static void refuseTooLarge(Tables stated, BlockDevice device, Layout layout) throws Damage {
+        if (stated.entries() > layout.entryLimit()) {
+            throw new Damage("the table has " + stated.entries() + " entries, and " + device.name() + " has room for "
+                    + layout.entryLimit());
         }
     }
 

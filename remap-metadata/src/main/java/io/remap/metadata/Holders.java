@@ -496,9 +496,6 @@ final class Holders {
             Holder.declare(lead.device(), content.features());
             added = Holder.prepare(
                     device, lead.superblock().pair().pairUuid(), member.index(), content, lead.log(), environment);
-            if (content.entries() > added.layout().entryLimit()) {
-                throw new Damage("the table does not fit " + device.name());
-            }
         } catch (Damage | Refusal e) {
             cannotAttach(member, e.getMessage());
             return;

@@ -4,6 +4,7 @@ import io.remap.api.Attribute;
 import io.remap.api.BlockDevice;
 import io.remap.api.DeviceException;
 import io.remap.api.Environment;
+import io.remap.api.Errno;
 import io.remap.api.ErrorClass;
 import io.remap.api.FeatureState;
 import io.remap.api.FeatureStatus;
@@ -189,6 +190,9 @@ final class LogMetadataStore implements MetadataStore {
         } catch (DeviceException e) {
             fail(e);
             return refusalToWrite();
+        } catch (RuntimeException e) {
+            failForGood(inProgram(e));
+            return refusalToWrite();
         }
     }
 
@@ -298,6 +302,9 @@ final class LogMetadataStore implements MetadataStore {
         } catch (DeviceException e) {
             fail(e);
             return new Refusal(Refusal.Kind.DEVICE_FAILED, e.getMessage(), e);
+        } catch (RuntimeException e) {
+            failForGood(inProgram(e));
+            return refusalToWrite();
         }
     }
 
@@ -614,6 +621,9 @@ final class LogMetadataStore implements MetadataStore {
         } catch (DeviceException e) {
             fail(e);
             return Outcome.STORE_FAILED;
+        } catch (RuntimeException e) {
+            failForGood(inProgram(e));
+            return Outcome.STORE_FAILED;
         }
     }
 
@@ -633,6 +643,13 @@ final class LogMetadataStore implements MetadataStore {
         } catch (DeviceException e) {
             failForGood(e);
         }
+    }
+
+    /** A mistake of ours. What it has left half done is not known, so that nobody goes on from there. */
+    private DeviceException inProgram(RuntimeException error) {
+        LOG.error("{}: an error in the program", name(), error);
+        return new DeviceException(
+                name(), "write", 0, 0, Errno.NONE, ErrorClass.INTERNAL, "an error in the program: " + error, error);
     }
 
     private void failForGood(DeviceException error) {

@@ -132,6 +132,11 @@ final class Recovery {
                 new LogReader(io, layout, chosen.header().generation(), copies.get(chosen.arena), chosen.byCopy);
         Tables tables = log.replay(table, doubts);
         check(tables, superblock);
+        if (tables.entries() > layout.entryLimit()) {
+            // The next generation would not fit its arena.
+            doubts.add("the mappings have " + tables.entries() + " entries, and there is room for "
+                    + layout.entryLimit());
+        }
         return new Found(
                 tables,
                 chosen.header(),
