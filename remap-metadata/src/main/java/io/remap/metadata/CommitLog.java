@@ -22,6 +22,7 @@ import java.util.concurrent.atomic.AtomicLong;
  *   <li>A block of the log is written once. After an append or a checkpoint that failed, nothing is appended to that
  *       generation any more.
  *   <li>Nothing is written after a flush has failed, or after another server has begun a generation.
+ *   <li>The table never has more entries than the next generation has room for.
  * </ul>
  */
 final class CommitLog {
@@ -166,6 +167,12 @@ final class CommitLog {
      */
     void commit(List<MapChange> changes, Tables changed) throws NotCommitted, DeviceException {
         int blocks = (changes.size() + LogBlock.MAX_RECORDS - 1) / LogBlock.MAX_RECORDS;
+        if (changed.entries() > layout.entryLimit()) {
+            throw new NotCommitted(
+                    io.name() + " has room for " + layout.entryLimit() + " entries, and the table would have "
+                            + changed.entries(),
+                    null);
+        }
         io.flush();
         checkOwner();
         if (blocks > layout.logBlocks() - FIRST_POSITION) {

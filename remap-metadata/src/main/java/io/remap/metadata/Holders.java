@@ -124,6 +124,7 @@ final class Holders {
             lead.log().commit(changes, as(lead, changed));
         } catch (DeviceException e) {
             takeOver(e);
+            // Its arenas may be the smaller ones: then the commit is refused, and nothing of it is written there.
             lead.log().commit(changes, as(lead, changed));
         }
         if (copy != null && changed.entries() > copy.layout().entryLimit()) {

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.remap.api.Errno;
 import io.remap.api.FeatureState;
 import io.remap.api.HostIdentity;
 import io.remap.api.MapChange;
@@ -46,8 +47,7 @@ class SmallCopyTest {
                 small, Bench.PAIR, SpreadPair.INDEX, SpreadPair.ID, Bench.environment(new Bench.Tasks(), 5));
         layout = Identities.read(small).first().layout();
         opened = Bench.open(provider, large, false, 3);
-        assertNull(state(new SpareMember(
-                SpreadPair.INDEX, SpreadPair.ID, SpareMember.Use.PLAIN, layout.slots(), -1)));
+        assertNull(state(new SpareMember(SpreadPair.INDEX, SpreadPair.ID, SpareMember.Use.PLAIN, layout.slots(), -1)));
     }
 
     private Refusal state(SpareMember further) {
@@ -135,6 +135,25 @@ class SmallCopyTest {
         assertEquals(operations, small.operations());
     }
 
+    /** The lead dies by the very commit that the copy has no room for. */
+    @Test
+    void aCopyThatTakesOverRefusesWhatDoesNotFitIt() throws Exception {
+        assertNull(spread());
+        assertEquals(Outcome.DURABLE, commitEntries(layout.entryLimit()));
+        assertEquals("0, 3", opened.attribute("spares"));
+        large.failFrom(large.operations(), Errno.ENODEV);
+        assertEquals(Outcome.NOT_COMMITTED, commitEntries(1));
+        assertEquals("3", opened.attribute("spares"));
+        assertEquals(FeatureState.STARTED, opened.store().status().state());
+        assertEquals(layout.entryLimit(), opened.store().table().extents());
+        // What frees an entry finds room, and so does what takes it then.
+        assertEquals(Outcome.DURABLE, opened.commit(Bench.unmap(0)));
+        assertEquals(Outcome.DURABLE, commitEntries(1));
+        assertEquals(Outcome.NOT_COMMITTED, commitEntries(1));
+        opened.close();
+        assertEquals(layout.entryLimit(), extentsOn(small));
+    }
+
     /** A log that grows its table past the arenas, as a program with that bug has left it: it can be read, not written. */
     @Test
     void aLogThatOutgrowsItsArenasIsReadOnly() throws Exception {
@@ -153,8 +172,8 @@ class SmallCopyTest {
             Forge.edit(
                     spare,
                     copy.offset(copy.logBody(1)),
-                    block -> Entry.encode(block, LogBlock.recordAt(0), MapChange.set(
-                            2 * its.entryLimit(), 1, Place.lost(1))));
+                    block -> Entry.encode(
+                            block, LogBlock.recordAt(0), MapChange.set(2 * its.entryLimit(), 1, Place.lost(1))));
         }
         Refusal refusal = assertThrows(Refusal.class, () -> Bench.open(provider, spare.copy(), false, 3));
         assertTrue(refusal.getMessage().contains("1345 entries, and there is room for 1344"), refusal.getMessage());
