@@ -18,7 +18,8 @@ import java.util.zip.CRC32C;
  *
  * <p>BEGIN says for good that this generation was in force. Should its headers ever be damaged in both copies, the one
  * before is not taken for the newest. So it is written only when table and header are durable; and in an attempt that
- * fails after that it is taken back before the next one writes over that header.
+ * fails after that, in whatever way, it is taken back before the next one writes over that header. Where it cannot be taken
+ * back there is no next one.
  *
  * <p>Invariants: nothing is written twice without a flush between; every attempt has a number and a nonce of its own; when
  * {@link #write} returns, both copies were read back as they were written.
@@ -44,6 +45,8 @@ final class Checkpoint {
     private final Lineage lineage;
     private final Environment environment;
     private long lastNumber;
+    /** Why a BEGIN may stand whose generation must not be written over; {@code null} if none does. */
+    private DeviceException begunForGood;
 
     /**
      * @param lineage of the generations that this writes
@@ -120,6 +123,9 @@ final class Checkpoint {
             throw new IllegalArgumentException(
                     tables.entries() + " entries, and room for " + layout.entryLimit() + " on " + io.name());
         }
+        if (begunForGood != null) {
+            throw begunForGood;
+        }
         int tableBlocks = (int) ((tables.entries() + TableBlock.MAX_ENTRIES - 1) / TableBlock.MAX_ENTRIES);
         for (int attempt = 1; ; attempt++) {
             lastNumber++;
@@ -166,10 +172,29 @@ final class Checkpoint {
         return Block.bodyCrc(block);
     }
 
-    /** Writes BEGIN to both copies, flushes, reads it back; what is bad is replaced, and the error given. */
+    /**
+     * Writes BEGIN to both copies, flushes, reads it back; what is bad is replaced, and the error given. Whatever the error,
+     * it is taken back then.
+     */
     private DeviceException begin(ArenaCopy[] arena, Generation generation) throws DeviceException {
-        DeviceException bad = null;
         long[] written = new long[arena.length];
+        DeviceException bad;
+        try {
+            bad = writeBegin(arena, generation, written);
+        } catch (DeviceException e) {
+            retract(written, generation, e);
+            throw e;
+        }
+        if (bad != null) {
+            retract(written, generation, bad);
+        }
+        return bad;
+    }
+
+    /** @param written gets the places where it may stand */
+    private DeviceException writeBegin(ArenaCopy[] arena, Generation generation, long[] written)
+            throws DeviceException {
+        DeviceException bad = null;
         for (int i = 0; i < arena.length && bad == null; i++) {
             written[i] = arena[i].offset(arena[i].logBody(BEGIN_POSITION));
             Block.seal(io.block(0), written[i]);
@@ -186,9 +211,6 @@ final class Checkpoint {
                 DeviceException inCopy = verifyBegin(copy, generation);
                 bad = bad == null ? inCopy : bad;
             }
-        }
-        if (bad != null) {
-            retract(written);
         }
         return bad;
     }
@@ -207,8 +229,21 @@ final class Checkpoint {
         }
     }
 
-    /** Takes BEGIN back, where it may stand. A place that takes no zeros is one that gives nothing back either. */
-    private void retract(long[] offsets) throws DeviceException {
+    /** Takes BEGIN back, where it may stand; throws, and remembers it, if it may stand there still. */
+    private void retract(long[] offsets, Generation generation, DeviceException cause) throws DeviceException {
+        try {
+            retract(offsets, generation);
+        } catch (DeviceException e) {
+            begunForGood = cause;
+            // After a flush that failed each one fails with the same error.
+            if (e != cause) {
+                cause.addSuppressed(e);
+            }
+            throw cause;
+        }
+    }
+
+    private void retract(long[] offsets, Generation generation) throws DeviceException {
         io.flush();
         for (long offset : offsets) {
             if (offset == 0) {
@@ -218,12 +253,24 @@ final class Checkpoint {
                 io.zeroedBlock(0);
                 io.write(offset);
             } catch (DeviceException e) {
-                if (!e.errorClass().mayBeSector()) {
+                if (!e.errorClass().mayBeSector() || isBegin(offset, generation)) {
                     throw e;
                 }
             }
         }
         io.flush();
+    }
+
+    /** Whether it stands at a place that takes no zeros; one that cannot be read gives nothing back. */
+    private boolean isBegin(long offset, Generation generation) throws DeviceException {
+        try {
+            return LogBlock.isValid(io.read(offset), generation, BEGIN_POSITION + 1L, offset);
+        } catch (DeviceException e) {
+            if (!e.errorClass().mayBeSector()) {
+                throw e;
+            }
+            return false;
+        }
     }
 
     private int writeTable(ArenaCopy[] arena, Generation generation, Tables tables, int tableBlocks)
