@@ -264,6 +264,7 @@ final class Dump {
 
     private static void describeBad(MapChange change, Map<String, Object> piece) {
         piece.put("kind", "bad-slot");
+        piece.put("spare", Place.spare(change.place()));
         piece.put("firstSlot", change.firstUnit());
         piece.put("slots", change.lengthUnits());
     }

@@ -373,6 +373,17 @@ class ExaminationTest {
         assertEquals(5L, entry.get("firstSlot"));
         assertEquals(layout.slotOffsetBytes(5), entry.get("slotOffsetBytes"));
         assertEquals(
+                List.of("bad-slot", 0, 60L, 3L),
+                List.copyOf(pieces.get("log").stream()
+                        .filter(piece -> "bad-slot".equals(piece.get("kind")))
+                        .map(piece -> List.of(
+                                piece.get("kind"),
+                                piece.getOrDefault("spare", "of no spare"),
+                                piece.get("firstSlot"),
+                                piece.get("slots")))
+                        .findFirst()
+                        .orElseThrow()));
+        assertEquals(
                 List.of(60L, 3L),
                 List.of(
                         pieces.get("badSlots").get(0).get("firstSlot"),
