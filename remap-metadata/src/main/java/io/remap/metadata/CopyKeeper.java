@@ -266,7 +266,7 @@ final class CopyKeeper implements MetadataCopies {
                         saved();
                     }
                     if (verification.superblocksCanBeRepaired()) {
-                        superblocks = log.repairSuperblocks(verification.identities());
+                        superblocks = repairSuperblocks(verification, log);
                     }
                     repaired = true;
                     LOG.warn("{}: what was damaged was written anew", name);
@@ -279,6 +279,14 @@ final class CopyKeeper implements MetadataCopies {
         whole.keySet().retainAll(store.holders());
         whole.put(holder, new Whole(copies, superblocks));
         return new Found(report, repaired, refusal);
+    }
+
+    /** A feature may have been declared since they were read: an older epoch must not take the place of a newer one. */
+    private static int repairSuperblocks(Verification verification, CommitLog log) throws DeviceException {
+        verification.readSuperblocks();
+        return verification.superblocksCanBeRepaired()
+                ? log.repairSuperblocks(verification.identities())
+                : verification.superblocksWhole();
     }
 
     /** What was found on the spare that does not lead, so that it is not taken for the leading one. */

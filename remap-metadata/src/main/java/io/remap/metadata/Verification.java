@@ -62,7 +62,8 @@ final class Verification {
         return checksDone < checks.size();
     }
 
-    private void readSuperblocks() throws DeviceException {
+    /** Again, where they may have changed since. */
+    void readSuperblocks() throws DeviceException {
         try {
             identities = Identities.read(device);
             boolean foreign = identities.first() != null

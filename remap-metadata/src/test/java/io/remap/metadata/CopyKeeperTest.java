@@ -319,4 +319,32 @@ class CopyKeeperTest {
         assertTrue(opened.store().generation() > generation);
         assertFoundAgain();
     }
+
+    /** A feature is declared while a verification reads on: the epoch that it has read is not put back. */
+    @Test
+    void superblocksThatHaveChangedMeanwhileAreReadAnew() throws Exception {
+        garbage(spare, Layout.identityOffset(0, Bench.SPARE_BYTES));
+        boolean[] read = new boolean[1];
+        spare.observe((operation, offset, length) -> read[0] |= offset == Layout.identityOffset(3, Bench.SPARE_BYTES));
+        Ended ended = new Ended();
+        copies().verify(true, ended);
+        for (Runnable task = opened.tasks().poll();
+                task != null && !read[0];
+                task = opened.tasks().poll()) {
+            task.run();
+            if (read[0]) {
+                break;
+            }
+        }
+        assertTrue(read[0]);
+        Holder.declare(spare, Superblock.Version.SPREAD);
+        opened.tasks().runAll();
+        assertEquals(1, ended.calls);
+        assertNull(ended.refusal);
+        List<Identities.Found> found = Identities.read(spare).found();
+        for (Identities.Found one : found) {
+            assertEquals(found.get(2).body(), one.body(), "at byte " + one.offsetBytes());
+        }
+        assertEquals(Identities.COUNT, copies().state().superblocksValid());
+    }
 }
