@@ -8,6 +8,7 @@ import io.remap.api.MapChange;
 import io.remap.api.RemapTable;
 import io.remap.api.spi.Lineage;
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.util.UUID;
 import java.util.zip.CRC32C;
 
@@ -119,6 +120,16 @@ final class Checkpoint {
      * @throws DeviceException if that cannot be done; the arena may then hold the generation, or not
      */
     Begun write(ArenaCopy[] arena, Tables tables) throws DeviceException {
+        return write(arena, tables, false);
+    }
+
+    /**
+     * As the other.
+     *
+     * @param clean the first block says beside BEGIN that the store was closed in order: of a repair, after which that is so
+     *     as before, from the moment on in which the generation is in force
+     */
+    Begun write(ArenaCopy[] arena, Tables tables, boolean clean) throws DeviceException {
         if (tables.entries() > layout.entryLimit()) {
             throw new IllegalArgumentException(
                     tables.entries() + " entries, and room for " + layout.entryLimit() + " on " + io.name());
@@ -152,7 +163,7 @@ final class Checkpoint {
             DeviceException bad = verify(arena, header);
             int beginCrc = 0;
             if (bad == null) {
-                beginCrc = prepareBegin(header);
+                beginCrc = prepareBegin(header, clean);
                 bad = begin(arena, generation);
             }
             if (bad == null) {
@@ -164,11 +175,29 @@ final class Checkpoint {
         }
     }
 
+    /** Whether a table that was written is this one, as far as its header tells. */
+    static boolean isOf(Tables tables, ArenaHeader header) {
+        EntryStream entries = new EntryStream(tables);
+        ByteBuffer block = ByteBuffer.allocate(Block.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+        CRC32C crc = new CRC32C();
+        for (int index = 0; index < header.tableBlocks(); index++) {
+            block.put(0, new byte[Block.BYTES]);
+            TableBlock.finish(block, header.generation(), index, entries.fill(block));
+            crc.update(TableBlock.entries(block));
+        }
+        return tables.entries() == header.entries()
+                && (int) crc.getValue() == header.tableCrc()
+                && tables.members().equals(header.members());
+    }
+
     /** Puts BEGIN into the buffer, all but what depends on the copy; gives its body CRC. */
-    private int prepareBegin(ArenaHeader header) {
+    private int prepareBegin(ArenaHeader header, boolean clean) {
         ByteBuffer block = io.zeroedBlock(0);
         Entry.encodeMark(block, LogBlock.recordAt(0), Entry.BEGIN, header.entries());
-        LogBlock.finish(block, header.generation(), BEGIN_POSITION + 1L, 0, 1, 0, 1);
+        if (clean) {
+            Entry.encodeMark(block, LogBlock.recordAt(1), Entry.CLEAN, header.entries());
+        }
+        LogBlock.finish(block, header.generation(), BEGIN_POSITION + 1L, 0, clean ? 2 : 1, 0, 1);
         return Block.bodyCrc(block);
     }
 

@@ -131,6 +131,21 @@ final class CommitLog {
         beginGeneration(stated);
     }
 
+    /**
+     * As {@link #begin}, by a repair: whether the store was closed in order stays as it is, wherever that is cut off.
+     *
+     * @param clean it was
+     */
+    void beginRepaired(boolean clean) throws DeviceException {
+        beginGeneration(tables, clean);
+    }
+
+    /** The same table in the other arena too, so that nothing that was damaged is left. */
+    void repairAhead(boolean clean) throws DeviceException {
+        checkOwner();
+        beginGeneration(tables, clean);
+    }
+
     /** The next generation has a higher number than this one, too. */
     void raise(long number) {
         checkpoint.raise(number);
@@ -148,8 +163,12 @@ final class CommitLog {
     }
 
     private void beginGeneration(Tables stated) throws DeviceException {
+        beginGeneration(stated, false);
+    }
+
+    private void beginGeneration(Tables stated, boolean clean) throws DeviceException {
         int other = 1 - active;
-        Checkpoint.Begun begun = checkpoint.write(copies.get(other), stated);
+        Checkpoint.Begun begun = checkpoint.write(copies.get(other), stated, clean);
         active = other;
         header = begun.header();
         tables = stated;

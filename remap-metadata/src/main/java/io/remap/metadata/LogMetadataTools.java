@@ -65,7 +65,8 @@ final class LogMetadataTools implements MetadataTools {
         }
         // In the name of the owner: whether the last stop was in order stays as it was, and so does whose stop it was.
         // A
-        // copy from before stays one, though its number grows.
+        // copy from before stays one, though its number grows. Main may remember that stop, so that it must be told
+        // wherever this is cut off: each generation has it from the moment on in which it is in force.
         CommitLog log = new CommitLog(
                 io,
                 superblock,
@@ -73,13 +74,10 @@ final class LogMetadataTools implements MetadataTools {
                 found.header().lineage(),
                 environment.on(found.header().host()));
         // As an opening does it: into the arena that is not in force, then the superblocks that rely on it.
-        log.begin();
+        log.beginRepaired(found.clean());
         LogMetadataProvider.complete(io, identities);
         // And into the other arena, so that no damaged block is left.
-        log.checkpointAhead();
-        if (found.clean()) {
-            log.markClean();
-        }
+        log.repairAhead(found.clean());
     }
 
     @Override

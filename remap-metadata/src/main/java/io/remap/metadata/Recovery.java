@@ -20,6 +20,9 @@ import java.util.zip.CRC32C;
  *
  * <p>What cannot be read is not absent: wherever an unreadable block could hold a committed change, that is a doubt, and a
  * store with doubts is opened for reading only.
+ *
+ * <p>A generation whose log never began may be what a repair was about to put in place of one that ended with a clean stop.
+ * If it states the same, by the same session, the one before it is what counts still, and its clean stop with it.
  */
 final class Recovery {
     /**
@@ -93,11 +96,39 @@ final class Recovery {
             return Optional.empty();
         }
         Candidate newest = candidates.get(0);
-        ArenaCopy[] copies = recovery.copies(candidates).get(newest.arena);
-        LogReader log = new LogReader(io, recovery.layout, newest.header().generation(), copies, newest.byCopy);
+        List<ArenaCopy[]> copies = recovery.copies(candidates);
+        LogReader log = recovery.log(newest, copies);
         // Each record states the whole place of its units: what the table says before does not matter here.
         log.replay(Tables.empty(recovery.layout), new ArrayList<>());
-        return Optional.of(new Owner(newest.header(), log.clean()));
+        boolean stopped = log.clean();
+        Optional<Candidate> before = log.hasAnyBlock() ? Optional.empty() : before(newest, candidates);
+        if (before.isPresent()) {
+            stopped = recovery.endsWithStop(before.get(), copies);
+        }
+        return Optional.of(new Owner(newest.header(), stopped));
+    }
+
+    private boolean endsWithStop(Candidate candidate, List<ArenaCopy[]> copies) throws DeviceException {
+        try {
+            LogReader log = log(candidate, copies);
+            log.replay(Tables.empty(layout), new ArrayList<>());
+            return log.clean();
+        } catch (Damage e) {
+            return false;
+        }
+    }
+
+    /** The generation in the other arena that the same session has begun. */
+    private static Optional<Candidate> before(Candidate newest, List<Candidate> candidates) {
+        return candidates.stream()
+                .filter(other -> other.arena != newest.arena && other.number() < newest.number())
+                .findFirst()
+                .filter(other -> other.header().lineage().equals(newest.header().lineage()));
+    }
+
+    private LogReader log(Candidate candidate, List<ArenaCopy[]> copies) throws Damage, DeviceException {
+        return new LogReader(
+                io, layout, candidate.header().generation(), copies.get(candidate.arena), candidate.byCopy);
     }
 
     private Found recover(Superblock superblock) throws Damage, DeviceException {
@@ -128,14 +159,21 @@ final class Recovery {
             }
         }
         Begins.refuseOlder(begun, chosen);
-        LogReader log =
-                new LogReader(io, layout, chosen.header().generation(), copies.get(chosen.arena), chosen.byCopy);
+        LogReader log = log(chosen, copies);
         Tables tables = log.replay(table, doubts);
+        if (doubts.isEmpty() && !log.hasAnyBlock()) {
+            Optional<Candidate> before = before(chosen, candidates).filter(other -> other.number() >= begun);
+            LogReader its = before.isPresent() ? stopBefore(chosen, before.get(), copies) : null;
+            if (its != null) {
+                chosen = before.get();
+                log = its;
+            }
+        }
         check(tables, superblock);
         if (tables.entries() > layout.entryLimit()) {
             // The next generation would not fit its arena.
-            doubts.add("the mappings have " + tables.entries() + " entries, and there is room for "
-                    + layout.entryLimit());
+            doubts.add(
+                    "the mappings have " + tables.entries() + " entries, and there is room for " + layout.entryLimit());
         }
         return new Found(
                 tables,
@@ -148,6 +186,26 @@ final class Recovery {
                 headers.highestPossibleNumber(),
                 copies,
                 doubts);
+    }
+
+    /**
+     * The log of the generation before a new one that was not begun, if it ended with a clean stop and the new one states the
+     * same tables; {@code null} if not, or not for certain.
+     */
+    private LogReader stopBefore(Candidate chosen, Candidate before, List<ArenaCopy[]> copies) throws DeviceException {
+        try {
+            Tables table = loadTable(before, copies.get(before.arena));
+            if (table == null) {
+                return null;
+            }
+            List<String> doubtsBefore = new ArrayList<>();
+            LogReader log = log(before, copies);
+            Tables stopped = log.replay(table, doubtsBefore);
+            boolean same = log.clean() && doubtsBefore.isEmpty() && Checkpoint.isOf(stopped, chosen.header());
+            return same ? log : null;
+        } catch (Damage e) {
+            return null;
+        }
     }
 
     /** The copies with what their newest headers say. */

@@ -214,6 +214,127 @@ class ExaminationTest {
         assertTrue(tried > 100, "only " + tried);
     }
 
+    /** Damaged in a copy of each kind of block after a stop in order. */
+    private List<CrashDevice> stoppedAndDamaged() throws Exception {
+        Bench.open(provider, spare, false, 3).close();
+        ArenaCopy[] arena = inForce();
+        List<CrashDevice> all = new ArrayList<>();
+        for (long at : List.of(
+                arena[0].headerOffset(0),
+                arena[1].offset(1),
+                arena[0].offset(arena[0].logBody(0)),
+                arena[1].offset(arena[1].logBody(1)),
+                Formatter.arena(layout, 1 - arena[0].arena)[1].headerOffset(0))) {
+            CrashDevice damaged = spare.copy();
+            garbage(damaged, at);
+            garbage(damaged, Layout.identityOffset(0, Bench.SPARE_BYTES));
+            all.add(damaged);
+        }
+        return all;
+    }
+
+    private void assertStoppedInOrder(CrashDevice device, String what) throws Exception {
+        Opened look = Bench.open(provider, device, true, 5);
+        assertTrue(look.store().stoppedInOrder(), what);
+        assertTrue(provider.owner(device).orElseThrow().stopped(), what + ", as another host sees it");
+        assertEquals(expected, Bench.text(look.store().table()), what);
+    }
+
+    /** Main remembers that the stop was in order: a spare that has forgotten it would be refused. */
+    @Test
+    void aRepairThatIsCutOffAnywhereKeepsTheCleanStop() throws Exception {
+        int tried = 0;
+        for (CrashDevice damaged : stoppedAndDamaged()) {
+            assertStoppedInOrder(damaged, "damaged");
+            CrashDevice whole = damaged.copy();
+            assertTrue(repair(whole).cleanStop());
+            long operations = whole.operations();
+            assertStoppedInOrder(whole, "repaired");
+            for (long operation = 0; operation < operations; operation++) {
+                CrashDevice cut = damaged.copy();
+                cut.failFrom(operation, Errno.ENODEV);
+                assertThrows(DeviceException.class, () -> repair(cut), "cut off at operation " + operation);
+                for (long seed = 0; seed < 3; seed++) {
+                    CrashDevice after = cut.crash(SEED + seed);
+                    String what = "cut off at operation " + operation + ", seed " + (SEED + seed);
+                    assertStoppedInOrder(after, what);
+                    if (seed == 0 && operation % 4 == 0) {
+                        cutOffAgain(after, what);
+                    }
+                    MetadataReport report = repair(after);
+                    assertEquals(Verdict.SOUND, report.verdict(), what + ": " + report);
+                    assertTrue(report.cleanStop(), what);
+                    assertStoppedInOrder(after, what + ", repaired");
+                    tried++;
+                }
+            }
+        }
+        assertTrue(tried > 500, "only " + tried);
+    }
+
+    private void cutOffAgain(CrashDevice after, String what) throws Exception {
+        CrashDevice whole = after.copy();
+        repair(whole);
+        long operations = whole.operations();
+        for (long operation = 0; operation < operations; operation += 9) {
+            CrashDevice cut = after.copy();
+            cut.failFrom(operation, Errno.ENODEV);
+            assertThrows(DeviceException.class, () -> repair(cut), what);
+            CrashDevice left = cut.crash(SEED + operation);
+            assertStoppedInOrder(left, what + ", and the next one at operation " + operation);
+            assertTrue(repair(left).cleanStop(), what);
+        }
+    }
+
+    /** A repair that meets bad sectors on its way, and is cut off after them. */
+    @Test
+    void aRepairThatFailsKeepsTheCleanStop() throws Exception {
+        CrashDevice damaged = stoppedAndDamaged().get(1);
+        CrashDevice whole = damaged.copy();
+        repair(whole);
+        for (int errno : new int[] {Errno.EIO, Errno.ETIMEDOUT}) {
+            for (long operation = 0; operation < whole.operations(); operation++) {
+                CrashDevice failing = damaged.copy();
+                failing.failOperation(operation, errno);
+                try {
+                    repair(failing);
+                } catch (DeviceException | Refusal e) {
+                    assertTrue(!e.getMessage().isEmpty());
+                }
+                failing.heal();
+                CrashDevice after = failing.crash(SEED + operation);
+                String what = "errno " + errno + " at operation " + operation;
+                assertStoppedInOrder(after, what);
+                assertTrue(repair(after).cleanStop(), what);
+            }
+        }
+    }
+
+    /** An opening for writing is no repair: cut off before its generation is begun, it leaves no clean stop behind. */
+    @Test
+    void anOpeningThatIsCutOffIsNoCleanStopOfItsOwn() throws Exception {
+        Bench.open(provider, spare, false, 3).close();
+        CrashDevice whole = spare.copy();
+        Bench.open(provider, whole, false, 4);
+        boolean begun = false;
+        for (long operation = 0; operation < whole.operations(); operation++) {
+            CrashDevice cut = spare.copy();
+            cut.failFrom(operation, Errno.ENODEV);
+            try {
+                Bench.open(provider, cut, false, 4);
+            } catch (DeviceException e) {
+                assertEquals("spare", e.device());
+            }
+            CrashDevice after = cut.crashKeeping(sector -> true);
+            Opened look = Bench.open(provider, after, true, 5);
+            assertEquals(expected, Bench.text(look.store().table()));
+            boolean stands = look.store().stoppedInOrder();
+            assertFalse(begun && stands, "at operation " + operation);
+            begun = !stands;
+        }
+        assertTrue(begun);
+    }
+
     @Test
     void oneWholeSuperblockIsEnoughForARepair() throws Exception {
         for (int keep = 0; keep < Identities.COUNT; keep++) {
