@@ -503,6 +503,30 @@ print(*[part["offsetBytes"] for part in json.load(sys.stdin)["checks"][0]["repor
     echo "suite: spares: checked offline and served, quick to full, 24576 sectors on two spares; missing, moved and older told"
 }
 
+# Nothing tells how new it is then: not said to be mended, and taken by the word of its owner alone.
+test_both_stamps_damaged() {
+    small_pair
+    start_remap disk disk.img --spare a.spare
+    assert_status 0 "$remap" spare add disk b.spare --create 16M
+    filled
+    stop_disk
+    dd if=/dev/urandom of=b.spare bs=4096 seek=16 count=2 conv=notrunc status=none
+    assert_status "$DAMAGED" "$remap" check b.spare
+    assert_contains "$output" "both stamps are damaged"
+    assert_contains "$output" "--adopt"
+    refused "$DAMAGED" "both stamps are damaged" "$remap" repair b.spare
+    refused "$WRONG_DEVICE" "both its stamps are damaged" "$remap" serve disk.img --spare a.spare --spare b.spare --name disk
+    refused "$WRONG_DEVICE" "both its stamps are damaged" "$remap" serve disk.img --spare a.spare --adopt --name disk
+    start_remap disk disk.img --spare a.spare --spare b.spare --adopt
+    same_content
+    stop_disk
+    assert_status 0 "$remap" check a.spare --level full
+    start_remap disk disk.img --spare a.spare
+    same_content
+    stop_disk
+    echo "suite: spares: both stamps of one damaged, told so by check and repair, taken by --adopt with all sectors"
+}
+
 test_priority_and_standby() {
     small_pair
     start_remap disk disk.img --spare a.spare

@@ -154,7 +154,9 @@ final class ServeCommand extends Verb implements Foreground.Command {
 
     @Option(
             names = "--adopt",
-            description = "Take MAIN for the one the spare belongs to, although it is not recognised as that.")
+            description =
+                    "Take MAIN for the one the spare belongs to, although it is not recognised as that, and a spare"
+                            + " that is named for the one served last, although its stamps are damaged.")
     boolean adopt;
 
     @Option(

@@ -563,6 +563,7 @@ public final class Pairing {
                             pair.spec().spares(),
                             look,
                             pair.spec().missingSpares(),
+                            pair.spec().adopt(),
                             notices);
             return new Examined(
                     changed && !pair.spec().readOnly() ? MainCheck.NONE : check,

@@ -109,7 +109,8 @@ final class SpareSet {
      * @param order all that he named: of equal priority who comes first there gets the next sector
      * @param look that table
      * @param missingToo go on without those that are not there: what stands on them answers with errors
-     * @param notices gets a line for each that is missing
+     * @param adopt the user's word that what he named was served last, where nothing on it says how new it is
+     * @param notices gets a line for each that is missing, or taken by that word
      * @throws Refusal {@link Refusal.Kind#WRONG_DEVICE} if one is missing, or a device is not what it was named for
      */
     FurtherSpares openAll(
@@ -118,6 +119,7 @@ final class SpareSet {
             List<DeviceUri> order,
             MetadataStore look,
             boolean missingToo,
+            boolean adopt,
             List<String> notices)
             throws Refusal, DeviceException {
         FurtherSpares result = new FurtherSpares();
@@ -127,7 +129,7 @@ final class SpareSet {
                     .filter(member -> member.index() != look.openedFrom())
                     .forEach(member -> wanted.put(member.id(), member));
             for (DeviceUri uri : named) {
-                openNamed(uri, order.indexOf(uri), look, wanted, result);
+                openNamed(uri, order.indexOf(uri), look, wanted, adopt, notices, result);
             }
             Map<Integer, DeviceUri> remembered = FurtherSpares.found(look.saved());
             for (SpareMember member : List.copyOf(wanted.values())) {
@@ -151,7 +153,13 @@ final class SpareSet {
     }
 
     private void openNamed(
-            DeviceUri uri, int order, MetadataStore look, Map<UUID, SpareMember> wanted, FurtherSpares result)
+            DeviceUri uri,
+            int order,
+            MetadataStore look,
+            Map<UUID, SpareMember> wanted,
+            boolean adopt,
+            List<String> notices,
+            FurtherSpares result)
             throws Refusal, DeviceException {
         PairIdentity pair = look.pair();
         BlockDevice device = opener.open(uri, OptionalLong.empty());
@@ -172,8 +180,13 @@ final class SpareSet {
                                         : ", not of " + pair.pairUuid()));
             }
             Optional<String> old = isOld(identity, member);
-            if (old.isPresent()) {
+            boolean byWord = adopt && identity.stamp() < 0;
+            if (old.isPresent() && !byWord) {
                 throw new Refusal(Refusal.Kind.WRONG_DEVICE, device.name() + " " + old.get());
+            }
+            if (old.isPresent()) {
+                notices.add(device.name() + " is taken for spare " + member.index()
+                        + " as it was served last, by your word (--adopt): both its stamps are damaged");
             }
             take(member, device, identity.slots(), uri, order, wanted, result);
         } catch (Refusal | DeviceException | RuntimeException e) {
@@ -259,11 +272,15 @@ final class SpareSet {
         if (identity.stamp() >= member.seen()) {
             return Optional.empty();
         }
-        return Optional.of("is spare " + identity.index() + " as it was before: "
-                + (identity.stamp() < 0
-                        ? "nothing on it says how new it is"
-                        : "it was stamped " + identity.stamp() + ", and last " + member.seen())
-                + "; name the device that was served last");
+        String which = "is spare " + identity.index();
+        return Optional.of(
+                identity.stamp() < 0
+                        ? which
+                                + ", and nothing on it says how new it is: both its stamps are damaged. If you know that"
+                                + " it is the one that was served last: name it with --spare, and --adopt; else name that"
+                                + " one"
+                        : which + " as it was before: it was stamped " + identity.stamp() + ", and last "
+                                + member.seen() + "; name the device that was served last");
     }
 
     private static void noteMissing(

@@ -20,6 +20,12 @@ import java.util.Optional;
  * can be loaded. Whether it still counts is told by the tables of the other spares.
  */
 final class MemberExamination {
+    private static final String NO_STAMP =
+            "both stamps are damaged, and nothing else on it says how new it is: it may be a copy from before";
+    private static final String NO_STAMP_HINT =
+            "if you know that it is the one that was served last, 'remap serve' with its name by --spare, and --adopt,"
+                    + " takes your word for it and stamps it anew; if it is not, serve with --missing-spares";
+
     private final BlockDevice device;
     private final Identities identities;
     private final Superblock superblock;
@@ -77,11 +83,16 @@ final class MemberExamination {
                     "no table can be loaded from it for certain",
                     "if another spare states one here, the next start writes it anew"));
         }
-        findings.addAll(
-                Examination.findingsOf(parts, "'remap repair " + device.name() + "' shows what would be written anew"));
+        boolean stamped =
+                MemberStamp.read(io, superblock.layout(), superblock.pair().pairUuid()) >= 0;
+        if (!stamped) {
+            findings.add(new Finding(Severity.ERROR, NO_STAMP, NO_STAMP_HINT));
+        }
+        findings.addAll(Examination.findingsOf(
+                parts, stamped ? "'remap repair " + device.name() + "' shows what would be written anew" : ""));
         findings.sort(Comparator.comparing(Finding::severity));
         return new MetadataReport(
-                CopyCheck.allValid(parts) ? Verdict.SOUND : Verdict.REPAIRABLE,
+                stamped ? CopyCheck.allValid(parts) ? Verdict.SOUND : Verdict.REPAIRABLE : Verdict.UNUSABLE,
                 Optional.of(superblock.pair()),
                 superblock.version().major() + "." + superblock.version().minor(),
                 table.map(MetadataReport::generation).orElse(0L),

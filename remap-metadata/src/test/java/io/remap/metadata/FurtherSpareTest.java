@@ -368,4 +368,35 @@ class FurtherSpareTest {
             }
         }
     }
+
+    /** How new it is nobody can tell then: a repair does not promise to. */
+    @Test
+    void oneWithoutAWholeStampIsNotSaidToBeRepairable() throws Exception {
+        BlockIo io = new BlockIo(device, Block.BYTES);
+        Layout layout = Identities.read(device).first().layout();
+        for (Part part : MemberStamp.parts(io, layout, Bench.PAIR.pairUuid())) {
+            byte[] garbage = new byte[Block.BYTES];
+            new Random(part.offsetBytes()).nextBytes(garbage);
+            device.poke(part.offsetBytes(), garbage);
+        }
+        assertEquals(-1, stamp());
+        MetadataReport report = tools.check(device, Level.STANDARD);
+        assertEquals(Verdict.UNUSABLE, report.verdict(), report.toString());
+        String what = report.findings().get(0).what() + " ("
+                + report.findings().get(0).hint() + ")";
+        assertTrue(what.contains("how new it is"), what);
+        assertTrue(what.contains("--adopt"), what);
+        assertTrue(
+                report.findings().stream().noneMatch(finding -> finding.hint().contains("remap repair")),
+                report.findings().toString());
+        long writes = device.operations(Operation.WRITE);
+        Refusal refusal =
+                assertThrows(Refusal.class, () -> tools.repair(device, Bench.environment(new Bench.Tasks(), 1)));
+        assertTrue(refusal.getMessage().contains("--adopt"), refusal.getMessage());
+        assertEquals(writes, device.operations(Operation.WRITE));
+        // Whoever takes it by the word of its owner stamps it, and that is all that it needs.
+        provider.stampMember(device, 12);
+        assertEquals(12, stamp());
+        assertEquals(Verdict.SOUND, tools.check(device, Level.STANDARD).verdict());
+    }
 }

@@ -278,8 +278,9 @@ class MembersTest {
         // Nothing tells how new it is: that is not mended.
         device.write(Layout.SAVED_AT, ByteBuffer.allocate(2 * Block.BYTES));
         assertEquals(
-                Verdict.REPAIRABLE,
-                tools.repair(device, Bench.environment(new Bench.Tasks(), 5)).verdict());
+                Verdict.UNUSABLE,
+                tools.check(device, MetadataTools.Level.STANDARD).verdict());
+        assertThrows(Refusal.class, () -> tools.repair(device, Bench.environment(new Bench.Tasks(), 5)));
         assertEquals(-1, stampOf(device));
     }
 
