@@ -112,7 +112,25 @@ test_two_parts_of_one_file() {
     # As long as it is served, all of the file is nobody else's.
     start_remap pair 'disk.img?length=8M' --spare 'disk.img?offset=8M'
     refused "$BUSY" "locked by process" "$remap" serve 'disk.img?offset=8M' --no-spare --name second
+    # What looks blank there are slots of the spare.
+    for spare in disk.img symbolic hard; do
+        refused "$USAGE" "share bytes" "$remap" spare add pair "$PWD/$spare?offset=16M&length=8M"
+        refused "$USAGE" "share bytes" "$remap" spare add pair "$PWD/$spare?offset=16M&length=8M" --force
+    done
     assert_status 0 "$remap" stop pair
+}
+
+test_a_known_main_is_not_added_as_a_spare() {
+    image main.img
+    blank other.img
+    start_remap other "$PWD/other.img"
+    assert_status 0 "$remap" stop other
+    start_remap pair "$PWD/main.img"
+    local before
+    before=$(sha256sum other.img)
+    refused "$WRONG_DEVICE" "is a main" "$remap" spare add pair "$PWD/other.img"
+    assert_equal "$before" "$(sha256sum other.img)" "the other main"
+    assert_status 0 "$remap" spare add pair "$PWD/other.img" --force
 }
 
 # attach IMAGE OPTION...: a loop device over it, in $loop, until the test ends.

@@ -220,6 +220,18 @@ copies = json.load(sys.stdin)["disks"][0]["copies"]
 sys.exit(0 if copies["repairs"] == 1 and copies["superblocksValid"] == 4 else 1)'
 }
 
+test_a_service_that_hangs_hides_no_other() {
+    pair
+    image other.img
+    start_remap another "$PWD/other.img"
+    local hung=$background_pid
+    start_remap disk "$PWD/main.img"
+    kill -STOP "$hung"
+    assert_status 0 "$remap" check main.img.spare
+    assert_contains "$output" "disk"
+    kill -CONT "$hung"
+}
+
 test_a_server_mends_its_copies_by_itself() {
     truncate -s 8M main.img
     start_remap disk "$PWD/main.img" --set metadata.verify-seconds=1

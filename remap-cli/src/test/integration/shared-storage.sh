@@ -112,4 +112,30 @@ test_a_host_comes_back_to_what_it_left() {
     refused "$BUSY" "host 'b' opened this spare last" "$remap" serve a/main --spare a/spare --name alpha
 }
 
+# A planned move there and back: main remembers the stop before that, of which the other host knew nothing.
+test_a_pair_moves_to_another_host_and_back() {
+    image main
+    blank spare 16M
+    share main
+    share spare
+    local name
+    for name in a b a b; do
+        host "$name"
+        # What FUSE says of the time of the last change is another one on each.
+        start_remap moved "$name/main" --spare "$name/spare" --adopt --accept-main-changes
+        fill "$uri" "$name"
+        assert_status 0 "$remap" stop moved
+        wait_until 15 is_gone "$background_pid" || fail "it does not end"
+    done
+    holds a/main b || fail "what the last host wrote is not there"
+    # An older copy is one all the same.
+    host a
+    cp spare older
+    start_remap moved a/main --spare a/spare --adopt --accept-main-changes
+    assert_status 0 "$remap" stop moved
+    wait_until 15 is_gone "$background_pid" || fail "it does not end"
+    dd if=older of=a/spare bs=1M conv=notrunc,fsync status=none
+    refused "$WRONG_DEVICE" "is older than main remembers" "$remap" serve a/main --spare a/spare --adopt --name alpha
+}
+
 run_tests

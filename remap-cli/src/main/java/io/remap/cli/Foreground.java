@@ -13,15 +13,24 @@ final class Foreground {
         Foreground foreground();
     }
 
-    /** After this a stop that hangs on a device ends with a status of failure. */
+    /** After this a stop that hangs on a device ends with a status of failure, if it may not take longer. */
     private static final long STOP_HARD_MILLIS = 60_000;
 
+    /** For what comes after the stop itself. */
+    private static final long MARGIN_MILLIS = 10_000;
+
+    private volatile long hardMillis = STOP_HARD_MILLIS;
     private final CompletableFuture<String> stopAsked = new CompletableFuture<>();
     private final CompletableFuture<Integer> ended = new CompletableFuture<>();
 
     /** From now on SIGTERM, SIGINT and SIGHUP ask for the stop. */
     void begin() {
         Runtime.getRuntime().addShutdownHook(new Thread(this::onSignal, "remap-stop"));
+    }
+
+    /** The stop may take so long, by the settings. */
+    void stopTakes(long millis) {
+        hardMillis = Math.max(STOP_HARD_MILLIS, millis + MARGIN_MILLIS);
     }
 
     /** Asks for the stop. */
@@ -45,7 +54,7 @@ final class Foreground {
             return;
         }
         stop("signal");
-        int status = ended.completeOnTimeout(ExitStatus.DEVICE_FAILED, STOP_HARD_MILLIS, TimeUnit.MILLISECONDS)
+        int status = ended.completeOnTimeout(ExitStatus.DEVICE_FAILED, hardMillis, TimeUnit.MILLISECONDS)
                 .join();
         Runtime.getRuntime().halt(status);
     }

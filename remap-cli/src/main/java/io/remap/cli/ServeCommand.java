@@ -213,6 +213,7 @@ final class ServeCommand extends Verb implements Foreground.Command {
     private int serve(ServiceSpec specification) throws Exception {
         try (SystemEnvironment system = SystemEnvironment.start()) {
             Service service = Service.start(Providers.load(), specification, system.environment());
+            foreground.stopTakes(service.stopMillis());
             boolean inTime;
             try {
                 var unused = service.stopRequested().thenRun(() -> foreground.stop("remap stop"));

@@ -10,6 +10,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * A spare that a running service of this user has.
@@ -18,6 +20,8 @@ import java.util.Optional;
  * @param disk name of its disk
  */
 record ServedSpare(Services.Found service, String disk) {
+    private static final Logger LOG = LoggerFactory.getLogger(ServedSpare.class);
+
     /** The copies of a large table on a slow spare are read in minutes. */
     static final long READ_MILLIS = 600_000;
 
@@ -43,19 +47,31 @@ record ServedSpare(Services.Found service, String disk) {
         return found;
     }
 
-    /** The one that has this device. */
+    /** The one that has this device, of those services that answer; whoever asks knows already that somebody has it. */
     static Optional<ServedSpare> find(SpareCare care, DeviceUri spare) throws Refusal, DeviceException {
         String wanted = care.stableId(spare);
-        for (Services.Found service : Services.ofThisUser().running()) {
+        for (Services.Found service : running()) {
             try (ControlClient client = service.connect()) {
                 for (Map<?, ?> disk : disks(client)) {
                     if (disk.get("spare") instanceof Map<?, ?> device && wanted.equals(device.get("stableId"))) {
                         return Optional.of(new ServedSpare(service, StatusText.text(disk, "name")));
                     }
                 }
+            } catch (Refusal e) {
+                // It has ended, or hangs: another one may be it.
+                LOG.debug("service '{}' is passed over: {}", service.name(), e.getMessage());
             }
         }
         return Optional.empty();
+    }
+
+    private static List<Services.Found> running() {
+        try {
+            return Services.ofThisUser().running();
+        } catch (Refusal e) {
+            LOG.debug("no service is looked for: {}", e.getMessage());
+            return List.of();
+        }
     }
 
     private static List<Map<?, ?>> disks(ControlClient client) throws Refusal {

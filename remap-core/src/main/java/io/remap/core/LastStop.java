@@ -24,7 +24,7 @@ final class LastStop {
     static void refuseOther(PairDevices pair, Witness witness, MetadataStore spare, boolean hadByAnother)
             throws Refusal {
         Optional<String> difference = older(witness, spare)
-                .or(() -> otherStop(witness, spare))
+                .or(() -> isBeyond(witness, spare, hadByAnother) ? Optional.empty() : otherStop(witness, spare))
                 .or(() -> hadByAnother ? Optional.empty() : otherSession(witness, spare));
         if (difference.isPresent()) {
             String main = pair.main().name();
@@ -43,6 +43,11 @@ final class LastStop {
      */
     static Optional<String> difference(Witness witness, MetadataStore spare) {
         return older(witness, spare).or(() -> otherStop(witness, spare)).or(() -> otherSession(witness, spare));
+    }
+
+    /** Another host has gone on from the stop that main remembers: of its own stop main knows nothing. */
+    private static boolean isBeyond(Witness witness, MetadataStore spare, boolean hadByAnother) {
+        return hadByAnother && spare.generation() > witness.generation();
     }
 
     private static Optional<String> older(Witness witness, MetadataStore spare) {

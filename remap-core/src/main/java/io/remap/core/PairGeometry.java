@@ -14,11 +14,11 @@ final class PairGeometry {
     private PairGeometry() {}
 
     /** Refuses a spare that shares bytes with main. */
-    static void refuseOverlap(BlockDevice main, DeviceIdentity spare, String spareName) throws Refusal {
-        if (main.identity().overlaps(spare)) {
+    static void refuseOverlap(String role, BlockDevice open, DeviceIdentity spare, String spareName) throws Refusal {
+        if (open.identity().overlaps(spare)) {
             throw new Refusal(
                     Refusal.Kind.USAGE,
-                    "main " + main.name() + " and spare " + spareName
+                    role + " " + open.name() + " and spare " + spareName
                             + " share bytes: a write to one would destroy the other; name another spare");
         }
     }

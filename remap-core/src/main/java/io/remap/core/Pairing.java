@@ -299,6 +299,7 @@ public final class Pairing {
      *
      * @param force its content may go, and it may look in use
      * @param use what it is for
+     * @throws Refusal also if it shares bytes with a spare that is open, or is a main that is known here
      */
     FurtherSpares.Open addSpare(
             PairDevices pair,
@@ -308,13 +309,30 @@ public final class Pairing {
             boolean force,
             SpareMember.Use use)
             throws Refusal, DeviceException {
-        SpareSet set = new SpareSet(
-                requireMetadata(),
-                devices,
-                environment,
-                (spare, bytes) -> openSpare(pair.spec().main(), pair.main(), spare, bytes, false, force));
+        SpareSet set = new SpareSet(requireMetadata(), devices, environment, (spare, bytes) -> {
+            BlockDevice device = openSpare(pair.spec().main(), pair.main(), spare, bytes, false, force);
+            try {
+                refuseInUse(pair, open, device, force);
+                return device;
+            } catch (Refusal | DeviceException | RuntimeException e) {
+                device.close();
+                throw e;
+            }
+        });
         MetadataStore store = open.store().orElseThrow();
         return set.add(uri, createBytes, force, use, store, open.further().freeIndex(store.members()));
+    }
+
+    private void refuseInUse(PairDevices pair, PairMetadata open, BlockDevice device, boolean force)
+            throws Refusal, DeviceException {
+        // Parts of one file are opened beside each other: nothing else tells.
+        PairGeometry.refuseOverlap("spare", pair.spare().orElseThrow(), device.identity(), device.name());
+        for (FurtherSpares.Open further : open.further().open()) {
+            PairGeometry.refuseOverlap("spare", further.device(), device.identity(), device.name());
+        }
+        if (!force) {
+            refuseMainAsSpare(device, requireMetadata().inspect(device.direct()));
+        }
     }
 
     /** Tells the further spares from all copies of them that were made before; see {@link SpareSet#stamp}. */
@@ -357,7 +375,7 @@ public final class Pairing {
             throws Refusal, DeviceException {
         if (createBytes.isEmpty()) {
             try (BlockDevice look = devices.open(uri, OpenOptions.inspect())) {
-                PairGeometry.refuseOverlap(main, look.identity(), look.name());
+                PairGeometry.refuseOverlap("main", main, look.identity(), look.name());
             }
         }
         boolean exclusive = !arePartsOfOne(mainUri, uri);

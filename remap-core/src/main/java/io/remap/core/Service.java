@@ -436,8 +436,7 @@ public final class Service implements AutoCloseable {
             environment.scheduler().execute(this::stopPhases);
         }
         try {
-            return stopped.get(timeoutMillis + ANSWER_MILLIS + own.saveTimeoutMillis(), TimeUnit.MILLISECONDS)
-                    .isEmpty();
+            return stopped.get(stopMillis(timeoutMillis), TimeUnit.MILLISECONDS).isEmpty();
         } catch (TimeoutException e) {
             overdue = new IOException("still waiting for " + stopping() + "; a device may not answer");
             LOG.error("service '{}': {}", spec.name(), overdue.getMessage());
@@ -447,6 +446,15 @@ public final class Service implements AutoCloseable {
             throw new IllegalStateException("a failure is a result here", e);
         }
         return false;
+    }
+
+    /**
+     * How long a stop takes at most.
+     *
+     * @param timeoutMillis for requests under way
+     */
+    private long stopMillis(long timeoutMillis) {
+        return timeoutMillis + ANSWER_MILLIS + own.cleanupDelayMillis() + own.saveTimeoutMillis();
     }
 
     /** SERVING is over for clients, then for the disks, side by side; the rest when the last of them is gone. */
@@ -493,6 +501,11 @@ public final class Service implements AutoCloseable {
     /** What went wrong during the stop, {@code null} if nothing did: the first failure, the others suppressed in it. */
     public Exception stopFailure() {
         return stopped.isDone() ? stopped.join().orElse(null) : overdue;
+    }
+
+    /** How long {@link #stop()} takes at most, in milliseconds. */
+    public long stopMillis() {
+        return stopMillis(own.drainTimeoutMillis());
     }
 
     /** As {@link #stop(long)} with the time of the setting {@code drain-timeout-millis}. */

@@ -347,6 +347,15 @@ class ServiceLifecycleTest {
         assertTrue(closed[0] - drained[0] >= TimeUnit.MILLISECONDS.toNanos(50));
     }
 
+    @Test
+    void aStopWaitsForTheCleanUpHoweverLongThatIsPutOff() throws Exception {
+        rig.settings.put("stop-delay.cleanup-millis", "2000");
+        rig.settings.put("save-timeout-millis", "500");
+        Service service = rig.start("a");
+        assertTrue(service.stop(0), () -> String.valueOf(service.stopFailure()));
+        assertTrue(rig.events.contains("close metadata a"), rig.events.toString());
+    }
+
     // --- disks that come and go
 
     @Test

@@ -182,6 +182,11 @@ final class CopyKeeper implements MetadataCopies {
         } catch (Refusal e) {
             end(null, e);
             return;
+        } catch (RuntimeException e) {
+            // Whoever waits, and the next verification, must not wait for ever for that.
+            LOG.error("{}: a verification fails by an error in the program", device().name(), e);
+            end(null, new Refusal(Refusal.Kind.DEVICE_FAILED, device().name() + ": an error in the program: " + e, e));
+            return;
         } finally {
             store.endReading();
         }
@@ -194,13 +199,18 @@ final class CopyKeeper implements MetadataCopies {
         }
     }
 
-    /** That one of two fails as a whole keeps nobody from reading the other one. */
+    /** That one of two fails as a whole, or was taken out meanwhile, keeps nobody from reading the other one. */
     private void stepOn(Reading one) {
         boolean more = false;
         try {
-            more = one.verification.step();
+            more = store.holders().contains(one.holder) && one.verification.step();
         } catch (DeviceException e) {
             one.failure = e;
+        } catch (IllegalStateException e) {
+            if (store.holders().contains(one.holder)) {
+                throw e;
+            }
+            // Closed in this very moment.
         }
         reading += more ? 0 : 1;
     }

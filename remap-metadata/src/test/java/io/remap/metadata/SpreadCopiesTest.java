@@ -179,4 +179,36 @@ class SpreadCopiesTest {
         assertEquals(2, copies().state().copies());
         pair.close();
     }
+
+    /** A verification takes minutes on a slow spare, and a spare may be taken out meanwhile, which closes its device. */
+    @Test
+    void oneThatIsTakenOutMeanwhileKeepsNobodyWaiting() throws Exception {
+        for (int steps = 0; steps < 40; steps++) {
+            SpreadPair pair = SpreadPair.formatted();
+            pair.spread();
+            int[] ended = {0, 0};
+            MetadataCopies copies = pair.opened.store().copies().orElseThrow();
+            copies.verify(false, (found, why) -> ended[0]++);
+            for (int i = 0; i < steps; i++) {
+                Runnable task = pair.opened.tasks().poll();
+                if (task != null) {
+                    task.run();
+                }
+            }
+            List<Refusal> removed = new ArrayList<>();
+            pair.opened
+                    .store()
+                    .changeMembers(List.of(pair.opened.store().members().get(0)), refusal -> {
+                        removed.add(refusal);
+                        pair.further.close();
+                    });
+            pair.opened.tasks().runAll();
+            assertEquals(1, removed.size());
+            assertNull(removed.get(0));
+            assertEquals(1, ended[0], steps + " steps");
+            copies.verify(false, (found, why) -> ended[1]++);
+            pair.opened.tasks().runAll();
+            assertEquals(1, ended[1], "the next one, " + steps + " steps");
+        }
+    }
 }
