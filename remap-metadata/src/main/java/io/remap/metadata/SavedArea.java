@@ -17,8 +17,8 @@ import java.util.zip.CRC32C;
  * <p>A save is written in pieces, so that commits need not wait for all of it. Its header, which comes last, also says how
  * far the log was durable by then: a later opening that finds less knows that something was lost.
  *
- * <p>Invariants: what is written goes to the place that does not hold the newest whole save; nothing of it is written
- * before a flush that comes after the last save. Used by one thread at a time.
+ * <p>Invariants: what is written goes to the place that does not hold the newest whole save, as long as that one can be
+ * written; nothing of it is written before a flush that comes after the last save. Used by one thread at a time.
  */
 final class SavedArea {
     static final long MAGIC = Block.magic("REMAPSAV");
@@ -57,6 +57,8 @@ final class SavedArea {
     private int wholeCopies;
     private long newestNumber;
     private int newestPlace = PLACES - 1;
+    /** A place that could not be written since the opening: the other one is written each time. -1: none. */
+    private int badPlace = -1;
 
     // The save under way.
     private ByteBuffer body;
@@ -213,6 +215,12 @@ final class SavedArea {
         return body.flip();
     }
 
+    /** The one that does not hold the newest save, unless it cannot be written: one save that may be torn is more than none ever. */
+    private int nextPlace() {
+        int other = 1 - newestPlace;
+        return other == badPlace ? newestPlace : other;
+    }
+
     /** Begins a save in the other place; one that was not finished is given up. */
     void begin(ByteBuffer encoded) {
         body = encoded;
@@ -233,7 +241,20 @@ final class SavedArea {
             log.checkOwner();
             flushed = true;
         }
-        int place = 1 - newestPlace;
+        int place = nextPlace();
+        try {
+            return writeOn(place, log);
+        } catch (DeviceException e) {
+            if (badPlace >= 0 || !e.errorClass().mayBeSector()) {
+                throw e;
+            }
+            badPlace = place;
+            writtenBlocks = 0;
+            return false;
+        }
+    }
+
+    private boolean writeOn(int place, CommitLog log) throws DeviceException {
         int blocks = blocksFor(body.limit());
         if (writtenBlocks < blocks) {
             int count = Math.min(pieceBlocks, blocks - writtenBlocks);

@@ -154,6 +154,28 @@ class SavedAreaTest {
         assertSame(sections(3, 100), found(spare));
     }
 
+    /** Any block of it may be the bad one, and any place may be the next. */
+    @Test
+    void onePlaceThatCannotBeWrittenEndsNoSaves() throws Exception {
+        for (int saves = 0; saves < 2; saves++) {
+            for (long at : new long[] {0, 4096, Layout.SAVED_BYTES / 2, Layout.SAVED_BYTES / 2 + 4096}) {
+                CrashDevice spare = Bench.formatted(0);
+                Opened opened = Bench.open(spare);
+                for (int i = 0; i <= saves; i++) {
+                    assertEquals("", save(opened, sections(i, 9000)));
+                }
+                spare.makeUnwritable(Layout.SAVED_AT + at, 4096);
+                for (int i = 10; i < 14; i++) {
+                    assertEquals("", save(opened, sections(i, 9000)), "at " + at);
+                    assertSame(sections(i, 9000), found(spare));
+                }
+                // As after a restart.
+                opened = Bench.open(spare.copy());
+                assertEquals("", save(opened, sections(20, 9000)), "at " + at);
+            }
+        }
+    }
+
     @Test
     void aFailedFlushIsFinalHereToo() throws Exception {
         CrashDevice spare = Bench.formatted(0);
