@@ -125,8 +125,14 @@ final class SlotPlan {
         return moves.computeIfAbsent(unit, u -> new Move());
     }
 
-    /** Forgets everything, for another try of the stage; takes slots back that no record names. */
+    /** Forgets everything, for a stage that begins with an empty plan; takes slots back that no record names. */
     void reset() {
+        takeBack();
+        moves.clear();
+    }
+
+    /** What shall happen is not forgotten: the stage that is tried again need not be the one that planned it. */
+    private void takeBack() {
         newSlots.forEach(disk.spares::free);
         newSlots.clear();
         badSlots.clear();
@@ -134,11 +140,10 @@ final class SlotPlan {
         replacedSlots.clear();
         changes.clear();
         newlyLost.clear();
-        moves.clear();
         touchedSpares = 0;
     }
 
-    /** Writes the data to slots. Nothing is in force yet. */
+    /** Writes the data to slots. Nothing is in force yet, and if it throws, nothing is written; the plan stays as it was. */
     void writeSlots() throws Failure, TryLater {
         try {
             RemapTable table = disk.state.current().table;
@@ -154,10 +159,10 @@ final class SlotPlan {
         } catch (Recovery.Sealed e) {
             // The same slots again, or each try would open other ones.
             newSlots.forEach(disk.spares::rewind);
-            reset();
+            takeBack();
             throw e;
         } catch (Failure | TryLater e) {
-            reset();
+            takeBack();
             throw e;
         }
     }

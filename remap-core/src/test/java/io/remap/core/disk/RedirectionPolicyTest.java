@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.remap.api.DiskError;
+import io.remap.api.DiskRequest.Operation;
 import io.remap.api.Errno;
 import io.remap.api.Place;
 import io.remap.api.Refusal;
@@ -127,6 +128,48 @@ class RedirectionPolicyTest {
         rig.main.fault(8, 1, Fault.WRITE_ONLY);
         assertNull(rig.read(UNIT, UNIT));
         assertEquals(DiskError.NONE, rig.write(UNIT, UNIT, 0x22));
+        assertEquals(1, rig.disk.summary().mappedSectors());
+        assertArrayEquals(bytes(UNIT, 0x22), rig.read(UNIT, UNIT));
+    }
+
+    @Test
+    void whatDidNotReadBackIsStillWrittenWhenTheSpareFailsInPassing() throws Refusal {
+        start(Map.of("unreadable-writes", "heal"));
+        rig.main.fault(8, 1, Fault.WRITE_ONLY);
+        assertNull(rig.read(UNIT, UNIT));
+        rig.spare.failTransfers(1, Errno.ENOMEM);
+        assertEquals(DiskError.NONE, rig.write(UNIT, UNIT, 0x22));
+        assertEquals(1, rig.spare.transferErrors());
+        assertEquals(1, rig.disk.summary().mappedSectors());
+        assertArrayEquals(bytes(UNIT, 0x22), rig.read(UNIT, UNIT));
+    }
+
+    @Test
+    void whatMainRefusedBesideAHealedUnitIsStillWrittenWhenTheSpareFailsInPassing() throws Refusal {
+        start(Map.of("unreadable-writes", "heal"));
+        rig.main.fault(8, 1, Fault.UNREADABLE);
+        rig.main.fault(16, 1, Fault.UNWRITABLE);
+        assertNull(rig.read(UNIT, UNIT));
+        rig.spare.failTransfers(1, Errno.ENOMEM);
+        assertEquals(DiskError.NONE, rig.write(UNIT, 2 * UNIT, 0x22));
+        assertEquals(1, rig.spare.transferErrors());
+        assertTrue(happened(DiskEvent.Kind.HEALED));
+        assertTrue(rig.disk.summary().mappedSectors() > 0);
+        assertArrayEquals(bytes(2 * UNIT, 0x22), rig.read(UNIT, 2 * UNIT));
+    }
+
+    @Test
+    void whatDidNotReadBackIsStillWrittenWhenTheSpareWasAway() throws Refusal {
+        start(Map.of("unreadable-writes", "heal"));
+        // Without it nobody knows what a process before this one left.
+        assertEquals(DiskError.NONE, rig.perform(Operation.FLUSH, 0, 0, null).error);
+        rig.disk.holdWhileAway(15_000);
+        rig.main.fault(8, 1, Fault.WRITE_ONLY);
+        assertNull(rig.read(UNIT, UNIT));
+        rig.spare.vanish(Errno.ENODEV);
+        rig.scheduler.schedule(rig.spare::comeBack, 6_000);
+        assertEquals(DiskError.NONE, rig.write(UNIT, UNIT, 0x22));
+        assertTrue(rig.scheduler.nanoTime() >= 6_000_000_000L);
         assertEquals(1, rig.disk.summary().mappedSectors());
         assertArrayEquals(bytes(UNIT, 0x22), rig.read(UNIT, UNIT));
     }
