@@ -17,13 +17,19 @@ import java.nio.ByteBuffer;
  * polls until there is no more work. A session may have replies from the beginning (a greeting).
  */
 public interface Session extends AutoCloseable {
-    /** Decoded work that waits to be started. */
+    /** Decoded work that waits to be started. Whoever polled it starts or abandons it, since it may hold memory. */
     interface Work {
         /**
          * Starts it. Whether this executes transfers on the calling thread depends on the I/O engine; it never waits for
          * other work. Any thread, once.
          */
         void start();
+
+        /**
+         * Gives back what it holds, in place of {@link #start}, without doing anything: nobody waits for it any more as its
+         * connection is over. Any thread, once.
+         */
+        default void abandon() {}
     }
 
     /** What a session tells its transport. All methods return at once, from any thread. */
@@ -108,8 +114,9 @@ public interface Session extends AutoCloseable {
 
     /**
      * The socket is gone: gives back every buffer as soon as its I/O ended. Idempotent. Called when no other method but
-     * {@link Work#start} is under way or follows, and nothing is received into or sent from a buffer any more: the
-     * memory may be another session's from now on. Work that was not started need not be.
+     * {@link Work#start} and {@link Work#abandon} is under way or follows, and nothing is received into or sent from a
+     * buffer any more: the memory may be another session's from now on. Work that was polled and not started is still to be
+     * started, which only gives back what it holds then, or abandoned; work that was not polled is the session's.
      */
     @Override
     void close();

@@ -37,6 +37,11 @@ final class NbdRequest implements Session.Work {
         transmission.start(this);
     }
 
+    @Override
+    public void abandon() {
+        transmission.abandon(this);
+    }
+
     private void completed(DiskRequest ended) {
         transmission.completed(this);
     }

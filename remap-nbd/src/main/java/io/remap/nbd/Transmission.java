@@ -269,9 +269,14 @@ final class Transmission {
 
     // --- any thread
 
+    /** The connection is over: it is not answered, and nobody but its holder would give its buffer back. */
+    void abandon(NbdRequest request) {
+        inFlight.releasePayload(request);
+    }
+
     void start(NbdRequest request) {
         if (closed) {
-            inFlight.releasePayload(request);
+            abandon(request);
         } else {
             export.disk().submit(request.diskRequest);
         }

@@ -86,6 +86,21 @@ class CloseTest {
     }
 
     @Test
+    void workThatIsAbandonedBeforeTheEndGivesBackItsBufferAndDoesNothing() {
+        byte[] request = Client.request(Client.READ, 0, 2, 0, 100);
+        ByteBuffer into = transport.session.wanted();
+        into.put(request);
+        transport.session.received(request.length);
+        Session.Work polled = transport.session.poll();
+        assertEquals(100, transport.pool.bytesInUse());
+        polled.abandon();
+        assertEquals(0, transport.pool.bytesInUse());
+        transport.session.close();
+        assertEquals(0, disk.seen.size());
+        transport.close();
+    }
+
+    @Test
     void memoryThatWasWaitedForIsNotWantedAnyMore() {
         disk.deferred = true;
         TestTransport small = Client.go(new TestTransport(1000, new io.remap.api.Export("disk", "", disk)), "disk");

@@ -449,6 +449,7 @@ final class Connection implements Session.Events {
     private void carryOut(Session.Work work) {
         try {
             if (over.get()) {
+                work.abandon();
                 return;
             }
             watch();

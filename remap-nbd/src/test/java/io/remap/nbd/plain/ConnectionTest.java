@@ -133,18 +133,30 @@ class ConnectionTest {
     }
 
     @Test
-    void workOfAConnectionThatEndsMeanwhileIsNotStarted() {
+    void workOfAConnectionThatEndsMeanwhileIsNotStartedAndGivesBackWhatItHolds() {
         FakeWire wire = new FakeWire();
         AtomicInteger started = new AtomicInteger();
+        AtomicInteger abandoned = new AtomicInteger();
         begin(wire, events -> new FakeSession(events) {
             @Override
             void polled() {
-                works.add(started::incrementAndGet);
+                works.add(new Work() {
+                    @Override
+                    public void start() {
+                        started.incrementAndGet();
+                    }
+
+                    @Override
+                    public void abandon() {
+                        abandoned.incrementAndGet();
+                    }
+                });
                 events.finished(true);
             }
         });
         eventually("the connection is gone", () -> transport.connections() == 0);
         assertEquals(0, started.get());
+        assertEquals(1, abandoned.get());
         assertEquals(List.of(), wire.sent);
     }
 
