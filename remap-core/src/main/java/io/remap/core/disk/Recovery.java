@@ -116,9 +116,9 @@ abstract class Recovery {
     /** A region of a spare is sealed that is to be written. */
     static final class Sealed extends TryLater {
         private static final long serialVersionUID = 1L;
-        private final transient Spare spare;
-        private final long offsetBytes;
-        private final long lengthBytes;
+        final transient Spare spare;
+        final long offsetBytes;
+        final long lengthBytes;
 
         Sealed(Spare spare, long offsetBytes, long lengthBytes) {
             super(0, null);
@@ -288,29 +288,46 @@ abstract class Recovery {
                 region.spare,
                 region.offsetBytes,
                 region.lengthBytes,
-                error -> disk.environment.scheduler().execute(() -> opened(region, error)));
+                error -> disk.environment
+                        .scheduler()
+                        .execute(() -> opened(region, error, this::begin, this::endUnlocked)));
+    }
+
+    /** Whether the range is kept until a region is open; only if nothing in that is of the range, see {@link Rot}. */
+    boolean keepsRange(Sealed region) {
+        return false;
+    }
+
+    private void goOnWhenOpen(Sealed region, Stage stage) {
+        disk.checksums.open(
+                region.spare,
+                region.offsetBytes,
+                region.lengthBytes,
+                error -> disk.environment
+                        .scheduler()
+                        .execute(() -> opened(region, error, () -> run(stage), () -> giveUp(DiskError.IO, -1))));
     }
 
     /** A spare that does not answer is passed over, or waited for, as it is where nothing is sealed. */
-    private void opened(Sealed region, DeviceException error) {
+    private void opened(Sealed region, DeviceException error, Runnable again, Runnable end) {
         Spare spare = region.spare;
         if (error == null) {
             keepOpen(region);
             // It got on: what the host was short of before does not count.
             hostTries = 0;
-            begin();
+            again.run();
         } else if (isAway(error.errorClass()) || error.errorClass().mayBeSector()) {
             boolean passedOver = spare.isPassedOver();
             spare.passOver();
             if (!passedOver && disk.spares.anotherHasRoom(1 << spare.index)) {
-                begin();
-            } else if (!mayBeHeld() || !spare.side.dropOff().hold(holdUntil(), this::begin, this::gaveUpWaiting)) {
-                endUnlocked();
+                again.run();
+            } else if (!mayBeHeld() || !spare.side.dropOff().hold(holdUntil(), again, end)) {
+                end.run();
             }
         } else if (error.errorClass() == ErrorClass.HOST && isWaitedFor(error)) {
-            disk.environment.scheduler().schedule(this::begin, disk.policy.retryDelayMillis(hostTries));
+            disk.environment.scheduler().schedule(again, disk.policy.retryDelayMillis(hostTries));
         } else {
-            endUnlocked();
+            end.run();
         }
     }
 
@@ -319,11 +336,13 @@ abstract class Recovery {
         return ++hostTries < MAX_TRIES && verdict(false, error, hostTries, true) == Verdict.RETRY;
     }
 
-    /** Until the end of the recovery, as a write that is under way: it may take longer than a region is left alone. */
-    private void keepOpen(Sealed region) {
-        if (region.spare.gate.enter(region.offsetBytes, region.lengthBytes)) {
-            keptOpen.add(region);
-        }
+    /**
+     * Until the end of the recovery, as a write that is under way: it may take longer than a region is left alone.
+     *
+     * @return {@code false} if it is closed
+     */
+    final boolean keepOpen(Sealed region) {
+        return region.spare.gate.enter(region.offsetBytes, region.lengthBytes) && keptOpen.add(region);
     }
 
     private void leaveOpen() {
@@ -358,7 +377,11 @@ abstract class Recovery {
         } catch (DoubtMeanwhile e) {
             beginAnew(e.unflushed);
         } catch (Sealed e) {
-            beginWhenOpen(e);
+            if (keepsRange(e)) {
+                goOnWhenOpen(e, stage);
+            } else {
+                beginWhenOpen(e);
+            }
         } catch (Away e) {
             waitForDevice(e, stage);
         } catch (HostShort e) {

@@ -18,6 +18,10 @@ import java.util.TreeSet;
  * A write that failed, or that needs a change of the map. The whole piece counts as undefined, and is written again under
  * the fence: on main in halves down to the unit, and what main refuses goes to the spare in the same request. Also the
  * read-modify-write of unaligned edges, which needs the same fence.
+ *
+ * <p>Once main was written, what was read of the edges before may be their only copy. So they are read once for each time
+ * that the range is granted, whatever is tried again; and what the spare has to be opened for is opened before that, as far
+ * as the range has to be given back for it.
  */
 final class WriteRecovery extends Recovery {
     private static final int MAX_COMMITS = 3;
@@ -44,6 +48,13 @@ final class WriteRecovery extends Recovery {
 
     private long deadlineNanos;
     private boolean readsEdges;
+
+    /** The edges were read since the range was granted: the source is whole. */
+    private boolean hasEdges;
+
+    /** Every slot of the range is one that stays open. */
+    private boolean slotsStayOpen;
+
     private boolean wroteMain;
     private int wroteSpares;
     private int commits;
@@ -94,6 +105,7 @@ final class WriteRecovery extends Recovery {
 
     @Override
     void locked() throws Failure {
+        hasEdges = false;
         requireWanted();
         fence(mustWaitForReads(), this::fenced);
     }
@@ -118,11 +130,13 @@ final class WriteRecovery extends Recovery {
         requireWanted();
         requireNoDoubt();
         deadlineNanos = disk.environment.time().nanoTime() + disk.deadlines.redirectNanos();
-        if (edges != null) {
+        if (edges != null && !hasEdges) {
+            slotsStayOpen = keepSlotsOpen();
             readsEdges = true;
             edges.read(this);
             readsEdges = false;
             requireNoDoubt();
+            hasEdges = true;
         }
         SegmentCursor cursor = disk.newCursor();
         cursor.resetIgnoringMoves(disk.state.current(), start, end - start);
@@ -160,6 +174,34 @@ final class WriteRecovery extends Recovery {
         } else {
             disk.mainSyncer.flush(error -> disk.environment.scheduler().execute(() -> run(() -> proveHealed(error))));
         }
+    }
+
+    /** Throws where one is sealed; whether all of them are open. Those of a spare that is passed over are not looked at. */
+    private boolean keepSlotsOpen() throws Sealed {
+        RemapTable table = disk.state.current().table;
+        boolean all = true;
+        for (long unit = firstUnit; unit < endUnit; unit++) {
+            long place = table.placeOf(unit);
+            Spare spare = Place.hasSlot(place) ? disk.spares.get(Place.spare(place)) : null;
+            if (spare == null || spare.isPassedOver()) {
+                all &= !Place.hasSlot(place);
+            } else if (spare.gate != null) {
+                Sealed slot = new Sealed(spare, spare.offsetOf(Place.slot(place)), Place.UNIT_BYTES);
+                if (!keepOpen(slot)) {
+                    throw slot;
+                }
+            }
+        }
+        return all;
+    }
+
+    /**
+     * What is sealed then is a region without any slot of the range, so nobody who is needed to open it waits for the range; and
+     * of who waits for it elsewhere nobody keeps a range for a region that is not open.
+     */
+    @Override
+    boolean keepsRange(Sealed region) {
+        return hasEdges && slotsStayOpen;
     }
 
     private void planned() throws Failure, TryLater {
