@@ -101,9 +101,9 @@ final class PieceVerification extends Recovery {
     }
 
     @Override
-    void beginAnew(Spare unflushed) {
+    void beginAnew(UnflushedWrites unsettled) {
         release(s -> s.withTable(disk.committedTable()));
-        if (unflushed != null) {
+        if (unsettled != null) {
             // Its slots are written again when the spare is not in doubt any more, which may take long.
             failed(DiskError.IO, -1);
         } else {

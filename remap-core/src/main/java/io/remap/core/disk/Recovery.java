@@ -29,9 +29,6 @@ abstract class Recovery {
     /** Tries of one stage when host or commit ask for another. */
     static final int MAX_STAGE_TRIES = 5;
 
-    /** How long a stage waits for a doubt to be settled before its next try. */
-    private static final long DOUBT_MILLIS = 500;
-
     /** Tries of one transfer, whatever a policy says. */
     static final int MAX_TRIES = 100;
 
@@ -131,12 +128,12 @@ abstract class Recovery {
     /** Something was put in doubt since the range was granted. */
     static final class DoubtMeanwhile extends TryLater {
         private static final long serialVersionUID = 1L;
-        /** What was written to slots of this spare could not be made durable; {@code null}: of none. */
-        final transient Spare unflushed;
+        /** Of this device nothing may be in doubt when it begins anew; {@code null}: nothing of the range. */
+        final transient UnflushedWrites unsettled;
 
-        DoubtMeanwhile(Spare unflushed) {
+        DoubtMeanwhile(UnflushedWrites unsettled) {
             super(0, null);
-            this.unflushed = unflushed;
+            this.unsettled = unsettled;
         }
     }
 
@@ -186,24 +183,29 @@ abstract class Recovery {
     /**
      * Throws if what was read since the range was granted may not be what was acknowledged. In buffered mode that takes a
      * flush: a page that could not be written back answers buffered reads with what direct ones do not find, and only a
-     * flush tells of it.
+     * flush tells of it. Never waits with the range: what settles the doubt may need it.
      */
     final void requireNoDoubt() throws TryLater {
-        if (!disk.main.traits().direct() && disk.main.canBeVerified() && !settlesDoubt()) {
-            DeviceException doubt = disk.main.doubt().orElse(null);
-            if (doubt != null) {
-                // Until that is settled no flush reaches the device, and nothing else tells of a page.
-                throw new TryLater(DOUBT_MILLIS, doubt);
-            }
+        requireNoneSinceGrant();
+        if (disk.main.traits().direct() || !disk.main.canBeVerified() || settlesDoubt()) {
+            return;
         }
-        if (!disk.main.traits().direct() && disk.main.canBeVerified() && !disk.main.isClean() && !settlesDoubt()) {
+        if (disk.main.doubt().isPresent()) {
+            // Until that is settled no flush reaches the device, and nothing else tells of a page.
+            throw new DoubtMeanwhile(disk.mainWrites);
+        }
+        if (!disk.main.isClean()) {
             try {
                 disk.main.flush();
             } catch (DeviceException e) {
                 // A doubt, as is seen below.
                 disk.log.flushFailed(e);
             }
+            requireNoneSinceGrant();
         }
+    }
+
+    private void requireNoneSinceGrant() throws DoubtMeanwhile {
         if (mindsDoubts() && disk.state.current().doubts() != doubtsAtGrant) {
             throw new DoubtMeanwhile(null);
         }
@@ -234,7 +236,7 @@ abstract class Recovery {
         if (error != null || disk.state.current().doubts() != doubtsAtGrant) {
             otherwise.run();
             run(() -> {
-                throw new DoubtMeanwhile(error == null ? null : spare);
+                throw new DoubtMeanwhile(error == null ? null : spare.writes);
             });
         } else if (rest != 0) {
             flushSlots(rest, then, otherwise);
@@ -246,9 +248,9 @@ abstract class Recovery {
     /**
      * Gives the range back and queues for it again once nothing of it is in doubt.
      *
-     * @param unflushed once nothing of this spare is; {@code null}: of the range
+     * @param unsettled once nothing of this device is; {@code null}: of the range
      */
-    void beginAnew(Spare unflushed) {
+    void beginAnew(UnflushedWrites unsettled) {
         if (++restarts > MAX_STAGE_TRIES) {
             giveUp(DiskError.IO, -1);
             return;
@@ -256,9 +258,9 @@ abstract class Recovery {
         release(s -> s.withTable(disk.committedTable()));
         fenced = false;
         watch = null;
-        if (unflushed != null) {
-            unflushed.writes.verification.whenSettled(
-                    error -> disk.environment.scheduler().execute(() -> settled(error)));
+        if (unsettled != null) {
+            unsettled.verification.whenSettled(
+                    error -> disk.environment.scheduler().execute(() -> settled(unsettled, error)));
             return;
         }
         boolean refused = disk.state.current().isRefused(firstUnit, endUnit);
@@ -356,10 +358,14 @@ abstract class Recovery {
         failed(DiskError.IO, -1);
     }
 
-    private void settled(DeviceException error) {
+    /** Main may be away, which is waited for as ever; a spare is not. */
+    private void settled(UnflushedWrites unsettled, DeviceException error) {
         if (error == null) {
             begin();
-        } else {
+        } else if (unsettled != disk.mainWrites
+                || !isAway(error.errorClass())
+                || !mayBeHeld()
+                || !disk.mainSide.dropOff().hold(holdUntil(), this::begin, this::gaveUpWaiting)) {
             failed(DiskError.IO, -1);
         }
     }
@@ -375,7 +381,7 @@ abstract class Recovery {
         try {
             stage.run();
         } catch (DoubtMeanwhile e) {
-            beginAnew(e.unflushed);
+            beginAnew(e.unsettled);
         } catch (Sealed e) {
             if (keepsRange(e)) {
                 goOnWhenOpen(e, stage);

@@ -5,11 +5,19 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.remap.api.BlockDevice;
 import io.remap.api.DiskError;
 import io.remap.api.DiskRequest.Operation;
 import io.remap.api.Errno;
 import io.remap.api.Place;
+import io.remap.testkit.FaultyDevice;
+import io.remap.testkit.MemoryDevice;
+import io.remap.testkit.MemoryMetadata;
+import io.remap.testkit.PageCacheDevice;
+import io.remap.testkit.SimScheduler;
+import io.remap.testkit.SimpleFaultPolicy;
 import java.util.Arrays;
+import java.util.SplittableRandom;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -76,6 +84,60 @@ class DropOffTest {
         assertTrue(rig.scheduler.nanoTime() >= TimeUnit.MILLISECONDS.toNanos(AWAY_MILLIS));
         assertEquals(DiskError.NONE, rig.perform(Operation.FLUSH, 0, 0, null).error);
         assertEquals(0, rig.disk.summary().mappedSectors());
+    }
+
+    /** A main behind a page cache, and a spare; something may happen at the next use of that. */
+    private static final class Buffered implements DiskRig.Devices, FaultyDevice.Steps {
+        private final FaultyDevice main = new FaultyDevice(
+                new MemoryDevice("main", DiskRig.UNITS * UNIT, DiskRig.SECTOR),
+                new SplittableRandom(2),
+                FaultyDevice.Steps.none());
+        private Runnable atSparesNextStep = () -> {};
+
+        @Override
+        public BlockDevice main(SimScheduler scheduler) {
+            return new PageCacheDevice(main, PageCacheDevice.Transfer::run);
+        }
+
+        @Override
+        public BlockDevice spare(SimScheduler scheduler) {
+            int slots = 8 * UNIT;
+            return new FaultyDevice(
+                    new MemoryDevice("spare", MemoryMetadata.METADATA_BYTES + slots, DiskRig.SECTOR),
+                    new SplittableRandom(3),
+                    this);
+        }
+
+        @Override
+        public void pause() {
+            Runnable now = atSparesNextStep;
+            atSparesNextStep = () -> {};
+            now.run();
+        }
+
+        @Override
+        public void sleep(long nanos) {}
+    }
+
+    /** It has written a part of its range when main goes away: the verification of that needs the range. */
+    @Test
+    void partialWriteDoesNotKeepItsRangeFromTheVerificationOfAMainBehindAPageCache() throws Exception {
+        rig.close();
+        Buffered devices = new Buffered();
+        rig = new DiskRig(devices, new SimpleFaultPolicy());
+        rig.disk.holdWhileAway(HOLD_MILLIS);
+        assertEquals(DiskError.NONE, rig.perform(Operation.FLUSH, 0, 0, null).error);
+        assertEquals(DiskError.NONE, rig.move(true, 2 * UNIT / DiskRig.SECTOR, UNIT / DiskRig.SECTOR, true));
+        devices.atSparesNextStep = () -> {
+            devices.main.vanish(Errno.ENODEV);
+            rig.scheduler.schedule(devices.main::comeBack, AWAY_MILLIS);
+        };
+        assertEquals(DiskError.NONE, rig.write(UNIT + 100, 3 * UNIT - 200, 0x44));
+        assertTrue(devices.main.goneHits() > 0);
+        byte[] expected = new byte[3 * UNIT];
+        Arrays.fill(expected, 100, 3 * UNIT - 100, (byte) 0x44);
+        assertArrayEquals(expected, rig.read(UNIT, 3 * UNIT));
+        assertEquals(DiskError.NONE, rig.perform(Operation.FLUSH, 0, 0, null).error);
     }
 
     @Test
