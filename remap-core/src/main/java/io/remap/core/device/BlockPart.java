@@ -6,6 +6,7 @@ import io.remap.api.DeviceException;
 import io.remap.api.DeviceIdentity;
 import io.remap.api.DeviceTraits;
 import io.remap.api.DeviceUri;
+import io.remap.api.MediumSequence;
 import io.remap.api.PagePipe;
 import io.remap.api.Refusal;
 import io.remap.api.Reopening;
@@ -16,8 +17,8 @@ import java.util.Optional;
 /**
  * A part of a device, as {@code ?offset=&length=} selects it; a device of its own, with its own sector 0.
  *
- * <p>Of the optional abilities of the whole it has {@link CachedReads}, {@link Reopening}, and the witness as far as that
- * concerns a part. Owns the device and closes it.
+ * <p>Of the optional abilities of the whole it has {@link CachedReads}, {@link Reopening}, {@link MediumSequence}, and the
+ * witness as far as that concerns a part. Owns the device and closes it.
  */
 public final class BlockPart implements BlockDevice {
     private final BlockDevice whole;
@@ -150,7 +151,7 @@ public final class BlockPart implements BlockDevice {
         if (type == WitnessTag.class) {
             return (Optional<C>) whole.capability(WitnessTag.class).map(this::witness);
         }
-        if (type == Reopening.class) {
+        if (type == Reopening.class || type == MediumSequence.class) {
             return whole.capability(type);
         }
         return type == CachedReads.class ? (Optional<C>) cachedReads : Optional.empty();

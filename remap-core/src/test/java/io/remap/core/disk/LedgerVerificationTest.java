@@ -6,12 +6,22 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.remap.api.BlockDevice;
+import io.remap.api.DeviceUri;
 import io.remap.api.DiskClient;
 import io.remap.api.DiskError;
 import io.remap.api.DiskRequest;
 import io.remap.api.DiskRequest.Operation;
 import io.remap.api.Errno;
+import io.remap.api.Place;
+import io.remap.core.device.BlockPart;
+import io.remap.testkit.FaultyDevice;
 import io.remap.testkit.FaultyDevice.Fault;
+import io.remap.testkit.MemoryDevice;
+import io.remap.testkit.MemoryMetadata;
+import io.remap.testkit.SimScheduler;
+import io.remap.testkit.SimpleFaultPolicy;
+import java.io.IOException;
 import java.util.Arrays;
 import java.util.SplittableRandom;
 import java.util.random.RandomGenerator;
@@ -167,19 +177,48 @@ class LedgerVerificationTest {
 
     @Test
     void anotherMediumIsNeitherBelievedNorWritten() {
+        anotherMediumIsNeitherBelievedNorWritten(rig.main, rig.mainMedium, 0);
+    }
+
+    @Test
+    void anotherMediumIsNeitherBelievedNorWrittenBehindAPart() throws Exception {
+        rig.close();
+        int start = 16 * SECTOR;
+        int size = DiskRig.UNITS * Place.UNIT_BYTES;
+        MemoryDevice medium = new MemoryDevice("main", start + size, SECTOR);
+        FaultyDevice main = new FaultyDevice(medium, new SplittableRandom(2), FaultyDevice.Steps.none());
+        rig = new DiskRig(
+                new DiskRig.Devices() {
+                    @Override
+                    public BlockDevice main(SimScheduler scheduler) throws IOException {
+                        return BlockPart.of(main, DeviceUri.parse("test:main?offset=" + start + "&length=" + size));
+                    }
+
+                    @Override
+                    public BlockDevice spare(SimScheduler scheduler) {
+                        int slots = 32 * Place.UNIT_BYTES;
+                        return new MemoryDevice("spare", MemoryMetadata.METADATA_BYTES + slots, SECTOR);
+                    }
+                },
+                new SimpleFaultPolicy());
+        rig.disk.main.flush();
+        anotherMediumIsNeitherBelievedNorWritten(main, medium, start);
+    }
+
+    private void anotherMediumIsNeitherBelievedNorWritten(FaultyDevice main, MemoryDevice medium, int start) {
         assertEquals(DiskError.NONE, rig.write(0, SECTOR, 0x22));
-        rig.main.vanish(Errno.ENODEV);
+        main.vanish(Errno.ENODEV);
         assertEquals(DiskError.IO, submit(Operation.FLUSH).error);
         // It looks as if all was lost, but it is another one.
-        byte[] written = rig.mainMedium.peek(0, SECTOR);
-        rig.mainMedium.poke(0, bytes(SECTOR, 0x77));
-        rig.main.medium(2);
-        rig.main.comeBack();
+        byte[] written = medium.peek(start, SECTOR);
+        medium.poke(start, bytes(SECTOR, 0x77));
+        main.medium(2);
+        main.comeBack();
         assertEquals(DiskError.IO, submit(Operation.FLUSH).error);
         assertEquals(LedgerVerification.State.SUSPENDED, rig.disk.mainWrites.verification.state());
         assertEquals(0, rig.disk.summary().lostSectors());
-        rig.mainMedium.poke(0, written);
-        rig.main.medium(1);
+        medium.poke(start, written);
+        main.medium(1);
         rig.scheduler.runUntilIdle();
         assertEquals(LedgerVerification.State.SETTLED, rig.disk.mainWrites.verification.state());
         assertEquals(DiskError.NONE, flush());
