@@ -43,6 +43,7 @@ final class RequestContext extends PendingRequest implements WriteRecovery.Clien
 
     /** Starts the request; the disk counts it as outstanding. */
     void begin() {
+        segmentError = null;
         touchedMain = false;
         touchedSpares = 0;
         open();

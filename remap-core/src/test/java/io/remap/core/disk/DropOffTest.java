@@ -7,10 +7,13 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.remap.api.BlockDevice;
 import io.remap.api.DiskError;
+import io.remap.api.DiskRequest;
 import io.remap.api.DiskRequest.Operation;
 import io.remap.api.Errno;
+import io.remap.api.IoBuffer;
 import io.remap.api.Place;
 import io.remap.testkit.FaultyDevice;
+import io.remap.testkit.FaultyDevice.Fault;
 import io.remap.testkit.MemoryDevice;
 import io.remap.testkit.MemoryMetadata;
 import io.remap.testkit.PageCacheDevice;
@@ -84,6 +87,34 @@ class DropOffTest {
         assertTrue(rig.scheduler.nanoTime() >= TimeUnit.MILLISECONDS.toNanos(AWAY_MILLIS));
         assertEquals(DiskError.NONE, rig.perform(Operation.FLUSH, 0, 0, null).error);
         assertEquals(0, rig.disk.summary().mappedSectors());
+    }
+
+    /** A request object is used for one request after the other, whatever became of the one before. */
+    @Test
+    void errorOfTheWriteBeforeIsNoErrorOfAReadThatWaits() {
+        assertEquals(DiskError.NONE, rig.perform(Operation.FLUSH, 0, 0, null).error);
+        assertEquals(DiskError.NONE, rig.write(2 * UNIT, UNIT, 0x22));
+        rig.main.fault(8, 1, Fault.UNWRITABLE);
+        IoBuffer buffer = rig.buffers.acquire(UNIT);
+        DiskRequest request = new DiskRequest(r -> {});
+        request.buffer = buffer;
+        request.lengthBytes = UNIT;
+        request.operation = Operation.WRITE;
+        request.offsetBytes = UNIT;
+        rig.scheduler.execute(() -> rig.disk.submit(request));
+        rig.scheduler.runUntilIdle();
+        assertEquals(DiskError.NONE, request.error);
+        assertEquals(8, rig.disk.summary().mappedSectors(), "it failed, and went to the spare");
+
+        goesAway(Errno.ENODEV);
+        request.operation = Operation.READ;
+        request.offsetBytes = 2 * UNIT;
+        request.error = null;
+        rig.scheduler.schedule(() -> rig.disk.submit(request), AWAY_MILLIS / 2);
+        assertArrayEquals(bytes(0x11), rig.read(3 * UNIT, UNIT));
+        assertEquals(DiskError.NONE, request.error);
+        buffer.release();
+        assertEquals(0, rig.disk.watchList.errors(2), "nothing was wrong with it");
     }
 
     /** A main behind a page cache, and a spare; something may happen at the next use of that. */
