@@ -29,6 +29,8 @@ import java.nio.ByteBuffer;
  *       afterwards, nor by anybody else while it is EXPIRING;
  *   <li>a segment is <em>claimed</em> only while its transfer is at the engine and has not come back: then nobody else does
  *       anything with this object until it comes back, and this one is never reused;
+ *   <li>one without payload may be of any length: its time begins anew with each piece, and <em>life</em> changes then, so
+ *       that nothing that was seen of it before counts;
  *   <li>an overdue request counts as outstanding, and is with the {@link Deadlines}, until its last transfer has ended.
  * </ul>
  *
@@ -151,6 +153,14 @@ abstract class PendingRequest extends DeviceIo {
 
     final boolean changes() {
         return asked != DiskRequest.Operation.READ;
+    }
+
+    /** A piece is done, and another one follows: where they may be many, the time begins anew. If it is over, it stays so. */
+    final void gotOn() {
+        long now = life;
+        if (buffer == null && (now & LIFE_MASK) == OPEN) {
+            LIFE.compareAndSet(this, now, now + NEXT_LIFE);
+        }
     }
 
     /** From here on it only waits for a sync. */

@@ -114,14 +114,19 @@ final class RequestContext extends PendingRequest implements WriteRecovery.Clien
             }
         }
         pieceEnd = start;
-        nextPiece();
+        beginPiece();
     }
 
     private void nextPiece() {
         if (pieceEnd == end) {
             succeed();
-            return;
+        } else {
+            gotOn();
+            beginPiece();
         }
+    }
+
+    private void beginPiece() {
         pieceStart = pieceEnd;
         // Pieces end at unit boundaries, so that no unit is in two of them.
         pieceEnd = Math.min(end, (pieceStart + MAX_PIECE_BYTES) & -Place.UNIT_BYTES);

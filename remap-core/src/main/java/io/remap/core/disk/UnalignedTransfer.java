@@ -138,6 +138,9 @@ final class UnalignedTransfer implements WriteRecovery.Client {
         wroteMain |= onMain;
         wroteSpares |= onSpares;
         position = pieceEnd;
+        if (position < end) {
+            context.gotOn();
+        }
         next();
     }
 
