@@ -220,7 +220,8 @@ public final class DiskSimulation implements AutoCloseable {
                 scheduler.environment(random),
                 plan.returnPauseMillis,
                 plan.ledgerBytes,
-                plan.sealMillis);
+                plan.sealMillis,
+                plan.heals);
         try {
             return product.start(parts);
         } catch (DeviceException e) {
@@ -285,8 +286,12 @@ public final class DiskSimulation implements AutoCloseable {
             move();
         } else if (dice == 6 && plan.hostErrors && scheduler.nanoTime() > nextHostErrorNanos) {
             nextHostErrorNanos = scheduler.nanoTime() + HOST_ERROR_PAUSE_NANOS;
-            coverage.count("host errors");
-            main.failTransfers(1 + random.nextInt(2), random.nextBoolean() ? Errno.ENOMEM : Errno.EAGAIN);
+            boolean onSpare = random.nextInt(3) == 0;
+            coverage.count(onSpare ? "host errors at a spare" : "host errors");
+            // It may be the store that meets it.
+            storeMayRefuse |= onSpare;
+            (onSpare ? spares.any(random) : main)
+                    .failTransfers(1 + random.nextInt(2), random.nextBoolean() ? Errno.ENOMEM : Errno.EAGAIN);
         } else if (dice == 8 && pages != null) {
             pages.writeBackSome(random);
         } else if (dice == 9 && pages != null) {

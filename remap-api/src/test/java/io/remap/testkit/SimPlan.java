@@ -57,6 +57,9 @@ final class SimPlan {
     /** A spare of few slots, which moves use up and give back. */
     final boolean reuses;
 
+    /** Main gets another chance at what could not be read when that is written. */
+    final boolean heals;
+
     /** Devices fail as a whole, and no sector ever does: nothing may be moved for that. */
     final boolean devicesOnly;
 
@@ -95,6 +98,7 @@ final class SimPlan {
         rots = sealMillis > 0 && random.nextInt(2) == 0 && !devicesOnly && !spareFaults;
         reuses = moves && !spareFaults && random.nextInt(3) == 0;
         slots = reuses ? 2 + random.nextInt(6) : drawnSlots;
+        heals = mainFaults && random.nextInt(3) == 0;
     }
 
     int sizeBytes() {
@@ -126,6 +130,7 @@ final class SimPlan {
         add(words, avoids, "avoided and dead areas");
         add(words, sealMillis > 0, "sealed after " + sealMillis + " ms");
         add(words, rots, "rot");
+        add(words, heals, "unreadable sectors are healed in place");
         add(words, storeTrouble, "store trouble");
         add(words, slow, "slow sectors, brought back after " + returnPauseMillis + " ms");
         add(words, hangs, "transfers that hang for " + TimeUnit.NANOSECONDS.toMillis(hangNanos) + " ms");

@@ -42,6 +42,7 @@ public interface SimProduct {
      * @param returnPauseMillis after which pause what went to the spare only for lack of time is brought back
      * @param ledgerBytes memory for the ledger of unflushed writes
      * @param sealMillis how long nobody has written to a spare until it is sealed with checksums, 0: never
+     * @param heals whether a write to what could not be read is tried on main first
      */
     record Parts(
             BlockDevice main,
@@ -52,7 +53,8 @@ public interface SimProduct {
             Environment environment,
             long returnPauseMillis,
             long ledgerBytes,
-            long sealMillis) {}
+            long sealMillis,
+            boolean heals) {}
 
     /** A started disk. */
     interface Running {

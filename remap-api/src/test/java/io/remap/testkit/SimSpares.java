@@ -96,6 +96,7 @@ final class SimSpares {
         for (Spare spare : spares) {
             spare.device.comeBack();
             spare.device.failFlushes(0, 0);
+            spare.device.failTransfers(0, 0);
         }
     }
 

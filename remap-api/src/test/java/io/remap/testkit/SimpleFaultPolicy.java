@@ -8,15 +8,25 @@ public final class SimpleFaultPolicy implements FaultPolicy {
     private static final int TRIES = 3;
 
     private final int avoidUnits;
+    private final boolean heals;
 
-    /** No area is avoided by itself. */
+    /** No area is avoided by itself, and nothing is healed in place. */
     public SimpleFaultPolicy() {
-        this(0);
+        this(0, false);
     }
 
-    /** @param avoidUnits side by side that all fail, however fast, are avoided */
-    public SimpleFaultPolicy(int avoidUnits) {
+    /**
+     * @param avoidUnits side by side that all fail, however fast, are avoided
+     * @param heals as {@link #healsUnreadable}
+     */
+    public SimpleFaultPolicy(int avoidUnits, boolean heals) {
         this.avoidUnits = avoidUnits;
+        this.heals = heals;
+    }
+
+    @Override
+    public boolean healsUnreadable() {
+        return heals;
     }
 
     @Override

@@ -57,6 +57,7 @@ public final class SimulatedStack implements SimProduct {
 
     private final MetadataProvider metadata;
     private final FaultPolicy policy;
+    private FaultPolicy healing;
     private long sealMillis;
 
     /** What a service saves of it beside the mappings, for the next life of the one disk that it is for. */
@@ -70,11 +71,26 @@ public final class SimulatedStack implements SimProduct {
         this(
                 providers.require(MetadataProvider.class, "log"),
                 providers.require(FaultPolicyProvider.class, "standard").open(Settings.defaults()));
+        healing = healing(providers);
     }
 
     public SimulatedStack(MetadataProvider metadata, FaultPolicy policy) {
         this.metadata = metadata;
         this.policy = policy;
+        this.healing = policy;
+    }
+
+    /** The usual policy, but that main gets another chance at what could not be read. */
+    static FaultPolicy healing(Providers providers) throws Refusal {
+        return providers
+                .require(FaultPolicyProvider.class, "standard")
+                .open(new Settings(Map.of("unreadable-writes", "heal")));
+    }
+
+    /** Where main is to get another chance at what could not be read: by this policy. */
+    SimulatedStack healingBy(FaultPolicy other) {
+        healing = other;
+        return this;
     }
 
     /** Has each disk seal what was quiet for so long, whatever the plan of a simulation says. */
@@ -131,7 +147,7 @@ public final class SimulatedStack implements SimProduct {
                         main,
                         opened.spares(),
                         Optional.of(store),
-                        policy,
+                        parts.heals() ? healing : policy,
                         parts.engine(),
                         parts.buffers(),
                         parts.environment(),

@@ -41,14 +41,19 @@ class StackSimulationTest {
                 "remap.restored-unreadable-sectors",
                 "remap.still-unreadable-sectors",
                 SimulatedStack.LED_BY_SECOND,
-                SimulatedStack.ON_SECOND));
+                SimulatedStack.ON_SECOND,
+                "watch.healed-units"));
         MetadataProvider metadata = providers.require(MetadataProvider.class, "log");
         FaultPolicy policy =
                 providers.require(FaultPolicyProvider.class, "standard").open(Settings.defaults());
+        FaultPolicy healing = SimulatedStack.healing(providers);
         new SimulationRun(
                         "remap-cli",
                         StackSimulationTest.class,
-                        () -> new SimulatedStack(metadata, policy).remembering().withTwoSpares())
+                        () -> new SimulatedStack(metadata, policy)
+                                .healingBy(healing)
+                                .remembering()
+                                .withTwoSpares())
                 .run(LEAST_SEEDS, SECONDS, FULL_SEEDS, required);
     }
 }

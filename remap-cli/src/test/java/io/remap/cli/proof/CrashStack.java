@@ -109,7 +109,8 @@ final class CrashStack {
                 tasks.environment(random),
                 0,
                 LEDGER_BYTES,
-                0));
+                0,
+                false));
         if (media.hasTwoSpares()) {
             // The copy of the table follows.
             tasks.runAll();

@@ -61,7 +61,7 @@ class MillionMappingsTest {
         long before = usedHeapBytes();
         long started = System.nanoTime();
         SimProduct.Running running = product.start(
-                new SimProduct.Parts(main, spare, product.metadata(), engine, pool, environment, 0, 1 << 20, 0));
+                new SimProduct.Parts(main, spare, product.metadata(), engine, pool, environment, 0, 1 << 20, 0, false));
         DiskRequest request = new DiskRequest(ended -> {});
         request.offsetBytes = 2L * (MAPPINGS + IN_THE_LOG - 1) * Place.UNIT_BYTES;
         request.lengthBytes = Place.UNIT_BYTES;

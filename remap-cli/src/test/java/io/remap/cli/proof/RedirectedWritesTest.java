@@ -82,7 +82,7 @@ class RedirectedWritesTest {
                             new PairIdentity(new UUID(5, 6), MAIN_BYTES, SECTOR_BYTES, "main"),
                             system.environment());
             running = product.start(new SimProduct.Parts(
-                    mainDevice, spare, product.metadata(), engine, pool, system.environment(), 0, 1 << 20, 0));
+                    mainDevice, spare, product.metadata(), engine, pool, system.environment(), 0, 1 << 20, 0, false));
             double[] millis = oneAfterTheOther(pool);
             double perSecond = together(pool);
             assertEquals(ONE_AFTER_THE_OTHER + TOGETHER, running.table().extents());

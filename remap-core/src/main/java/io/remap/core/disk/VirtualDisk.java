@@ -900,6 +900,8 @@ public final class VirtualDisk implements Disk {
         all.add(Attribute.readOnly(
                 "watch.units", "count", "Units of main that read again after errors, or were healed", () ->
                         (long) watchList.size()));
+        all.add(Attribute.readOnly(
+                "watch.healed-units", "count", "Of these those that were healed in place", watchList::healed));
         all.add(Attribute.readOnly("avoid.regions", "count", "Areas of main that are avoided", () ->
                 (long) avoided.regions().size()));
         all.add(Attribute.readOnly("avoid.sectors", "count", "Sectors in them", avoided::sectors));

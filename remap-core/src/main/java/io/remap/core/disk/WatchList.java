@@ -88,6 +88,11 @@ final class WatchList implements Saved {
         return errorsAt(units.getOrDefault(unit, NEW), wallMillis.getAsLong());
     }
 
+    /** Units of main that were written again where they could not be read, and read since. */
+    synchronized long healed() {
+        return healed;
+    }
+
     private int errorsAt(Watched watched, long nowMillis) {
         long periods = Math.max(0, nowMillis - watched.lastMillis) / policy.watchDecayMillis();
         return periods >= Integer.SIZE ? 0 : watched.errors >> periods;

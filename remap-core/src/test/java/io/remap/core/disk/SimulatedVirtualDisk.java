@@ -38,6 +38,7 @@ import java.util.function.Consumer;
 class SimulatedVirtualDisk implements SimProduct {
     private static final long HOLD_AWAY_MILLIS = 5_000;
     private static final int AVOID_UNITS = 4;
+    private static final String HEALED = "watch.healed-units";
 
     /** As a service saves it. */
     private final AtomicReference<byte[]> avoided = new AtomicReference<>(new byte[0]);
@@ -92,7 +93,7 @@ class SimulatedVirtualDisk implements SimProduct {
                         main,
                         spares,
                         Optional.of(store),
-                        new SimpleFaultPolicy(AVOID_UNITS),
+                        new SimpleFaultPolicy(AVOID_UNITS, parts.heals()),
                         parts.engine(),
                         parts.buffers(),
                         parts.environment(),
@@ -190,6 +191,7 @@ class SimulatedVirtualDisk implements SimProduct {
             for (Attribute attribute : virtualDisk.counters.attributes()) {
                 counters.put(attribute.name(), (Long) attribute.get().get());
             }
+            counters.put(HEALED, virtualDisk.watchList.healed());
             return counters;
         }
 

@@ -28,7 +28,8 @@ class VirtualDiskSimulationTest {
                 "checksums.sealings",
                 "checksums.openings",
                 "checksums.lost-slots",
-                "rotten slots"));
+                "rotten slots",
+                "watch.healed-units"));
         new SimulationRun("remap-core", VirtualDiskSimulationTest.class, SimulatedVirtualDisk::new)
                 .run(LEAST_SEEDS, SECONDS, FULL_SEEDS, required);
     }
