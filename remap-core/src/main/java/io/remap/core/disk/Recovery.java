@@ -290,46 +290,29 @@ abstract class Recovery {
                 region.spare,
                 region.offsetBytes,
                 region.lengthBytes,
-                error -> disk.environment
-                        .scheduler()
-                        .execute(() -> opened(region, error, this::begin, this::endUnlocked)));
-    }
-
-    /** Whether the range is kept until a region is open; only if nothing in that is of the range, see {@link Rot}. */
-    boolean keepsRange(Sealed region) {
-        return false;
-    }
-
-    private void goOnWhenOpen(Sealed region, Stage stage) {
-        disk.checksums.open(
-                region.spare,
-                region.offsetBytes,
-                region.lengthBytes,
-                error -> disk.environment
-                        .scheduler()
-                        .execute(() -> opened(region, error, () -> run(stage), () -> giveUp(DiskError.IO, -1))));
+                error -> disk.environment.scheduler().execute(() -> opened(region, error)));
     }
 
     /** A spare that does not answer is passed over, or waited for, as it is where nothing is sealed. */
-    private void opened(Sealed region, DeviceException error, Runnable again, Runnable end) {
+    private void opened(Sealed region, DeviceException error) {
         Spare spare = region.spare;
         if (error == null) {
             keepOpen(region);
             // It got on: what the host was short of before does not count.
             hostTries = 0;
-            again.run();
+            begin();
         } else if (isAway(error.errorClass()) || error.errorClass().mayBeSector()) {
             boolean passedOver = spare.isPassedOver();
             spare.passOver();
             if (!passedOver && disk.spares.anotherHasRoom(1 << spare.index)) {
-                again.run();
-            } else if (!mayBeHeld() || !spare.side.dropOff().hold(holdUntil(), again, end)) {
-                end.run();
+                begin();
+            } else if (!mayBeHeld() || !spare.side.dropOff().hold(holdUntil(), this::begin, this::gaveUpWaiting)) {
+                endUnlocked();
             }
         } else if (error.errorClass() == ErrorClass.HOST && isWaitedFor(error)) {
-            disk.environment.scheduler().schedule(again, disk.policy.retryDelayMillis(hostTries));
+            disk.environment.scheduler().schedule(this::begin, disk.policy.retryDelayMillis(hostTries));
         } else {
-            end.run();
+            endUnlocked();
         }
     }
 
@@ -383,11 +366,7 @@ abstract class Recovery {
         } catch (DoubtMeanwhile e) {
             beginAnew(e.unsettled);
         } catch (Sealed e) {
-            if (keepsRange(e)) {
-                goOnWhenOpen(e, stage);
-            } else {
-                beginWhenOpen(e);
-            }
+            beginWhenOpen(e);
         } catch (Away e) {
             waitForDevice(e, stage);
         } catch (HostShort e) {

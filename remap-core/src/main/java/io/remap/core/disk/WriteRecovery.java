@@ -20,8 +20,9 @@ import java.util.TreeSet;
  * read-modify-write of unaligned edges, which needs the same fence.
  *
  * <p>Once main was written, what was read of the edges before may be their only copy. So they are read once for each time
- * that the range is granted, whatever is tried again; and what the spare has to be opened for is opened before that, as far
- * as the range has to be given back for it.
+ * that the range is granted, whatever is tried again; and slots of the range are opened before that, as the range has to be
+ * given back for it. A region whose free slots are closed is met after it, when main has refused the write: what is read of the
+ * edges then may be lost with the sector that was refused.
  */
 final class WriteRecovery extends Recovery {
     private static final int MAX_COMMITS = 3;
@@ -51,9 +52,6 @@ final class WriteRecovery extends Recovery {
 
     /** The edges were read since the range was granted: the source is whole. */
     private boolean hasEdges;
-
-    /** Every slot of the range is one that stays open. */
-    private boolean slotsStayOpen;
 
     private boolean wroteMain;
     private int wroteSpares;
@@ -131,7 +129,7 @@ final class WriteRecovery extends Recovery {
         requireNoDoubt();
         deadlineNanos = disk.environment.time().nanoTime() + disk.deadlines.redirectNanos();
         if (edges != null && !hasEdges) {
-            slotsStayOpen = keepSlotsOpen();
+            keepSlotsOpen();
             readsEdges = true;
             edges.read(this);
             readsEdges = false;
@@ -176,32 +174,19 @@ final class WriteRecovery extends Recovery {
         }
     }
 
-    /** Throws where one is sealed; whether all of them are open. Those of a spare that is passed over are not looked at. */
-    private boolean keepSlotsOpen() throws Sealed {
+    /** Throws where one is sealed. Those of a spare that is passed over are not looked at. */
+    private void keepSlotsOpen() throws Sealed {
         RemapTable table = disk.state.current().table;
-        boolean all = true;
         for (long unit = firstUnit; unit < endUnit; unit++) {
             long place = table.placeOf(unit);
             Spare spare = Place.hasSlot(place) ? disk.spares.get(Place.spare(place)) : null;
-            if (spare == null || spare.isPassedOver()) {
-                all &= !Place.hasSlot(place);
-            } else if (spare.gate != null) {
+            if (spare != null && !spare.isPassedOver() && spare.gate != null) {
                 Sealed slot = new Sealed(spare, spare.offsetOf(Place.slot(place)), Place.UNIT_BYTES);
                 if (!keepOpen(slot)) {
                     throw slot;
                 }
             }
         }
-        return all;
-    }
-
-    /**
-     * What is sealed then is a region without any slot of the range, so nobody who is needed to open it waits for the range; and
-     * of who waits for it elsewhere nobody keeps a range for a region that is not open.
-     */
-    @Override
-    boolean keepsRange(Sealed region) {
-        return hasEdges && slotsStayOpen;
     }
 
     private void planned() throws Failure, TryLater {

@@ -29,15 +29,14 @@ import org.junit.jupiter.params.provider.CsvSource;
 class UnalignedWritesTest {
     private static final int UNIT = Place.UNIT_BYTES;
     private static final int SECTOR = DiskRig.SECTOR;
-    private static final int SEAL_MILLIS = 1_000;
     private static final int FROM = 100;
     private static final int LENGTH = 200;
 
     private DiskRig rig;
     private long mappedBefore;
 
-    private void start(long sealMillis) throws Refusal {
-        rig = new DiskRig(8, new SimpleFaultPolicy(), sealMillis);
+    private void start() throws Refusal {
+        rig = new DiskRig(8, new SimpleFaultPolicy(), 0);
     }
 
     @AfterEach
@@ -66,7 +65,7 @@ class UnalignedWritesTest {
 
     @Test
     void spareThatFailsInPassing() throws Refusal {
-        start(0);
+        start();
         failsAfterTheNextRead(8);
         rig.spare.failTransfers(1, Errno.ENOMEM);
         writesWhatItHadRead();
@@ -76,7 +75,7 @@ class UnalignedWritesTest {
     @ParameterizedTest
     @CsvSource({Errno.EAGAIN + ", 30", Errno.ENODEV + ", 6000"})
     void spareThatIsAwayForAWhile(int errno, long millis) throws Refusal {
-        start(0);
+        start();
         // Without it nobody knows what a process before this one left.
         assertEquals(DiskError.NONE, rig.perform(Operation.FLUSH, 0, 0, null).error);
         rig.disk.holdWhileAway(15_000);
@@ -89,7 +88,7 @@ class UnalignedWritesTest {
 
     @Test
     void commitThatIsRefusedOnce() throws Refusal {
-        start(0);
+        start();
         failsAfterTheNextRead(8);
         Queue<Outcome> outcomes = new ArrayDeque<>(List.of(Outcome.NOT_COMMITTED));
         rig.metadata.decideOutcomes(() -> outcomes.isEmpty() ? Outcome.DURABLE : outcomes.remove());
@@ -97,54 +96,10 @@ class UnalignedWritesTest {
         assertTrue(outcomes.isEmpty());
     }
 
-    private void seal() {
-        assertEquals(DiskError.NONE, rig.move(true, 8 * 5, 8, false));
-        mappedBefore = rig.disk.summary().mappedSectors();
-        rig.scheduler.runUntilIdle();
-        assertTrue(rig.disk.counters.openings.sum() == 0 && isSealed());
-    }
-
-    private boolean isSealed() {
-        boolean[] sealed = {false};
-        rig.store.seals((region, seal) -> sealed[0] = true);
-        return sealed[0];
-    }
-
-    /** Nothing else is wrong: each redirection after a pause comes to a sealed region. */
-    @Test
-    void regionOfTheSpareThatIsSealed() throws Refusal {
-        start(SEAL_MILLIS);
-        seal();
-        failsAfterTheNextRead(8);
-        writesWhatItHadRead();
-        assertEquals(1, rig.disk.counters.openings.sum());
-    }
-
-    /** Its opening waits for whoever gives up what rotted there: that may be a unit of the same write. */
-    @Test
-    void regionOfTheSpareThatIsSealedAndHasARottenSlotOfTheSameWrite() throws Refusal {
-        start(SEAL_MILLIS);
-        assertEquals(DiskError.NONE, rig.move(true, 8 * 2, 8, false));
-        mappedBefore = rig.disk.summary().mappedSectors();
-        assertTrue(isSealed());
-        byte[] other = new byte[SECTOR];
-        long slot = Place.slot(rig.store.table().placeOf(2));
-        rig.spareMedium.poke(rig.store.slotOffsetBytes(slot) + 7 * SECTOR, other);
-        failsAfterTheNextRead(8);
-        int length = SECTOR - FROM + 7 * SECTOR + SECTOR;
-        assertEquals(DiskError.NONE, rig.write(UNIT + FROM, length, 0x22));
-        assertTrue(rig.main.isFaulty(8));
-        byte[] expected = new byte[UNIT + SECTOR];
-        Arrays.fill(expected, (byte) 0x22);
-        Arrays.fill(expected, 0, FROM, DiskRig.OLD);
-        assertArrayEquals(expected, rig.read(UNIT, UNIT + SECTOR));
-        assertEquals(1, rig.disk.summary().lostSectors(), "what rotted beside it");
-    }
-
     /** The edge is read before anything of the write is: what it replaces is still there. */
     @Test
     void edgeThatDoesNotReadFailsTheWriteBeforeAnythingIsWritten() throws Refusal {
-        start(0);
+        start();
         rig.main.fault(8, 1, Fault.BAD);
         assertEquals(DiskError.IO, rig.write(UNIT + FROM, UNIT, 0x22));
         assertFalse(rig.disk.summary().mappedSectors() > 0);
