@@ -219,6 +219,33 @@ PYTHON
     [ "$(value lostSectors < cut.json)" -gt 0 ] || fail "nothing was lost although the flush was a lie"
 }
 
+# Just before the second flush, so the client does not know of it; and once.
+test_the_power_goes_at_a_point_that_was_named() {
+    "$remap" sim create disk.img --size 8M > /dev/null
+    echo 'power-cut from=flush:2' > disk.img.sim-faults
+    start_sim disk.img
+    /usr/bin/python3 - "$uri" > kept << 'PYTHON'
+import sys, nbd
+h = nbd.NBD()
+h.connect_uri(sys.argv[1])
+def sectors():
+    content = h.pread(64 * 512, 0)
+    return [content[at] for at in range(0, len(content), 512)]
+h.pwrite(bytes([1]) * 64 * 512, 0)
+h.flush()
+h.pwrite(bytes([2]) * 64 * 512, 0)
+h.flush()
+after = sectors()
+assert set(after) == {1, 2}, after
+h.pwrite(bytes([3]) * 64 * 512, 0)
+assert set(sectors()) == {3}, sectors()
+print(after.count(2))
+PYTHON
+    echo "suite: sim: power cut at the second flush: $(cat kept) of 64 sectors written before it are kept"
+    assert_status "$USAGE" "$remap" sim state disk.img power-cut
+    assert_contains "$output" "from=POINT"
+}
+
 # One seed, the same operations: the same answers, the same trace; another seed, another one.
 test_a_run_is_repeated_by_its_seed() {
     local round

@@ -185,13 +185,15 @@ final class SimSteering {
             name = "state",
             header = "Give a simulated disk as a whole a state.",
             description = {
-                "down, hangs, read-only, link-reset SECONDS, size BYTES, identity SERIAL, flush-fails [COUNT], flush-lies; with "
-                        + "errno=, from= and until=. 'up' ends them all.",
+                "down, hangs, read-only, link-reset SECONDS, size BYTES, identity SERIAL, flush-fails [COUNT], flush-lies, "
+                        + "power-cut [SEED] from=POINT; with errno=, from= and until=, whose points are io:N, read:N, write:N, "
+                        + "flush:N or ms:N. 'up' ends them all.",
                 "",
                 "Examples:",
                 "  remap sim state disk.img flush-lies",
                 "  remap sim state disk.img link-reset 10",
                 "  remap sim state disk.img hangs",
+                "  remap sim state disk.img power-cut from=write:1000",
                 ""
             })
     static final class State extends Steering {

@@ -10,7 +10,6 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.atomic.AtomicLong;
 
 /**
  * The commands that change a simulated disk while it is in use: the messages of dm-dust, and ours. What a command changes
@@ -44,7 +43,6 @@ final class SimControl {
     private final SimModel model;
     private final int blockBytes;
     private final SimFaultLine lines;
-    private final AtomicLong powerCuts = new AtomicLong();
 
     /** For a device; {@code blockBytes} is the unit of the commands of dm-dust. */
     SimControl(SimDevice device, SimMedium medium, SimModel model, int blockBytes) {
@@ -275,7 +273,7 @@ final class SimControl {
 
     private Answer cutPower(String[] words) throws IOException {
         expect(words, 0, 1, "power-cut [SEED]");
-        long stream = words.length == 1 ? SimFaultLine.number(words[0], 10) : powerCuts.incrementAndGet();
+        long stream = words.length == 1 ? SimFaultLine.number(words[0], 10) : model.nextPowerCut();
         SimMedium.PowerCut cut = medium.cutPower(model.chance, stream);
         model.traceCommand("power-cut " + stream);
         return Answer.of(

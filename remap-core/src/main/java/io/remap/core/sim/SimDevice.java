@@ -275,13 +275,13 @@ final class SimDevice implements BlockDevice {
     /** Decides, and waits as long as the verdict says. */
     private SimVerdict enter(Operation operation, long offset, long length) throws DeviceException {
         try {
-            SimVerdict verdict = model.decide(operation, offset, offset + length);
+            SimVerdict verdict = decide(operation, offset, length);
             while (verdict != null && verdict.hangs) {
                 do {
                     pauseMillis.accept(LOOK_MILLIS);
                     requireOpen();
                 } while (model.stillHangs(verdict));
-                verdict = model.decide(operation, offset, offset + length);
+                verdict = decide(operation, offset, length);
             }
             if (verdict != null) {
                 pass(verdict.delayMillis);
@@ -290,6 +290,20 @@ final class SimDevice implements BlockDevice {
         } catch (IOException e) {
             throw stateFailed(operation, offset, length, e);
         }
+    }
+
+    private SimVerdict decide(Operation operation, long offset, long length) throws IOException {
+        SimVerdict verdict = model.decide(operation, offset, offset + length);
+        if (verdict != null && verdict.powerCut != 0) {
+            SimMedium.PowerCut cut = medium.cutPower(model.chance, verdict.powerCut);
+            LOG.info(
+                    "{}: power cut before operation {}: of {} writes of a sector that were not flushed, {} are lost",
+                    name,
+                    verdict.number,
+                    cut.unflushedSectors(),
+                    cut.lostSectors());
+        }
+        return verdict;
     }
 
     /** In pieces, so that an end of the device is not waited for. */

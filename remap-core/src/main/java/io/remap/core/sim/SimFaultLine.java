@@ -189,6 +189,14 @@ final class SimFaultLine {
                 }
                 yield new SimState(kind, 0, argument, errno, details.window());
             }
+            case POWER_CUT -> {
+                if (details.window().from().isEmpty()) {
+                    throw wrong("power-cut: expected from=POINT, for example from=write:100;"
+                            + " 'remap sim power-cut' cuts the power at once");
+                }
+                long seed = argument.isEmpty() ? 0 : positive(words[0], argument);
+                yield new SimState(kind, seed, "", errno, details.window());
+            }
             case DOWN, HANGS, READ_ONLY, FLUSH_LIES -> {
                 if (!argument.isEmpty()) {
                     throw expected();

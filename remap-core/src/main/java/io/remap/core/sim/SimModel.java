@@ -58,6 +58,8 @@ final class SimModel implements AutoCloseable {
     private final AtomicLong operations = new AtomicLong();
     private final AtomicLong reads = new AtomicLong();
     private final AtomicLong writes = new AtomicLong();
+    private final AtomicLong flushes = new AtomicLong();
+    private final AtomicLong powerCuts = new AtomicLong();
     private final AtomicLong failed = new AtomicLong();
     private volatile boolean enabled = true;
     private volatile boolean quiet;
@@ -97,6 +99,7 @@ final class SimModel implements AutoCloseable {
         long reading = operation == Operation.READ ? reads.incrementAndGet() : reads.get();
         boolean isWrite = operation == Operation.WRITE || operation == Operation.ZERO;
         long writing = isWrite ? writes.incrementAndGet() : writes.get();
+        long flushing = operation == Operation.FLUSH ? flushes.incrementAndGet() : flushes.get();
         SimFaultMap map = faults.map();
         boolean isHealthy = !enabled || (map.states.isEmpty() && !map.touches(startBytes, endBytes));
         if (isHealthy && trace.isEmpty() && timing.isNone()) {
@@ -107,7 +110,7 @@ final class SimModel implements AutoCloseable {
         synchronized (faults.verdicts) {
             takeItsTime(verdict);
             if (!isHealthy) {
-                Moment now = new Moment(number, reading, writing, millisSinceOpen());
+                Moment now = new Moment(number, reading, writing, flushing, millisSinceOpen());
                 judgeDevice(verdict, map, now);
                 if (verdict.errno == Errno.NONE && !verdict.hangs) {
                     judgeSectors(verdict, map, now, notes);
@@ -140,7 +143,7 @@ final class SimModel implements AutoCloseable {
             return false;
         }
         SimFaultMap map = faults.map();
-        Moment now = new Moment(operations.get(), reads.get(), writes.get(), millisSinceOpen());
+        Moment now = soFar();
         synchronized (faults.verdicts) {
             for (LiveState live : map.states) {
                 if (live.state.kind() == SimState.Kind.HANGS
@@ -159,6 +162,15 @@ final class SimModel implements AutoCloseable {
         return false;
     }
 
+    private Moment soFar() {
+        return new Moment(operations.get(), reads.get(), writes.get(), flushes.get(), millisSinceOpen());
+    }
+
+    /** The seed of a power cut for which nobody gave one. */
+    long nextPowerCut() {
+        return powerCuts.incrementAndGet();
+    }
+
     private long millisSinceOpen() {
         return TimeUnit.NANOSECONDS.toMillis(time.nanoTime() - openedNanos);
     }
@@ -173,7 +185,7 @@ final class SimModel implements AutoCloseable {
 
     // --- the device as a whole
 
-    private static void judgeDevice(SimVerdict verdict, SimFaultMap map, Moment now) {
+    private void judgeDevice(SimVerdict verdict, SimFaultMap map, Moment now) {
         for (LiveState live : map.states) {
             if (!live.state.window().contains(now)) {
                 continue;
@@ -190,7 +202,7 @@ final class SimModel implements AutoCloseable {
     }
 
     /** Whether the state had a part in what happens. */
-    private static boolean judgeState(SimVerdict verdict, LiveState live, Moment now) {
+    private boolean judgeState(SimVerdict verdict, LiveState live, Moment now) {
         SimState state = live.state;
         boolean isFlush = verdict.operation == Operation.FLUSH;
         boolean fails = switch (state.kind()) {
@@ -199,13 +211,17 @@ final class SimModel implements AutoCloseable {
             case LINK_RESET -> now.millis() - live.beganMillis < TimeUnit.SECONDS.toMillis(state.argument());
             case SIZE -> verdict.endBytes > state.argument();
             case FLUSH_FAILS -> isFlush && (state.argument() == 0 || live.spent++ < state.argument());
-            case HANGS, FLUSH_LIES, IDENTITY -> false;
+            case HANGS, FLUSH_LIES, IDENTITY, POWER_CUT -> false;
         };
         if (fails && verdict.errno == Errno.NONE) {
             verdict.failAt(verdict.startBytes, state.errno());
         }
         if (state.kind() == SimState.Kind.HANGS) {
             verdict.hangs = true;
+            return true;
+        }
+        if (state.kind() == SimState.Kind.POWER_CUT && live.spent++ == 0) {
+            verdict.powerCut = state.argument() == 0 ? nextPowerCut() : state.argument();
             return true;
         }
         if (state.kind() == SimState.Kind.FLUSH_LIES && isFlush) {
@@ -382,7 +398,7 @@ final class SimModel implements AutoCloseable {
 
     /** The state of a kind that is in force now. */
     Optional<SimState> stateNow(SimState.Kind kind) {
-        Moment now = new Moment(operations.get(), reads.get(), writes.get(), millisSinceOpen());
+        Moment now = soFar();
         return faults.map().states.stream()
                 .map(live -> live.state)
                 .filter(state ->

@@ -8,7 +8,7 @@ import java.util.Optional;
  *
  * @param kind what it is
  * @param argument seconds of {@link Kind#LINK_RESET}, bytes of {@link Kind#SIZE}, count of {@link Kind#FLUSH_FAILS} (0: all),
- *     otherwise 0
+ *     seed of {@link Kind#POWER_CUT} (0: another one each time), otherwise 0
  * @param text serial number of {@link Kind#IDENTITY}, otherwise empty
  * @param errno the error of what fails
  * @param window when it is in force
@@ -31,7 +31,9 @@ record SimState(Kind kind, long argument, String text, int errno, SimWindow wind
         /** The next flushes fail, as many as the argument says. */
         FLUSH_FAILS("flush-fails"),
         /** Flushes are acknowledged and make nothing durable: a power cut takes what was written. */
-        FLUSH_LIES("flush-lies");
+        FLUSH_LIES("flush-lies"),
+        /** Before the first operation of the window what was not flushed is lost, or not, once. */
+        POWER_CUT("power-cut");
 
         final String word;
 

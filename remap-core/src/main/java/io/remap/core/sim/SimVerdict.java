@@ -48,6 +48,8 @@ final class SimVerdict {
     long delayMillis;
     /** A flush that is acknowledged and not made. */
     boolean lies;
+    /** The power goes before it, with this seed; 0: it does not. */
+    long powerCut;
     /** Silent mistakes. */
     final List<Effect> effects = new ArrayList<>();
     /** Lines of the faults and states that had a part in it. */

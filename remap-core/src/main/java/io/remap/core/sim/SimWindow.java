@@ -21,6 +21,7 @@ record SimWindow(Optional<Point> from, Optional<Point> until) {
         READ,
         /** Writes and zeroings. */
         WRITE,
+        FLUSH,
         /** Milliseconds. */
         MS
     }
@@ -38,7 +39,7 @@ record SimWindow(Optional<Point> from, Optional<Point> until) {
                 // Refused below with what is expected.
             }
             throw new Refusal(
-                    Refusal.Kind.USAGE, "'" + text + "': expected io:N, read:N, write:N or ms:N, for example read:100");
+                    Refusal.Kind.USAGE, "'" + text + "': expected io:N, read:N, write:N, flush:N or ms:N, for example read:100");
         }
 
         private boolean isReached(Moment now) {
@@ -46,6 +47,7 @@ record SimWindow(Optional<Point> from, Optional<Point> until) {
                 case IO -> now.operations >= count;
                 case READ -> now.reads >= count;
                 case WRITE -> now.writes >= count;
+                case FLUSH -> now.flushes >= count;
                 case MS -> now.millis >= count;
             };
         }
@@ -57,7 +59,7 @@ record SimWindow(Optional<Point> from, Optional<Point> until) {
     }
 
     /** How far the life of a device has come, the operation that is decided included. */
-    record Moment(long operations, long reads, long writes, long millis) {}
+    record Moment(long operations, long reads, long writes, long flushes, long millis) {}
 
     boolean contains(Moment now) {
         boolean begun = from.isEmpty() || from.get().isReached(now);

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.remap.api.DeviceException;
 import io.remap.api.Errno;
 import io.remap.api.Refusal;
 import java.io.BufferedReader;
@@ -23,9 +24,12 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.Set;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -120,6 +124,10 @@ class SimControlTest {
                 "state sick",
                 "state size 100",
                 "power-cut now",
+                "state power-cut",
+                "state power-cut until=write:3",
+                "state power-cut 0 from=write:3",
+                "state down from=flushes:3",
                 "{\"command\": \"status\", \"x\": 1}",
                 "{",
                 "status now")) {
@@ -240,6 +248,49 @@ class SimControlTest {
         say("power-cut");
         assertArrayEquals(kept, disk.read(8, 64));
         assertEquals(5, kept[0]);
+    }
+
+    @Test
+    void thePowerGoesOnceJustBeforeTheOperationThatTheListNames() throws IOException {
+        for (String point : List.of("flush:2", "write:3", "read:1", "io:4")) {
+            disk.faults("").reopen("cache=1M");
+            disk.write(0, 64, 3);
+            disk.device.flush();
+            disk.faults("power-cut 1 from=" + point).reopen("cache=1M");
+            disk.device.flush();
+            disk.write(0, 64, 4);
+            disk.write(64, 1, 4);
+            if (point.equals("write:3")) {
+                disk.write(65, 1, 4);
+            } else if (!point.equals("read:1")) {
+                disk.device.flush();
+            }
+            Map<Integer, Integer> counts = new HashMap<>();
+            for (byte[] sector : sectors(disk.read(0, 64))) {
+                counts.merge((int) sector[0], 1, Integer::sum);
+            }
+            assertEquals(Set.of(3, 4), counts.keySet(), point + ": all lost or all kept");
+            disk.write(0, 64, 5);
+            for (byte[] sector : sectors(disk.read(0, 64))) {
+                assertEquals(5, sector[0], point + ": it went again");
+            }
+        }
+    }
+
+    private static List<byte[]> sectors(byte[] bytes) {
+        List<byte[]> sectors = new ArrayList<>();
+        for (int at = 0; at < bytes.length; at += SECTOR) {
+            sectors.add(Arrays.copyOfRange(bytes, at, at + SECTOR));
+        }
+        return sectors;
+    }
+
+    @Test
+    void aDiskThatIsDownAfterThePowerCutAnswersNothing() throws IOException {
+        disk.faults("power-cut from=write:2", "down from=write:2").reopen("cache=1M");
+        disk.write(0, 1, 3);
+        assertThrows(DeviceException.class, () -> disk.write(1, 1, 3));
+        disk.assertReadFails(Errno.ENODEV, 0);
     }
 
     @Test
