@@ -287,11 +287,14 @@ final class SimDevice implements BlockDevice {
                 pass(verdict.delayMillis);
             }
             return verdict;
+        } catch (DeviceException e) {
+            throw e;
         } catch (IOException e) {
             throw stateFailed(operation, offset, length, e);
         }
     }
 
+    /** And cuts the power, if that is what happens first. */
     private SimVerdict decide(Operation operation, long offset, long length) throws IOException {
         SimVerdict verdict = model.decide(operation, offset, offset + length);
         if (verdict != null && verdict.powerCut != 0) {

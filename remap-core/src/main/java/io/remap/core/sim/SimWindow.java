@@ -39,7 +39,8 @@ record SimWindow(Optional<Point> from, Optional<Point> until) {
                 // Refused below with what is expected.
             }
             throw new Refusal(
-                    Refusal.Kind.USAGE, "'" + text + "': expected io:N, read:N, write:N, flush:N or ms:N, for example read:100");
+                    Refusal.Kind.USAGE,
+                    "'" + text + "': expected io:N, read:N, write:N, flush:N or ms:N, for example read:100");
         }
 
         private boolean isReached(Moment now) {

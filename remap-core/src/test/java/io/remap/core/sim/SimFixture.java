@@ -10,12 +10,22 @@ import io.remap.api.TimeSource;
 import io.remap.api.spi.BlockDeviceProvider.Door;
 import io.remap.api.spi.BlockDeviceProvider.OpenOptions;
 import io.remap.core.device.FileDeviceProvider;
+import java.io.BufferedReader;
+import java.io.BufferedWriter;
 import java.io.IOException;
+import java.io.InputStreamReader;
+import java.io.OutputStreamWriter;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
+import java.nio.channels.Channels;
+import java.nio.channels.SocketChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.Arrays;
+import java.util.List;
 import java.util.OptionalInt;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
@@ -24,7 +34,13 @@ import java.util.concurrent.atomic.AtomicLong;
 final class SimFixture implements AutoCloseable, TimeSource {
     static final int SECTOR = 512;
 
+    /** Some moment of the calendar. */
+    private static final long OPENED_WALL_MILLIS = 1_700_000_000_000L;
+
     final Path folder;
+    /** Of a new image. */
+    String size = "4M";
+
     final AtomicLong pausedMillis = new AtomicLong();
     /** Runs each time when somebody waits. */
     Runnable meanwhile = () -> {};
@@ -43,8 +59,8 @@ final class SimFixture implements AutoCloseable, TimeSource {
     }
 
     @Override
-    public long wallMillis() {
-        return 0;
+    public synchronized long wallMillis() {
+        return OPENED_WALL_MILLIS + TimeUnit.NANOSECONDS.toMillis(nanos);
     }
 
     private void pass(long millis) {
@@ -65,10 +81,29 @@ final class SimFixture implements AutoCloseable, TimeSource {
         return SimFiles.faults(image());
     }
 
-    /** Opens it, 4 MiB if it is new. */
+    Path socket() {
+        return SimFiles.control(image());
+    }
+
+    /** The lines of the answer of the control socket. */
+    List<String> say(String command) throws IOException {
+        try (SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX)) {
+            channel.connect(UnixDomainSocketAddress.of(socket()));
+            BufferedWriter out = new BufferedWriter(
+                    new OutputStreamWriter(Channels.newOutputStream(channel), StandardCharsets.UTF_8));
+            out.write(command + "\n");
+            out.flush();
+            channel.shutdownOutput();
+            return new BufferedReader(new InputStreamReader(Channels.newInputStream(channel), StandardCharsets.UTF_8))
+                    .lines()
+                    .toList();
+        }
+    }
+
+    /** Opens it; a new one has {@link #size}. */
     SimFixture open(String parameters) throws IOException {
         device = provider.open(
-                DeviceUri.parse("sim:" + image() + "?size=4M" + (parameters.isEmpty() ? "" : "&" + parameters)),
+                DeviceUri.parse("sim:" + image() + "?size=" + size + (parameters.isEmpty() ? "" : "&" + parameters)),
                 OpenOptions.serve(false, Door.AUTO, OptionalInt.empty()));
         return this;
     }

@@ -31,7 +31,16 @@ class SimNeutralTest extends BlockDeviceContract {
             list.append("0 4M ").append(mode.word).append(argument).append(NEVER);
         }
         for (String state : new String[] {
-            "gone", "down", "hangs", "read-only", "link-reset 5", "size 512", "identity X", "flush-fails", "flush-lies"
+            "gone",
+            "down",
+            "hangs",
+            "read-only",
+            "link-reset 5",
+            "size 512",
+            "identity X",
+            "flush-fails",
+            "flush-lies",
+            "power-cut"
         }) {
             list.append(state).append(NEVER);
         }
