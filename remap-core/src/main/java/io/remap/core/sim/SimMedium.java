@@ -24,7 +24,7 @@ final class SimMedium {
     private final int sectorBytes;
     private final long cacheBytes;
 
-    /** A write that a power cut may lose, sector by sector. */
+    /** A write that a power cut may lose, sector by sector; of its first and last one it may have a part only. */
     private static final class Unflushed {
         final long startBytes;
         final byte[] before;
@@ -34,6 +34,10 @@ final class SimMedium {
         Unflushed(long startBytes, byte[] before) {
             this.startBytes = startBytes;
             this.before = before;
+        }
+
+        long endBytes() {
+            return startBytes + before.length;
         }
     }
 
@@ -125,13 +129,17 @@ final class SimMedium {
         }
     }
 
-    /** The range is on the medium now, whatever becomes of the rest. */
+    /** The sectors of the range are on the medium now, whatever becomes of the rest. */
     synchronized void settle(long startBytes, long endBytes) {
+        if (startBytes >= endBytes) {
+            return;
+        }
         for (Unflushed write : unflushed) {
-            long from = Math.max(startBytes, write.startBytes) - write.startBytes;
-            long to = Math.min(endBytes, write.startBytes + write.before.length) - write.startBytes;
+            long first = write.startBytes / sectorBytes;
+            long from = Math.max(startBytes / sectorBytes, first);
+            long to = 1 + (Math.min(endBytes, write.endBytes()) - 1) / sectorBytes;
             if (from < to) {
-                write.settled.set((int) (from / sectorBytes), (int) ((to + sectorBytes - 1) / sectorBytes));
+                write.settled.set((int) (from - first), (int) (to - first));
             }
         }
     }
@@ -148,13 +156,16 @@ final class SimMedium {
         // Backwards in time: of a sector that is kept once, what is older has no effect any more.
         for (Iterator<Unflushed> writes = unflushed.descendingIterator(); writes.hasNext(); ) {
             Unflushed write = writes.next();
-            for (int at = 0; at < write.before.length; at += sectorBytes) {
-                long place = write.startBytes + at;
+            long first = write.startBytes / sectorBytes;
+            long next;
+            for (long at = write.startBytes; at < write.endBytes(); at = next) {
+                long sector = at / sectorBytes;
+                next = Math.min(write.endBytes(), (sector + 1) * sectorBytes);
                 boolean isLost = chance.draw(stream, versions++) < 0.5;
-                if (kept.contains(place) || write.settled.get(at / sectorBytes) || !isLost) {
-                    kept.add(place);
+                if (kept.contains(sector) || write.settled.get((int) (sector - first)) || !isLost) {
+                    kept.add(sector);
                 } else {
-                    image.write(place, ByteBuffer.wrap(write.before, at, sectorBytes));
+                    image.write(at, ByteBuffer.wrap(write.before, (int) (at - write.startBytes), (int) (next - at)));
                     lost++;
                 }
             }

@@ -174,7 +174,7 @@ class SimControlTest {
      * also where a write took a part of it only.
      */
     @ParameterizedTest
-    @ValueSource(ints = {1})
+    @ValueSource(ints = {1, 8})
     void aPowerCutKeepsWhatWasFlushedAndOfTheRestWhatChanceWants(int unitSectors) throws IOException {
         long seed = Long.getLong("remap.seed", 1);
         int seeds = Integer.getInteger("remap.seeds", 30);
