@@ -35,25 +35,31 @@ final class SimControlServer implements AutoCloseable {
 
     private static final Logger LOG = LoggerFactory.getLogger(SimControlServer.class);
 
-    private final SimControl control;
+    /** Does what a line says, as {@link SimControl#execute}. */
+    @FunctionalInterface
+    interface Commands {
+        SimControl.Answer execute(String line) throws IOException;
+    }
+
+    private final Commands commands;
     private final ServerSocketChannel listener;
     private final UnixSocketFile file;
     /** Connections under way; guarded by itself. */
     private final Set<SocketChannel> connections = new HashSet<>();
 
-    private SimControlServer(SimControl control, ServerSocketChannel listener, UnixSocketFile file) {
-        this.control = control;
+    private SimControlServer(Commands commands, ServerSocketChannel listener, UnixSocketFile file) {
+        this.commands = commands;
         this.listener = listener;
         this.file = file;
     }
 
     /** Listens at the path, or refuses. */
-    static SimControlServer start(Path path, SimControl control) throws Refusal, IOException {
+    static SimControlServer start(Path path, Commands commands) throws Refusal, IOException {
         ServerSocketChannel listener = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
         try {
             UnixSocketFile file =
                     UnixSocketFile.bind(path, new SecureRandom(), at -> listener.bind(UnixDomainSocketAddress.of(at)));
-            SimControlServer server = new SimControlServer(control, listener, file);
+            SimControlServer server = new SimControlServer(commands, listener, file);
             daemon("remap-sim-control", server::accept).start();
             return server;
         } catch (IOException e) {
@@ -124,32 +130,37 @@ final class SimControlServer implements AutoCloseable {
 
     private String answerText(String line) {
         try {
-            SimControl.Answer answer = control.execute(line);
+            SimControl.Answer answer = commands.execute(line);
             return String.join("\n", answer.lines()) + (answer.lines().isEmpty() ? "" : "\n") + "ok\n";
-        } catch (IOException e) {
-            return "error: " + message(e) + "\n";
+        } catch (IOException | RuntimeException e) {
+            return "error: " + message(e, line) + "\n";
         }
     }
 
     private String answerJson(String line) {
         Map<String, Object> reply = new LinkedHashMap<>();
-        String command = SimJson.onlyString(line, "command");
         try {
+            String command = SimJson.onlyString(line, "command");
             if (command == null) {
                 throw new Refusal(Refusal.Kind.USAGE, "expected {\"command\": \"…\"}");
             }
             reply.put("ok", true);
-            reply.put("result", control.execute(command).values());
-        } catch (IOException e) {
+            reply.put("result", commands.execute(command).values());
+        } catch (IOException | RuntimeException e) {
             reply.put("ok", false);
-            reply.put("error", message(e));
+            reply.put("error", message(e, line));
             reply.put("kind", e instanceof Refusal refusal ? refusal.kind().name() : Refusal.Kind.DEVICE_FAILED.name());
         }
         return SimJson.write(reply) + "\n";
     }
 
-    private static String message(IOException e) {
-        return String.valueOf(e.getMessage()).replaceAll("\\s*\\R\\s*", " ");
+    /** For whoever gave the command; what is our own mistake also goes to the log. */
+    private static String message(Exception e, String line) {
+        if (e instanceof RuntimeException) {
+            LOG.error("the command '{}' of a simulated disk broke off", line, e);
+        }
+        String message = e instanceof RuntimeException ? "broke off, see the log: " + e : e.getMessage();
+        return String.valueOf(message).replaceAll("\\s*\\R\\s*", " ");
     }
 
     private static void send(SocketChannel connection, String text) throws IOException {

@@ -179,7 +179,7 @@ public final class SimDeviceProvider implements BlockDeviceProvider {
                 device.endsWith(SimControlServer.start(
                         config.control().get(),
                         new SimControl(
-                                device, medium, model, config.blockBytes().orElse(sector))));
+                                device, medium, model, config.blockBytes().orElse(sector))::execute));
             }
             return device;
         } catch (IOException e) {

@@ -125,6 +125,24 @@ class SimControlTest {
     }
 
     @Test
+    void aMistakeOfOursIsAnErrorOfItsCommandAndNotTheEndOfTheConnection() throws IOException {
+        disk.device.close();
+        SimControlServer.Commands commands = line -> {
+            if (line.equals("broken")) {
+                throw new IndexOutOfBoundsException("7 of\n5");
+            }
+            return SimControl.Answer.of("said " + line, Map.of("said", line));
+        };
+        try (SimControlServer server = SimControlServer.start(socket(), commands)) {
+            List<String> answers = say("broken\n{\"command\": \"broken\"}\nfine");
+            assertEquals(4, answers.size(), answers.toString());
+            assertTrue(answers.get(0).matches("error: broke off.* 7 of 5"), answers.get(0));
+            assertTrue(answers.get(1).matches("\\{\"ok\":false,.* 7 of 5.*}"), answers.get(1));
+            assertEquals(List.of("said fine", "ok"), answers.subList(2, 4));
+        }
+    }
+
+    @Test
     void aStateThatIsEndedLetsTheHangingGoOn() throws IOException {
         disk.write(0, 1, 5);
         say("state hangs");
