@@ -10,6 +10,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.LongStream;
 
 /**
  * The commands that change a simulated disk while it is in use: the messages of dm-dust, and ours. What a command changes
@@ -23,8 +24,11 @@ final class SimControl {
                     + " listbadblocks, enable, disable, quiet; status, fault START LENGTH MODE…, heal START LENGTH, state STATE…,"
                     + " up, power-cut [SEED], help";
 
-    /** Most blocks that are listed. */
-    private static final int MAX_LISTED = 1 << 20;
+    /** Most blocks that are listed: each connection may have a list at the same time. */
+    static final int MAX_LISTED = 100_000;
+
+    /** Blocks one after the other, from the first to before the end. */
+    private record Run(long first, long end) {}
 
     /**
      * What a command has to say.
@@ -153,30 +157,31 @@ final class SimControl {
                 Map.of("block", block, "bad", bad));
     }
 
-    /** The blocks that cannot be read, ascending. */
-    private List<Long> badBlocks(int limit) {
+    /** The blocks that cannot be read, ascending, each in one run only; as few as the faults, however large they are. */
+    private List<Run> badBlocks() {
         RangeSet bad;
         synchronized (model.faults.verdicts) {
             bad = model.faults.map().unreadable(0, device.traits().sizeBytes());
         }
-        List<Long> found = new ArrayList<>();
+        List<Run> found = new ArrayList<>();
         long next = 0;
         for (Map.Entry<Long, Long> range : bad.ranges().entrySet()) {
-            long last = (range.getValue() - 1) / blockBytes;
-            for (long block = Math.max(next, range.getKey() / blockBytes); block <= last; block++) {
-                if (found.size() == limit) {
-                    return found;
-                }
-                found.add(block);
+            Run run = new Run(Math.max(next, range.getKey() / blockBytes), 1 + (range.getValue() - 1) / blockBytes);
+            if (run.first < run.end) {
+                found.add(run);
             }
-            next = last + 1;
+            next = run.end;
         }
         return found;
     }
 
+    private static long count(List<Run> runs) {
+        return runs.stream().mapToLong(run -> run.end - run.first).sum();
+    }
+
     private Answer countBlocks(String[] words) throws Refusal {
         expect(words, 0, 0, "countbadblocks");
-        long count = badBlocks(Integer.MAX_VALUE).size();
+        long count = count(badBlocks());
         return Answer.of("countbadblocks: " + count + " badblock(s) found", Map.of("count", count));
     }
 
@@ -189,7 +194,17 @@ final class SimControl {
 
     private Answer listBlocks(String[] words) throws Refusal {
         expect(words, 0, 0, "listbadblocks");
-        List<Long> blocks = badBlocks(MAX_LISTED);
+        List<Run> runs = badBlocks();
+        if (count(runs) > MAX_LISTED) {
+            throw new Refusal(
+                    Refusal.Kind.USAGE,
+                    count(runs) + " blocks are bad, and at most " + MAX_LISTED
+                            + " are listed: ask for their number with countbadblocks, or for one with queryblock");
+        }
+        List<Long> blocks = runs.stream()
+                .flatMapToLong(run -> LongStream.range(run.first, run.end))
+                .boxed()
+                .toList();
         return new Answer(blocks.stream().map(String::valueOf).toList(), Map.of("blocks", blocks));
     }
 

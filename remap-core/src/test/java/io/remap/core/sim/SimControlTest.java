@@ -304,6 +304,24 @@ class SimControlTest {
     }
 
     @Test
+    void theBlocksOfADeadHalfOfALargeDiskAreCountedAndTooManyToList() throws IOException {
+        disk.device.close();
+        Files.delete(disk.image());
+        disk.size = "100G";
+        Files.writeString(disk.list(), "0 50G read-and-write-bad\n");
+        disk.open("control=" + socket());
+        assertEquals(List.of("countbadblocks: 104857600 badblock(s) found", "ok"), say("countbadblocks"));
+        List<String> answer = say("listbadblocks");
+        assertTrue(answer.get(0).matches("error: 104857600 .* at most [0-9]+ .*"), answer.get(0));
+        Files.writeString(disk.list(), "");
+        disk.reopen("block-size=4096&control=" + socket());
+        say("fault 7s 10s read-and-write-bad");
+        say("fault 18s 1s read-and-write-bad");
+        assertEquals(List.of("0", "1", "2", "ok"), say("listbadblocks"));
+        assertEquals(List.of("countbadblocks: 3 badblock(s) found", "ok"), say("countbadblocks"));
+    }
+
+    @Test
     void jsonIsReadAndWritten() {
         assertEquals("a \"b\" \\c", SimJson.onlyString("{\"command\":\"a \\\"b\\\" \\\\c\"}", "command"));
         assertEquals("x:y", SimJson.onlyString(" { \"command\" : \"x:y\" } ", "command"));
