@@ -242,8 +242,11 @@ final class SimDevice implements BlockDevice {
     }
 
     private void written(SimVerdict verdict, long from, long to) throws DeviceException {
+        if (verdict.judged.isEmpty()) {
+            return;
+        }
         try {
-            if (model.faults.written(from, to, verdict.number, model.chance, medium::flushImage)) {
+            if (model.faults.written(from, to, verdict.judged.get(), model.chance, medium::flushImage)) {
                 medium.settle(from, to);
             }
         } catch (DeviceException e) {

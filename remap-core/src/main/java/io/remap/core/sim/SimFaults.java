@@ -4,6 +4,7 @@ import io.remap.api.Refusal;
 import io.remap.api.TimeSource;
 import io.remap.core.sim.SimFaultMap.Live;
 import io.remap.core.sim.SimFaultMap.LiveState;
+import io.remap.core.sim.SimWindow.Moment;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -221,18 +222,21 @@ final class SimFaults implements AutoCloseable {
     }
 
     /**
-     * The range was written: what heals by that is healed, durably.
+     * The range was written: what was in force and heals by that is healed, durably.
      *
-     * @param number of the operation
+     * @param now the moment for which the write was decided
      * @param chance how long one that relapses is good
      * @param content makes what was written durable
      * @return whether something was healed
      */
     <E extends Exception> boolean written(
-            long startBytes, long endBytes, long number, SimChance chance, Barrier<E> content) throws E, IOException {
+            long startBytes, long endBytes, Moment now, SimChance chance, Barrier<E> content) throws E, IOException {
         List<Live> healing = new ArrayList<>();
         synchronized (verdicts) {
             for (Live live : map.touching(startBytes, endBytes)) {
+                if (!live.fault.details().window().contains(now)) {
+                    continue;
+                }
                 if (live.fault.mode() == SimFault.Mode.RELAPSES) {
                     healing.add(live);
                 } else if (live.fault.mode() == SimFault.Mode.READ_BAD_HEALS_ON_WRITE
@@ -251,8 +255,9 @@ final class SimFaults implements AutoCloseable {
             for (Live live : healing) {
                 heal(live, startBytes, endBytes);
                 synchronized (verdicts) {
-                    live.relapseAt =
-                            live.fault.mode() == SimFault.Mode.RELAPSES ? number + 1 + operationsGood(live, chance) : 0;
+                    live.relapseAt = live.fault.mode() == SimFault.Mode.RELAPSES
+                            ? now.operations() + 1 + operationsGood(live, chance)
+                            : 0;
                 }
             }
         } finally {

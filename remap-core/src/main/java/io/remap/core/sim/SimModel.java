@@ -111,6 +111,7 @@ final class SimModel implements AutoCloseable {
             takeItsTime(verdict);
             if (!isHealthy) {
                 Moment now = new Moment(number, reading, writing, flushing, millisSinceOpen());
+                verdict.judged = Optional.of(now);
                 judgeDevice(verdict, map, now);
                 if (verdict.errno == Errno.NONE && !verdict.hangs) {
                     judgeSectors(verdict, map, now, notes);

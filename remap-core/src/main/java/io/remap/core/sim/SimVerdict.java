@@ -1,8 +1,10 @@
 package io.remap.core.sim;
 
 import io.remap.api.Errno;
+import io.remap.core.sim.SimWindow.Moment;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * What happens to one operation. Made by {@link SimModel}, and not changed after that.
@@ -38,6 +40,8 @@ final class SimVerdict {
     /** Which operation of the device it is, from 1. */
     final long number;
 
+    /** When the faults had their say; empty: they had none, as nothing is there or they are disabled. */
+    Optional<Moment> judged = Optional.empty();
     /** Until something changes there is no answer; then it is decided anew. */
     boolean hangs;
     /** The error, {@link Errno#NONE} if there is none. */

@@ -322,6 +322,17 @@ class SimControlTest {
     }
 
     @Test
+    void aWriteToADiskWhoseFaultsAreDisabledHealsNothing() throws IOException {
+        disk.reopen("control=" + socket() + "&trace=" + folder.resolve("trace"));
+        say("addbadblock 3");
+        say("disable");
+        disk.write(3, 1, 5);
+        assertEquals(5, disk.read(3));
+        say("enable");
+        disk.assertReadFails(Errno.EIO, 3);
+    }
+
+    @Test
     void jsonIsReadAndWritten() {
         assertEquals("a \"b\" \\c", SimJson.onlyString("{\"command\":\"a \\\"b\\\" \\\\c\"}", "command"));
         assertEquals("x:y", SimJson.onlyString(" { \"command\" : \"x:y\" } ", "command"));

@@ -203,6 +203,20 @@ class SimFaultModesTest {
     }
 
     @Test
+    void aWriteBeforeAFaultBeginsHealsNothing() throws IOException {
+        disk.faults("0s 8s read-bad-heals-on-write from=ms:1000", "8s 8s relapses 5 from=ms:1000");
+        disk.reopen("");
+        disk.write(0, 16, 1);
+        disk.read(0, 16);
+        disk.advance(1000);
+        disk.assertReadFails(Errno.EIO, 0);
+        disk.assertReadFails(Errno.EIO, 8);
+        disk.write(0, 16, 2);
+        assertEquals(2, disk.read(0));
+        assertEquals(2, disk.read(8));
+    }
+
+    @Test
     void aPhysicalSectorFailsAsAWholeAndSmallWritesReadItFirst() throws IOException {
         disk.write(0, 32, 3);
         disk.faults("10s 1s read-bad-heals-on-write").reopen("physical=4096");
