@@ -237,7 +237,7 @@ final class SimControl {
         values.put("physicalBytes", device.traits().physicalSectorBytes());
         values.put("enabled", model.isEnabled());
         values.put("quiet", model.isQuiet());
-        values.put("states", model.faults.stateTexts());
+        values.put("states", model.stateTexts());
         values.put("faults", model.faults.map().all().size());
         values.put("unreadableSectors", unreadable / device.traits().logicalSectorBytes());
         values.put("operations", model.operations());
@@ -271,16 +271,15 @@ final class SimControl {
     private Answer makeState(String[] words) throws IOException {
         expect(words, 1, Integer.MAX_VALUE, "state STATE [ARGUMENT] [key=value…]");
         SimState state = lines.state(words);
-        model.faults.makeState(state);
-        model.traceCommand("state " + state);
-        return Answer.of("state: " + state, Map.of("states", model.faults.stateTexts()));
+        model.makeState(state);
+        return Answer.of("state: " + state, Map.of("states", model.stateTexts()));
     }
 
     private Answer up(String[] words) throws IOException {
         expect(words, 0, 0, "up");
         model.faults.endStates();
         model.traceCommand("up");
-        List<String> left = model.faults.stateTexts();
+        List<String> left = model.stateTexts();
         return Answer.of(
                 left.isEmpty() ? "up" : "the list of faults still says: " + String.join(", ", left),
                 Map.of("states", left));

@@ -6,6 +6,7 @@ import java.util.Arrays;
 import java.util.Collection;
 import java.util.Comparator;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 
 /**
  * What is wrong with a simulated disk, by place, and its states as a whole. Immutable but for what happened to each fault
@@ -56,13 +57,38 @@ final class SimFaultMap {
     /** A state of the device and what happened to it. */
     static final class LiveState {
         final SimState state;
-        /** When it was first in force, in milliseconds since the open; -1 before. */
-        long beganMillis = -1;
-        /** How often it has failed of the times that it is allowed to. */
+        /** Made by hand: what happens to it outlives the process. */
+        final boolean byHand;
+        /** Whether its time runs, for those that have one. */
+        boolean begun;
+        /** And from when on, in milliseconds since the open, so below 0 if it began before. */
+        long beganMillis;
+        /** How often it has done what it does a number of times. */
         long spent;
 
-        LiveState(SimState state) {
+        LiveState(SimState state, boolean byHand) {
             this.state = state;
+            this.byHand = byHand;
+        }
+
+        /** It is in force; whether that is where its time begins. */
+        boolean begin(long nowMillis) {
+            if (begun || state.kind() != SimState.Kind.LINK_RESET) {
+                return false;
+            }
+            begun = true;
+            beganMillis = nowMillis;
+            return true;
+        }
+
+        /** Whether it has done all that it was to do. */
+        boolean isOver(long nowMillis) {
+            return switch (state.kind()) {
+                case LINK_RESET -> begun && nowMillis - beganMillis >= TimeUnit.SECONDS.toMillis(state.argument());
+                case FLUSH_FAILS -> state.argument() != 0 && spent >= state.argument();
+                case POWER_CUT -> spent > 0;
+                case DOWN, HANGS, READ_ONLY, SIZE, IDENTITY, FLUSH_LIES -> false;
+            };
         }
     }
 

@@ -91,7 +91,8 @@ final class SimFaults implements AutoCloseable {
     private final ReentrantLock changes = new ReentrantLock();
 
     private Set<SimFault> made;
-    private List<SimState> states;
+    private Map<SimState, LiveState> states;
+    private long openedWallMillis;
     private Stamp stamp;
     private boolean troubled;
     private volatile SimFaultMap map;
@@ -116,14 +117,17 @@ final class SimFaults implements AutoCloseable {
     }
 
     private void openNow() throws Refusal, IOException {
-        SimStateFile.Content before = origin.state.load(origin.physicalBytes);
+        openedWallMillis = time.wallMillis();
+        SimStateFile.Content before = origin.state.load(origin.physicalBytes, openedWallMillis);
         made = before.made();
         states = before.states();
+        boolean isEmpty = before.faults().isEmpty() && made.isEmpty() && states.isEmpty();
+        states.values().removeIf(live -> live.isOver(0));
         if (origin.list.isPresent()) {
             stamp = Stamp.of(origin.list.get());
         }
         map = merge(before.faults(), List.of());
-        if (!origin.readOnly && !(before.faults().isEmpty() && made.isEmpty() && states.isEmpty())) {
+        if (!origin.readOnly && !isEmpty) {
             origin.state.replace(stateLines(map));
         }
     }
@@ -140,24 +144,25 @@ final class SimFaults implements AutoCloseable {
                 now.put(fault, known == null ? new Live(fault, origin.physicalBytes) : known);
             }
         }
-        List<LiveState> statesNow = new ArrayList<>();
-        for (List<SimState> source : List.of(content.states(), states)) {
-            for (SimState state : source) {
-                statesNow.add(statesBefore.stream()
-                        .filter(known -> known.state.equals(state))
-                        .findFirst()
-                        .orElseGet(() -> new LiveState(state)));
-            }
+        Map<SimState, LiveState> statesNow = new LinkedHashMap<>();
+        for (SimState state : content.states()) {
+            statesNow.put(
+                    state,
+                    statesBefore.stream()
+                            .filter(known -> known.state.equals(state))
+                            .findFirst()
+                            .orElseGet(() -> new LiveState(state, false)));
         }
-        return new SimFaultMap(now.values(), statesNow);
+        statesNow.putAll(states);
+        return new SimFaultMap(now.values(), List.copyOf(statesNow.values()));
     }
 
     /** The state file as it should stand. */
     private String stateLines(SimFaultMap of) {
         StringBuilder lines = new StringBuilder();
         made.forEach(fault -> lines.append(SimStateFile.madeLine(fault)));
-        states.forEach(state -> lines.append(SimStateFile.stateLine(state)));
         synchronized (verdicts) {
+            states.values().forEach(live -> SimStateFile.describe(live, openedWallMillis, lines));
             of.all().forEach(live -> SimStateFile.describe(live, lines));
         }
         return lines.toString();
@@ -193,7 +198,7 @@ final class SimFaults implements AutoCloseable {
             if (!newest.equals(stamp)) {
                 reload();
                 stamp = newest;
-                LOG.info("{}: {} faults, states {}", device, map.all().size(), stateTexts());
+                LOG.info("{}: {} faults, {} states", device, map.all().size(), map.states.size());
             }
             troubled = false;
         } catch (IOException e) {
@@ -326,16 +331,24 @@ final class SimFaults implements AutoCloseable {
         }
     }
 
-    /** One more state of the device, durably. */
-    void makeState(SimState state) throws IOException {
+    /** One more state of the device, or the same one anew, durably; if it is in force at once, its time runs from now on. */
+    void makeState(SimState state, Moment now) throws IOException {
+        LiveState live = new LiveState(state, true);
+        boolean begins = state.window().contains(now) && live.begin(now.millis());
         changes.lock();
         try {
-            append(SimStateFile.stateLine(state), true);
-            states.add(state);
+            append(SimStateFile.stateLine(state) + (begins ? beganLine(live) : ""), true);
+            states.remove(state);
+            states.put(state, live);
             reload();
         } finally {
             changes.unlock();
         }
+    }
+
+    /** Says in the state file when the time of a state began. */
+    String beganLine(LiveState live) {
+        return SimStateFile.beganLine(live.state, openedWallMillis + live.beganMillis);
     }
 
     /** Ends all states that were made by hand, durably; those of the list stay. */
@@ -350,9 +363,14 @@ final class SimFaults implements AutoCloseable {
         }
     }
 
-    /** The states of the device, as a list of faults says them. */
-    List<String> stateTexts() {
-        return map.states.stream().map(live -> live.state.toString()).toList();
+    /** The states of the device that are not over, as a list of faults says them. */
+    List<String> stateTexts(long nowMillis) {
+        synchronized (verdicts) {
+            return map.states.stream()
+                    .filter(live -> !live.isOver(nowMillis))
+                    .map(live -> live.state.toString())
+                    .toList();
+        }
     }
 
     // --- the log

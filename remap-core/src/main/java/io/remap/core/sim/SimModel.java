@@ -9,6 +9,7 @@ import io.remap.core.sim.SimVerdict.Effect;
 import io.remap.core.sim.SimVerdict.Operation;
 import io.remap.core.sim.SimWindow.Moment;
 import java.io.IOException;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
@@ -112,7 +113,7 @@ final class SimModel implements AutoCloseable {
             if (!isHealthy) {
                 Moment now = new Moment(number, reading, writing, flushing, millisSinceOpen());
                 verdict.judged = Optional.of(now);
-                judgeDevice(verdict, map, now);
+                judgeDevice(verdict, map, now, notes);
                 if (verdict.errno == Errno.NONE && !verdict.hangs) {
                     judgeSectors(verdict, map, now, notes);
                 }
@@ -186,16 +187,16 @@ final class SimModel implements AutoCloseable {
 
     // --- the device as a whole
 
-    private void judgeDevice(SimVerdict verdict, SimFaultMap map, Moment now) {
+    private void judgeDevice(SimVerdict verdict, SimFaultMap map, Moment now, StringBuilder notes) {
         for (LiveState live : map.states) {
-            if (!live.state.window().contains(now)) {
+            if (!live.state.window().contains(now) || live.isOver(now.millis())) {
                 continue;
             }
-            if (live.beganMillis < 0) {
-                live.beganMillis = now.millis();
+            if (live.begin(now.millis()) && live.byHand) {
+                notes.append(faults.beganLine(live));
             }
             int before = verdict.errno;
-            boolean matters = judgeState(verdict, live, now);
+            boolean matters = judgeState(verdict, live, notes);
             if (matters || verdict.errno != before) {
                 verdict.causes.add(live.state.toString());
             }
@@ -203,15 +204,14 @@ final class SimModel implements AutoCloseable {
     }
 
     /** Whether the state had a part in what happens. */
-    private boolean judgeState(SimVerdict verdict, LiveState live, Moment now) {
+    private boolean judgeState(SimVerdict verdict, LiveState live, StringBuilder notes) {
         SimState state = live.state;
         boolean isFlush = verdict.operation == Operation.FLUSH;
         boolean fails = switch (state.kind()) {
-            case DOWN -> true;
+            case DOWN, LINK_RESET -> true;
             case READ_ONLY -> verdict.operation.changesData();
-            case LINK_RESET -> now.millis() - live.beganMillis < TimeUnit.SECONDS.toMillis(state.argument());
             case SIZE -> verdict.endBytes > state.argument();
-            case FLUSH_FAILS -> isFlush && (state.argument() == 0 || live.spent++ < state.argument());
+            case FLUSH_FAILS -> isFlush;
             case HANGS, FLUSH_LIES, IDENTITY, POWER_CUT -> false;
         };
         if (fails && verdict.errno == Errno.NONE) {
@@ -221,7 +221,11 @@ final class SimModel implements AutoCloseable {
             verdict.hangs = true;
             return true;
         }
-        if (state.kind() == SimState.Kind.POWER_CUT && live.spent++ == 0) {
+        if (state.kind() == SimState.Kind.FLUSH_FAILS && isFlush && state.argument() != 0) {
+            spend(live, notes);
+        }
+        if (state.kind() == SimState.Kind.POWER_CUT) {
+            spend(live, notes);
             verdict.powerCut = state.argument() == 0 ? nextPowerCut() : state.argument();
             return true;
         }
@@ -230,6 +234,13 @@ final class SimModel implements AutoCloseable {
             return true;
         }
         return fails;
+    }
+
+    private static void spend(LiveState live, StringBuilder notes) {
+        live.spent++;
+        if (live.byHand) {
+            notes.append(SimStateFile.spentLine(live.state, live.spent));
+        }
     }
 
     // --- single sectors
@@ -369,6 +380,17 @@ final class SimModel implements AutoCloseable {
     }
 
     // --- by hand
+
+    /** One more state of the device. */
+    void makeState(SimState state) throws IOException {
+        faults.makeState(state, soFar());
+        traceCommand("state " + state);
+    }
+
+    /** The states that are in force now or will be. */
+    List<String> stateTexts() {
+        return faults.stateTexts(millisSinceOpen());
+    }
 
     /** Whether faults and states have any effect. */
     void enable(boolean on) {

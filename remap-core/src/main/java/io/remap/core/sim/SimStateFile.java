@@ -2,6 +2,7 @@ package io.remap.core.sim;
 
 import io.remap.api.Refusal;
 import io.remap.core.sim.SimFaultMap.Live;
+import io.remap.core.sim.SimFaultMap.LiveState;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
@@ -10,7 +11,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
@@ -28,7 +28,9 @@ import java.util.Set;
  * spent COUNT of FAULT             so often it has failed, the largest number counts
  * fresh of FAULT                   what was healed and spent before is so no more
  * made FAULT                       it was made by hand: it is in no list
- * state STATE                      a state of the device was made by hand
+ * state STATE                      a state of the device was made by hand, or anew
+ * began MILLIS of STATE            its time runs since then by the clock, in milliseconds since 1970
+ * spent COUNT of STATE             so often it has done what it does a number of times
  * no-states                        and those before it are over
  * </pre>
  *
@@ -52,6 +54,7 @@ final class SimStateFile implements AutoCloseable {
     private static final String FRESH = "fresh";
     private static final String MADE = "made";
     private static final String STATE = "state";
+    private static final String BEGAN = "began";
     private static final String OF = "of";
     static final String NO_STATES_LINE = "no-states\n";
 
@@ -60,11 +63,11 @@ final class SimStateFile implements AutoCloseable {
      *
      * @param faults what happened to them
      * @param made by hand, in the order of their making
-     * @param states made by hand
+     * @param states made by hand, in the order of their making, and what happened to them
      */
-    record Content(Map<SimFault, Live> faults, Set<SimFault> made, List<SimState> states) {
+    record Content(Map<SimFault, Live> faults, Set<SimFault> made, Map<SimState, LiveState> states) {
         Content() {
-            this(new LinkedHashMap<>(), new LinkedHashSet<>(), new ArrayList<>());
+            this(new LinkedHashMap<>(), new LinkedHashSet<>(), new LinkedHashMap<>());
         }
     }
 
@@ -80,8 +83,9 @@ final class SimStateFile implements AutoCloseable {
      * What stands in the log; empty if there is none.
      *
      * @param physicalBytes unit in which the medium fails
+     * @param openedWallMillis the clock at this open
      */
-    Content load(int physicalBytes) throws Refusal, IOException {
+    Content load(int physicalBytes, long openedWallMillis) throws Refusal, IOException {
         Content content = new Content();
         if (!Files.exists(path)) {
             return content;
@@ -97,7 +101,7 @@ final class SimStateFile implements AutoCloseable {
         // The piece after the last line end is empty.
         for (int i = 1; i < lines.length - 1; i++) {
             try {
-                apply(lines[i], content, physicalBytes);
+                apply(lines[i], content, physicalBytes, openedWallMillis);
             } catch (Refusal | IllegalArgumentException | IndexOutOfBoundsException e) {
                 throw damaged("line " + (i + 1) + " makes no sense: " + lines[i]);
             }
@@ -105,7 +109,7 @@ final class SimStateFile implements AutoCloseable {
         return content;
     }
 
-    private static void apply(String line, Content content, int physicalBytes) throws Refusal {
+    private static void apply(String line, Content content, int physicalBytes, long openedWallMillis) throws Refusal {
         SimFaultLine lines = SimFaultLine.checkedBefore();
         if ((line + "\n").equals(NO_STATES_LINE)) {
             content.states.clear();
@@ -113,7 +117,9 @@ final class SimStateFile implements AutoCloseable {
         }
         String[] words = line.split(" ", -1);
         if (words[0].equals(STATE)) {
-            content.states.add(lines.state(rest(words, 1)));
+            SimState state = lines.state(rest(words, 1));
+            content.states.remove(state);
+            content.states.put(state, new LiveState(state, true));
             return;
         }
         if (words[0].equals(MADE)) {
@@ -121,7 +127,13 @@ final class SimStateFile implements AutoCloseable {
             return;
         }
         int at = List.of(words).indexOf(OF);
-        SimFault fault = lines.fault(rest(words, at + 1));
+        String[] whose = rest(words, at + 1);
+        if (SimFaultLine.isState(whose)) {
+            applyToState(
+                    words[0] + at, Long.parseLong(words[1]), content.states.get(lines.state(whose)), openedWallMillis);
+            return;
+        }
+        SimFault fault = lines.fault(whose);
         Live live = content.faults.computeIfAbsent(fault, f -> new Live(f, physicalBytes));
         switch (words[0] + at) {
             case HEALED + 3 -> {
@@ -131,6 +143,23 @@ final class SimStateFile implements AutoCloseable {
             case SPENT + 2 -> live.spent = Math.max(live.spent, Long.parseLong(words[1]));
             case FRESH + 1 -> live.refresh();
             default -> throw new IllegalArgumentException(words[0]);
+        }
+    }
+
+    /** {@code live} is {@code null} if the state was ended meanwhile. */
+    private static void applyToState(String what, long number, LiveState live, long openedWallMillis) {
+        if (!what.equals(BEGAN + 2) && !what.equals(SPENT + 2)) {
+            throw new IllegalArgumentException(what);
+        }
+        if (live == null) {
+            return;
+        }
+        if (what.equals(SPENT + 2)) {
+            live.spent = Math.max(live.spent, number);
+        } else {
+            live.begun = true;
+            // A clock that went back does not make it longer than it was to be.
+            live.beganMillis = Math.min(0, number - openedWallMillis);
         }
     }
 
@@ -161,6 +190,14 @@ final class SimStateFile implements AutoCloseable {
 
     static String stateLine(SimState state) {
         return STATE + " " + state + "\n";
+    }
+
+    static String beganLine(SimState state, long wallMillis) {
+        return BEGAN + " " + wallMillis + " of " + state + "\n";
+    }
+
+    static String spentLine(SimState state, long count) {
+        return SPENT + " " + count + " of " + state + "\n";
     }
 
     /** Whether the log should be written anew. */
@@ -199,6 +236,17 @@ final class SimStateFile implements AutoCloseable {
         live.healed.ranges().forEach((start, end) -> lines.append(healedLine(live.fault, start, end)));
         if (live.spent > 0) {
             lines.append(spentLine(live.fault, live.spent));
+        }
+    }
+
+    /** The lines of a state that was made by hand. */
+    static void describe(LiveState live, long openedWallMillis, StringBuilder lines) {
+        lines.append(stateLine(live.state));
+        if (live.begun) {
+            lines.append(beganLine(live.state, openedWallMillis + live.beganMillis));
+        }
+        if (live.spent > 0) {
+            lines.append(spentLine(live.state, live.spent));
         }
     }
 

@@ -26,13 +26,13 @@ class SimStateFileTest {
         SimFault passing = new SimFault(8192, 16384, Mode.TRANSIENT, 5);
         Path path = folder.resolve("state");
         SimStateFile state = new SimStateFile(path);
-        assertTrue(state.load(1).faults().isEmpty());
+        assertTrue(state.load(1, 0).faults().isEmpty());
         state.append(SimStateFile.healedLine(pending, 512, 1024), true);
         state.append(SimStateFile.healedLine(pending, 1024, 2048), true);
         state.append(SimStateFile.spentLine(passing, 1), false);
         state.append(SimStateFile.spentLine(passing, 2), false);
         for (int round = 0; round < 2; round++) {
-            Map<SimFault, Live> found = new SimStateFile(path).load(1).faults();
+            Map<SimFault, Live> found = new SimStateFile(path).load(1, 0).faults();
             assertEquals(Map.of(512L, 2048L), found.get(pending).healed.ranges());
             assertEquals(2, found.get(passing).spent);
             StringBuilder lines = new StringBuilder();
@@ -41,7 +41,7 @@ class SimStateFileTest {
         }
         state.append(SimStateFile.spentLine(passing, 3), false);
         state.close();
-        assertEquals(3, new SimStateFile(path).load(1).faults().get(passing).spent);
+        assertEquals(3, new SimStateFile(path).load(1, 0).faults().get(passing).spent);
         assertEquals(
                 List.of("remap-sim-state 1", "healed 512 1536 of 0 8192 read-bad-heals-on-write"),
                 Files.readAllLines(path).subList(0, 2));
