@@ -246,7 +246,7 @@ final class SimDevice implements BlockDevice {
             return;
         }
         try {
-            if (model.faults.written(from, to, verdict.judged.get(), model.chance, medium::flushImage)) {
+            if (model.faults.written(from, to, verdict.judged.get(), medium::flushImage)) {
                 medium.settle(from, to);
             }
         } catch (DeviceException e) {

@@ -171,7 +171,7 @@ public final class SimDeviceProvider implements BlockDeviceProvider {
             if (config.trace().isPresent()) {
                 trace = Optional.of(SimTrace.begin(config.trace().get(), config.traceFormat(), config.traceBytes()));
             }
-            faults = SimFaults.open(name, origin(name, path, config, image, readOnly, physical), time);
+            faults = SimFaults.open(name, origin(name, path, config, image, readOnly, physical), chance, time);
             SimModel model = new SimModel(name, faults, chance, physical, config.timing(), trace, time);
             SimMedium medium = new SimMedium(image, physical, config.cacheBytes());
             SimDevice device = new SimDevice(name, image, medium, model, pauseMillis, config.readsPrefix(), physical);

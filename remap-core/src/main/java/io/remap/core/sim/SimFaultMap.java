@@ -24,6 +24,8 @@ final class SimFaultMap {
         final long endBytes;
         /** Bytes that were healed, by a write or by hand. */
         final RangeSet healed = new RangeSet();
+        /** Those of them that were healed by hand: they do not relapse. */
+        final RangeSet ended = new RangeSet();
         /** How often it has failed of the times that it is allowed to. */
         long spent;
         /** How often it has asked chance; from the open on. */
@@ -42,15 +44,43 @@ final class SimFaultMap {
             this.endBytes = (fault.endBytes() + unit - 1) / unit * unit;
         }
 
+        /** Where the part of a range begins that is its. */
+        long from(long rangeStartBytes) {
+            return Math.max(rangeStartBytes, startBytes);
+        }
+
+        /** And where it ends. */
+        long to(long rangeEndBytes) {
+            return Math.min(rangeEndBytes, endBytes);
+        }
+
         boolean isFresh() {
             return healed.isEmpty() && spent == 0;
         }
 
         /** As on the first day. */
         void refresh() {
+            ended.clear();
+            relapse();
+        }
+
+        /** Bad again, but for what was ended by hand. */
+        void relapse() {
             healed.clear();
+            ended.ranges().forEach(healed::add);
             spent = 0;
             relapseAt = 0;
+        }
+
+        /** There is no fault here any more. */
+        void end(long from, long to) {
+            ended.add(from, to);
+            healed.add(from, to);
+        }
+
+        /** Whether it is healed somewhere for a while only. */
+        boolean isRemission() {
+            return fault.mode() == SimFault.Mode.RELAPSES && !healed.ranges().equals(ended.ranges());
         }
     }
 

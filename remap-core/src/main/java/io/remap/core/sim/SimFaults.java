@@ -84,6 +84,7 @@ final class SimFaults implements AutoCloseable {
 
     private final String device;
     private final Origin origin;
+    private final SimChance chance;
     private final TimeSource time;
     private final AtomicLong nextCheckNanos;
 
@@ -97,16 +98,17 @@ final class SimFaults implements AutoCloseable {
     private boolean troubled;
     private volatile SimFaultMap map;
 
-    private SimFaults(String device, Origin origin, TimeSource time) {
+    private SimFaults(String device, Origin origin, SimChance chance, TimeSource time) {
         this.device = device;
         this.origin = origin;
+        this.chance = chance;
         this.time = time;
         this.nextCheckNanos = new AtomicLong(time.nanoTime() + TimeUnit.MILLISECONDS.toNanos(CHECK_MILLIS));
     }
 
-    /** Reads the list and the state. */
-    static SimFaults open(String device, Origin origin, TimeSource time) throws Refusal, IOException {
-        SimFaults faults = new SimFaults(device, origin, time);
+    /** Reads the list and the state; {@code chance} says how long one that relapses is good. */
+    static SimFaults open(String device, Origin origin, SimChance chance, TimeSource time) throws Refusal, IOException {
+        SimFaults faults = new SimFaults(device, origin, chance, time);
         faults.changes.lock();
         try {
             faults.openNow();
@@ -127,6 +129,7 @@ final class SimFaults implements AutoCloseable {
             stamp = Stamp.of(origin.list.get());
         }
         map = merge(before.faults(), List.of());
+        map.all().stream().filter(Live::isRemission).forEach(live -> live.relapseAt = 1 + operationsGood(live));
         if (!origin.readOnly && !isEmpty) {
             origin.state.replace(stateLines(map));
         }
@@ -230,23 +233,23 @@ final class SimFaults implements AutoCloseable {
      * The range was written: what was in force and heals by that is healed, durably.
      *
      * @param now the moment for which the write was decided
-     * @param chance how long one that relapses is good
      * @param content makes what was written durable
      * @return whether something was healed
      */
-    <E extends Exception> boolean written(
-            long startBytes, long endBytes, Moment now, SimChance chance, Barrier<E> content) throws E, IOException {
+    <E extends Exception> boolean written(long startBytes, long endBytes, Moment now, Barrier<E> content)
+            throws E, IOException {
         List<Live> healing = new ArrayList<>();
         synchronized (verdicts) {
             for (Live live : map.touching(startBytes, endBytes)) {
                 if (!live.fault.details().window().contains(now)) {
                     continue;
                 }
-                if (live.fault.mode() == SimFault.Mode.RELAPSES) {
-                    healing.add(live);
-                } else if (live.fault.mode() == SimFault.Mode.READ_BAD_HEALS_ON_WRITE
-                        && !live.healed.covers(
-                                Math.max(startBytes, live.startBytes), Math.min(endBytes, live.endBytes))) {
+                boolean heals = switch (live.fault.mode()) {
+                    case RELAPSES -> !live.ended.covers(live.from(startBytes), live.to(endBytes));
+                    case READ_BAD_HEALS_ON_WRITE -> !live.healed.covers(live.from(startBytes), live.to(endBytes));
+                    default -> false;
+                };
+                if (heals) {
                     healing.add(live);
                 }
             }
@@ -261,7 +264,7 @@ final class SimFaults implements AutoCloseable {
                 heal(live, startBytes, endBytes);
                 synchronized (verdicts) {
                     live.relapseAt = live.fault.mode() == SimFault.Mode.RELAPSES
-                            ? now.operations() + 1 + operationsGood(live, chance)
+                            ? now.operations() + 1 + operationsGood(live)
                             : 0;
                 }
             }
@@ -271,15 +274,15 @@ final class SimFaults implements AutoCloseable {
         return true;
     }
 
-    private static long operationsGood(Live live, SimChance chance) {
+    private long operationsGood(Live live) {
         return live.fault.argument() != 0
                 ? live.fault.argument()
                 : chance.draw(live.fault.toString().hashCode(), live.draws++, 1, MAX_GOOD_OPERATIONS);
     }
 
     private void heal(Live live, long startBytes, long endBytes) throws IOException {
-        long from = Math.max(startBytes, live.startBytes);
-        long to = Math.min(endBytes, live.endBytes);
+        long from = live.from(startBytes);
+        long to = live.to(endBytes);
         append(SimStateFile.healedLine(live.fault, from, to), true);
         synchronized (verdicts) {
             live.healed.add(from, to);
@@ -314,7 +317,7 @@ final class SimFaults implements AutoCloseable {
     }
 
     /**
-     * Ends every fault of the range as if there had been none, durably.
+     * Ends every fault of the range as if there had been none, durably; until somebody makes it anew.
      *
      * @return how many faults it touched
      */
@@ -323,7 +326,12 @@ final class SimFaults implements AutoCloseable {
         try {
             List<Live> ill = map.touching(startBytes, endBytes);
             for (Live live : ill) {
-                heal(live, startBytes, endBytes);
+                long from = live.from(startBytes);
+                long to = live.to(endBytes);
+                append(SimStateFile.endedLine(live.fault, from, to), true);
+                synchronized (verdicts) {
+                    live.end(from, to);
+                }
             }
             return ill.size();
         } finally {

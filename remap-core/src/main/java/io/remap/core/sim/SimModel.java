@@ -254,8 +254,8 @@ final class SimModel implements AutoCloseable {
                 continue;
             }
             if (live.relapseAt != 0 && now.operations() >= live.relapseAt) {
-                live.refresh();
-                notes.append(SimStateFile.freshLine(live.fault));
+                live.relapse();
+                notes.append(SimStateFile.relapsedLine(live.fault));
             }
             long at = firstIll(live, verdict);
             if (at < Math.min(verdict.endBytes, live.endBytes)) {

@@ -24,9 +24,11 @@ import java.util.Set;
  *
  * <pre>
  * remap-sim-state 1
- * healed START LENGTH of FAULT     these bytes of this fault were healed, by a write or by hand
+ * healed START LENGTH of FAULT     these bytes of this fault were healed by a write
+ * ended START LENGTH of FAULT      they were healed by hand, and do not relapse
  * spent COUNT of FAULT             so often it has failed, the largest number counts
- * fresh of FAULT                   what was healed and spent before is so no more
+ * fresh of FAULT                   what was healed, ended and spent before is so no more
+ * relapsed of FAULT                what was healed and spent before is so no more, what was ended is
  * made FAULT                       it was made by hand: it is in no list
  * state STATE                      a state of the device was made by hand, or anew
  * began MILLIS of STATE            its time runs since then by the clock, in milliseconds since 1970
@@ -50,6 +52,8 @@ final class SimStateFile implements AutoCloseable {
     private static final long MAX_FILE_BYTES = 256L << 20;
     private static final String HEADER = "remap-sim-state 1";
     private static final String HEALED = "healed";
+    private static final String ENDED = "ended";
+    private static final String RELAPSED = "relapsed";
     private static final String SPENT = "spent";
     private static final String FRESH = "fresh";
     private static final String MADE = "made";
@@ -140,8 +144,13 @@ final class SimStateFile implements AutoCloseable {
                 long from = Long.parseLong(words[1]);
                 live.healed.add(from, from + Long.parseLong(words[2]));
             }
+            case ENDED + 3 -> {
+                long from = Long.parseLong(words[1]);
+                live.end(from, from + Long.parseLong(words[2]));
+            }
             case SPENT + 2 -> live.spent = Math.max(live.spent, Long.parseLong(words[1]));
             case FRESH + 1 -> live.refresh();
+            case RELAPSED + 1 -> live.relapse();
             default -> throw new IllegalArgumentException(words[0]);
         }
     }
@@ -174,6 +183,14 @@ final class SimStateFile implements AutoCloseable {
 
     static String healedLine(SimFault fault, long startBytes, long endBytes) {
         return HEALED + " " + startBytes + " " + (endBytes - startBytes) + " of " + fault + "\n";
+    }
+
+    static String endedLine(SimFault fault, long startBytes, long endBytes) {
+        return ENDED + " " + startBytes + " " + (endBytes - startBytes) + " of " + fault + "\n";
+    }
+
+    static String relapsedLine(SimFault fault) {
+        return RELAPSED + " of " + fault + "\n";
     }
 
     static String spentLine(SimFault fault, long count) {
@@ -233,7 +250,12 @@ final class SimStateFile implements AutoCloseable {
 
     /** The lines of a fault to which something happened. */
     static void describe(Live live, StringBuilder lines) {
-        live.healed.ranges().forEach((start, end) -> lines.append(healedLine(live.fault, start, end)));
+        live.ended.ranges().forEach((start, end) -> lines.append(endedLine(live.fault, start, end)));
+        live.healed.ranges().forEach((start, end) -> {
+            if (!live.ended.covers(start, end)) {
+                lines.append(healedLine(live.fault, start, end));
+            }
+        });
         if (live.spent > 0) {
             lines.append(spentLine(live.fault, live.spent));
         }

@@ -124,4 +124,39 @@ class SimByHandTest {
         }
         return count;
     }
+
+    @Test
+    void whatWasEndedByHandNeitherRelapsesNorComesBack() throws IOException {
+        disk.faults("8s 2s relapses 3");
+        disk.write(8, 2, 7);
+        disk.say("heal 8s 1s");
+        for (int open = 0; open < 2; open++) {
+            disk.write(8, 1, 7);
+            for (int i = 0; i < 10; i++) {
+                assertEquals(7, disk.read(8), "open " + open + ", read " + i);
+            }
+            disk.assertReadFails(Errno.EIO, 9);
+            disk.write(9, 1, 7);
+            for (int i = 0; i < 3; i++) {
+                assertEquals(7, disk.read(9), "open " + open + ", read " + i);
+            }
+            disk.assertReadFails(Errno.EIO, 9);
+            disk.reopen(control);
+        }
+        disk.say("clearbadblocks");
+        disk.write(8, 2, 7);
+        for (int i = 0; i < 10; i++) {
+            disk.read(8, 2);
+        }
+        // Until somebody makes it anew.
+        disk.say("fault 8s 2s relapses 3");
+        disk.assertReadFails(Errno.EIO, 8);
+        disk.write(8, 2, 7);
+        disk.read(8, 2);
+        disk.reopen(control);
+        for (int i = 0; i < 3; i++) {
+            disk.read(8, 2);
+        }
+        disk.assertReadFails(Errno.EIO, 8);
+    }
 }

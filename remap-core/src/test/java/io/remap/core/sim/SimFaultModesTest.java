@@ -77,6 +77,17 @@ class SimFaultModesTest {
     }
 
     @Test
+    void aHealedSectorRelapsesAfterAnotherOpenToo() throws IOException {
+        disk.faults("8s 1s relapses 3");
+        disk.write(8, 1, 7);
+        disk.reopen("");
+        for (int i = 0; i < 3; i++) {
+            assertEquals(7, disk.read(8), "read " + i);
+        }
+        disk.assertReadFails(Errno.EIO, 8);
+    }
+
+    @Test
     void withoutANumberTheSeedSaysWhenItRelapses() throws IOException {
         List<Integer> lasted = new ArrayList<>();
         for (String seed : new String[] {"seed=1", "seed=1", "seed=2"}) {

@@ -48,6 +48,30 @@ class SimStateFileTest {
     }
 
     @Test
+    void whatWasEndedByHandIsFoundAfterARelapseAndAfterReplacing() throws Exception {
+        SimFault fault = new SimFault(0, 8192, Mode.RELAPSES, 5);
+        Path path = folder.resolve("state");
+        SimStateFile state = new SimStateFile(path);
+        state.append(SimStateFile.healedLine(fault, 0, 2048), true);
+        state.append(SimStateFile.endedLine(fault, 1024, 1536), true);
+        for (int round = 0; round < 2; round++) {
+            Live live = new SimStateFile(path).load(1, 0).faults().get(fault);
+            assertEquals(Map.of(0L, 2048L), live.healed.ranges());
+            assertEquals(Map.of(1024L, 1536L), live.ended.ranges());
+            StringBuilder lines = new StringBuilder();
+            SimStateFile.describe(live, lines);
+            state.replace(lines.toString());
+        }
+        state.append(SimStateFile.relapsedLine(fault), true);
+        assertEquals(
+                Map.of(1024L, 1536L),
+                new SimStateFile(path).load(1, 0).faults().get(fault).healed.ranges());
+        state.append(SimStateFile.freshLine(fault), true);
+        state.close();
+        assertTrue(new SimStateFile(path).load(1, 0).faults().get(fault).isFresh());
+    }
+
+    @Test
     void aSetOfRangesAgreesWithASetOfBits() {
         for (long seed = 0; seed < 50; seed++) {
             Random random = new Random(seed);
