@@ -162,11 +162,13 @@ public final class SimCreation {
         long band = dead.bandBytes();
         boolean fits =
                 dead.head() >= 1 && dead.head() <= dead.heads() && band >= SECTOR_BYTES && band % SECTOR_BYTES == 0;
+        // So that the last band of the disk and as many as there are heads fit in a number.
+        fits = fits && dead.heads() <= (Long.MAX_VALUE - size) / band;
         if (!fits || size / band / dead.heads() > MAX_BANDS) {
             throw new Refusal(
                     Refusal.Kind.USAGE,
                     "a dead head: expected HEAD/HEADS, for example 2/8, and a band of whole sectors, at most "
-                            + MAX_BANDS + " of them");
+                            + MAX_BANDS + " of them, and no more than 8 EiB for all heads together");
         }
         List<SimFault> faults = new ArrayList<>();
         for (long start = (dead.head() - 1) * band; start < size; start += dead.heads() * band) {

@@ -101,6 +101,20 @@ class SimBurstsTest {
         assertThrows(Refusal.class, () -> SimBursts.faults(1, 1 << 20, 1 << 21, Mode.WRITE_BAD, 0));
     }
 
+    /** Bands of so many heads that no number holds them must not go round and round. */
+    @Test
+    void aDeadHeadBeyondAnyDiskIsRefused() {
+        for (SimCreation.DeadHead head : List.of(
+                new SimCreation.DeadHead(1, 8, 1L << 62),
+                new SimCreation.DeadHead(2, 5, 1L << 61),
+                new SimCreation.DeadHead(1, Integer.MAX_VALUE, 1L << 33))) {
+            Refusal refusal =
+                    assertThrows(Refusal.class, () -> create("", OptionalLong.of(1 << 20), Optional.of(head)));
+            assertEquals(Refusal.Kind.USAGE, refusal.kind());
+            assertTrue(refusal.getMessage().contains("expected"), refusal.getMessage());
+        }
+    }
+
     private SimCreation.Made create(String list, OptionalLong size, Optional<SimCreation.DeadHead> head)
             throws IOException {
         Path file = folder.resolve("list");
