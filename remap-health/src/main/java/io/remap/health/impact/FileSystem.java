@@ -48,10 +48,8 @@ public record FileSystem(String kind, long blockBytes) {
             return new FileSystem("btrfs", 0);
         }
         if (holds(bytes, 3, "NTFS    ")) {
-            int perCluster = bytes.get(13);
-            // A negative number is the exponent of a size beyond 64 KiB.
-            long sectors = perCluster > 0 ? perCluster : 1L << Math.min(16, -perCluster);
-            return new FileSystem("ntfs", (bytes.getShort(11) & 0xffff) * sectors);
+            long clusterBytes = ntfsClusterBytes(bytes.getShort(11) & 0xffff, bytes.get(13) & 0xff);
+            return clusterBytes == 0 ? new FileSystem("", 0) : new FileSystem("ntfs", clusterBytes);
         }
         if (holds(bytes, 3, "EXFAT   ")) {
             return new FileSystem("exfat", 0);
@@ -67,6 +65,16 @@ public record FileSystem(String kind, long blockBytes) {
         }
         boolean swap = holds(bytes, 4086, "SWAPSPACE2");
         return new FileSystem(swap ? "swap" : "", 0);
+    }
+
+    /** As ntfs-3g has it; 0: no such file system can be. Counts end with 128, and from 0xf0 on it is an exponent. */
+    private static long ntfsClusterBytes(int sectorBytes, int perCluster) {
+        long sectors = perCluster <= 128 ? perCluster : perCluster >= 0xf0 ? 1L << (256 - perCluster) : 0;
+        boolean possible = sectorBytes >= 256
+                && sectorBytes <= 4096
+                && Integer.bitCount(sectorBytes) == 1
+                && Long.bitCount(sectors) == 1;
+        return possible ? sectorBytes * sectors : 0;
     }
 
     private static boolean holds(ByteBuffer bytes, int at, String magic) {

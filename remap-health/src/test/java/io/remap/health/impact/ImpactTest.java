@@ -66,6 +66,12 @@ class ImpactTest {
         disk.putInt(at + 0x418, 2);
     }
 
+    private void ntfs(int sectorBytes, int perCluster) {
+        put(3, "NTFS    ");
+        disk.putShort(11, (short) sectorBytes);
+        disk.put(13, (byte) perCluster);
+    }
+
     private static Map<?, ?> onlyPartition(Map<String, Object> impact) {
         List<?> partitions = (List<?>) impact.get("partitions");
         assertEquals(1, partitions.size(), impact.toString());
@@ -91,6 +97,27 @@ class ImpactTest {
                 List.of(Map.of("offsetBytes", 80 * 512L, "lengthBytes", 512L, "state", "unreadable")),
                 hit.get("ranges"));
         assertTrue(hit.get("commands").toString().contains("icheck 10'"), hit.toString());
+    }
+
+    /** The count of a cluster's sectors is a plain one up to 128; from 0xf0 on it is an exponent, as of 128 KiB and more. */
+    @Test
+    void clustersOfNtfsAreCountedAsItsToolsCountThem() {
+        Map<Integer, Long> bytesOf = Map.of(1, 512L, 8, 4096L, 0x80, 65_536L, 0xf8, 131_072L, 0xf4, 2_097_152L);
+        bytesOf.forEach((perCluster, bytes) -> {
+            ntfs(512, perCluster);
+            List<?> commands = (List<?>) onlyPartition(impact(8192, 1)).get("commands");
+            assertEquals("# clusters of " + bytes + " bytes", commands.get(0));
+            long cluster = 8192 * 512 / bytes;
+            assertEquals("ntfscluster -c " + cluster + "-" + cluster + " /dev/nbd0", commands.get(1));
+        });
+    }
+
+    @Test
+    void aSuperblockThatNoNtfsHasIsNone() {
+        for (int[] wrong : new int[][] {{512, 0}, {512, 3}, {512, 0x81}, {512, 0xef}, {0, 8}, {1000, 8}, {8192, 8}}) {
+            ntfs(wrong[0], wrong[1]);
+            assertEquals("", onlyPartition(impact(8192, 1)).get("fileSystem"), wrong[0] + ", " + wrong[1]);
+        }
     }
 
     @Test
