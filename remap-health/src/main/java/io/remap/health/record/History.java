@@ -29,9 +29,17 @@ public final class History implements Remembered {
 
     private static final long NO_DAY = -1;
 
+    /** First word of the line that is no day. */
+    private static final String BEFORE = "before";
+
+    /** What was found in the days that a clock took away is new for so long after. */
+    private static final int DAYS_NEW = 30;
+
     private final Deque<Day> days = new ArrayDeque<>();
     /** What the clock said first when it went back behind the newest day. */
     private long firstBehind = NO_DAY;
+    /** Bad units that were known before the first day: of days that were none. */
+    private long knownBefore;
 
     /** The number of a day. */
     public static long dayOf(long millis) {
@@ -50,6 +58,9 @@ public final class History implements Remembered {
             return;
         }
         firstBehind = NO_DAY;
+        if (!days.isEmpty() && days.peekFirst().day() > today.day()) {
+            knownBefore = days.peekLast().badUnits() - badUnitsWithin(DAYS_NEW);
+        }
         while (!days.isEmpty() && days.peekLast().day() >= today.day()) {
             days.pollLast();
         }
@@ -78,9 +89,10 @@ public final class History implements Remembered {
             return 0;
         }
         Day now = days.peekLast();
-        long before = -1;
+        // There are more days than anybody asks for: without an older one the disk was not watched before the first.
+        long before = knownBefore;
         for (Day day : days) {
-            if (before < 0 || day.day() <= now.day() - lastDays) {
+            if (day.day() <= now.day() - lastDays) {
                 before = day.badUnits();
             }
         }
@@ -96,6 +108,9 @@ public final class History implements Remembered {
     @Override
     public synchronized List<String> lines() {
         List<String> lines = new ArrayList<>();
+        if (knownBefore != 0) {
+            lines.add(BEFORE + " " + knownBefore);
+        }
         days.descendingIterator()
                 .forEachRemaining(day -> lines.add(day.day() + " " + day.badUnits() + " " + day.weakUnits() + " "
                         + day.usedSlots() + " " + day.slowestNanos()));
@@ -104,6 +119,10 @@ public final class History implements Remembered {
 
     @Override
     public synchronized void restore(String[] words) {
+        if (words[0].equals(BEFORE)) {
+            knownBefore = Math.max(0, Long.parseLong(words[1]));
+            return;
+        }
         long[] n = java.util.Arrays.stream(words).mapToLong(Long::parseLong).toArray();
         Day day = new Day(n[0], n[1], n[2], n[3], n[4]);
         if (days.size() < MAX_DAYS && (days.isEmpty() || day.day() < days.peek().day())) {

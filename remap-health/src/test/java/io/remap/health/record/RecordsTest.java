@@ -85,6 +85,38 @@ class RecordsTest {
         assertEquals(history.days(), restored.days());
     }
 
+    /** Nothing was known before the first day, so what the first pass finds was found since then. */
+    @Test
+    void whatIsFoundOnTheFirstDayIsGrowthForThirtyDays() {
+        History history = new History();
+        history.note(new History.Day(20_000, 150, 0, 0, 0));
+        assertEquals(150, history.badUnitsWithin(30));
+        history.note(new History.Day(20_029, 151, 0, 0, 0));
+        assertEquals(151, history.badUnitsWithin(30));
+        history.note(new History.Day(20_030, 151, 0, 0, 0));
+        assertEquals(1, history.badUnitsWithin(30));
+    }
+
+    /** The days are gone then, but not what was known in them. */
+    @Test
+    void aClockThatWasAheadFromTheFirstDayMakesNothingNew() {
+        History history = new History();
+        for (long day = 30_000; day < 30_100; day++) {
+            history.note(new History.Day(day, day < 30_090 ? 150 : 157, 0, 0, 0));
+        }
+        for (long day = 20_000; day < 20_003; day++) {
+            history.note(new History.Day(day, 158, 0, 0, 0));
+        }
+        assertEquals(
+                List.of(20_002L), history.days().stream().map(History.Day::day).toList());
+        assertEquals(8, history.badUnitsWithin(30), "what was new stays so");
+        History restored = new History();
+        copy(history, restored);
+        assertEquals(8, restored.badUnitsWithin(30));
+        history.note(new History.Day(20_032, 160, 0, 0, 0));
+        assertEquals(2, history.badUnitsWithin(30));
+    }
+
     @Test
     void aClockThatStartsInThePastWipesNothing() {
         History history = new History();
