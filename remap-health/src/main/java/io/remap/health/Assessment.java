@@ -11,6 +11,7 @@ import io.remap.health.record.History;
 import io.remap.health.record.LatencyHistogram;
 import io.remap.health.record.RegionRecord;
 import io.remap.health.record.RegionRecords;
+import io.remap.health.record.Remembered;
 import io.remap.health.scan.Scanner;
 import io.remap.health.scan.StaggeredOrder;
 import io.remap.health.score.Evidence;
@@ -40,8 +41,8 @@ final class Assessment {
     private final RegionRecords records;
     private final SmartReader smart;
     private final History history;
-    private final DayCounter faults = new DayCounter();
-    private final DayCounter failedFlushes = new DayCounter();
+    private final DayCounter faults = new DayCounter("faults");
+    private final DayCounter failedFlushes = new DayCounter("failed-flushes");
 
     Assessment(
             WatchedDisk disk,
@@ -56,6 +57,11 @@ final class Assessment {
         this.records = records;
         this.smart = smart;
         this.history = history;
+    }
+
+    /** What of it is kept over restarts. */
+    List<Remembered> remembered() {
+        return List.of(faults, failedFlushes);
     }
 
     private long now() {

@@ -80,6 +80,7 @@ final class HealthMonitor implements Feature {
         History history = new History();
         this.assessment = new Assessment(disk, environment, scanner, records, smart, history);
         List<Remembered> parts = new ArrayList<>(List.of(maintenance, book));
+        parts.addAll(assessment.remembered());
         parts.addAll(scanner.remembered());
         parts.add(history);
         parts.addAll(records.remembered());

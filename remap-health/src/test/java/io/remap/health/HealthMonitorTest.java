@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.remap.api.Errno;
 import io.remap.api.Refusal;
+import io.remap.api.spi.WatchedDisk.Trouble;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -282,6 +283,25 @@ class HealthMonitorTest extends HealthRig {
         runFor(10 * MINUTE);
         assertEquals(2, disk.notes.size(), "told again after a restart: " + disk.notes);
         assertEquals(0L, call("health").get("openAlerts"));
+    }
+
+    @Test
+    void whatFailedWithinADayIsNotOverByARestart() throws Exception {
+        start();
+        disk.fails(Trouble.FLUSH_FAILED);
+        disk.fails(Trouble.DEVICE_FAULT);
+        runFor(MINUTE);
+        assertEquals(2, disk.notes.size(), disk.notes.toString());
+        assertEquals(60, call("health").get("score"));
+        health.close();
+        start();
+        runFor(10 * MINUTE);
+        assertEquals(2, disk.notes.size(), "told after the restart: " + disk.notes);
+        assertEquals(2L, call("health").get("openAlerts"));
+        assertEquals(60, call("health").get("score"));
+        runFor(24 * 60 * MINUTE);
+        assertEquals(4, disk.notes.size(), "a day later it is over: " + disk.notes);
+        assertEquals(100, call("health").get("score"));
     }
 
     @Test

@@ -130,6 +130,11 @@ public final class WatchedDiskDouble implements WatchedDisk {
         listener.met(Trouble.UNREADABLE, new SectorRange(unit * UNIT_SECTORS, UNIT_SECTORS));
     }
 
+    /** Something fails that has no place. */
+    public void fails(Trouble what) {
+        listener.met(what, null);
+    }
+
     /** A client reads units, one at a time; {@code alsoLong}: it waited for others before. */
     public void clientReads(long firstUnit, long endUnit, boolean alsoLong) {
         long nanos = READ_NANOS
