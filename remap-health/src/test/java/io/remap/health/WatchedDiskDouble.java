@@ -36,6 +36,8 @@ public final class WatchedDiskDouble implements WatchedDisk {
 
     public final NavigableSet<Long> flaky = new TreeSet<>();
     public final NavigableSet<Long> slow = new TreeSet<>();
+    /** Written and not flushed. */
+    public final NavigableSet<Long> unflushed = new TreeSet<>();
     /** What the disk knows as unreadable, and what was moved. */
     public final NavigableSet<Long> known = new TreeSet<>();
 
@@ -177,6 +179,7 @@ public final class WatchedDiskDouble implements WatchedDisk {
     public Probeable probeable(SectorRange range) {
         NavigableSet<Long> elsewhere = new TreeSet<>(in(known, range));
         elsewhere.addAll(in(moved, range));
+        elsewhere.addAll(in(unflushed, range));
         for (long unit = firstUnit(range); unit < endUnit(range); unit++) {
             if (isAvoided(unit)) {
                 elsewhere.add(unit);
@@ -194,7 +197,7 @@ public final class WatchedDiskDouble implements WatchedDisk {
         if (at < range.endSector()) {
             ranges.add(new SectorRange(at, range.endSector() - at));
         }
-        return new Probeable(ranges, false);
+        return new Probeable(ranges, !in(unflushed, range).isEmpty());
     }
 
     @Override

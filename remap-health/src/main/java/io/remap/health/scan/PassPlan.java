@@ -1,11 +1,8 @@
 package io.remap.health.scan;
 
 import io.remap.health.record.RegionRecord;
-import java.util.ArrayDeque;
-import java.util.Deque;
 import java.util.List;
 import java.util.OptionalLong;
-import java.util.concurrent.TimeUnit;
 
 /**
  * When the pass reads its next segment, and what it reads between.
@@ -26,23 +23,14 @@ final class PassPlan {
     private static final double SMOOTHING = 0.05;
     private static final int MIN_SAMPLES = 8;
 
-    private static final int MAX_LEFT = 1024;
-    private static final int MAX_TRIES = 5;
-    private static final long LEFT_NANOS = TimeUnit.SECONDS.toNanos(60);
-
-    private record Left(long segment, int tries, long dueNanos) {}
-
     private final StaggeredOrder order;
     private final ScanSettings settings;
     private final ScanProgress progress;
-    private final Deque<Left> left = new ArrayDeque<>();
     private long dueNanos;
     private long lastFinishedNanos;
     private double segmentNanos;
     private int samples;
     private int sinceExtra;
-    /** Of the segment that was taken last from those that were left. */
-    private int triesOfTaken;
 
     PassPlan(StaggeredOrder order, ScanSettings settings, ScanProgress progress) {
         this.order = order;
@@ -77,7 +65,6 @@ final class PassPlan {
                     ? nowNanos + job.takenNanos()
                     : Math.max(dueNanos + interval, nowNanos);
         }
-        triesOfTaken = 0;
         return paced;
     }
 
@@ -110,35 +97,6 @@ final class PassPlan {
         long region = worst.get((int) (cursor % worst.size())).region();
         long segment = region * perRegion + cursor / worst.size() % perRegion;
         return OptionalLong.of(Math.min(order.segments() - 1, segment));
-    }
-
-    /** A segment of which something could not be read for the moment; the bytes that are given up instead. */
-    long leave(long segment, long nowNanos) {
-        if (left.size() >= MAX_LEFT || triesOfTaken >= MAX_TRIES) {
-            triesOfTaken = 0;
-            return order.segment(segment).lengthSectors() * order.sectorBytes();
-        }
-        left.add(new Left(segment, triesOfTaken + 1, nowNanos + LEFT_NANOS));
-        return 0;
-    }
-
-    /** Takes a segment that was left, and is due. */
-    OptionalLong takeLeft(long nowNanos) {
-        Left first = left.peek();
-        if (first == null || first.dueNanos - nowNanos > 0) {
-            return OptionalLong.empty();
-        }
-        left.poll();
-        triesOfTaken = first.tries;
-        return OptionalLong.of(first.segment);
-    }
-
-    OptionalLong nextLeftNanos() {
-        return left.isEmpty() ? OptionalLong.empty() : OptionalLong.of(left.peek().dueNanos);
-    }
-
-    int left() {
-        return left.size();
     }
 
     /** How long the rest of the pass takes, in milliseconds; -1 if that cannot be told. */

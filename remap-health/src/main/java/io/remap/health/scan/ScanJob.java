@@ -99,6 +99,11 @@ final class ScanJob {
         return kind;
     }
 
+    /** Whether what it reads is a part of the pass. */
+    boolean isOfPass() {
+        return kind == Kind.PASS || kind == Kind.LEFT;
+    }
+
     long segment() {
         return segment;
     }

@@ -1,5 +1,6 @@
 package io.remap.health.scan;
 
+import io.remap.api.Refusal;
 import io.remap.health.record.Remembered;
 import java.util.ArrayList;
 import java.util.List;
@@ -77,6 +78,15 @@ final class ScanProgress implements Remembered {
     /** No scan, but the place of the pass is kept for {@link #goOn}. */
     void stop() {
         state = State.IDLE;
+    }
+
+    /** Refuses an order that makes sense in another state only. */
+    void require(State wanted, String diskName, String what) throws Refusal {
+        if (state != wanted) {
+            throw new Refusal(
+                    Refusal.Kind.USAGE,
+                    "disk '" + diskName + "': nothing to " + what + ", the scan is " + state.text());
+        }
     }
 
     boolean isAtEnd() {

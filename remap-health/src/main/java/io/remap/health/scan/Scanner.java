@@ -67,6 +67,7 @@ public final class Scanner implements AutoCloseable {
     // Guarded by this.
     private final Pacer pacer;
     private final PassPlan plan;
+    private final Leftovers leftovers;
     private final ScanProgress progress;
     private final LocalScans localScans;
     private final SlowReads slowReads;
@@ -104,6 +105,7 @@ public final class Scanner implements AutoCloseable {
         this.pacer = new Pacer(settings);
         this.progress = new ScanProgress(order.segments());
         this.plan = new PassPlan(order, settings, progress);
+        this.leftovers = new Leftovers(disk::probeable, progress, order.sectorBytes());
         this.localScans = new LocalScans(order.segments());
         this.slowReads = new SlowReads(order, settings.recheckNanos(), now());
         this.weak = new WeakSectors(settings.movesPerHour(), settings.movesPerDay());
@@ -229,9 +231,9 @@ public final class Scanner implements AutoCloseable {
         if (local.isPresent()) {
             return open(Kind.LOCAL, local.getAsLong(), now);
         }
-        OptionalLong left = plan.takeLeft(now);
-        if (left.isPresent()) {
-            return open(Kind.LEFT, left.getAsLong(), now);
+        ScanJob left = leftovers.takeDue(now);
+        if (left != null) {
+            return left;
         }
         if (progress.state == ScanProgress.State.RUNNING && plan.dueNanos() - now <= 0) {
             if (progress.isAtEnd()) {
@@ -246,16 +248,12 @@ public final class Scanner implements AutoCloseable {
     }
 
     private ScanJob open(Kind kind, long segment, long now) {
-        WatchedDisk.Probeable parts = disk.probeable(order.segment(segment));
-        if (parts.later()) {
-            progress.leftOutBytes += plan.leave(segment, now);
-        }
-        return new ScanJob(kind, segment, parts.ranges(), now);
+        return leftovers.open(kind, segment, order.segment(segment), now);
     }
 
     /** Nothing of the pass may be under way any more when it is told to be over. */
     private ScanJob endPass(long now) {
-        if (slowReads.waitingOfProbes() > 0 || plan.left() > 0) {
+        if (slowReads.waitingOfProbes() > 0 || leftovers.hasOfPass()) {
             return null;
         }
         progress.end(wallMillis());
@@ -272,8 +270,8 @@ public final class Scanner implements AutoCloseable {
         if (scansOnItsOwn() && localScans.nextNanos().isPresent()) {
             next = Math.min(next, localScans.nextNanos().getAsLong());
         }
-        next = Math.min(next, plan.nextLeftNanos().orElse(next));
-        boolean waitsForItsEnd = progress.isAtEnd() && (slowReads.waitingOfProbes() > 0 || plan.left() > 0);
+        next = Math.min(next, leftovers.nextNanos().orElse(next));
+        boolean waitsForItsEnd = progress.isAtEnd() && (slowReads.waitingOfProbes() > 0 || leftovers.hasOfPass());
         if (progress.state == ScanProgress.State.RUNNING && !waitsForItsEnd) {
             next = Math.min(next, plan.dueNanos());
         }
@@ -326,7 +324,7 @@ public final class Scanner implements AutoCloseable {
             return;
         }
         if (job.isTooLong()) {
-            progress.leftOutBytes += job.giveUp() * order.sectorBytes();
+            leaveOut(job.giveUp());
         }
         arm(0);
     }
@@ -405,7 +403,7 @@ public final class Scanner implements AutoCloseable {
                 if (job != null && ++job.undecided <= MAX_UNDECIDED) {
                     job.putBack(new Probe(range, 0, failedReads - 1));
                 } else {
-                    progress.leftOutBytes += range.lengthSectors() * order.sectorBytes();
+                    leaveOut(range.lengthSectors());
                 }
                 suspend("the disk did not answer for " + range);
                 return;
@@ -464,12 +462,15 @@ public final class Scanner implements AutoCloseable {
         }
     }
 
+    private void leaveOut(long sectors) {
+        progress.leftOutBytes += job != null && job.isOfPass() ? sectors * order.sectorBytes() : 0;
+    }
+
     private void finish(long now) {
         if (job.kind() != Kind.AGAIN) {
             localScans.read(job.segment(), now);
         }
-        progress.scannedBytes +=
-                job.kind() == Kind.PASS || job.kind() == Kind.LEFT ? job.readSectors * order.sectorBytes() : 0;
+        progress.scannedBytes += job.isOfPass() ? job.readSectors * order.sectorBytes() : 0;
         if (job.kind() == Kind.PASS) {
             progress.position++;
         }
@@ -539,13 +540,13 @@ public final class Scanner implements AutoCloseable {
 
     /** Stands still until {@link #resume}. */
     public synchronized void pause() throws Refusal {
-        require(ScanProgress.State.RUNNING, "pause");
+        progress.require(ScanProgress.State.RUNNING, disk.name(), "pause");
         progress.state = ScanProgress.State.PAUSED;
     }
 
     /** Goes on after {@link #pause}. */
     public synchronized void resume() throws Refusal {
-        require(ScanProgress.State.PAUSED, "resume");
+        progress.require(ScanProgress.State.PAUSED, disk.name(), "resume");
         progress.state = ScanProgress.State.RUNNING;
         plan.resume(now());
         wake();
@@ -554,25 +555,18 @@ public final class Scanner implements AutoCloseable {
     /** Ends the pass; the next one is begun by {@link #request} alone. */
     public synchronized void cancel() throws Refusal {
         if (progress.state != ScanProgress.State.PAUSED) {
-            require(ScanProgress.State.RUNNING, "cancel");
+            progress.require(ScanProgress.State.RUNNING, disk.name(), "cancel");
         }
         progress.state = ScanProgress.State.CANCELLED;
         dropJob();
         wake();
     }
 
-    private void require(ScanProgress.State state, String what) throws Refusal {
-        if (progress.state != state) {
-            throw new Refusal(
-                    Refusal.Kind.USAGE,
-                    "disk '" + disk.name() + "': nothing to " + what + ", the scan is " + progress.state.text());
-        }
-    }
-
-    /** What is under way ends, and counts for nothing. */
+    /** What is under way ends, and counts for nothing; what waits on account of it is read no more. */
     private void dropJob() {
         job = null;
-        slowReads.drop();
+        slowReads.forgetProbes();
+        leftovers.forgetPass();
     }
 
     private void wake() {

@@ -167,6 +167,12 @@ final class SlowReads {
         inQuestion = null;
     }
 
+    /** Nothing that a probe found slow is read again; what clients found slow is. */
+    void forgetProbes() {
+        drop();
+        suspects.clear();
+    }
+
     boolean deviceIsSlow(long nowNanos) {
         deviceIsSlow &= deviceIsSlowUntilNanos - nowNanos > 0;
         return deviceIsSlow;
