@@ -123,6 +123,36 @@ END
     assert_equal 0 "$(json "d['droppedTroubles']" "$remap" health disk)" "troubles that were dropped"
 }
 
+test_a_hook_is_tried() {
+    : > faults
+    program good << END
+#!/bin/sh
+echo "\$REMAP_ALERT" >> "$work/told"
+END
+    program bad <<< $'#!/bin/sh\nexit 9'
+    program hangs <<< $'#!/bin/sh\nsleep 1000'
+    start_sick
+    refused "$USAGE" "no hook is set: serve with --set alert.hook=/PATH" "$remap" alerts test disk
+    assert_status 0 "$remap" stop disk
+    start_sick --set "alert.hook=$work/missing"
+    refused 1 "the hook failed: Cannot run program \"$work/missing\"" "$remap" alerts test disk
+    program missing < good
+    assert_equal "the hook ran, and ended with exit status 0" "$("$remap" alerts test disk)" "after it was put there"
+    assert_status 0 "$remap" stop disk
+    start_sick --set "alert.hook=$work/bad"
+    refused 1 "the hook failed: exit status 9" "$remap" alerts test disk
+    assert_status 1 "$remap" alerts test disk --json
+    assert_contains "$output" '"testFailure" : "exit status 9"'
+    assert_status 0 "$remap" stop disk
+    start_sick --set "alert.hook=$work/hangs" --set alert.hook-timeout-seconds=1
+    refused 1 "the hook failed: it was killed after 1000 ms" "$remap" alerts test disk
+    assert_status 0 "$remap" stop disk
+    start_sick --set "alert.hook=$work/good"
+    assert_equal "the hook ran, and ended with exit status 0" "$("$remap" alerts test disk)" "a good one"
+    # The program ran before that was said: this time, and when it was put there.
+    assert_equal 2 "$(grep -cx test told)" "runs that were told of"
+}
+
 test_the_limits_of_alerts_are_settings() {
     : > faults
     program smartctl << 'END'

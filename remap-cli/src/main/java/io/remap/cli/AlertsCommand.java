@@ -153,7 +153,13 @@ final class AlertsCommand extends Verb {
     @Command(
             name = "test",
             header = "Have the hook run once, to see whether it works.",
-            description = {"Example: remap alerts test disk.img", ""})
+            description = {
+                "Waits for that run, at most as long as it may take (alert.hook-timeout-seconds). The exit status is 1 if it "
+                        + "fails.",
+                "",
+                "Example: remap alerts test disk.img",
+                ""
+            })
     static final class TestCommand extends OfDisk {
         @Parameters(arity = "0..1", paramLabel = "NAME", description = "Name of the service.")
         String name;
@@ -163,7 +169,19 @@ final class AlertsCommand extends Verb {
 
         @Override
         int run() throws Exception {
-            return answer(name, "alerts.test", Map.of());
+            long timeoutMillis =
+                    StatusText.number(call(name, "alerts.list", Map.of(), Services.ANSWER_MILLIS), "hookTimeoutMillis");
+            Map<?, ?> answer = call(name, "alerts.test", Map.of(), timeoutMillis + Services.ANSWER_MILLIS);
+            String failure = StatusText.text(answer, "testFailure");
+            if (json.wanted) {
+                out().println(JsonOption.document(answer));
+                return failure.isEmpty() ? ExitStatus.OK : ExitStatus.NOT_SO;
+            }
+            if (!failure.isEmpty()) {
+                throw new NotSo("the hook failed: " + failure);
+            }
+            out().println("the hook ran, and ended with exit status 0");
+            return ExitStatus.OK;
         }
     }
 }

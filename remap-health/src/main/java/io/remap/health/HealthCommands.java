@@ -1,6 +1,7 @@
 package io.remap.health;
 
 import io.remap.api.Environment;
+import io.remap.api.Refusal;
 import io.remap.api.SectorRange;
 import io.remap.api.spi.FeatureCommand;
 import io.remap.api.spi.WatchedDisk;
@@ -28,6 +29,8 @@ final class HealthCommands {
     private static final long MAX_MAINTENANCE_SECONDS = TimeUnit.DAYS.toSeconds(7);
     private static final int DAMAGE_AT_ONCE = 10_000;
     private static final long READ_SECONDS = 60;
+    /** For a program whose time is over to be gone. */
+    private static final long KILL_MILLIS = 5_000;
 
     private final WatchedDisk disk;
     private final Environment environment;
@@ -78,11 +81,7 @@ final class HealthCommands {
                     book.acceptAll(now());
                     return changed();
                 }),
-                new FeatureCommand("alerts.test", List.of(), arguments -> {
-                    hook.tell(new Alert(
-                            0, "test", Severity.INFO, Alert.State.OPEN, 0, 0, -1, now(), now(), "this is a test"));
-                    return alerts();
-                }),
+                new FeatureCommand("alerts.test", List.of(), arguments -> tryHook()),
                 new FeatureCommand(
                         "impact", List.of("device"), arguments -> impact(arguments.text("device", "/dev/nbd0"))));
     }
@@ -110,7 +109,22 @@ final class HealthCommands {
         answer.put("alerts", book.list().stream().map(Alert::toMap).toList());
         answer.put("hook", hook.isSet());
         answer.put("hookFailure", hook.failure());
+        answer.put("hookTimeoutMillis", hook.timeoutMillis());
         answer.put("maintenanceUntilMillis", maintenance.untilMillis());
+        return answer;
+    }
+
+    /** Waits for that run, on the thread of the command. */
+    private Map<String, Object> tryHook() throws Refusal {
+        if (!hook.isSet()) {
+            throw new Refusal(Refusal.Kind.USAGE, "no hook is set: serve with --set alert.hook=/PATH");
+        }
+        CompletableFuture<String> ended = hook.tell(
+                new Alert(0, "test", Severity.INFO, Alert.State.OPEN, 0, 0, -1, now(), now(), "this is a test"));
+        String failure = await(ended, hook.timeoutMillis() + KILL_MILLIS)
+                .orElse("it has not come to its end, as others run before it");
+        Map<String, Object> answer = alerts();
+        answer.put("testFailure", failure);
         return answer;
     }
 
@@ -145,8 +159,12 @@ final class HealthCommands {
                         content.hasRemaining()
                                 ? Optional.of(content.order(ByteOrder.LITTLE_ENDIAN))
                                 : Optional.empty()));
+        return await(result, TimeUnit.SECONDS.toMillis(READ_SECONDS)).flatMap(read -> read);
+    }
+
+    private static <T> Optional<T> await(CompletableFuture<T> result, long millis) {
         try {
-            return result.get(READ_SECONDS, TimeUnit.SECONDS);
+            return Optional.of(result.get(millis, TimeUnit.MILLISECONDS));
         } catch (TimeoutException | ExecutionException e) {
             return Optional.empty();
         } catch (InterruptedException e) {

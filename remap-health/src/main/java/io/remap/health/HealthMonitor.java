@@ -28,6 +28,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -175,7 +176,7 @@ final class HealthMonitor implements Feature {
         String what = alert.severity().word() + " " + alert.state().word() + ": " + alert.text();
         disk.note(what);
         LOG.warn("{}: alert {}, {}", disk.name(), alert.id(), what);
-        hook.tell(alert);
+        CompletableFuture<String> unused = hook.tell(alert);
     }
 
     /** Gives the disk what is to be kept, if it has changed. */

@@ -305,6 +305,14 @@ class HealthMonitorTest extends HealthRig {
     }
 
     @Test
+    void noTestSaysThatAHookWorksThatIsNotThere() throws Exception {
+        start();
+        Refusal refusal = assertThrows(Refusal.class, () -> call("alerts.test"));
+        assertEquals(Refusal.Kind.USAGE, refusal.kind());
+        assertEquals("no hook is set: serve with --set alert.hook=/PATH", refusal.getMessage());
+    }
+
+    @Test
     void areasFoundDeadCostPointsOfDiskAndRegionAndAreToldOfAsTheyGrow() throws Exception {
         start();
         runFor(MINUTE);

@@ -12,6 +12,7 @@ import java.util.Deque;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -28,6 +29,9 @@ public final class Hook {
             .withZone(ZoneId.systemDefault());
     private static final Logger LOG = LoggerFactory.getLogger(Hook.class);
 
+    /** @param ended gets why it failed, empty if it did not */
+    private record Run(Alert alert, CompletableFuture<String> ended) {}
+
     private final Environment environment;
     private final String program;
     private final long timeoutMillis;
@@ -35,7 +39,7 @@ public final class Hook {
     private final String device;
 
     // Guarded by this.
-    private final Deque<Alert> waiting = new ArrayDeque<>();
+    private final Deque<Run> waiting = new ArrayDeque<>();
     private boolean running;
     private String failure = "";
 
@@ -53,42 +57,59 @@ public final class Hook {
         this.device = device;
     }
 
-    /** Has the program run soon. */
-    public synchronized void tell(Alert alert) {
+    /** Has the program run soon; the answer is why that run failed, empty if it did not. Without a program nothing comes. */
+    public synchronized CompletableFuture<String> tell(Alert alert) {
+        Run run = new Run(alert, new CompletableFuture<>());
         if (program.isEmpty()) {
-            return;
+            return run.ended;
         }
         if (waiting.size() >= MAX_WAITING) {
-            waiting.poll();
+            waiting.remove().ended.complete("more than " + MAX_WAITING + " alerts were waiting for it");
         }
-        waiting.add(alert);
+        waiting.add(run);
         next();
+        return run.ended;
     }
 
     private void next() {
         if (!running && !waiting.isEmpty()) {
             running = true;
-            Alert alert = waiting.poll();
-            environment.scheduler().execute(() -> start(alert));
+            Run run = waiting.poll();
+            environment.scheduler().execute(() -> start(run));
         }
     }
 
-    private void start(Alert alert) {
+    private void start(Run run) {
+        AtomicBoolean killed = new AtomicBoolean();
         try {
             ProcessBuilder builder = new ProcessBuilder(program)
                     .redirectInput(new File("/dev/null"))
                     .redirectOutput(ProcessBuilder.Redirect.DISCARD)
                     .redirectError(ProcessBuilder.Redirect.DISCARD);
-            describe(alert, builder.environment());
+            describe(run.alert, builder.environment());
             Process process = builder.start();
-            Scheduler.Cancellable limit = environment.scheduler().schedule(() -> kill(process), timeoutMillis);
+            Scheduler.Cancellable limit = environment
+                    .scheduler()
+                    .schedule(
+                            () -> {
+                                killed.set(process.isAlive());
+                                kill(process);
+                            },
+                            timeoutMillis);
             CompletableFuture<Process> unused = process.onExit().whenComplete((ended, error) -> {
                 limit.cancel();
-                ended(process.exitValue() == 0 ? "" : "exit status " + process.exitValue());
+                ended(run, outcome(process.exitValue(), killed.get()));
             });
         } catch (IOException e) {
-            ended(e.getMessage());
+            ended(run, e.getMessage());
         }
+    }
+
+    private String outcome(int exitStatus, boolean killed) {
+        if (exitStatus == 0) {
+            return "";
+        }
+        return killed ? "it was killed after " + timeoutMillis + " ms" : "exit status " + exitStatus;
     }
 
     private static void kill(Process process) {
@@ -120,13 +141,16 @@ public final class Hook {
         variables.put("SMARTD_PREVCNT", alert.changedMillis() == alert.raisedMillis() ? "0" : "1");
     }
 
-    private synchronized void ended(String why) {
-        if (!why.isEmpty() && !why.equals(failure)) {
-            LOG.warn("disk {}: the hook {} failed: {}", diskName, program, why);
+    private void ended(Run run, String why) {
+        synchronized (this) {
+            if (!why.isEmpty() && !why.equals(failure)) {
+                LOG.warn("disk {}: the hook {} failed: {}", diskName, program, why);
+            }
+            failure = why;
+            running = false;
+            next();
         }
-        failure = why;
-        running = false;
-        next();
+        run.ended.complete(why);
     }
 
     /** Why its last run failed, empty if it did not. */
@@ -137,5 +161,10 @@ public final class Hook {
     /** Whether there is one. */
     public boolean isSet() {
         return !program.isEmpty();
+    }
+
+    /** How long a run may take. */
+    public long timeoutMillis() {
+        return timeoutMillis;
     }
 }

@@ -80,7 +80,36 @@ class HookTest {
     @Test
     void oneThatIsNotThereIsNamed() throws Exception {
         Hook hook = new Hook(environment, "/nonexistent/hook", 1000, "disk", "main");
-        hook.tell(alert(1));
-        await(() -> hook.failure().contains("/nonexistent/hook"), "the failure is told");
+        assertTrue(outcome(hook, 1).contains("/nonexistent/hook"));
+        assertTrue(hook.failure().contains("/nonexistent/hook"), "the failure is told");
+    }
+
+    private static String outcome(Hook hook, long id) throws Exception {
+        return hook.tell(alert(id)).get(PATIENCE_SECONDS, TimeUnit.SECONDS);
+    }
+
+    @Test
+    void whoTellsLearnsHowThatRunEnds() throws Exception {
+        Hook hook = hook("[ $REMAP_ALERT_ID = 3 ] && sleep 1000; exit $REMAP_ALERT_ID", 5_000);
+        assertEquals("", outcome(hook, 0));
+        assertEquals("exit status 7", outcome(hook, 7));
+        assertEquals("", outcome(hook, 0));
+        assertEquals("it was killed after 5000 ms", outcome(hook, 3));
+    }
+
+    @Test
+    void whoseRunIsLeftOutLearnsThat() throws Exception {
+        Path go = directory.resolve("go");
+        Hook hook = hook("while [ ! -e " + go + " ]; do sleep 0.1; done", 60_000);
+        var runs = new java.util.ArrayList<java.util.concurrent.CompletableFuture<String>>();
+        for (long id = 0; id < Hook.MAX_WAITING + 3; id++) {
+            runs.add(hook.tell(alert(id)));
+        }
+        // One runs, the next two have made room for the last.
+        assertEquals("more than 32 alerts were waiting for it", runs.get(1).get(PATIENCE_SECONDS, TimeUnit.SECONDS));
+        assertEquals("more than 32 alerts were waiting for it", runs.get(2).get(PATIENCE_SECONDS, TimeUnit.SECONDS));
+        Files.createFile(go);
+        assertEquals("", runs.get(0).get(PATIENCE_SECONDS, TimeUnit.SECONDS));
+        assertEquals("", runs.get(runs.size() - 1).get(PATIENCE_SECONDS, TimeUnit.SECONDS));
     }
 }
