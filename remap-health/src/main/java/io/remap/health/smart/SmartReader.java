@@ -29,11 +29,12 @@ public final class SmartReader {
     private final String program;
     private final String device;
     private final long timeoutMillis;
-    private volatile Answer last = new Answer(Optional.empty(), "not asked so far", 0);
+    private volatile Answer last;
 
     /**
      * Asks nothing yet.
      *
+     * @param program that asks; empty: none, then nobody is asked
      * @param device the drive; empty: there is none to ask
      */
     public SmartReader(Environment environment, String program, String device, long timeoutMillis) {
@@ -41,6 +42,8 @@ public final class SmartReader {
         this.program = program;
         this.device = device;
         this.timeoutMillis = timeoutMillis;
+        String why = program.isEmpty() ? "switched off (smart.program=off)" : "not asked so far";
+        this.last = new Answer(Optional.empty(), why, 0);
     }
 
     /** The drive that is asked. */
