@@ -119,6 +119,7 @@ END
     "$remap" alerts baseline disk > /dev/null
     assert_equal 0 "$(json "d['openAlerts']" "$remap" health disk)" "open alerts"
     assert_contains "$("$remap" health disk --maintenance 5)" "maintenance"
+    refused "$USAGE" "expected 0 to 10080 minutes" "$remap" health disk --maintenance 20000
     assert_contains "$("$remap" events disk)" "health"
     assert_equal 0 "$(json "d['droppedTroubles']" "$remap" health disk)" "troubles that were dropped"
 }
@@ -132,6 +133,7 @@ END
     program bad <<< $'#!/bin/sh\nexit 9'
     program hangs <<< $'#!/bin/sh\nsleep 1000'
     start_sick
+    assert_contains "$("$remap" health disk)" "unknown: switched off (smart.program=off)"
     refused "$USAGE" "no hook is set: serve with --set alert.hook=/PATH" "$remap" alerts test disk
     assert_status 0 "$remap" stop disk
     start_sick --set "alert.hook=$work/missing"

@@ -1,5 +1,6 @@
 package io.remap.cli;
 
+import io.remap.api.Refusal;
 import io.remap.cli.Terminal.Tone;
 import java.util.ArrayList;
 import java.util.List;
@@ -22,6 +23,7 @@ import picocli.CommandLine.Parameters;
         })
 final class HealthCommand extends DiskVerb {
     private static final int WORST_SHOWN = 5;
+    private static final long MAX_MAINTENANCE_MINUTES = 7 * 24 * 60;
 
     @Parameters(arity = "0..1", paramLabel = "NAME", description = "Name of the service.")
     String name;
@@ -29,7 +31,7 @@ final class HealthCommand extends DiskVerb {
     @Option(
             names = "--maintenance",
             paramLabel = "MINUTES",
-            description = "No alerts and no moves of weak sectors for so long; 0: go on now.")
+            description = "No alerts and no moves of weak sectors for so long, at most a week (10080); 0: go on now.")
     Long maintenanceMinutes;
 
     /** Made by picocli. */
@@ -37,13 +39,15 @@ final class HealthCommand extends DiskVerb {
 
     @Override
     int run() throws Exception {
+        if (maintenanceMinutes != null && (maintenanceMinutes < 0 || maintenanceMinutes > MAX_MAINTENANCE_MINUTES)) {
+            throw new Refusal(
+                    Refusal.Kind.USAGE,
+                    "--maintenance " + maintenanceMinutes + ": expected 0 to " + MAX_MAINTENANCE_MINUTES
+                            + " minutes, which is a week");
+        }
         Map<?, ?> answer = maintenanceMinutes == null
                 ? call(name, "health", Map.of(), Services.ANSWER_MILLIS)
-                : call(
-                        name,
-                        "maintenance",
-                        Map.of("seconds", Math.multiplyExact(60, maintenanceMinutes)),
-                        Services.ANSWER_MILLIS);
+                : call(name, "maintenance", Map.of("seconds", 60 * maintenanceMinutes), Services.ANSWER_MILLIS);
         if (json.wanted) {
             out().println(JsonOption.document(answer));
         } else {

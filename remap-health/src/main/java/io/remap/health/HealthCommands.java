@@ -26,7 +26,6 @@ import java.util.stream.Stream;
 
 /** The commands {@code health}, {@code alerts.*}, {@code maintenance} and {@code impact}. */
 final class HealthCommands {
-    private static final long MAX_MAINTENANCE_SECONDS = TimeUnit.DAYS.toSeconds(7);
     private static final int DAMAGE_AT_ONCE = 10_000;
     private static final long READ_SECONDS = 60;
     /** For a program whose time is over to be gone. */
@@ -64,7 +63,7 @@ final class HealthCommands {
         return List.of(
                 new FeatureCommand("health", List.of(), arguments -> health()),
                 new FeatureCommand("maintenance", List.of("seconds"), arguments -> {
-                    maintenance.begin(arguments.number("seconds", 0, MAX_MAINTENANCE_SECONDS));
+                    maintenance.begin(arguments.number("seconds", 0, Maintenance.MAX_SECONDS));
                     save.run();
                     return health();
                 }),

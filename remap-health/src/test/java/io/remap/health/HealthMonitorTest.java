@@ -305,6 +305,14 @@ class HealthMonitorTest extends HealthRig {
     }
 
     @Test
+    void whoTurnedSmartOffIsToldSo() throws Exception {
+        start();
+        runFor(MINUTE);
+        Map<?, ?> smart = (Map<?, ?>) call("health").get("smart");
+        assertEquals("switched off (smart.program=off)", smart.get("why"));
+    }
+
+    @Test
     void noTestSaysThatAHookWorksThatIsNotThere() throws Exception {
         start();
         Refusal refusal = assertThrows(Refusal.class, () -> call("alerts.test"));
