@@ -60,7 +60,7 @@ class HookTest {
                 "echo \"$SMARTD_DEVICE|$SMARTD_FAILTYPE|$SMARTD_TFIRSTEPOCH|$SMARTD_MESSAGE|$REMAP_SEVERITY|$REMAP_STATE\" >> "
                         + out + ".new; mv " + out + ".new " + out,
                 10_000);
-        hook.tell(alert(1));
+        var unused = hook.tell(alert(1));
         await(() -> Files.exists(out), "the hook ran");
         assertEquals(
                 List.of("/dev/sdx|spare-used|5|disk disk, critical (raised): 81 percent|critical|raised"),
@@ -72,8 +72,8 @@ class HookTest {
     void oneThatHangsIsKilledWithItsChildrenAndTheNextRuns() throws Exception {
         Path ran = directory.resolve("ran");
         Hook hook = hook("[ $REMAP_ALERT_ID = 1 ] && sleep 1000; touch " + ran, 200);
-        hook.tell(alert(1));
-        hook.tell(alert(2));
+        var unused = hook.tell(alert(1));
+        var unusedToo = hook.tell(alert(2));
         await(() -> Files.exists(ran), "the second run came to its end");
     }
 
