@@ -16,7 +16,7 @@ import org.junit.jupiter.api.Test;
  * decode is judged. See {@link io.remap.testkit.DiskSimulation} and {@link SessionStack}.
  */
 class SessionSimulationTest {
-    private static final int LEAST_SEEDS = 100;
+    private static final int LEAST_SEEDS = 200;
     private static final double SECONDS = 10;
     private static final int FULL_SEEDS = 1_500;
 
