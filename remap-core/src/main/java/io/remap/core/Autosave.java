@@ -75,15 +75,14 @@ final class Autosave implements AutoCloseable {
     /** Gives the parts what was saved last, and begins to save. */
     synchronized void start() {
         last = store.saved();
-        restore(diskName, store, parts);
+        restore(diskName, last, parts);
         schedule();
         // Others are to know at once that there are heartbeats.
         lease.ifPresent(held -> environment.scheduler().execute(this::saveNow));
     }
 
     /** Gives each part what was saved of it last. */
-    static void restore(String diskName, MetadataStore store, List<Saved> parts) {
-        Map<String, byte[]> sections = store.saved();
+    static void restore(String diskName, Map<String, byte[]> sections, List<Saved> parts) {
         for (Saved part : parts) {
             byte[] saved = sections.get(part.section());
             try {

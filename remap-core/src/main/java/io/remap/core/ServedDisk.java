@@ -204,7 +204,7 @@ final class ServedDisk {
                 disk.events(), lifetime, healthMemory, disk.watchedUnits(), disk.unreadableUnits(), disk.avoided()));
         if (disk.traits().readOnly()) {
             // Nothing is saved, but what was saved counts: areas to leave alone before all.
-            Autosave.restore(name(), store, parts);
+            Autosave.restore(name(), store.saved(), parts);
             return;
         }
         stopNote = new StopNote(metadata.unwitnessedStop());

@@ -113,9 +113,9 @@ abstract class Recovery {
     /** A region of a spare is sealed that is to be written. */
     static final class Sealed extends TryLater {
         private static final long serialVersionUID = 1L;
-        final transient Spare spare;
-        final long offsetBytes;
-        final long lengthBytes;
+        private final transient Spare spare;
+        private final long offsetBytes;
+        private final long lengthBytes;
 
         Sealed(Spare spare, long offsetBytes, long lengthBytes) {
             super(0, null);
