@@ -120,6 +120,40 @@ test_two_parts_of_one_file() {
     assert_status 0 "$remap" stop pair
 }
 
+test_what_shares_bytes_with_a_known_main() {
+    blank disk.img 40M
+    blank pair.spare 16M
+    served_pair 'disk.img?offset=8M&length=8M' "$PWD/pair.spare" "formatted the blank spare"
+    remember disk.img pair.spare
+    local main
+    for main in disk.img 'disk.img?length=12M' 'disk.img?offset=10M&length=1M'; do
+        refused "$WRONG_DEVICE" "shares bytes with it" "$remap" serve "$main" --no-spare
+    done
+    refused "$WRONG_DEVICE" "belongs to the spare" "$remap" serve disk.img
+    assert_untouched
+    assert_status 0 "$remap" forget disk.img
+    assert_contains "$output" "pair.spare"
+    start_remap pair "$PWD/disk.img" --no-spare
+    assert_status 0 "$remap" stop pair
+}
+
+test_a_mount_through_a_loop_device_over_a_device() {
+    [ "$(id -u)" = 0 ] || return 0
+    blank disk.img 40M
+    local disk loop
+    attach disk.img && disk=$loop
+    mkfs.ext4 -q "$disk"
+    attach "$disk"
+    mkdir mounted
+    mount -o ro "$loop" mounted
+    at_exit umount mounted
+    blank pair.spare 16M
+    remember disk.img pair.spare
+    refused "$BUSY" "mounted at $PWD/mounted" "$remap" serve "$disk" --spare pair.spare
+    refused "$BUSY" "losetup -d $loop" "$remap" create "$disk" --spare pair.spare
+    assert_untouched
+}
+
 test_a_known_main_is_not_added_as_a_spare() {
     image main.img
     blank other.img

@@ -450,7 +450,7 @@ public final class CrashDevice implements BlockDevice {
 
     @Override
     public DeviceIdentity identity() {
-        return new DeviceIdentity("path:" + name, "mem:" + name, 0, traits.sizeBytes(), "");
+        return DeviceIdentity.ofWhole("path:" + name, "mem:" + name, traits.sizeBytes(), "");
     }
 
     @Override

@@ -107,7 +107,7 @@ public final class MemoryDevice implements BlockDevice {
 
     @Override
     public DeviceIdentity identity() {
-        return new DeviceIdentity("path:mem:" + name, "mem:" + name, 0, traits.sizeBytes(), "");
+        return DeviceIdentity.ofWhole("path:mem:" + name, "mem:" + name, traits.sizeBytes(), "");
     }
 
     @Override

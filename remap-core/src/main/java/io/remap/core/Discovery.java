@@ -379,7 +379,7 @@ public final class Discovery {
     private Optional<Pair> judge(
             Open main, Open spare, MetadataStore look, List<MemberSearch.Found> members, Optional<String> rival) {
         PairIdentity pair = look.pair();
-        boolean named = main.witness.filter(w -> w.isOf(pair)).isPresent();
+        boolean named = main.witness.filter(w -> w.isOf(pair) && !w.ofOther()).isPresent();
         boolean fits = fits(main.device, pair);
         boolean sameName = pair.mainStableId().equals(main.device.identity().stableId());
         if (!named && (!fits || (main.witness.isPresent() && !sameName))) {

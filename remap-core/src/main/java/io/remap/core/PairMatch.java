@@ -105,7 +105,8 @@ final class PairMatch {
                             + " bytes with sectors of " + main.traits().logicalSectorBytes()
                             + ": name the main that it belongs to (then it was " + pair.mainStableId() + ")");
         }
-        if (witness.isEmpty()
+        boolean isUnknown = witness.filter(w -> !w.ofOther()).isEmpty();
+        if (isUnknown
                 && !devices.spec().adopt()
                 && !pair.mainStableId().equals(main.identity().stableId())) {
             throw new Refusal(

@@ -22,6 +22,7 @@ import java.util.UUID;
  * @param mainStableId main then; for people
  * @param stop the clean stop that came last, while the pair has not been opened for writing since
  * @param session of the opening that wrote the note; empty before the first one, and from earlier programs
+ * @param ofOther whether it was left for another main that shares bytes with the one that was asked about; not written
  */
 record Witness(
         UUID pairUuid,
@@ -30,7 +31,8 @@ record Witness(
         String spareName,
         String mainStableId,
         Optional<Stop> stop,
-        Optional<UUID> session) {
+        Optional<UUID> session,
+        boolean ofOther) {
     /**
      * A clean stop: what the spare must show as long as nobody opened the pair for writing.
      *
@@ -59,22 +61,30 @@ record Witness(
                 spareName,
                 pair.mainStableId(),
                 Optional.empty(),
-                Optional.empty());
+                Optional.empty(),
+                false);
     }
 
     /** The same, written by an opening. */
     Witness openedBy(UUID opening) {
-        return new Witness(pairUuid, generation, mappedUnits, spareName, mainStableId, stop, Optional.of(opening));
+        return new Witness(pairUuid, generation, mappedUnits, spareName, mainStableId, stop, Optional.of(opening), false);
     }
 
     /** The same of a pair that was stopped in order. */
     Witness stopped(Stop last) {
-        return new Witness(pairUuid, generation, mappedUnits, spareName, mainStableId, Optional.of(last), session);
+        return new Witness(
+                pairUuid, generation, mappedUnits, spareName, mainStableId, Optional.of(last), session, ofOther);
     }
 
     /** The same, claiming nothing about how the pair was stopped. */
     Witness withoutStop() {
-        return new Witness(pairUuid, generation, mappedUnits, spareName, mainStableId, Optional.empty(), session);
+        return new Witness(
+                pairUuid, generation, mappedUnits, spareName, mainStableId, Optional.empty(), session, ofOther);
+    }
+
+    /** The same, found by the bytes that another main shares with the one it was left for. */
+    Witness asOfOther() {
+        return new Witness(pairUuid, generation, mappedUnits, spareName, mainStableId, stop, session, true);
     }
 
     boolean isOf(PairIdentity pair) {
@@ -121,12 +131,13 @@ record Witness(
                         spare,
                         main,
                         decodeStop(values),
-                        Optional.ofNullable(values.get(SESSION_KEY)).map(UUID::fromString));
+                        Optional.ofNullable(values.get(SESSION_KEY)).map(UUID::fromString),
+                        false);
             }
         } catch (IllegalArgumentException e) {
             // Not readable: a pair that nobody can show.
         }
-        return new Witness(UNKNOWN_PAIR, 0, 0, spare, main, Optional.empty(), Optional.empty());
+        return new Witness(UNKNOWN_PAIR, 0, 0, spare, main, Optional.empty(), Optional.empty(), false);
     }
 
     private static Optional<Stop> decodeStop(Map<String, String> values) {
@@ -147,6 +158,6 @@ record Witness(
             return "a spare that cannot be told (its witness is damaged or from a newer version)";
         }
         return "the spare " + Optional.of(spareName).filter(s -> !s.isEmpty()).orElse("of another name") + " (pair "
-                + pairUuid + ")";
+                + pairUuid + (ofOther ? ", made for " + mainStableId + ", which shares bytes with it" : "") + ")";
     }
 }

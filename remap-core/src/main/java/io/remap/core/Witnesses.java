@@ -7,19 +7,19 @@ import io.remap.api.FeatureState;
 import io.remap.api.FeatureStatus;
 import io.remap.api.Refusal;
 import io.remap.api.WitnessTag;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.DirectoryIteratorException;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
 import org.slf4j.Logger;
@@ -28,14 +28,18 @@ import org.slf4j.LoggerFactory;
 /**
  * Where witnesses are kept: as an extended attribute of main where it can carry one (an image file: the note moves with
  * the file, and is found through a loop device or in a part of the file as well), otherwise as a file of the state
- * directory named after main's stable identity and size.
+ * directory named after main's stable identity and size. Such a file also says which bytes it is about, and is found for
+ * whatever shares some of them: a partition, a disk, a part.
  *
- * <p>Invariants: a witness that is there but cannot be read is an error, never an absent one; what is written is durable
- * on return and replaces the old note as a whole.
+ * <p>Invariants: the witness of main itself that is there but cannot be read is an error, never an absent one (the notes for
+ * others may be another user's); what is written is durable on return and replaces the old note as a whole.
  */
 final class Witnesses {
     /** A note is far smaller; whatever is longer is not ours. */
     private static final int MAX_FILE_BYTES = 64 * 1024;
+
+    /** As {@link WitnessPlace#fileName} gives them: not the fresh ones on their way. */
+    private static final String NOTE_NAMES = "[0-9a-f]*";
 
     private static final Logger LOG = LoggerFactory.getLogger(Witnesses.class);
 
@@ -71,9 +75,43 @@ final class Witnesses {
         }
         // Also where main can carry a tag: it may have been written when the file system could not, or cannot any more.
         Optional<Witness> filed = readFile(fileOf(main.identity())).map(Witness::decode);
-        return carried.isPresent() && filed.isPresent()
-                ? Optional.of(newer(carried.get(), filed.get()))
-                : carried.or(() -> filed);
+        if (carried.isPresent() && filed.isPresent()) {
+            return Optional.of(newer(carried.get(), filed.get()));
+        }
+        return carried.or(() -> filed)
+                .or(() -> filesOfOthers(main.identity()).stream()
+                        .findFirst()
+                        .flatMap(this::readOther)
+                        .map(note -> Witness.decode(note).asOfOther()));
+    }
+
+    /** The notes for other mains that share bytes with this one, by name. */
+    private List<Path> filesOfOthers(DeviceIdentity main) {
+        WitnessPlace place = WitnessPlace.of(main);
+        Path own = fileOf(main);
+        List<Path> found = new ArrayList<>();
+        try (DirectoryStream<Path> notes = Files.newDirectoryStream(directory, NOTE_NAMES)) {
+            for (Path note : notes) {
+                boolean shares = !note.equals(own)
+                        && readOther(note).flatMap(WitnessPlace::decode).filter(place::overlaps).isPresent();
+                if (shares) {
+                    found.add(note);
+                }
+            }
+        } catch (IOException | DirectoryIteratorException e) {
+            LOG.debug("{}: {}", directory, e.toString());
+        }
+        found.sort(null);
+        return found;
+    }
+
+    private Optional<byte[]> readOther(Path note) {
+        try {
+            return readFile(note);
+        } catch (IOException e) {
+            LOG.warn("{}: a witness for another main cannot be read: {}", note, e.toString());
+            return Optional.empty();
+        }
     }
 
     /** Of two of one pair the later one; a clean stop is taken back before the generation grows. Else the one on main. */
@@ -124,7 +162,10 @@ final class Witnesses {
                 LOG.info("{}: {}; the witness goes to {}", main.name(), e.getMessage(), directory);
             }
         }
-        writeFile(fileOf(main.identity()), witness.encode());
+        ByteArrayOutputStream note = new ByteArrayOutputStream();
+        note.write(witness.encode());
+        note.write(WitnessPlace.of(main.identity()).encode());
+        writeFile(fileOf(main.identity()), note.toByteArray());
     }
 
     private void writeFile(Path file, byte[] note) throws IOException {
@@ -144,7 +185,10 @@ final class Witnesses {
         syncDirectory();
     }
 
-    /** Removes the witness of main; durable on return. Returns what was removed, for people. */
+    /**
+     * Removes the witness of main, and those for others that share bytes with it; durable on return. Returns what was
+     * removed, for people.
+     */
     List<String> remove(BlockDevice main) throws IOException {
         List<String> removed = new ArrayList<>();
         Optional<WitnessTag> tag = main.capability(WitnessTag.class);
@@ -156,15 +200,24 @@ final class Witnesses {
                         + Witness.decode(note.get()).wanted());
             }
         }
-        Path file = fileOf(main.identity());
-        Optional<byte[]> note = readFile(file);
-        if (note.isPresent()) {
-            Files.deleteIfExists(file);
-            syncDirectory();
-            removed.add(
-                    file + " removed: it named " + Witness.decode(note.get()).wanted());
+        Path own = fileOf(main.identity());
+        Optional<byte[]> ofMain = readFile(own);
+        if (ofMain.isPresent()) {
+            removed.add(removeFile(own, Witness.decode(ofMain.get())));
+        }
+        for (Path other : filesOfOthers(main.identity())) {
+            Optional<byte[]> note = readFile(other);
+            if (note.isPresent()) {
+                removed.add(removeFile(other, Witness.decode(note.get()).asOfOther()));
+            }
         }
         return removed;
+    }
+
+    private String removeFile(Path file, Witness witness) throws IOException {
+        Files.deleteIfExists(file);
+        syncDirectory();
+        return file + " removed: it named " + witness.wanted();
     }
 
     private void syncDirectory() throws IOException {
@@ -173,14 +226,7 @@ final class Witnesses {
         }
     }
 
-    /** Of the identity and not of the name: device names change from boot to boot. */
     private Path fileOf(DeviceIdentity identity) {
-        String key = identity.stableId() + "\n" + identity.startBytes() + "\n" + identity.lengthBytes();
-        try {
-            byte[] digest = MessageDigest.getInstance("SHA-256").digest(key.getBytes(StandardCharsets.UTF_8));
-            return directory.resolve(HexFormat.of().formatHex(digest, 0, 16));
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException("every Java platform has SHA-256", e);
-        }
+        return directory.resolve(WitnessPlace.fileName(identity));
     }
 }

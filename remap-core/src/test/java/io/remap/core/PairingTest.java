@@ -341,7 +341,7 @@ class PairingTest {
             new Witnesses(state)
                     .leave(
                             devices.main(),
-                            new Witness(pair, 1_000_000, 0, "spare.img", "", Optional.empty(), Optional.empty()));
+                            new Witness(pair, 1_000_000, 0, "spare.img", "", Optional.empty(), Optional.empty(), false));
         }
         assertSays(refused(with(spare), Refusal.Kind.WRONG_DEVICE), "older", "1000000");
     }
@@ -383,7 +383,7 @@ class PairingTest {
             new Witnesses(state)
                     .leave(
                             devices.main(),
-                            new Witness(Witness.UNKNOWN_PAIR, 0, 0, "", "", Optional.empty(), Optional.empty()));
+                            new Witness(Witness.UNKNOWN_PAIR, 0, 0, "", "", Optional.empty(), Optional.empty(), false));
         }
         refused(with(spare), Refusal.Kind.WRONG_DEVICE);
         refused(alone(), Refusal.Kind.WRONG_DEVICE);
@@ -453,6 +453,71 @@ class PairingTest {
         assertEquals(
                 FeatureState.FAILED,
                 open(changed(told, false, false, false, true)).witness().state());
+    }
+
+    private DiskSpec aloneAt(String place) throws Refusal {
+        DiskSpec spec = alone();
+        return new DiskSpec(
+                DeviceUri.parse(place),
+                spec.spares(),
+                true,
+                "d",
+                "",
+                false,
+                Door.AUTO,
+                OptionalInt.empty(),
+                false,
+                false,
+                false,
+                false,
+                false,
+                false);
+    }
+
+    @Test
+    void whatSharesBytesWithAKnownMainIsKnownToo() throws Exception {
+        // The witness of a part is a file of the state directory.
+        DeviceUri part = DeviceUri.parse(main + "?offset=128K&length=512K");
+        open(DiskSpec.of(part, Optional.of(uri(spare))));
+        for (String shares : List.of("", "?length=256K", "?offset=256K&length=64K", "?offset=512K")) {
+            Refusal refusal = refused(aloneAt(main + shares), Refusal.Kind.WRONG_DEVICE);
+            assertSays(refusal, "spare.img", "made for path:" + main, "shares bytes", "remap forget");
+        }
+        open(aloneAt(main + "?length=128K"));
+        open(aloneAt(main + "?offset=640K"));
+        Refusal asSpare = assertThrows(
+                Refusal.class,
+                () -> pairing.create(
+                        uri(newMain("other.img")),
+                        uri(main),
+                        new Pairing.CreateOptions(false, false, OptionalInt.empty(), OptionalLong.empty())));
+        assertSays(asSpare, "is a main", "shares bytes");
+        open(DiskSpec.of(part, Optional.of(uri(spare))));
+    }
+
+    private Path newMain(String name) throws Exception {
+        return Files.write(directory.resolve(name), content);
+    }
+
+    /** Of the same size, and by the same file, but other bytes of it. */
+    @Test
+    void aMainThatBeginsElsewhereIsAnotherOne() throws Exception {
+        open(DiskSpec.of(DeviceUri.parse(main + "?length=512K"), Optional.of(uri(spare))));
+        DiskSpec shifted = DiskSpec.of(DeviceUri.parse(main + "?offset=64K&length=512K"), Optional.of(uri(spare)));
+        assertSays(refused(shifted, Refusal.Kind.WRONG_DEVICE), "was made for path:" + main, "nothing tells");
+    }
+
+    @Test
+    void whatIsForgottenIsForgottenForAllThatSharesItsBytes() throws Exception {
+        DiskSpec part = DiskSpec.of(DeviceUri.parse(main + "?length=512K"), Optional.of(uri(spare)));
+        DiskSpec second =
+                DiskSpec.of(DeviceUri.parse(main + "?offset=512K"), Optional.of(uri(newSpare("second.img"))));
+        open(part);
+        open(second);
+        List<String> forgotten = pairing.forget(uri(main));
+        assertEquals(2, forgotten.size(), forgotten.toString());
+        assertTrue(String.join(" ", forgotten).contains("second.img"), forgotten.toString());
+        open(alone());
     }
 
     @Test

@@ -112,7 +112,7 @@ final class DescriptorDevice implements BlockDevice, DescriptorTransfers {
 
     @Override
     public DeviceIdentity identity() {
-        return new DeviceIdentity("path:" + name(), name(), 0, traits.sizeBytes(), "");
+        return DeviceIdentity.ofWhole("path:" + name(), name(), traits.sizeBytes(), "");
     }
 
     @Override

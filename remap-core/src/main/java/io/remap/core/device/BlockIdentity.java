@@ -30,17 +30,19 @@ final class BlockIdentity {
             String disk = topology.diskOfFileSystem(node.fileSystemNumber())
                     .map(topology::physicalDisk)
                     .orElse("");
+            String id = "path:" + FileOpener.realPath(path);
             return new DeviceIdentity(
-                    BlockPart.stableId("path:" + FileOpener.realPath(path), startBytes),
+                    BlockPart.stableId(id, startBytes),
                     FileOpener.backing(node),
+                    id,
                     startBytes,
                     sizeBytes,
                     disk);
         }
         Optional<BlockTopology.Block> found = topology.byNumber(node.blockNumber());
         if (found.isEmpty()) {
-            return new DeviceIdentity(
-                    "path:" + FileOpener.realPath(path), "block:" + node.blockNumber(), startBytes, sizeBytes, "");
+            String id = "path:" + FileOpener.realPath(path);
+            return new DeviceIdentity(id, "block:" + node.blockNumber(), id, startBytes, sizeBytes, "");
         }
         BlockTopology.Block block = found.get();
         BlockTopology.Block disk = topology.disk(block);
@@ -53,14 +55,26 @@ final class BlockIdentity {
             } catch (IOException | InvalidPathException e) {
                 // Deleted, or out of reach: the loop device itself is all there is to tell.
                 return new DeviceIdentity(
-                        "path:" + block.node(), "block:" + disk.number(), start, sizeBytes, disk.node());
+                        "path:" + block.node(),
+                        "block:" + disk.number(),
+                        diskId(disk),
+                        start,
+                        sizeBytes,
+                        disk.node());
             }
         }
         return new DeviceIdentity(
                 BlockPart.stableId(topology.stableId(block), startBytes),
                 "block:" + disk.number(),
+                diskId(disk),
                 start,
                 sizeBytes,
                 topology.physicalDisk(block));
+    }
+
+    /** A node alone is the next disk's after a reboot; with the size it is at least not that of just any disk. */
+    private String diskId(BlockTopology.Block disk) {
+        String id = topology.stableId(disk);
+        return id.startsWith("path:") ? id + "#" + disk.sizeBytes() : id;
     }
 }

@@ -23,6 +23,9 @@ import java.util.Optional;
  * has the device, one of its partitions or its disk, and keeps those away as long as we have it. With {@code force} a
  * device that is mounted or held is opened without it, and an flock(2) on its node keeps away a second server that was
  * forced as well; a device that a program holds is refused even then.
+ *
+ * <p>Loop devices pass none of this on to what they stand on, so that is kept by O_EXCL as well, down to the file, which is
+ * locked; and a loop device that reaches the same bytes by another way is looked for.
  */
 final class BlockOpener {
     /** A larger physical sector is no truth but a drive's mistake. */
@@ -30,10 +33,12 @@ final class BlockOpener {
 
     private final Libc libc;
     private final BlockTopology topology;
+    private final LoopStack loops;
 
     BlockOpener(Libc libc, BlockTopology topology) {
         this.libc = libc;
         this.topology = topology;
+        this.loops = new LoopStack(topology);
     }
 
     BlockDevice open(DeviceUri uri, OpenOptions options) throws Refusal, DeviceException {
@@ -75,6 +80,17 @@ final class BlockOpener {
         if (result != -Errno.EBUSY || !options.exclusive()) {
             return result;
         }
+        refuseUsed(path, options, node, block);
+        result = descriptors.open(0, 0);
+        if (result == 0) {
+            descriptors.lock();
+        }
+        return result;
+    }
+
+    /** Of a device that the kernel keeps from us. */
+    private void refuseUsed(String path, OpenOptions options, FileNode node, Optional<BlockTopology.Block> block)
+            throws Refusal {
         List<String> users = block.map(topology::usedBy).orElse(List.of());
         if (users.isEmpty()) {
             throw FileRefusals.busy(
@@ -84,11 +100,28 @@ final class BlockOpener {
             throw FileRefusals.busy(path + " is in use: " + String.join(", ", users)
                     + "; unmount or release it first (--force opens it nevertheless and risks its content)");
         }
-        result = descriptors.open(0, 0);
-        if (result == 0) {
-            descriptors.lock();
+    }
+
+    /** Keeps away whoever would come by what the device stands on, or by what stands on it. */
+    private void keepOtherWays(
+            FileDescriptors descriptors,
+            String path,
+            OpenOptions options,
+            BlockTopology.Block block,
+            DeviceIdentity identity)
+            throws Refusal, DeviceException {
+        for (LoopStack.Step step : loops.under(block)) {
+            if (step.node().kind() == FileNode.Kind.REGULAR) {
+                descriptors.lockBacking(step.path());
+            } else if (descriptors.keep(step.path()) == -Errno.EBUSY) {
+                refuseUsed(path + " stands on " + step.path() + ", which", options, step.node(), step.block());
+            }
         }
-        return result;
+        Optional<String> otherWay = options.force() ? Optional.empty() : loops.otherWay(block, identity);
+        if (otherWay.isPresent()) {
+            throw FileRefusals.busy(path + " is in use: " + otherWay.get()
+                    + " (--force opens it nevertheless and risks its content)");
+        }
     }
 
     private BlockDevice open(
@@ -102,12 +135,6 @@ final class BlockOpener {
         if (!descriptors.node().blockNumber().equals(node.blockNumber())) {
             throw FileRefusals.busy(path + " was replaced while it was opened; try again");
         }
-        if (options.exclusive() && block.isPresent()) {
-            Optional<String> file = topology.loopFile(block.get());
-            if (file.isPresent()) {
-                descriptors.lockBacking(file.get());
-            }
-        }
         long size = ask(descriptors, path, Libc.BLKGETSIZE64);
         int logical = (int) ask(descriptors, path, Libc.BLKSSZGET);
         int physical = (int) ask(descriptors, path, Libc.BLKPBSZGET);
@@ -117,6 +144,10 @@ final class BlockOpener {
         }
         if (logical < DeviceTraits.MIN_SECTOR_BYTES || logical > DeviceTraits.MAX_SECTOR_BYTES) {
             throw FileRefusals.environment(path + " has sectors of " + logical + " bytes; 512 to 4096 are supported");
+        }
+        DeviceIdentity identity = new BlockIdentity(topology).of(path, node, FileOpener.size(uri, size, logical));
+        if (options.exclusive() && block.isPresent()) {
+            keepOtherWays(descriptors, path, options, block.get(), identity);
         }
         boolean plausible =
                 Integer.bitCount(physical) == 1 && physical >= logical && physical <= MAX_PHYSICAL_SECTOR_BYTES;
@@ -135,8 +166,7 @@ final class BlockOpener {
                 block.map(topology::memoryBacked).orElse(false),
                 true);
         DeviceTraits direct = alignment == 0 ? null : FileOpener.asDirect(buffered, alignment);
-        DeviceIdentity identity = new BlockIdentity(topology).of(path, node, buffered.sizeBytes());
-        boolean wholeFile = block.isPresent() && isWholeFile(descriptors, block.get(), buffered);
+        boolean wholeFile = isWholeFile(descriptors, identity, logical);
         return FileOpener.device(
                 libc,
                 descriptors,
@@ -149,13 +179,11 @@ final class BlockOpener {
     }
 
     /** Whether it is a loop device over all of its file. */
-    private boolean isWholeFile(FileDescriptors descriptors, BlockTopology.Block block, DeviceTraits traits)
+    private static boolean isWholeFile(FileDescriptors descriptors, DeviceIdentity identity, int sectorBytes)
             throws DeviceException {
-        if (!descriptors.hasBacking() || block.isPartition() || topology.loopOffsetBytes(block) != 0) {
-            return false;
-        }
-        int sector = traits.logicalSectorBytes();
-        return descriptors.backingNode().sizeBytes() / sector * sector == traits.sizeBytes();
+        return descriptors.hasBacking()
+                && identity.startBytes() == 0
+                && descriptors.backingNode().sizeBytes() / sectorBytes * sectorBytes == identity.lengthBytes();
     }
 
     /** A loop device carries the witness of its file, so that it is the same main by either name. */

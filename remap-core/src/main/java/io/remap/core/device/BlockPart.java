@@ -38,6 +38,7 @@ public final class BlockPart implements BlockDevice {
         this.identity = new DeviceIdentity(
                 stableId(of.stableId(), startBytes),
                 of.backing(),
+                of.backingStableId(),
                 of.startBytes() + startBytes,
                 lengthBytes,
                 of.physicalDisk());

@@ -46,6 +46,7 @@ final class FileCreation {
         if (Files.exists(Path.of(path), LinkOption.NOFOLLOW_LINKS)) {
             throw exists(path);
         }
+        refuseMoreThanThereIs();
         String folder = folder().toString();
         try (FileDescriptors nameless = new FileDescriptors(libc, folder, false)) {
             int result = nameless.open(libc.temporaryFlag(), MODE);
@@ -67,6 +68,24 @@ final class FileCreation {
                 remove(path);
                 throw e;
             }
+        }
+    }
+
+    /** The kernel would find out by taking all that is free, which no other program could write to meanwhile. */
+    private void refuseMoreThanThereIs() throws Refusal, DeviceException {
+        if (sizeBytes > freeBytes()) {
+            check("create", -Errno.ENOSPC);
+        }
+    }
+
+    private long freeBytes() {
+        try {
+            long free = Files.getFileStore(folder()).getUnallocatedSpace();
+            // Some file systems tell nothing, which reads as 0.
+            return free > 0 ? free : Long.MAX_VALUE;
+        } catch (IOException e) {
+            LOG.debug("{}: how much is free cannot be told: {}", path, e.toString());
+            return Long.MAX_VALUE;
         }
     }
 

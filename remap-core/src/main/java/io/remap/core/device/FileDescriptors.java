@@ -6,6 +6,8 @@ import io.remap.api.Refusal;
 import io.remap.core.libc.Libc;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.List;
 
 /**
  * The descriptors of one attempt to open a device: collects them, locks them, and closes them if the attempt fails.
@@ -25,6 +27,9 @@ final class FileDescriptors implements AutoCloseable {
     private final boolean readOnly;
     private int fd = NONE;
     private int directFd = NONE;
+    /** Of what a loop device stands on, the next one first. */
+    private final List<Integer> under = new ArrayList<>();
+    /** The last one of them, if it is a file. */
     private int backingFd = NONE;
 
     FileDescriptors(Libc libc, String path, boolean readOnly) {
@@ -126,14 +131,24 @@ final class FileDescriptors implements AutoCloseable {
         lock(fd, path, node());
     }
 
-    /** Locks the file behind a loop device too, if it is within reach. */
+    /** Locks the file at the bottom of a loop device too, if it is within reach. */
     void lockBacking(String backingPath) throws Refusal, DeviceException {
         int result = libc.open(backingPath, Libc.O_RDONLY | Libc.O_CLOEXEC, 0);
         if (result < 0) {
             return;
         }
         backingFd = result;
+        under.add(result);
         lock(backingFd, path + " (its file " + backingPath + ")", backingNode());
+    }
+
+    /** Keeps the block device under a loop device from others, by O_EXCL: 0, or the negated error number. */
+    int keep(String devicePath) {
+        int result = libc.open(devicePath, Libc.O_RDONLY | Libc.O_EXCL | Libc.O_CLOEXEC, 0);
+        if (result >= 0) {
+            under.add(result);
+        }
+        return Math.min(result, 0);
     }
 
     private void lock(int descriptor, String name, FileNode node) throws Refusal, DeviceException {
@@ -151,17 +166,18 @@ final class FileDescriptors implements AutoCloseable {
 
     /** Hands all descriptors over; nothing is left to close here. */
     FileHandle handOver() {
-        FileHandle handle = new FileHandle(libc, path, fd, directFd, backingFd);
+        FileHandle handle = new FileHandle(libc, path, fd, directFd, under, backingFd);
         fd = NONE;
         directFd = NONE;
         backingFd = NONE;
+        under.clear();
         return handle;
     }
 
     @Override
     public void close() {
         close(directFd);
-        close(backingFd);
+        under.forEach(this::close);
         close(fd);
         handOver();
     }

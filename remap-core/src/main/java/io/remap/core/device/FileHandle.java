@@ -2,6 +2,7 @@ package io.remap.core.device;
 
 import io.remap.api.Errno;
 import io.remap.core.libc.Libc;
+import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 
@@ -26,7 +27,9 @@ final class FileHandle {
     final int fd;
     /** A second one that bypasses the page cache, or {@link #NONE}. */
     private final int directFd;
-    /** Holds the lock on the file behind a loop device, and carries its witness, or {@link #NONE}. */
+    /** They keep what a loop device stands on from others: devices by O_EXCL, the file at the bottom by a lock. */
+    private final List<Integer> under;
+    /** The one of these that leads to a file and carries its witness, or {@link #NONE}. */
     private final int backingFd;
 
     /** For pages of the file on their way to sockets. */
@@ -37,11 +40,12 @@ final class FileHandle {
     private final AtomicBoolean given = new AtomicBoolean();
 
     /** Takes the descriptors over. */
-    FileHandle(Libc libc, String name, int fd, int directFd, int backingFd) {
+    FileHandle(Libc libc, String name, int fd, int directFd, List<Integer> under, int backingFd) {
         this.libc = libc;
         this.name = name;
         this.fd = fd;
         this.directFd = directFd;
+        this.under = List.copyOf(under);
         this.backingFd = backingFd;
         this.pipes = new PipePool(libc);
     }
@@ -51,7 +55,7 @@ final class FileHandle {
         return directFd;
     }
 
-    /** The file behind a loop device. */
+    /** The file at the bottom of a loop device. */
     int backingFd() {
         return backingFd;
     }
@@ -85,7 +89,9 @@ final class FileHandle {
      * @return {@code false} if the other one has not the same descriptors, or this one is closed; nothing has changed then
      */
     boolean replaceBy(FileHandle other) {
-        if (isOpen(directFd) != isOpen(other.directFd) || isOpen(backingFd) != isOpen(other.backingFd)) {
+        if (isOpen(directFd) != isOpen(other.directFd)
+                || isOpen(backingFd) != isOpen(other.backingFd)
+                || under.size() != other.under.size()) {
             return false;
         }
         if (users.getAndIncrement() < 0) {
@@ -95,7 +101,9 @@ final class FileHandle {
         try {
             replace(fd, other.fd);
             replace(directFd, other.directFd);
-            replace(backingFd, other.backingFd);
+            for (int i = 0; i < under.size(); i++) {
+                replace(under.get(i), other.under.get(i));
+            }
         } finally {
             leave();
         }
@@ -121,7 +129,7 @@ final class FileHandle {
         }
         pipes.close();
         closeIfOpen(directFd);
-        closeIfOpen(backingFd);
+        under.forEach(this::closeIfOpen);
         closeIfOpen(fd);
     }
 

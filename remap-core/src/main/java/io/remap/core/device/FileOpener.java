@@ -137,11 +137,9 @@ final class FileOpener {
                     false);
             DeviceTraits direct = canDirect ? asDirect(buffered, alignment) : null;
             boolean tagged = FileWitness.isSupported(libc, descriptors.fd());
-            DeviceIdentity identity = new DeviceIdentity(
+            DeviceIdentity identity = DeviceIdentity.ofWhole(
                     "path:" + realPath(path),
-                    backing(node),
-                    0,
-                    size,
+                    backing(node), size,
                     under.map(topology::physicalDisk).orElse(""));
             return device(
                     libc,

@@ -71,7 +71,7 @@ public final class MemoryDeviceProvider implements BlockDeviceProvider {
         OpenDisk opened = disk;
         DeviceTraits traits = new DeviceTraits(
                 disk.sizeBytes, disk.sectorBytes, disk.sectorBytes, 1, true, options.readOnly(), false, true, false);
-        DeviceIdentity identity = new DeviceIdentity("path:" + name, name, 0, disk.sizeBytes, "");
+        DeviceIdentity identity = DeviceIdentity.ofWhole("path:" + name, name, disk.sizeBytes, "");
         BlockDevice device =
                 new MemoryDevice(name, traits, identity, disk.content, () -> closed(uri.path(), opened, options));
         disk.openings.add(options);

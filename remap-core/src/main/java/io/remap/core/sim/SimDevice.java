@@ -87,6 +87,7 @@ final class SimDevice implements BlockDevice {
                         .map(state -> "serial:" + state.text())
                         .orElse(of.stableId()),
                 of.backing(),
+                of.backingStableId(),
                 of.startBytes(),
                 traits.sizeBytes(),
                 of.physicalDisk());

@@ -238,6 +238,64 @@ class BlockLoopTest {
     }
 
     @Test
+    void aLoopDeviceOverADeviceIsNoWayAroundIt(@TempDir Path directory) throws IOException {
+        if (withoutLoopDevices()) {
+            return;
+        }
+        Path image = image(directory);
+        Path mount = Files.createDirectory(directory.resolve("mount"));
+        try (LoopDevice lower = LoopDevice.attach(image)) {
+            try (LoopDevice upper = LoopDevice.attach(Path.of(lower.node))) {
+                assertTrue(busy(lower.node, SERVE).getMessage().contains("attached to " + upper.node));
+                LoopDevice.run("mkfs.ext4", "-q", "-F", upper.node);
+                LoopDevice.run("mount", upper.node, mount.toString());
+                try {
+                    assertTrue(busy(lower.node, SERVE).getMessage().contains("mounted at " + mount));
+                    open(lower.node, FORCED).close();
+                } finally {
+                    LoopDevice.run("umount", mount.toString());
+                }
+                try (BlockDevice served = open(upper.node, SERVE)) {
+                    assertTrue(busy(lower.node, SERVE).getMessage().contains("in use"));
+                    busy(lower.node, FORCED);
+                    busy(image.toString(), FORCED);
+                    WitnessTag witness = served.capability(WitnessTag.class).orElseThrow();
+                    assertTrue(witness.isOwn(), "it stands for all of the file at the bottom");
+                }
+                try (BlockDevice served = open(lower.node, FORCED)) {
+                    String message = busy(upper.node, SERVE).getMessage();
+                    assertTrue(message.contains("stands on " + lower.node), message);
+                    served.flush();
+                }
+            }
+            open(lower.node, SERVE).close();
+        }
+    }
+
+    /** Two loop devices over one file: the one is mounted, the other one would write beneath it. */
+    @Test
+    void aMountOfTheSameBytesByAnotherWayIsNoticed(@TempDir Path directory) throws IOException {
+        if (withoutLoopDevices()) {
+            return;
+        }
+        Path image = image(directory);
+        Path mount = Files.createDirectory(directory.resolve("mount"));
+        try (LoopDevice one = LoopDevice.attach(image, "--sizelimit", "2097152");
+                LoopDevice same = LoopDevice.attach(image, "--offset", "1048576");
+                LoopDevice behind = LoopDevice.attach(image, "--offset", "2097152")) {
+            LoopDevice.run("mkfs.ext4", "-q", "-F", one.node);
+            LoopDevice.run("mount", one.node, mount.toString());
+            try {
+                assertTrue(busy(same.node, SERVE).getMessage().contains("mounted at " + mount));
+                open(behind.node, SERVE).close();
+            } finally {
+                LoopDevice.run("umount", mount.toString());
+            }
+            open(same.node, SERVE).close();
+        }
+    }
+
+    @Test
     void aWriteProtectedDeviceIsOpenedForReading(@TempDir Path directory) throws IOException {
         if (withoutLoopDevices()) {
             return;

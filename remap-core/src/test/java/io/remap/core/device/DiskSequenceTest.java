@@ -17,7 +17,7 @@ class DiskSequenceTest {
     Path blocks;
 
     private static DeviceIdentity backedBy(String backing) {
-        return new DeviceIdentity("serial:1", backing, 0, 4096, "");
+        return DeviceIdentity.ofWhole("serial:1", backing, 4096, "");
     }
 
     @Test

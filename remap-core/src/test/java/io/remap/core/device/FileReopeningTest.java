@@ -197,6 +197,6 @@ class FileReopeningTest {
     }
 
     private static DeviceIdentity identity(String number) {
-        return new DeviceIdentity("serial:" + DRIVE, "block:" + number, 0, SIZE_BYTES, "");
+        return DeviceIdentity.ofWhole("serial:" + DRIVE, "block:" + number, SIZE_BYTES, "");
     }
 }

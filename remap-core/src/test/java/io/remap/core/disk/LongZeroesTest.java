@@ -122,7 +122,7 @@ class LongZeroesTest {
 
         @Override
         public DeviceIdentity identity() {
-            return new DeviceIdentity("path:mem:slow", "mem:slow", 0, traits.sizeBytes(), "");
+            return DeviceIdentity.ofWhole("path:mem:slow", "mem:slow", traits.sizeBytes(), "");
         }
 
         @Override
