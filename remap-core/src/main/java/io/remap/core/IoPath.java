@@ -32,11 +32,8 @@ final class IoPath {
     static final String FAST = "fast";
     static final String PLAIN = "plain";
 
-    /**
-     * Memory of recovery, kept apart from that of clients: a client that stops in the middle of a payload holds memory
-     * for as long as it likes, and must not keep a sector from being moved.
-     */
-    private static final long RECOVERY_BUDGET_BYTES = BufferPool.MAX_BUFFER_BYTES;
+    /** Of each disk: sixteen transfers of the largest piece. Memory is taken as it is needed. */
+    private static final long RECOVERY_BUDGET_BYTES = 16L << 20;
 
     private static final Logger LOG = LoggerFactory.getLogger(IoPath.class);
 
@@ -64,7 +61,6 @@ final class IoPath {
     private final Environment environment;
 
     private Part<BufferPool> pool;
-    private BufferPool recoveryBuffers;
     private volatile Part<IoEngine> engine;
     private Part<Transport> transport;
 
@@ -137,10 +133,6 @@ final class IoPath {
                 true,
                 provider -> provider.open(own.bufferBudgetBytes()));
         stack.push("buffer pool", pool.product::close);
-        recoveryBuffers = providers
-                .require(BufferPoolProvider.class, ServiceSettings.PLAIN_POOL)
-                .open(RECOVERY_BUDGET_BYTES);
-        stack.push("buffer pool of recovery", recoveryBuffers::close);
     }
 
     /**
@@ -278,9 +270,15 @@ final class IoPath {
         return pool.product;
     }
 
-    /** For what the disks need themselves. */
-    BufferPool recoveryBuffers() {
-        return recoveryBuffers;
+    /**
+     * Memory for what a disk needs itself, the caller's to close. Apart from that of clients: one that stops in the middle
+     * of a payload holds memory for as long as it likes, and must not keep a sector from being moved. And apart from that of
+     * other disks: on a disk that hangs, transfers hold theirs until it answers.
+     */
+    BufferPool openRecoveryBuffers() throws Refusal {
+        return providers
+                .require(BufferPoolProvider.class, ServiceSettings.PLAIN_POOL)
+                .open(RECOVERY_BUDGET_BYTES);
     }
 
     String bufferPoolName() {

@@ -2,6 +2,7 @@ package io.remap.core;
 
 import io.remap.api.Attribute;
 import io.remap.api.BlockDevice;
+import io.remap.api.BufferPool;
 import io.remap.api.DeviceException;
 import io.remap.api.DiskTraits;
 import io.remap.api.FeatureState;
@@ -154,6 +155,8 @@ final class ServedDisk {
         Optional<MetadataStore> store = metadata.store();
         Refusal unflushed = flushDevices();
         stack.push("autosave", this::closeAutosave);
+        BufferPool recoveryBuffers = service.io().openRecoveryBuffers();
+        stack.push("buffer pool of recovery", recoveryBuffers::close);
         disk = VirtualDisk.open(
                 new VirtualDisk.Parts(
                         name(),
@@ -164,7 +167,7 @@ final class ServedDisk {
                         store,
                         service.policy(),
                         service.io().engine(),
-                        service.io().recoveryBuffers(),
+                        recoveryBuffers,
                         service.environment(),
                         spec.readOnly() || metadata.readOnly(),
                         service.own().returnPauseMillis(),

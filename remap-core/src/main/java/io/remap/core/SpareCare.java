@@ -372,7 +372,7 @@ public final class SpareCare {
                     main.name() + " carries no witness of a spare on this host"
                             + (sameName ? "" : ", and has another name than when the spare was made"),
                     sameName ? "the next 'remap serve' leaves one" : which));
-        } else if (!witness.get().isOf(pair)) {
+        } else if (!witness.get().isOf(pair) || witness.get().ofOther()) {
             findings.add(new Finding(
                     Severity.ERROR,
                     main.name() + " belongs to " + witness.get().wanted() + ", not to this one",

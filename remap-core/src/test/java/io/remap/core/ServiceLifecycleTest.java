@@ -18,6 +18,7 @@ import io.remap.api.spi.FrontendProvider;
 import io.remap.api.spi.IoEngineProvider;
 import io.remap.api.spi.TransportProvider;
 import java.util.ArrayDeque;
+import java.util.Collections;
 import java.util.Arrays;
 import java.util.Deque;
 import java.util.List;
@@ -49,12 +50,12 @@ class ServiceLifecycleTest {
                         "open control",
                         "open engine inline",
                         "open pool plain",
-                        "open pool plain",
                         "open transport plain",
                         "open frontend",
                         "open unix:/run/a.sock",
                         "open devices a",
                         "open metadata a",
+                        "open pool of recovery",
                         "open health a"),
                 rig.opensAndCloses());
         assertEquals("let in unix:/run/a.sock", rig.events.get(rig.events.size() - 1));
@@ -67,13 +68,13 @@ class ServiceLifecycleTest {
                         "close unix:/run/a.sock",
                         "drain",
                         "close health a",
+                        "close pool of recovery",
                         "close metadata a",
                         "note the stop of a",
                         "close a-spare",
                         "close a-main",
                         "close frontend",
                         "close transport plain",
-                        "close pool plain",
                         "close pool plain",
                         "close engine inline",
                         "close control"),
@@ -110,6 +111,7 @@ class ServiceLifecycleTest {
     @ValueSource(
             strings = {
                 "open pool plain",
+                "open pool of recovery",
                 "open engine inline",
                 "open transport plain",
                 "open frontend",
@@ -141,7 +143,11 @@ class ServiceLifecycleTest {
             assertUndone();
         }
         rig.events.clear();
+        assertEquals(
+                Collections.frequency(all, "open " + ServiceRig.RECOVERY_POOL),
+                Collections.frequency(all, "close " + ServiceRig.RECOVERY_POOL));
         all.stream()
+                .filter(e -> !e.endsWith(ServiceRig.RECOVERY_POOL))
                 .filter(e -> !e.contains(" a-") && !e.contains(" b-") && !e.endsWith(" a") && !e.endsWith(" b"))
                 .forEach(rig.events::add);
         assertUndone();

@@ -69,6 +69,10 @@ final class ServiceRig implements AutoCloseable {
     static final int MAIN_BYTES = 1 << 20;
     static final int SPARE_BYTES = 1 << 20;
     static final int SECTOR_BYTES = 512;
+    /** Of clients; by it their pool is told from those of the disks. */
+    static final long BUFFER_BYTES = 33 << 20;
+
+    static final String RECOVERY_POOL = "pool of recovery";
     static final long PATIENCE_MILLIS = 10_000;
 
     /** What happens at an event, instead of nothing. */
@@ -103,6 +107,7 @@ final class ServiceRig implements AutoCloseable {
         settings.put("save-timeout-millis", "10000");
         settings.put("feature-timeout-millis", "10000");
         settings.put("drain-timeout-millis", "1000");
+        settings.put("buffer-budget-bytes", Long.toString(BUFFER_BYTES));
         providers.add(new ControlDouble());
         providers.add(new PoolDouble("plain"));
         providers.add(new EngineDouble("inline"));
@@ -488,15 +493,16 @@ final class ServiceRig implements AutoCloseable {
 
         @Override
         public BufferPool open(long budgetBytes) {
-            happens("open pool " + name(), RuntimeException.class);
-            BufferPool pool = new TrackingBufferPool(budgetBytes);
+            String pool = budgetBytes == BUFFER_BYTES ? "pool " + name() : RECOVERY_POOL;
+            happens("open " + pool, RuntimeException.class);
+            BufferPool opened = new TrackingBufferPool(budgetBytes);
             return (BufferPool) Proxy.newProxyInstance(
                     BufferPool.class.getClassLoader(), new Class<?>[] {BufferPool.class}, (proxy, method, args) -> {
                         if (method.getName().equals("close")) {
-                            closes("pool " + name());
+                            closes(pool);
                             return null;
                         }
-                        return method.invoke(pool, args);
+                        return method.invoke(opened, args);
                     });
         }
     }
