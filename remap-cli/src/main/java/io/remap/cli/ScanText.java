@@ -36,6 +36,12 @@ final class ScanText {
         if (state.equals("running")) {
             facts.add(List.of("pace", rate(status) + ", " + left(status)));
         }
+        if (StatusText.number(status, "elevatedUntilMillis") > 0) {
+            facts.add(List.of(
+                    "elevated",
+                    "twice as often as usual until " + time(StatusText.number(status, "elevatedUntilMillis"))
+                            + ", as a sector failed"));
+        }
         facts.add(List.of(
                 "waiting",
                 StatusText.number(status, "weakWaiting") + " weak to be moved, " + StatusText.number(status, "suspects")

@@ -12,6 +12,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.NavigableSet;
+import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
@@ -191,6 +192,10 @@ class HealthMonitorTest extends HealthRig {
         int reads = disk.readSegments.size();
         runFor(60 * MINUTE);
         assertEquals(reads, disk.readSegments.size(), "reads while it is paused");
+        disk.recovered(70_000, 3);
+        runFor(MINUTE);
+        assertEquals(Set.of(70_000L), disk.moved, "what is weak does not wait");
+        assertEquals(reads, disk.readSegments.size(), "reads while it is paused");
         assertThrows(Refusal.class, () -> call("scan.pause"));
         time.crash();
         start();
@@ -202,6 +207,39 @@ class HealthMonitorTest extends HealthRig {
         call("scan.cancel");
         runFor(MINUTE);
         assertEquals("cancelled", call("scan.status").get("state"));
+    }
+
+    @Test
+    void afterAnErrorPassesGoTwiceAsFastForTenWeeks() throws Exception {
+        start();
+        assertEquals(0L, call("scan.status").get("elevatedUntilMillis"));
+        runFor(TimeUnit.DAYS.toNanos(1));
+        disk.clientMeets(17);
+        long failedMillis = time.wallMillis();
+        runFor(MINUTE);
+        long until = ((Number) call("scan.status").get("elevatedUntilMillis")).longValue();
+        long longer = until - failedMillis - TimeUnit.DAYS.toMillis(70);
+        assertTrue(longer >= 0 && longer <= 1000, "70 days and " + longer + " ms");
+        call("scan.cancel");
+        call("scan.start", Map.of("restart", true));
+        while (call("scan.status").get("pass").equals(2L)) {
+            runFor(10 * MINUTE);
+        }
+        time.crash();
+        start();
+        assertEquals(until, call("scan.status").get("elevatedUntilMillis"), "kept over a restart");
+        runFor(TimeUnit.DAYS.toNanos(7) / 2);
+        double half = ((Number) call("scan.status").get("percent")).doubleValue();
+        assertTrue(half > 45 && half < 55, "after 3.5 of 7 days: " + half + " %");
+        runFor(TimeUnit.DAYS.toNanos(71));
+        assertEquals(0L, call("scan.status").get("elevatedUntilMillis"));
+        Object pass = call("scan.status").get("pass");
+        while (call("scan.status").get("pass").equals(pass)) {
+            runFor(10 * MINUTE);
+        }
+        runFor(TimeUnit.DAYS.toNanos(7));
+        half = ((Number) call("scan.status").get("percent")).doubleValue();
+        assertTrue(half > 45 && half < 55, "after 7 of 14 days: " + half + " %");
     }
 
     @Test

@@ -50,6 +50,8 @@ final class ScanProgress implements Remembered {
 
     long worstCursor;
     Finished last;
+    /** When a sector failed last, for a client or the scan; 0 if none did. */
+    private long errorMillis;
 
     ScanProgress(long segments) {
         this.segments = segments;
@@ -78,6 +80,19 @@ final class ScanProgress implements Remembered {
     /** No scan, but the place of the pass is kept for {@link #goOn}. */
     void stop() {
         state = State.IDLE;
+    }
+
+    /** A sector failed. */
+    void failed(long nowMillis) {
+        errorMillis = nowMillis;
+    }
+
+    /** Until when the last error is less than this ago; 0 if it is longer ago already, or there was none. */
+    long elevatedUntilMillis(long nowMillis, long elevatedMillis) {
+        // The clock may have been ahead when it failed.
+        errorMillis = Math.min(errorMillis, nowMillis);
+        long until = errorMillis + elevatedMillis;
+        return errorMillis > 0 && until > nowMillis ? until : 0;
     }
 
     /** Refuses an order that makes sense in another state only. */
@@ -111,6 +126,9 @@ final class ScanProgress implements Remembered {
                 + " "
                 + segments + " " + startedMillis + " " + scannedBytes + " " + leftOutBytes + " " + lowCursor + " "
                 + worstCursor);
+        if (errorMillis > 0) {
+            lines.add("error " + errorMillis);
+        }
         if (last != null) {
             lines.add("last " + last.pass + " " + last.startedMillis + " " + last.endedMillis + " " + last.scannedBytes
                     + " " + last.leftOutBytes);
@@ -123,6 +141,8 @@ final class ScanProgress implements Remembered {
         if (words[0].equals("last")) {
             last = new Finished(
                     number(words, 1), number(words, 2), number(words, 3), number(words, 4), number(words, 5));
+        } else if (words[0].equals("error")) {
+            errorMillis = number(words, 1);
         } else if (number(words, 6) == segments) {
             State was = State.valueOf(words[1]);
             pass = number(words, 2);

@@ -11,6 +11,7 @@ import java.util.concurrent.TimeUnit;
  *
  * @param enabled whether it reads the disk by itself
  * @param passMillis how long a pass should take that nobody asked for
+ * @param elevatedMillis how long after the last error it goes at twice that pace
  * @param slowNanos a read that takes longer counts as slow, whoever made it
  * @param idleNanos how long clients must have been quiet before a read
  * @param busyWaitNanos how long a read that is due waits for that
@@ -24,6 +25,7 @@ import java.util.concurrent.TimeUnit;
 public record ScanSettings(
         boolean enabled,
         long passMillis,
+        long elevatedMillis,
         long slowNanos,
         long idleNanos,
         long busyWaitNanos,
@@ -45,6 +47,11 @@ public record ScanSettings(
             "14",
             "How many days a pass over main takes that nobody asked for, if clients leave room for it; 1 to " + MAX_DAYS
                     + ".");
+    private static final Setting ELEVATED = new Setting(
+            "scan.elevated-days",
+            "70",
+            "How many days after the last sector that failed a pass goes on at twice that pace, as errors come in bursts; 0 to "
+                    + MAX_DAYS + ".");
     private static final Setting SLOW = new Setting(
             "scan.slow-millis",
             "1000",
@@ -87,13 +94,14 @@ public record ScanSettings(
 
     /** All of them. */
     public static final List<Setting> ALL = List.of(
-            ENABLED, PASS_DAYS, SLOW, IDLE, BUSY_WAIT, START_DELAY, LOCAL_DELAY, RECHECK, PER_HOUR, PER_DAY, SAVE);
+            ENABLED, PASS_DAYS, ELEVATED, SLOW, IDLE, BUSY_WAIT, START_DELAY, LOCAL_DELAY, RECHECK, PER_HOUR, PER_DAY, SAVE);
 
     /** Reads them; refuses what does not fit. */
     public static ScanSettings read(Settings chosen) throws Refusal {
         return new ScanSettings(
                 chosen.flag(ENABLED),
                 TimeUnit.DAYS.toMillis(chosen.number(PASS_DAYS, 1, MAX_DAYS)),
+                TimeUnit.DAYS.toMillis(chosen.number(ELEVATED, 0, MAX_DAYS)),
                 TimeUnit.MILLISECONDS.toNanos(chosen.number(SLOW, 1, MAX_MILLIS)),
                 TimeUnit.MILLISECONDS.toNanos(chosen.number(IDLE, 0, MAX_MILLIS)),
                 TimeUnit.MILLISECONDS.toNanos(chosen.number(BUSY_WAIT, 0, MAX_MILLIS)),

@@ -17,6 +17,7 @@ import java.util.Map;
  * @param rateBytesPerSecond of late, 0 if not known
  * @param restMillis until the end of the pass, -1 if not known
  * @param startedMillis since 1970, 0 if there is no pass
+ * @param elevatedUntilMillis since 1970: until then a pass that nobody asked for goes at twice the pace, 0 if it does not
  * @param weakWaiting weak sectors that wait for their move, in units
  * @param suspects slow ranges that wait to be read again
  * @param slowToldOf slow reads of clients that it was told of, in ranges of at most 1 MiB
@@ -39,6 +40,7 @@ public record ScanStatus(
         long rateBytesPerSecond,
         long restMillis,
         long startedMillis,
+        long elevatedUntilMillis,
         int weakWaiting,
         int suspects,
         long slowToldOf,
@@ -73,6 +75,7 @@ public record ScanStatus(
                 running ? plan.rateBytesPerSecond() : 0,
                 running ? plan.restMillis(nowMillis) : -1,
                 progress.startedMillis,
+                plan.elevatedUntilMillis(nowMillis),
                 weakWaiting,
                 slowReads.waiting(),
                 slowReads.toldRanges(),
@@ -117,6 +120,7 @@ public record ScanStatus(
         map.put("rateBytesPerSecond", rateBytesPerSecond);
         map.put("etaSeconds", restMillis < 0 ? null : restMillis / 1000);
         map.put("startedMillis", startedMillis);
+        map.put("elevatedUntilMillis", elevatedUntilMillis);
         map.put("weakWaiting", weakWaiting);
         map.put("suspects", suspects);
         map.put("slowReadsOfClients", slowToldOf);

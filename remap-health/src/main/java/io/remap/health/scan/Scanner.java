@@ -170,11 +170,15 @@ public final class Scanner implements AutoCloseable {
     /** The next read; {@code null} after it has seen to what else is next, be it a wait. */
     private Probe next() {
         long now = now();
-        if (progress.state == ScanProgress.State.PAUSED) {
-            return null;
-        }
         if (suspendedUntilNanos - now > 0) {
             arm(suspendedUntilNanos - now);
+            return null;
+        }
+        if (progress.state == ScanProgress.State.PAUSED) {
+            // What is weak does not wait for somebody to resume the scan: maintenance is what stops moves.
+            if (!move(now) && moveNanos(now).isPresent()) {
+                arm(Math.max(0, moveNanos(now).getAsLong() - now));
+            }
             return null;
         }
         if (slowReads.inQuestion() != null) {
@@ -275,11 +279,16 @@ public final class Scanner implements AutoCloseable {
         if (progress.state == ScanProgress.State.RUNNING && !waitsForItsEnd) {
             next = Math.min(next, plan.dueNanos());
         }
-        if (weak.waiting() > 0 && movesWanted.getAsBoolean() && disk.movesWeak()) {
-            long budget = now + TimeUnit.MILLISECONDS.toNanos(weak.waitMillis(wallMillis()));
-            next = Math.min(next, Math.max(budget, movesAgainNanos));
+        return Math.min(next, moveNanos(now).orElse(next));
+    }
+
+    /** When the next weak sector may be moved, if one waits and any may. */
+    private OptionalLong moveNanos(long now) {
+        if (weak.waiting() == 0 || !movesWanted.getAsBoolean() || !disk.movesWeak()) {
+            return OptionalLong.empty();
         }
-        return next;
+        long budget = now + TimeUnit.MILLISECONDS.toNanos(weak.waitMillis(wallMillis()));
+        return OptionalLong.of(Math.max(budget, movesAgainNanos));
     }
 
     private void carryOut(Probe probe) {
@@ -320,7 +329,7 @@ public final class Scanner implements AutoCloseable {
             suspend(error.getMessage());
             return;
         } else if (!job.narrow(probe, order.sectorBytes())) {
-            judge(probe.range(), probe.failed() + 1);
+            judge(probe.range(), probe.failed() + 1, true);
             return;
         }
         if (job.isTooLong()) {
@@ -378,6 +387,11 @@ public final class Scanner implements AutoCloseable {
         }
     }
 
+    private void failed(Finding finding, SectorRange sectors) {
+        count(finding, sectors);
+        progress.failed(wallMillis());
+    }
+
     private void count(Finding finding, SectorRange range) {
         records.add(order.regionOf(range.firstSector()), finding, range, wallMillis());
     }
@@ -385,14 +399,15 @@ public final class Scanner implements AutoCloseable {
     // --- verdicts and moves
 
     /** What reads after all is told of by the disk, and what is weak by now as well. */
-    private void judge(SectorRange range, int failedReads) {
+    private void judge(SectorRange range, int failedReads, boolean ofJob) {
         busy = true;
         environment
                 .scheduler()
-                .execute(() -> disk.judge(range, failedReads, judgement -> judged(range, failedReads, judgement)));
+                .execute(() ->
+                        disk.judge(range, failedReads, judgement -> judged(range, failedReads, ofJob, judgement)));
     }
 
-    private synchronized void judged(SectorRange range, int failedReads, Judgement judgement) {
+    private synchronized void judged(SectorRange range, int failedReads, boolean ofJob, Judgement judgement) {
         busy = false;
         if (closed) {
             return;
@@ -400,9 +415,9 @@ public final class Scanner implements AutoCloseable {
         switch (judgement) {
             case READABLE, UNREADABLE -> suspendMillis = 0;
             case UNDECIDED -> {
-                if (job != null && ++job.undecided <= MAX_UNDECIDED) {
+                if (ofJob && job != null && ++job.undecided <= MAX_UNDECIDED) {
                     job.putBack(new Probe(range, 0, failedReads - 1));
-                } else {
+                } else if (ofJob) {
                     leaveOut(range.lengthSectors());
                 }
                 suspend("the disk did not answer for " + range);
@@ -435,7 +450,7 @@ public final class Scanner implements AutoCloseable {
             count(Finding.RELOCATED, range);
         } else if (error == DiskError.IO && disk.figures().redirects()) {
             // It reads no more, or not for the disk: the disk says which.
-            judge(range, 1);
+            judge(range, 1, false);
             return;
         } else {
             weak.add(range);
@@ -486,8 +501,8 @@ public final class Scanner implements AutoCloseable {
             return;
         }
         switch (what) {
-            case UNREADABLE -> count(Finding.UNREADABLE, sectors);
-            case REDIRECTED -> count(Finding.REDIRECTED, sectors);
+            case UNREADABLE -> failed(Finding.UNREADABLE, sectors);
+            case REDIRECTED -> failed(Finding.REDIRECTED, sectors);
             case RECOVERED -> count(Finding.RECOVERED, sectors);
             case WEAK -> {
                 weak.add(sectors);
