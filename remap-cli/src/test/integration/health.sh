@@ -189,4 +189,70 @@ test_the_commands_for_a_damaged_file_name_it() {
     assert_contains "$(debugfs -R "ncheck $inode" disk.img 2> /dev/null)" "precious"
 }
 
+# damaged_file FS OPTION…: disk.img is of this file system, and a sector of the file `precious` of it cannot be read, at
+# $place; `impact` is what remap says of that. Status 1 if this kernel has no such file system.
+damaged_file() {
+    if [ "$(id -u)" != 0 ] || ! { grep -qw "$1" /proc/filesystems || modprobe "$1" 2> /dev/null; }; then
+        echo "suite: $1 cannot be mounted here: its commands were not tried"
+        return 1
+    fi
+    rm -f disk.img spare.img
+    truncate -s 512M disk.img
+    head -c 1M /dev/urandom > content
+    mkfs."$1" -q "${@:2}" disk.img
+    mount -o loop disk.img mnt
+    head -c 3M /dev/urandom > mnt/other
+    mkdir mnt/deep
+    cp content mnt/deep/precious
+    umount mnt
+    read_at_its_place
+}
+
+# A client meets the bad sector in the midst of what `content` is, and asks what that hits.
+read_at_its_place() {
+    place=$(python3 -c 'print(open("disk.img", "rb").read().find(open("content", "rb").read()[500000:504096]) // 512 * 512 + 512)')
+    echo "$place 512 read-bad-heals-on-write" > faults
+    start_sick
+    qemu-io -f raw -c "read $place 512" "$uri" > qemu.out 2>&1 || true
+    "$remap" impact disk --device "$work/disk.img" > impact
+    assert_contains "$(cat impact)" "bytes $place+512"
+    assert_status 0 "$remap" stop disk
+}
+
+# command_of START: the command that begins so, with the place of the mount in it.
+command_of() {
+    grep -o "$1.*" impact | head -n 1 | sed "s|MOUNTPOINT|$work/mnt|g"
+}
+
+test_the_commands_name_the_file_on_other_file_systems() {
+    local tool place inode logical
+    for tool in mkfs.xfs mkfs.btrfs mkntfs qemu-io; do
+        command -v "$tool" > /dev/null || { echo "suite: no $tool: the commands were not tried"; return; }
+    done
+    mkdir mnt
+    at_exit sh -c 'umount "$1" 2> /dev/null || true' _ "$work/mnt"
+    if damaged_file xfs -m rmapbt=0; then
+        assert_contains "$(eval "$(command_of xfs_db)")" "deep/precious"
+    fi
+    if damaged_file xfs -m rmapbt=1; then
+        mount -o loop,ro disk.img mnt
+        inode=$(eval "$(command_of xfs_io)" | awk 'NR == 2 {print $4}')
+        assert_contains "$(eval "$(command_of find | sed "s/INODE/$inode/")")" "deep/precious"
+        umount mnt
+    fi
+    if damaged_file btrfs; then
+        logical=$(eval "$(command_of 'btrfs inspect-internal dump-tree')")
+        mount -o loop,ro disk.img mnt
+        assert_contains "$(eval "$(command_of 'btrfs inspect-internal logical-resolve' | sed "s/LOGICAL/$logical/")")" \
+            "deep/precious"
+        umount mnt
+    fi
+    rm -f disk.img spare.img
+    truncate -s 64M disk.img
+    mkntfs -F -Q -q disk.img > mkntfs.out 2>&1
+    ntfscp disk.img content precious > ntfscp.out 2>&1
+    read_at_its_place
+    assert_contains "$(eval "$(command_of ntfscluster)")" "/precious"
+}
+
 run_tests

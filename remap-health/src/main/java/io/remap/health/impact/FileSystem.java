@@ -16,8 +16,9 @@ import java.util.stream.LongStream;
  *
  * @param kind as blkid names it; empty if it is not known
  * @param blockBytes unit of the numbers that its tools take, 0 if they take bytes or there are none
+ * @param keepsOwners whether it keeps who owns a block: XFS may (rmapbt), and by default does since xfsprogs 6.5
  */
-public record FileSystem(String kind, long blockBytes) {
+public record FileSystem(String kind, long blockBytes, boolean keepsOwners) {
     /** What must be read of a partition to tell. */
     static final int PROBE_BYTES = 68 << 10;
 
@@ -28,6 +29,13 @@ public record FileSystem(String kind, long blockBytes) {
 
     private static final int MAX_RANGES = 8;
     private static final String MOUNT = "MOUNTPOINT";
+
+    private static final int XFS_RO_COMPAT_AT = 212;
+    private static final int XFS_RMAPBT = 2;
+
+    FileSystem(String kind, long blockBytes) {
+        this(kind, blockBytes, false);
+    }
 
     /** A range in bytes from the start of the partition. */
     record Place(long startBytes, long lengthBytes) {}
@@ -42,7 +50,7 @@ public record FileSystem(String kind, long blockBytes) {
             return new FileSystem("ext4", 1024L << bytes.getInt(0x418));
         }
         if (holds(bytes, 0, "XFSB")) {
-            return new FileSystem("xfs", 512);
+            return xfs(bytes.duplicate().order(ByteOrder.BIG_ENDIAN));
         }
         if (holds(bytes, 0x10040, "_BHRfS_M")) {
             return new FileSystem("btrfs", 0);
@@ -65,6 +73,17 @@ public record FileSystem(String kind, long blockBytes) {
         }
         boolean swap = holds(bytes, 4086, "SWAPSPACE2");
         return new FileSystem(swap ? "swap" : "", 0);
+    }
+
+    /** Its superblock is big-endian; features are those of version 5. */
+    private static FileSystem xfs(ByteBuffer superblock) {
+        long blockBytes = superblock.getInt(4);
+        if (blockBytes < 512 || blockBytes > 65_536 || Long.bitCount(blockBytes) != 1) {
+            return new FileSystem("", 0);
+        }
+        boolean hasFeatures = (superblock.getShort(100) & 0xf) == 5;
+        return new FileSystem(
+                "xfs", blockBytes, hasFeatures && (superblock.getInt(XFS_RO_COMPAT_AT) & XFS_RMAPBT) != 0);
     }
 
     /** As ntfs-3g has it; 0: no such file system can be. Counts end with 128, and from 0xf0 on it is an exponent. */
@@ -93,7 +112,7 @@ public record FileSystem(String kind, long blockBytes) {
     List<String> commands(String device, List<Place> places, long total) {
         return switch (kind) {
             case "ext4" -> ext4(device, places, total);
-            case "xfs" -> xfs(places, total);
+            case "xfs" -> keepsOwners ? xfsOwners(places, total) : xfsBlocks(device, places, total);
             case "btrfs" -> btrfs(device, places, total);
             case "ntfs" -> ntfs(device, places, total);
             case "crypto_LUKS" ->
@@ -175,7 +194,7 @@ public record FileSystem(String kind, long blockBytes) {
                         + (listed < total ? "the first " + listed + " of all " + total : "them"));
     }
 
-    private static List<String> xfs(List<Place> places, long total) {
+    private static List<String> xfsOwners(List<Place> places, long total) {
         List<String> lines = new ArrayList<>();
         lines.add("# mounted; in blocks of 512 bytes; the owner is an inode number");
         for (Place place : some(places)) {
@@ -186,6 +205,20 @@ public record FileSystem(String kind, long blockBytes) {
         lines.addAll(more(places.size(), total));
         lines.add("# with this inode, which is the name:");
         lines.add("find " + MOUNT + " -xdev -inum INODE");
+        return lines;
+    }
+
+    /** Without a map from blocks to owners it has to be made: all inodes are read. */
+    private List<String> xfsBlocks(String device, List<Place> places, long total) {
+        List<String> lines = new ArrayList<>();
+        lines.add("# not mounted, or nothing writes to it; reads all inodes, which may take a while");
+        StringBuilder command = new StringBuilder("xfs_db -r -c 'blockget -n'");
+        for (Place place : some(places)) {
+            command.append(" -c 'daddr ").append(place.startBytes / 512).append("' -c 'blockuse -n -c ");
+            command.append(lastBlock(place) - firstBlock(place) + 1).append("'");
+        }
+        lines.add(command + " " + device + " | sed 's/.* type /type /' | sort -u");
+        lines.addAll(more(places.size(), total));
         return lines;
     }
 

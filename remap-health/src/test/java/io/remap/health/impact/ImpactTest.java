@@ -99,6 +99,30 @@ class ImpactTest {
         assertTrue(hit.get("commands").toString().contains("icheck 10'"), hit.toString());
     }
 
+    private void xfs(int roCompat) {
+        put(0, "XFSB");
+        disk.order(ByteOrder.BIG_ENDIAN);
+        disk.putInt(4, 4096).putShort(100, (short) 0xb4a5).putInt(212, roCompat);
+        disk.order(ByteOrder.LITTLE_ENDIAN);
+    }
+
+    /** Its quick tool answers "unknown" where it does not keep who owns a block. */
+    @Test
+    void xfsIsAskedAsItCanAnswer() {
+        xfs(0x7);
+        List<?> commands = (List<?>) onlyPartition(impact(8192, 1)).get("commands");
+        assertEquals("xfs_io -r -c 'fsmap -v -d 8192 8192' MOUNTPOINT", commands.get(1));
+        xfs(0x5);
+        commands = (List<?>) onlyPartition(impact(8190, 4)).get("commands");
+        assertEquals(
+                "xfs_db -r -c 'blockget -n' -c 'daddr 8190' -c 'blockuse -n -c 2' /dev/nbd0"
+                        + " | sed 's/.* type /type /' | sort -u",
+                commands.get(1));
+        xfs(0x5);
+        disk.putInt(4, 0);
+        assertEquals("", onlyPartition(impact(8192, 1)).get("fileSystem"), "no block is so small");
+    }
+
     /** The count of a cluster's sectors is a plain one up to 128; from 0xf0 on it is an exponent, as of 128 KiB and more. */
     @Test
     void clustersOfNtfsAreCountedAsItsToolsCountThem() {
