@@ -434,6 +434,15 @@ document = json.load(sys.stdin)
 assert document["json_format_version"] == 1, document
 assert [s["name"] for s in document["services"]] == ["one", "two"], document
 assert all(s["disks"][0]["mappedSectors"] == 0 for s in document["services"])'
+    # One that stands still is not taken for well, and the other one is shown all the same.
+    kill -STOP "$background_pid"
+    assert_status "$ENVIRONMENT" "$remap" status --json
+    assert_contains "$output" "remap: service 'two' did not answer status within"
+    python3 -c 'import json, sys
+document = json.loads(sys.argv[1][:sys.argv[1].rindex("}") + 1])
+assert [s["name"] for s in document["services"]] == ["one"], document
+assert [s["name"] for s in document["unanswered"]] == ["two"], document' "$output"
+    kill -CONT "$background_pid"
     # One that was killed is not found any more, and its leftovers harm nobody.
     kill_remap "$background_pid"
     status=$("$remap" status)

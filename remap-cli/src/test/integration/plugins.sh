@@ -56,6 +56,7 @@ test_a_feature_that_fails_to_start_is_named_and_the_disk_serves_on() {
     health_module <<< 'throw new Refusal(Refusal.Kind.ENVIRONMENT, "the example has no sensor");'
     make_image
     start_remap disk "$work/disk.img"
+    refused "$ENVIRONMENT" "has no 'health' now" "$remap" health disk
     nbdcopy "$uri" out.img
     assert_same_content original.img out.img
     assert_status 0 "$remap" status disk

@@ -43,6 +43,35 @@ filled() {
     [ "$(of_spare 1 usedSlots)" -gt 1000 ] || fail "nothing went to the further spare"
 }
 
+# An evacuation that takes long is taken back: it ends, and moves nothing more.
+test_keep_takes_a_running_evacuation_back() {
+    small_pair
+    truncate -s 16M b.spare
+    start_remap disk disk.img --spare a.spare
+    assert_status 0 "$remap" spare add disk "sim:$work/b.spare?control=$work/b.spare.sim-control" --force
+    assert_status 0 "$remap" spare set disk 1 --priority 5
+    assert_status 0 "$remap" map add disk 0+8192
+    # Reads of the slots take long from now on.
+    assert_status 0 "$remap" sim bad b.spare 0+32768 slow 400
+    "$remap" spare evacuate disk 1 > evacuate.out 2>&1 &
+    local evacuation=$! status=0
+    wait_until 30 is_leaving || fail "it does not begin: $("$remap" spare list disk)"
+    assert_status 0 "$remap" spare keep disk 1
+    wait "$evacuation" || status=$?
+    assert_equal 1 "$status" "exit status of an evacuation that was taken back: $(cat evacuate.out)"
+    assert_contains "$(cat evacuate.out)" "somebody took that back"
+    local used
+    used=$(of_spare 1 usedSlots)
+    [ "$used" -gt 0 ] || fail "it was emptied"
+    assert_equal active "$(of_spare 1 state)" "a spare that is kept"
+    assert_status 0 "$remap" sim heal b.spare 0+32768
+    stop_disk
+}
+
+is_leaving() {
+    [ "$(of_spare 1 state)" = leaving ]
+}
+
 test_add_evacuate_remove() {
     small_pair
     start_remap disk disk.img --spare a.spare
@@ -52,6 +81,9 @@ test_add_evacuate_remove() {
     assert_status 0 "$remap" spare add disk b.spare --create 16M
     filled
     same_content
+    # A further one that is served is read by its service.
+    assert_status 0 "$remap" check b.spare
+    assert_contains "$output" "served by 'disk'"
     refused "$USAGE" "in use" "$remap" spare remove disk 1
     refused "$USAGE" "in use" "$remap" spare remove disk 0
     refused "$ENVIRONMENT" "no free slot" "$remap" spare evacuate disk 1

@@ -161,6 +161,12 @@ final class HealthCommand extends DiskVerb {
                             + told(report, "pendingSectors", " pending")
                             + told(report, "reallocatedSectors", " reallocated")
                             + told(report, "percentUsed", " % of its life used")));
+            if (!StatusText.text(smart, "why").isEmpty()) {
+                facts.add(List.of(
+                        "",
+                        "that was at " + ScanText.time(StatusText.number(smart, "reportMillis"))
+                                + "; it did not answer since: " + StatusText.text(smart, "why")));
+            }
             if (!StatusText.text(report, "ercAdvice").isEmpty()) {
                 facts.add(List.of("advice", StatusText.text(report, "ercAdvice")));
             }

@@ -320,11 +320,12 @@ final class ServeCommand extends Verb implements Foreground.Command {
         }
         terminal.line("  look at it with   remap status " + status.name());
         terminal.line("  stop it with      remap stop " + status.name());
-        terminal.line(READY);
-        out().flush();
+        // Before anybody is told: who waits for the line may read the file next.
         if (pidFile != null) {
             writePidFile();
         }
+        terminal.line(READY);
+        out().flush();
         if (readyDescriptor != null) {
             tellReadyDescriptor();
         }

@@ -53,7 +53,7 @@ record ServedSpare(Services.Found service, String disk) {
         for (Services.Found service : running()) {
             try (ControlClient client = service.connect()) {
                 for (Map<?, ?> disk : disks(client)) {
-                    if (disk.get("spare") instanceof Map<?, ?> device && wanted.equals(device.get("stableId"))) {
+                    if (has(client, disk, wanted)) {
                         return Optional.of(new ServedSpare(service, StatusText.text(disk, "name")));
                     }
                 }
@@ -63,6 +63,20 @@ record ServedSpare(Services.Found service, String disk) {
             }
         }
         return Optional.empty();
+    }
+
+    /** The first spare, or a further one. */
+    private static boolean has(ControlClient client, Map<?, ?> disk, String stableId) throws Refusal {
+        if (!(disk.get("spare") instanceof Map<?, ?> first)) {
+            return false;
+        }
+        if (stableId.equals(first.get("stableId"))) {
+            return true;
+        }
+        Map<String, Object> which = Map.of("disk", StatusText.text(disk, "name"));
+        Map<?, ?> listed = (Map<?, ?>) client.call("spare.list", which, Services.ANSWER_MILLIS);
+        return StatusText.list(listed, "spares").stream()
+                .anyMatch(spare -> stableId.equals(((Map<?, ?>) spare).get("stableId")));
     }
 
     private static List<Services.Found> running() {

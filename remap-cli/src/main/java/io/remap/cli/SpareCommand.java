@@ -242,8 +242,9 @@ final class SpareCommand extends Verb {
             name = "evacuate",
             header = "Move what stands on a spare to the others.",
             description = {
-                "It gets nothing new from then on ('remap spare keep' takes that back). Clients go on; what cannot be read "
-                        + "stays where it is, and the command fails then with exit status 1.",
+                "It gets nothing new from then on. Clients go on; what cannot be read stays where it is, and the command fails "
+                        + "then with exit status 1. So it does if 'remap spare keep' takes it back meanwhile, and after ten "
+                        + "minutes, when it goes on without being waited for.",
                 "",
                 "Example: remap spare evacuate disk.img 1",
                 ""
@@ -256,6 +257,14 @@ final class SpareCommand extends Verb {
         int run() throws Exception {
             Map<?, ?> answer = call(name, "spare.evacuate", arguments());
             long left = StatusText.number(answer, "leftUnits");
+            if (Boolean.TRUE.equals(answer.get("goesOn"))) {
+                throw new NotSo("spare " + spare + " is not empty yet: " + left
+                        + " units of 4096 bytes stand on it; that goes on, and 'remap spare list' shows how far it is");
+            }
+            if (Boolean.TRUE.equals(answer.get("takenBack"))) {
+                throw new NotSo("spare " + spare + " is kept, as somebody took that back ('remap spare keep'): " + left
+                        + " units of 4096 bytes stand on it");
+            }
             if (left > 0) {
                 throw new NotSo("spare " + spare + " is not empty: " + left
                         + " units of 4096 bytes cannot be read there now; try again, or give them up with 'remap spare"

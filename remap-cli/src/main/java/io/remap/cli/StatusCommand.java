@@ -18,7 +18,7 @@ import picocli.CommandLine.Parameters;
         name = "status",
         header = "Show the running services, their features and their disks.",
         description = {
-            "Without a NAME shows every service of this user. Exit status 1 if none is running.",
+            "Without a NAME shows every service of this user. Exit status 1 if none is running, 3 if one does not answer.",
             "",
             "Examples:",
             "  remap status",
@@ -51,22 +51,39 @@ final class StatusCommand extends Verb {
         }
         boolean first = true;
         while (true) {
-            List<Object> statuses = ask(first);
-            if (statuses.isEmpty()) {
+            List<Services.Found> asked = asked(first);
+            if (asked.isEmpty()) {
                 return ExitStatus.OK;
             }
-            show(statuses, first);
+            Answers answers = ask(asked);
+            show(answers, first);
             out().flush();
-            first = false;
             if (watchSeconds == null) {
-                return ExitStatus.OK;
+                return answers.end();
             }
+            first = false;
             TimeUnit.SECONDS.sleep(watchSeconds);
         }
     }
 
-    /** The statuses; when watching, an end of all services is no error but the end of the command. */
-    private List<Object> ask(boolean first) throws Refusal, NotSo {
+    /**
+     * What the services say.
+     *
+     * @param unanswered those that do not answer: name and why
+     * @param refusals why, in the same order
+     */
+    private record Answers(List<Object> statuses, List<Map<String, Object>> unanswered, List<Refusal> refusals) {
+        /** What is missing is not to be taken for well. */
+        int end() throws Refusal {
+            if (!refusals.isEmpty()) {
+                throw refusals.get(0);
+            }
+            return ExitStatus.OK;
+        }
+    }
+
+    /** Whom to ask; when watching, an end of all services is no error but the end of the command. */
+    private List<Services.Found> asked(boolean first) throws Refusal, NotSo {
         Services services = Services.ofThisUser();
         List<Services.Found> asked;
         if (name == null) {
@@ -81,37 +98,40 @@ final class StatusCommand extends Verb {
                     .filter(service -> service.name().equals(name))
                     .toList();
         }
-        List<Object> statuses = new ArrayList<>();
-        for (Services.Found service : asked) {
-            try (ControlClient client = service.connect()) {
-                statuses.add(client.call("status", Map.of(), Services.ANSWER_MILLIS));
-            } catch (Refusal e) {
-                if (asked.size() == 1 && first) {
-                    throw e;
-                }
-                note(e.getMessage());
-            }
-        }
-        return statuses;
+        return asked;
     }
 
-    private void show(List<Object> statuses, boolean first) {
-        if (json.wanted) {
-            if (watchSeconds == null) {
-                out().println(JsonOption.document("services", statuses));
-            } else {
-                Map<String, Object> line = new LinkedHashMap<>();
-                line.put("json_format_version", JsonOption.FORMAT_VERSION);
-                line.put("services", statuses);
-                out().println(JsonLines.line(line));
+    private Answers ask(List<Services.Found> asked) {
+        Answers answers = new Answers(new ArrayList<>(), new ArrayList<>(), new ArrayList<>());
+        for (Services.Found service : asked) {
+            try (ControlClient client = service.connect()) {
+                answers.statuses.add(client.call("status", Map.of(), Services.ANSWER_MILLIS));
+            } catch (Refusal e) {
+                answers.unanswered.add(Map.of("name", service.name(), "error", e.getMessage()));
+                answers.refusals.add(e);
+                // The first one is said at the end, if there is one.
+                if (watchSeconds != null || answers.refusals.size() > 1) {
+                    note(e.getMessage());
+                }
             }
+        }
+        return answers;
+    }
+
+    private void show(Answers answers, boolean first) {
+        if (json.wanted) {
+            Map<String, Object> document = new LinkedHashMap<>();
+            document.put("json_format_version", JsonOption.FORMAT_VERSION);
+            document.put("services", answers.statuses);
+            document.put("unanswered", answers.unanswered);
+            out().println(watchSeconds == null ? JsonLines.pretty(document) : JsonLines.line(document));
             return;
         }
         Terminal terminal = terminal();
         if (!first) {
             terminal.line(terminal.colours() ? "\u001b[H\u001b[2J" : "");
         }
-        for (Object status : statuses) {
+        for (Object status : answers.statuses) {
             new StatusText(terminal).print((Map<?, ?>) status);
         }
     }

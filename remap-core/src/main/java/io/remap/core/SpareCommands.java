@@ -28,7 +28,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The commands on the spares of a disk that is served: list, add, set, evacuate, keep, remove. One at a time.
+ * The commands on the spares of a disk that is served: list, add, set, evacuate, keep, remove. Members change one after the
+ * other, under the monitor; nobody has that while a spare is emptied, which may take hours and be taken back meanwhile.
  */
 final class SpareCommands {
     private static final Logger LOG = LoggerFactory.getLogger(SpareCommands.class);
@@ -74,6 +75,7 @@ final class SpareCommands {
             Map<String, Object> one = new LinkedHashMap<>();
             one.put("spare", member.index());
             one.put("device", present ? summary.name() : null);
+            one.put("stableId", present ? summary.stableId() : null);
             one.put("state", state(summary));
             one.put("priority", (present ? summary.use() : member.use()).priority());
             one.put("slots", member.slots());
@@ -142,8 +144,15 @@ final class SpareCommands {
 
     /** States the members, durably. */
     private static void state(ServedDisk served, UnaryOperator<List<SpareMember>> how) throws Refusal {
-        Refusal refused = SpareCommands.<Refusal>await(
-                served, "the members are", done -> served.memberChanges().change(how, done));
+        Refusal refused =
+                SpareCommands.<Refusal>await(done -> served.memberChanges().change(how, done), e -> {
+                    throw new Refusal(
+                            Refusal.Kind.DEVICE_FAILED,
+                            "the members are still being changed after " + MapCommands.MOVE_WAIT_MILLIS
+                                    + " ms; that goes on, and 'spare list' of '" + served.name()
+                                    + "' shows how far it is",
+                            e);
+                });
         if (refused != null) {
             throw refused;
         }
@@ -154,18 +163,20 @@ final class SpareCommands {
         void with(Consumer<T> done) throws Refusal;
     }
 
-    private static <T> T await(ServedDisk served, String what, Start<T> start) throws Refusal {
+    @FunctionalInterface
+    private interface Late<T> {
+        T after(TimeoutException time) throws Refusal;
+    }
+
+    /** @param late what there is to say when nobody waits any longer; what was started goes on */
+    private static <T> T await(Start<T> start, Late<T> late) throws Refusal {
         CompletableFuture<Optional<T>> ended = new CompletableFuture<>();
         start.with(result -> ended.complete(Optional.ofNullable(result)));
         try {
             return ended.get(MapCommands.MOVE_WAIT_MILLIS, TimeUnit.MILLISECONDS)
                     .orElse(null);
         } catch (TimeoutException e) {
-            throw new Refusal(
-                    Refusal.Kind.DEVICE_FAILED,
-                    what + " still being changed after " + MapCommands.MOVE_WAIT_MILLIS
-                            + " ms; that goes on, and 'spare" + " list' of '" + served.name() + "' shows how far it is",
-                    e);
+            return late.after(e);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new Refusal(Refusal.Kind.DEVICE_FAILED, "interrupted; the change goes on", e);
@@ -215,29 +226,46 @@ final class SpareCommands {
         return list(served);
     }
 
-    synchronized Map<String, Object> evacuate(Arguments arguments) throws Refusal {
+    Map<String, Object> evacuate(Arguments arguments) throws Refusal {
         ServedDisk served = requireWritable(disk(arguments));
         SpareMember spare = member(served, arguments);
-        setUse(served, spare, member -> member.leaving(true));
+        synchronized (this) {
+            setUse(served, spare, member -> member.leaving(true));
+        }
         Ended ended = empty(served, spare, false);
+        boolean leaves = store(served).members().stream()
+                .anyMatch(member ->
+                        member.index() == spare.index() && member.use().leaving());
         Map<String, Object> answer = list(served);
         answer.put("movedUnits", ended.moved);
         answer.put("leftUnits", ended.left);
+        answer.put("goesOn", ended.goesOn);
+        answer.put("takenBack", !leaves && ended.left > 0);
         return answer;
     }
 
-    /** How an evacuation ended. */
-    private record Ended(long moved, long left, DiskError error) {}
+    /** How an evacuation ended, or how far it is if that took too long to wait for. */
+    private record Ended(long moved, long left, DiskError error, boolean goesOn) {}
+
+    private static long usedUnits(ServedDisk served, SpareMember spare) {
+        return served.disk().spareSummaries().stream()
+                .filter(summary -> summary.index() == spare.index())
+                .mapToLong(SpareSummary::usedUnits)
+                .sum();
+    }
 
     private static Ended empty(ServedDisk served, SpareMember spare, boolean lose) throws Refusal {
+        long before = usedUnits(served, spare);
         Ended ended = SpareCommands.<Ended>await(
-                served,
-                "spare " + spare.index() + " is",
                 done -> served.disk()
                         .evacuate(
                                 spare.index(),
                                 lose,
-                                (moved, left, error) -> done.accept(new Ended(moved, left, error))));
+                                (moved, left, error) -> done.accept(new Ended(moved, left, error, false))),
+                e -> {
+                    long left = usedUnits(served, spare);
+                    return new Ended(Math.max(0, before - left), left, DiskError.NONE, true);
+                });
         if (ended.error == DiskError.NONE) {
             return ended;
         }
@@ -260,10 +288,7 @@ final class SpareCommands {
         SpareMember spare = member(served, arguments);
         requireTableElsewhere(served, spare);
         boolean lose = arguments.flag("lose");
-        long used = served.disk().spareSummaries().stream()
-                .filter(summary -> summary.index() == spare.index())
-                .mapToLong(SpareSummary::usedUnits)
-                .sum();
+        long used = usedUnits(served, spare);
         if (used > 0 && !lose) {
             throw new Refusal(
                     Refusal.Kind.USAGE,

@@ -67,7 +67,8 @@ record Witness(
 
     /** The same, written by an opening. */
     Witness openedBy(UUID opening) {
-        return new Witness(pairUuid, generation, mappedUnits, spareName, mainStableId, stop, Optional.of(opening), false);
+        return new Witness(
+                pairUuid, generation, mappedUnits, spareName, mainStableId, stop, Optional.of(opening), false);
     }
 
     /** The same of a pair that was stopped in order. */

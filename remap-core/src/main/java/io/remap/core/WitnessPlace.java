@@ -46,8 +46,8 @@ record WitnessPlace(String backing, long startBytes, long lengthBytes) {
     }
 
     byte[] encode() {
-        return (BACKING_KEY + "=" + backing + "\n" + START_KEY + "=" + startBytes + "\n" + LENGTH_KEY + "=" + lengthBytes
-                        + "\n")
+        return (BACKING_KEY + "=" + backing + "\n" + START_KEY + "=" + startBytes + "\n" + LENGTH_KEY + "="
+                        + lengthBytes + "\n")
                 .getBytes(StandardCharsets.UTF_8);
     }
 

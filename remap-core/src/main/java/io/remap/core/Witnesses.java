@@ -11,7 +11,6 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.DirectoryIteratorException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
@@ -93,7 +92,10 @@ final class Witnesses {
         try (DirectoryStream<Path> notes = Files.newDirectoryStream(directory, NOTE_NAMES)) {
             for (Path note : notes) {
                 boolean shares = !note.equals(own)
-                        && readOther(note).flatMap(WitnessPlace::decode).filter(place::overlaps).isPresent();
+                        && readOther(note)
+                                .flatMap(WitnessPlace::decode)
+                                .filter(place::overlaps)
+                                .isPresent();
                 if (shares) {
                     found.add(note);
                 }

@@ -341,7 +341,8 @@ class PairingTest {
             new Witnesses(state)
                     .leave(
                             devices.main(),
-                            new Witness(pair, 1_000_000, 0, "spare.img", "", Optional.empty(), Optional.empty(), false));
+                            new Witness(
+                                    pair, 1_000_000, 0, "spare.img", "", Optional.empty(), Optional.empty(), false));
         }
         assertSays(refused(with(spare), Refusal.Kind.WRONG_DEVICE), "older", "1000000");
     }
@@ -510,8 +511,7 @@ class PairingTest {
     @Test
     void whatIsForgottenIsForgottenForAllThatSharesItsBytes() throws Exception {
         DiskSpec part = DiskSpec.of(DeviceUri.parse(main + "?length=512K"), Optional.of(uri(spare)));
-        DiskSpec second =
-                DiskSpec.of(DeviceUri.parse(main + "?offset=512K"), Optional.of(uri(newSpare("second.img"))));
+        DiskSpec second = DiskSpec.of(DeviceUri.parse(main + "?offset=512K"), Optional.of(uri(newSpare("second.img"))));
         open(part);
         open(second);
         List<String> forgotten = pairing.forget(uri(main));

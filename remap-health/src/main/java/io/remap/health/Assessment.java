@@ -215,6 +215,7 @@ final class Assessment {
         Map<String, Object> map = new LinkedHashMap<>();
         map.put("device", smart.device());
         map.put("readMillis", answer.readMillis());
+        map.put("reportMillis", answer.reportMillis());
         map.put("why", answer.why());
         Optional<Map<String, Object>> told = answer.report().map(report -> report.toMap(smart.device()));
         map.put("report", told.orElse(null));

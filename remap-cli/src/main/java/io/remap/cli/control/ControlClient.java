@@ -3,8 +3,7 @@ package io.remap.cli.control;
 import io.remap.api.Refusal;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.net.StandardProtocolFamily;
-import java.net.UnixDomainSocketAddress;
+import java.net.SocketTimeoutException;
 import java.nio.ByteBuffer;
 import java.nio.channels.SelectionKey;
 import java.nio.channels.Selector;
@@ -19,10 +18,12 @@ import org.slf4j.LoggerFactory;
  * Calls the commands of a running service over its control socket. Not thread-safe.
  *
  * <p>A service that does not answer in time, or answers with something else than JSON-RPC, is a {@link Refusal} of kind
- * {@code ENVIRONMENT}; a refusal of the service arrives with its own kind.
+ * {@code ENVIRONMENT}; a refusal of the service arrives with its own kind, and a mistake in its program as an
+ * {@link IllegalStateException}.
  */
 public final class ControlClient implements AutoCloseable {
     private static final int READ_BYTES = 64 * 1024;
+    private static final long CONNECT_MILLIS = 10_000;
 
     private final String name;
     private final SocketChannel channel;
@@ -37,26 +38,29 @@ public final class ControlClient implements AutoCloseable {
 
     /** Whether a service of this name answers in the checked directory. */
     public static boolean isRunning(Path directory, String name) {
-        try (SocketChannel channel =
-                SocketChannel.open(UnixDomainSocketAddress.of(RunDirectory.controlSocket(directory, name)))) {
-            return channel.isConnected();
-        } catch (IOException | IllegalArgumentException e) {
-            return false;
-        }
+        return LocalConnect.isListening(RunDirectory.controlSocket(directory, name));
     }
 
     /** Connects to the service of a name in a directory that was checked. */
     public static ControlClient connect(Path directory, String name) throws Refusal {
+        return connect(directory, name, CONNECT_MILLIS);
+    }
+
+    static ControlClient connect(Path directory, String name, long timeoutMillis) throws Refusal {
         RunDirectory.checkName(name);
         Path socket = RunDirectory.controlSocket(directory, name);
         SocketChannel channel = null;
         try {
-            channel = SocketChannel.open(StandardProtocolFamily.UNIX);
-            channel.connect(UnixDomainSocketAddress.of(socket));
-            channel.configureBlocking(false);
+            channel = LocalConnect.open(socket, timeoutMillis);
             Selector selector = Selector.open();
             channel.register(selector, 0);
             return new ControlClient(name, channel, selector);
+        } catch (SocketTimeoutException e) {
+            throw new Refusal(
+                    Refusal.Kind.ENVIRONMENT,
+                    "service '" + name + "' does not answer on " + socket + ": " + e.getMessage()
+                            + "; its process stands still (stopped, or out of memory)",
+                    e);
         } catch (IOException e) {
             abandon(channel);
             throw new Refusal(
@@ -131,13 +135,25 @@ public final class ControlClient implements AutoCloseable {
         }
         if (map.get("error") instanceof Map<?, ?> error) {
             long code = error.get("code") instanceof Number number ? number.longValue() : RpcErrors.INTERNAL;
-            throw new Refusal(RpcErrors.kind(code, Refusal.Kind.ENVIRONMENT), String.valueOf(error.get("message")));
+            throw new Refusal(
+                    RpcErrors.kind(code, Refusal.Kind.ENVIRONMENT), messageOf(code, error.get("message"), method));
         }
         if (!(map.get("id") instanceof Number number) || number.longValue() != id || !map.containsKey("result")) {
             throw new Refusal(
                     Refusal.Kind.ENVIRONMENT, "service '" + name + "' answered something else than " + method);
         }
         return map.get("result");
+    }
+
+    private String messageOf(long code, Object message, String method) {
+        if (code == RpcErrors.INTERNAL) {
+            throw new IllegalStateException("service '" + name + "': " + message);
+        }
+        return code == RpcErrors.NO_SUCH_METHOD
+                ? "service '" + name + "' has no '" + method
+                        + "' now: the part of it that brings that is switched off, has "
+                        + "failed, or has not started yet; 'remap status " + name + "' says which"
+                : String.valueOf(message);
     }
 
     private ByteBuffer readLine(long deadlineNanos, String method, long timeoutMillis) throws IOException {

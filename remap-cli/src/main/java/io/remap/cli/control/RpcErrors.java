@@ -35,7 +35,7 @@ final class RpcErrors {
                 return kind;
             }
         }
-        return code == NO_SUCH_METHOD || code == INVALID_PARAMETERS ? Refusal.Kind.USAGE : fallback;
+        return code == INVALID_PARAMETERS ? Refusal.Kind.USAGE : fallback;
     }
 
     /** An error as a line with its line feed. */

@@ -3,8 +3,6 @@ package io.remap.cli.control;
 import io.remap.api.Refusal;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.net.StandardProtocolFamily;
-import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.channels.SelectionKey;
 import java.nio.channels.Selector;
@@ -26,13 +24,11 @@ public final class SimControlClient {
 
     /** The values that the disk answers with. */
     public static Map<?, ?> call(Path socket, String command) throws Refusal {
-        try (SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX);
+        try (SocketChannel channel = LocalConnect.open(socket, ANSWER_MILLIS);
                 Selector selector = Selector.open()) {
-            channel.connect(UnixDomainSocketAddress.of(socket));
             // A command is short, and nothing was sent before it: it fits.
             channel.write(ByteBuffer.wrap(
                     (JsonLines.line(Map.of("command", command)) + "\n").getBytes(StandardCharsets.UTF_8)));
-            channel.configureBlocking(false);
             channel.register(selector, SelectionKey.OP_READ);
             Object answer = JsonLines.parse(readLine(channel, selector, socket));
             if (answer instanceof Map<?, ?> map && map.get("result") instanceof Map<?, ?> result) {

@@ -100,9 +100,39 @@ class ControlServerTest {
     void aBugInACommandHarmsNothingElse() throws Exception {
         try (ControlServer server = start();
                 ControlClient client = ControlClient.connect(directory, NAME)) {
-            Refusal refusal = assertThrows(Refusal.class, () -> client.call("break", Map.of(), CALL_MILLIS));
-            assertTrue(refusal.getMessage().contains("internal error"), refusal.getMessage());
+            IllegalStateException mistake =
+                    assertThrows(IllegalStateException.class, () -> client.call("break", Map.of(), CALL_MILLIS));
+            assertTrue(mistake.getMessage().contains("internal error"), mistake.getMessage());
             assertDoesNotThrow(() -> client.call("echo", Map.of(), CALL_MILLIS));
+        }
+    }
+
+    /** Its queue fills up, and a connect(2) that blocks would wait without end. */
+    @Test
+    void aServiceThatStandsStillHoldsNobodyUp() throws Exception {
+        Path socket = RunDirectory.controlSocket(directory, NAME);
+        try (ServerSocketChannel still = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+            still.bind(UnixDomainSocketAddress.of(socket), 1);
+            for (int i = 0; i < 5; i++) {
+                assertTrue(ControlClient.isRunning(directory, NAME));
+            }
+            Refusal refusal = assertThrows(
+                    Refusal.class,
+                    () -> ControlClient.connect(directory, NAME, 100).close());
+            assertEquals(Refusal.Kind.ENVIRONMENT, refusal.kind());
+            assertTrue(refusal.getMessage().contains("stands still"), refusal.getMessage());
+        }
+        Files.delete(socket);
+        assertFalse(ControlClient.isRunning(directory, NAME));
+    }
+
+    @Test
+    void aCommandOfAPartThatIsNotThereIsTheServersMatter() throws Exception {
+        try (ControlServer server = start();
+                ControlClient client = ControlClient.connect(directory, NAME)) {
+            Refusal refusal = assertThrows(Refusal.class, () -> client.call("health", Map.of(), CALL_MILLIS));
+            assertEquals(Refusal.Kind.ENVIRONMENT, refusal.kind());
+            assertTrue(refusal.getMessage().contains("remap status " + NAME), refusal.getMessage());
         }
     }
 
@@ -110,8 +140,9 @@ class ControlServerTest {
     void anAnswerThatIsTooLongIsAnError() throws Exception {
         try (ControlServer server = start();
                 ControlClient client = ControlClient.connect(directory, NAME)) {
-            Refusal refusal = assertThrows(Refusal.class, () -> client.call("long", Map.of(), CALL_MILLIS));
-            assertTrue(refusal.getMessage().contains("too long"), refusal.getMessage());
+            IllegalStateException mistake =
+                    assertThrows(IllegalStateException.class, () -> client.call("long", Map.of(), CALL_MILLIS));
+            assertTrue(mistake.getMessage().contains("too long"), mistake.getMessage());
             assertDoesNotThrow(() -> client.call("echo", Map.of(), CALL_MILLIS));
         }
     }

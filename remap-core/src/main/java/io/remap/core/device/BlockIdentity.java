@@ -32,12 +32,7 @@ final class BlockIdentity {
                     .orElse("");
             String id = "path:" + FileOpener.realPath(path);
             return new DeviceIdentity(
-                    BlockPart.stableId(id, startBytes),
-                    FileOpener.backing(node),
-                    id,
-                    startBytes,
-                    sizeBytes,
-                    disk);
+                    BlockPart.stableId(id, startBytes), FileOpener.backing(node), id, startBytes, sizeBytes, disk);
         }
         Optional<BlockTopology.Block> found = topology.byNumber(node.blockNumber());
         if (found.isEmpty()) {
@@ -55,12 +50,7 @@ final class BlockIdentity {
             } catch (IOException | InvalidPathException e) {
                 // Deleted, or out of reach: the loop device itself is all there is to tell.
                 return new DeviceIdentity(
-                        "path:" + block.node(),
-                        "block:" + disk.number(),
-                        diskId(disk),
-                        start,
-                        sizeBytes,
-                        disk.node());
+                        "path:" + block.node(), "block:" + disk.number(), diskId(disk), start, sizeBytes, disk.node());
             }
         }
         return new DeviceIdentity(

@@ -119,8 +119,8 @@ final class BlockOpener {
         }
         Optional<String> otherWay = options.force() ? Optional.empty() : loops.otherWay(block, identity);
         if (otherWay.isPresent()) {
-            throw FileRefusals.busy(path + " is in use: " + otherWay.get()
-                    + " (--force opens it nevertheless and risks its content)");
+            throw FileRefusals.busy(
+                    path + " is in use: " + otherWay.get() + " (--force opens it nevertheless and risks its content)");
         }
     }
 

@@ -139,7 +139,8 @@ final class FileOpener {
             boolean tagged = FileWitness.isSupported(libc, descriptors.fd());
             DeviceIdentity identity = DeviceIdentity.ofWhole(
                     "path:" + realPath(path),
-                    backing(node), size,
+                    backing(node),
+                    size,
                     under.map(topology::physicalDisk).orElse(""));
             return device(
                     libc,

@@ -79,7 +79,8 @@ final class LoopStack {
             List<String> users = topology.usedBy(loop);
             if ((above || !users.isEmpty()) && reaches(loop, identity)) {
                 return Optional.of("attached to " + loop.node()
-                        + (users.isEmpty() ? "" : ", which is " + String.join(", ", users)) + "; detach it with 'losetup -d "
+                        + (users.isEmpty() ? "" : ", which is " + String.join(", ", users))
+                        + "; detach it with 'losetup -d "
                         + loop.node() + "'");
             }
         }
@@ -104,7 +105,8 @@ final class LoopStack {
 
     private boolean reaches(Block loop, DeviceIdentity identity) {
         return node(loop.node())
-                .filter(node -> identities.of(loop.node(), node, loop.sizeBytes()).overlaps(identity))
+                .filter(node ->
+                        identities.of(loop.node(), node, loop.sizeBytes()).overlaps(identity))
                 .isPresent();
     }
 }

@@ -10,7 +10,8 @@ import java.util.function.Consumer;
  * Empties a spare: what stands in its slots goes to slots of other ones, some units at a time, each under lock and fence; or
  * it is given up for good. Units that cannot be read stay where they are, and are counted.
  *
- * <p>The spare must be leaving by then, so that nothing new comes to it. One task of the scheduler at a time.
+ * <p>The spare must be leaving by then, so that nothing new comes to it; if it is not any more, the evacuation ends. One task of
+ * the scheduler at a time.
  */
 final class Evacuation {
     /** Units that are kept from clients at a time. */
@@ -20,7 +21,7 @@ final class Evacuation {
      * How it ended.
      *
      * @param movedUnits units that have another slot now, or were given up
-     * @param leftUnits units that stay where they are, as they could not be read
+     * @param leftUnits units that stay where they are, as they could not be read, or the spare is to be kept after all
      * @param error {@link DiskError#NONE} if every unit was tried
      */
     record Result(long movedUnits, long leftUnits, DiskError error) {}
@@ -56,6 +57,10 @@ final class Evacuation {
         }
         RemapTable.Cursor cursor = new RemapTable.Cursor();
         RemapTable table = disk.state.current().table;
+        if (isKept()) {
+            done.accept(new Result(moved, unitsHere(table), DiskError.NONE));
+            return;
+        }
         for (boolean found = cursor.seek(table, fromUnit); found; found = cursor.next()) {
             if (isHere(cursor.place())) {
                 long first = Math.max(fromUnit, cursor.firstUnit());
@@ -64,6 +69,21 @@ final class Evacuation {
             }
         }
         done.accept(new Result(moved, left, DiskError.NONE));
+    }
+
+    /** What is given up is not kept by anything. */
+    private boolean isKept() {
+        Spare there = disk.spares.get(spare);
+        return !lose && there != null && !there.isLeaving();
+    }
+
+    private long unitsHere(RemapTable table) {
+        RemapTable.Cursor cursor = new RemapTable.Cursor();
+        long units = 0;
+        for (boolean found = cursor.seek(table, 0); found; found = cursor.next()) {
+            units += isHere(cursor.place()) ? cursor.lengthUnits() : 0;
+        }
+        return units;
     }
 
     private boolean isHere(long place) {

@@ -305,6 +305,7 @@ public final class VirtualDisk implements Disk {
     public record SpareSummary(
             int index,
             String name,
+            String stableId,
             boolean present,
             SpareMember.Use use,
             long slots,
@@ -327,6 +328,7 @@ public final class VirtualDisk implements Disk {
                 result.add(new SpareSummary(
                         index,
                         spare.device.name(),
+                        spare.device.identity().stableId(),
                         true,
                         spare.use(),
                         spare.allocator.slots(),
@@ -336,7 +338,7 @@ public final class VirtualDisk implements Disk {
                         spare.device.doubt().map(Throwable::getMessage)));
             } else if (used[index] > 0) {
                 result.add(new SpareSummary(
-                        index, "", false, SpareMember.Use.PLAIN, 0, 0, 0, used[index], Optional.empty()));
+                        index, "", "", false, SpareMember.Use.PLAIN, 0, 0, 0, used[index], Optional.empty()));
             }
         }
         return result;

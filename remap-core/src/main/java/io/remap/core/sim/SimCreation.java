@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -184,6 +185,11 @@ public final class SimCreation {
                     FileChannel.open(wish.image(), StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
                 // Sparse: what was never written takes no space.
                 image.write(ByteBuffer.allocate(1), size - 1);
+            } catch (FileAlreadyExistsException e) {
+                throw e;
+            } catch (IOException e) {
+                Files.deleteIfExists(wish.image());
+                throw e;
             }
         }
         StringBuilder text = new StringBuilder("# Faults of a simulated disk of " + ByteSize.format(size) + ", seed "
@@ -193,6 +199,9 @@ public final class SimCreation {
         try {
             Files.write(list, text.toString().getBytes(StandardCharsets.UTF_8), StandardOpenOption.CREATE_NEW);
         } catch (IOException e) {
+            if (!(e instanceof FileAlreadyExistsException)) {
+                Files.deleteIfExists(list);
+            }
             if (wish.sizeBytes().isPresent()) {
                 Files.deleteIfExists(wish.image());
             }

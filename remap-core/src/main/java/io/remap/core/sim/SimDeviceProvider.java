@@ -119,6 +119,7 @@ public final class SimDeviceProvider implements BlockDeviceProvider {
         } catch (FileAlreadyExistsException e) {
             return false;
         } catch (IOException e) {
+            remove(path);
             throw new Refusal(Refusal.Kind.ENVIRONMENT, path + " cannot be made: " + reason(e), e);
         }
     }

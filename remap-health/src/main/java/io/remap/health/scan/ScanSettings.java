@@ -94,7 +94,18 @@ public record ScanSettings(
 
     /** All of them. */
     public static final List<Setting> ALL = List.of(
-            ENABLED, PASS_DAYS, ELEVATED, SLOW, IDLE, BUSY_WAIT, START_DELAY, LOCAL_DELAY, RECHECK, PER_HOUR, PER_DAY, SAVE);
+            ENABLED,
+            PASS_DAYS,
+            ELEVATED,
+            SLOW,
+            IDLE,
+            BUSY_WAIT,
+            START_DELAY,
+            LOCAL_DELAY,
+            RECHECK,
+            PER_HOUR,
+            PER_DAY,
+            SAVE);
 
     /** Reads them; refuses what does not fit. */
     public static ScanSettings read(Settings chosen) throws Refusal {

@@ -19,11 +19,12 @@ public final class SmartReader {
     /**
      * The last answer.
      *
-     * @param report what the drive said
-     * @param why why there is none
-     * @param readMillis when it was asked, since 1970; 0: not yet
+     * @param report what the drive said, the last time that it said anything
+     * @param reportMillis when it said that, since 1970; 0: never
+     * @param why why there is none, or none that is newer; empty if it answered when it was asked last
+     * @param readMillis when it was asked last, since 1970; 0: not yet
      */
-    public record Answer(Optional<SmartReport> report, String why, long readMillis) {}
+    public record Answer(Optional<SmartReport> report, long reportMillis, String why, long readMillis) {}
 
     private final Environment environment;
     private final String program;
@@ -43,7 +44,7 @@ public final class SmartReader {
         this.device = device;
         this.timeoutMillis = timeoutMillis;
         String why = program.isEmpty() ? "switched off (smart.program=off)" : "not asked so far";
-        this.last = new Answer(Optional.empty(), why, 0);
+        this.last = new Answer(Optional.empty(), 0, why, 0);
     }
 
     /** The drive that is asked. */
@@ -60,13 +61,13 @@ public final class SmartReader {
     public void ask() {
         long now = environment.time().wallMillis();
         if (device.isEmpty()) {
-            last = new Answer(Optional.empty(), "main is no block device: name its drive with smart.device", now);
+            last = new Answer(Optional.empty(), 0, "main is no block device: name its drive with smart.device", now);
             return;
         }
         try {
-            last = new Answer(Optional.of(SmartReport.parse(run())), "", now);
+            last = new Answer(Optional.of(SmartReport.parse(run())), now, "", now);
         } catch (IOException | RuntimeException e) {
-            last = new Answer(last.report(), program + ": " + e.getMessage(), now);
+            last = new Answer(last.report(), last.reportMillis(), program + ": " + e.getMessage(), now);
         }
     }
 

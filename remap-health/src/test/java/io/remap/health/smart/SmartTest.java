@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Executors;
@@ -78,15 +79,25 @@ class SmartTest {
     }
 
     private SmartReader.Answer ask(String script, long timeoutMillis) throws IOException {
+        return askAgain(timeoutMillis, script).get(0);
+    }
+
+    /** One reader, whose program says something else each time. */
+    private List<SmartReader.Answer> askAgain(long timeoutMillis, String... scripts) throws IOException {
         Path program = directory.resolve("smartctl");
-        Files.writeString(program, "#!/bin/sh\n" + script);
-        Files.setPosixFilePermissions(program, PosixFilePermissions.fromString("rwx------"));
         ScheduledExecutorService threads = Executors.newScheduledThreadPool(1);
         try {
             SmartReader reader =
                     new SmartReader(RealEnvironment.on(threads), program.toString(), "/dev/sdx", timeoutMillis);
-            reader.ask();
-            return reader.last();
+            List<SmartReader.Answer> answers = new ArrayList<>();
+            for (String script : scripts) {
+                Files.deleteIfExists(program);
+                Files.writeString(program, "#!/bin/sh\n" + script);
+                Files.setPosixFilePermissions(program, PosixFilePermissions.fromString("rwx------"));
+                reader.ask();
+                answers.add(reader.last());
+            }
+            return answers;
         } finally {
             threads.shutdownNow();
         }
@@ -97,6 +108,20 @@ class SmartTest {
         // Bits of the exit status tell of old errors: the answer counts.
         SmartReader.Answer answer = ask("echo '" + ATA + "'; exit 64", 30_000);
         assertEquals(3, answer.report().orElseThrow().pending());
+    }
+
+    /** What it said stays, and from when that is, as the next question has another time. */
+    @Test
+    void anOldAnswerIsToldFromANewOne() throws IOException {
+        List<SmartReader.Answer> answers = askAgain(30_000, "echo '" + ATA + "'", "sleep 0.01", "echo '" + ATA + "'");
+        assertEquals("", answers.get(0).why());
+        assertEquals(answers.get(0).readMillis(), answers.get(0).reportMillis());
+        assertEquals(answers.get(0).report(), answers.get(1).report());
+        assertEquals(answers.get(0).reportMillis(), answers.get(1).reportMillis());
+        assertTrue(answers.get(1).readMillis() > answers.get(0).readMillis());
+        assertTrue(answers.get(1).why().contains("no answer"), answers.get(1).why());
+        assertEquals("", answers.get(2).why());
+        assertEquals(answers.get(2).readMillis(), answers.get(2).reportMillis());
     }
 
     @Test
