@@ -75,6 +75,7 @@ test_the_pair_that_is_found_is_served() {
     pair a
     pair b
     assembled one a.img a.spare b.spare
+    assert_contains "$(tr '\0' ' ' < "/proc/$background_pid/cmdline")" "-Xmx512m"
     assert_contains "$("$remap" status one)" "a.spare"
     stop_service one
     local uuid

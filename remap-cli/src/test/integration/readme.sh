@@ -108,6 +108,13 @@ for needs, block in re.findall(r"(?:<!-- run: needs ([^>]*) -->\n)?```sh\n(.*?)`
 PYTHON
 }
 
+test_the_sockets_in_the_docs_are_those_that_serve_makes() {
+    local found
+    found=$(grep -oh '/run/remap/[A-Za-z0-9._-]*' "$project"/README.md "$project"/docs/*.md)
+    assert_contains "$found" "/run/remap/old-disk.nbd"
+    ! grep -vE '/$|\.nbd$' <<< "$found" || fail "no 'remap serve' makes these"
+}
+
 test_the_readme() {
     disks
     ln -s "$remap" remap

@@ -317,6 +317,13 @@ attach() {
     at_exit losetup -d "$device"
 }
 
+test_an_image_that_cannot_be_made_leaves_nothing() {
+    local limited=(bash -c 'ulimit -f 64; exec "$@"' _)
+    refused "$ENVIRONMENT" "disk.img" "${limited[@]}" "$remap" sim create disk.img --size 1G
+    [ ! -e disk.img ] || fail "the image is there, empty"
+    assert_status 0 "$remap" sim create disk.img --size 16M
+}
+
 has_btrfs() {
     if [ "$(id -u)" != 0 ] || ! command -v mkfs.btrfs nbdfuse fusermount3 losetup > /dev/null \
         || ! grep -qw btrfs /proc/filesystems; then

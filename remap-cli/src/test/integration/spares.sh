@@ -52,7 +52,7 @@ test_keep_takes_a_running_evacuation_back() {
     assert_status 0 "$remap" spare set disk 1 --priority 5
     assert_status 0 "$remap" map add disk 0+8192
     # Reads of the slots take long from now on.
-    assert_status 0 "$remap" sim bad b.spare 0+32768 slow 400
+    assert_status 0 "$remap" sim bad b.spare 0+32768 slow 20
     "$remap" spare evacuate disk 1 > evacuate.out 2>&1 &
     local evacuation=$! status=0
     wait_until 30 is_leaving || fail "it does not begin: $("$remap" spare list disk)"
