@@ -74,6 +74,8 @@ public final class DiskSimulation implements AutoCloseable {
     private final StringBuilder trace;
     /** Units that faults or moves have touched: only these can have a mapping. */
     private final BitSet touched = new BitSet();
+    /** Units of main of which a sector has failed at some time. */
+    private final BitSet failedUnits = new BitSet();
 
     /** Sectors of main that take writes and cannot be read: an acknowledged write does not help. */
     private final BitSet writeOnly = new BitSet();
@@ -355,6 +357,7 @@ public final class DiskSimulation implements AutoCloseable {
         }
         main.fault(first, count, kind, random.nextInt(4) == 0 ? Errno.ENODATA : Errno.EIO);
         touched.set((int) unitOf(first), (int) unitOf(first + count - 1) + 1);
+        failedUnits.set((int) unitOf(first), (int) unitOf(first + count - 1) + 1);
         if (kind == Fault.UNREADABLE || kind == Fault.BAD || kind == Fault.WRITE_ONLY) {
             reference.allowErrors(first, count);
         }
@@ -373,6 +376,7 @@ public final class DiskSimulation implements AutoCloseable {
         if (plan.mainFaults && random.nextInt(3) == 0) {
             main.fault(first, count, random.nextBoolean() ? Fault.BAD : Fault.UNREADABLE);
             touched.set((int) unitOf(first), (int) unitOf(first + count - 1) + 1);
+            failedUnits.set((int) unitOf(first), (int) unitOf(first + count - 1) + 1);
             reference.allowErrors(first, count);
             coverage.count("dead areas");
             trace(() -> "dead area, sectors " + first + "+" + count + " of main");
@@ -609,13 +613,20 @@ public final class DiskSimulation implements AutoCloseable {
         for (SectorRange range : running.lost()) {
             coverage.add("lost sectors", range.lengthSectors());
             mainHasLost = true;
-            require(
-                    !plan.devicesOnly,
-                    () -> "sectors from " + range.firstSector() + " on count as lost, but nothing ever was");
+            for (long sector = range.firstSector(); sector < range.endSector(); sector++) {
+                long which = sector;
+                require(mayBeLost(sector), () -> "sector " + which + " counts as lost, but nothing ever failed there");
+            }
             // Also while a write of it is under way, and after one that failed.
             reference.allowErrors(range.firstSector(), range.lengthSectors());
             reference.requireErrors(range.firstSector(), range.lengthSectors());
         }
+    }
+
+    /** A device that was away, or whose transfers failed as a whole, is no reason. */
+    private boolean mayBeLost(long sector) {
+        boolean onSpare = plan.spareFaults || plan.spareTransients || plan.rots;
+        return onSpare || mainForgets() || reference.mayFail(sector) || failedUnits.get((int) unitOf(sector));
     }
 
     private void endPassingTrouble() {

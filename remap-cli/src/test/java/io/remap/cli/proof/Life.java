@@ -118,6 +118,11 @@ final class Life {
             throw new Violation(underWay + " requests were never answered");
         }
         for (SectorRange lost : stack.running().lost()) {
+            for (long sector = lost.firstSector(); sector < lost.endSector(); sector++) {
+                if (!reference.mayFail(sector)) {
+                    throw new Violation("sector " + sector + " counts as lost, and nothing has failed there");
+                }
+            }
             reference.requireErrors(lost.firstSector(), lost.lengthSectors());
         }
         return done;

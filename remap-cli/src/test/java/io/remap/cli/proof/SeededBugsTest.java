@@ -11,6 +11,7 @@ import io.remap.cli.SimulatedStack;
 import io.remap.core.Providers;
 import io.remap.testkit.Mutant;
 import io.remap.testkit.SimProduct;
+import java.io.IOException;
 import java.lang.reflect.Constructor;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -419,6 +420,49 @@ class SeededBugsTest {
         System.out.println("seeded bug found: " + bug + ": " + violation);
     }
 
+    /** No cut of the power has main be away: every failing operation does. */
+    @ParameterizedTest
+    @MethodSource("bugsOfTheSweep")
+    void sweepFindsIt(Bug bug, @TempDir Path directory) throws Exception {
+        FaultSweep sweep = new FaultSweep(product(bug, directory), SEED);
+        String violation = null;
+        long positions = 0;
+        for (FaultSweep.Scenario scenario : sweep.scenarios()) {
+            for (FaultSweep.Position position : sweep.positions(scenario)) {
+                if (violation == null && position.fault() == SweptDevice.Fault.GONE) {
+                    positions++;
+                    violation = violationOf(sweep, position);
+                }
+            }
+        }
+        note(bug.mutant.name(), violation, positions);
+    }
+
+    private static String violationOf(FaultSweep sweep, FaultSweep.Position position) throws IOException {
+        try {
+            sweep.run(position);
+            return null;
+        } catch (Violation e) {
+            return e.getMessage();
+        }
+    }
+
+    static Stream<Bug> bugsOfTheSweep() {
+        return Stream.of(core(
+                "a move gives up what a main that is away does not answer for",
+                "Relocation",
+                "        if (succeeds(side, true, offset, () -> side.direct().read(offset, bytes(offset, (int) length)))) {\n",
+                """
+                        boolean isRead;
+                        try {
+                            isRead = succeeds(side, true, offset, () -> side.direct().read(offset, bytes(offset, (int) length)));
+                        } catch (Failure | TryLater e) {
+                            isRead = false;
+                        }
+                        if (isRead) {
+                """));
+    }
+
     @ParameterizedTest
     @MethodSource("bugsOfFormat")
     void formatExplorerFindsIt(Mutant mutant, @TempDir Path directory) throws Exception {
@@ -480,10 +524,10 @@ class SeededBugsTest {
 
     @AfterAll
     static void summary() {
-        long bugs = bugs().count() + bugsOfFormat().count();
+        long bugs = bugs().count() + bugsOfTheSweep().count() + bugsOfFormat().count();
         System.out.printf(
                 Locale.ROOT,
-                "suite: G2 seeded bugs: %d of %d found by the explorer in %.1f s%n",
+                "suite: G2 seeded bugs: %d of %d found by the explorer and the sweep in %.1f s%n",
                 found.size(),
                 bugs,
                 (System.nanoTime() - startedNanos) / 1e9);

@@ -85,6 +85,11 @@ final class SweptDevice implements BlockDevice {
         this.witness = witness;
     }
 
+    /** Whether what fails now speaks against sectors: a device that is gone, or does not answer, has lost none. */
+    boolean blamesSectors() {
+        return plan != null && (plan.fault == Fault.READ_EIO || plan.fault == Fault.SHORT);
+    }
+
     /** Operations count from now on; {@code null}: nothing is to happen. */
     void arm(Plan what) {
         operations.clear();

@@ -75,6 +75,9 @@ final class SweptLife {
     /** Sectors whose reading from main met the fault: they may count as unreadable for a while, or be lost by a move. */
     private final BitSet unreadable = new BitSet();
 
+    /** Of these, those of which main has said so, which a move may give up; and all that was lost at some time. */
+    private final BitSet givenUp = new BitSet();
+
     /** Sectors that the next process may count as lost. */
     private final BitSet lost = new BitSet();
 
@@ -105,6 +108,7 @@ final class SweptLife {
         for (int sector = 0; sector < SECTORS; sector++) {
             long shown = beginning.shown.sectors().get(sector);
             if (shown == Seen.FAILED) {
+                givenUp.set(sector);
                 reference.requireErrors(sector, 1);
             } else {
                 long stamp = Long.numberOfTrailingZeros(shown);
@@ -124,6 +128,9 @@ final class SweptLife {
         metWritesOnMain |= operation == CrashDevice.Operation.WRITE || operation == CrashDevice.Operation.ZERO;
         if (operation == CrashDevice.Operation.READ) {
             unreadable.set((int) (offset / SECTOR), (int) ((offset + length) / SECTOR));
+            if (mainDoor.blamesSectors()) {
+                givenUp.set((int) (offset / SECTOR), (int) ((offset + length) / SECTOR));
+            }
         }
     }
 
@@ -190,6 +197,13 @@ final class SweptLife {
 
     private void noteLost() {
         for (SectorRange range : stack.running().lost()) {
+            for (long sector = range.firstSector(); sector < range.endSector(); sector++) {
+                long which = sector;
+                require(
+                        reference.mayFail(sector) || givenUp.get((int) sector) || metOnSpare > 0,
+                        () -> "sector " + which + " counts as lost");
+            }
+            givenUp.set((int) range.firstSector(), (int) range.endSector());
             reference.requireErrors(range.firstSector(), range.lengthSectors());
         }
     }
