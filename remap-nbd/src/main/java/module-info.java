@@ -8,6 +8,7 @@ module io.remap.nbd {
     requires io.remap.api;
     requires jdk.net;
     requires org.jnrproject.enxio;
+    requires org.jnrproject.jffi;
     requires org.jnrproject.unixsocket;
     // jnr-ffi, which these run on, is an automatic module and cannot say that it needs these itself.
     requires org.objectweb.asm.commons;

@@ -5,8 +5,6 @@ import io.remap.api.Refusal;
 import io.remap.api.listen.AbstractName;
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.nio.channels.AsynchronousCloseException;
-import java.nio.channels.NotYetBoundException;
 import java.util.Locale;
 import jnr.enxio.channels.Native;
 import jnr.unixsocket.UnixServerSocketChannel;
@@ -19,19 +17,17 @@ import jnr.unixsocket.UnixSocketOptions;
  * second, so nothing else may refer to its classes.
  *
  * <p>Bytes go through read(2) and write(2) of jnr-enxio and not through the channels, which allocate the room that is left
- * in the buffer for every transfer and copy it.
+ * in the buffer for every transfer and copy it. Connections come from {@link AcceptCall}.
  */
 final class AbstractAddressSocket implements ListeningSocket {
     private static final int BACKLOG = 128;
 
     private final ListenAddress.Abstract address;
-    private final UnixServerSocketChannel channel;
     private final Descriptor descriptor;
     private final int ownUid;
 
     private AbstractAddressSocket(ListenAddress.Abstract address, UnixServerSocketChannel channel) throws IOException {
         this.address = address;
-        this.channel = channel;
         this.descriptor = new Descriptor(channel.getFD());
         // What the peer of a listening socket is: who called listen(2).
         this.ownUid = uid(UnixSocketChannel.fromFD(channel.getFD()));
@@ -91,12 +87,15 @@ final class AbstractAddressSocket implements ListeningSocket {
 
     @Override
     public Wire accept() throws IOException {
-        descriptor.enter();
+        int number = descriptor.enter();
         try {
-            return new Accepted(channel.accept());
-        } catch (NotYetBoundException e) {
-            // What jnr makes of EINVAL: the socket was shut down.
-            throw (IOException) new AsynchronousCloseException().initCause(e);
+            int accepted = AcceptCall.INSTANCE.accept(number);
+            if (accepted < 0) {
+                String error = Native.getLastErrorString();
+                descriptor.throwIfClosed();
+                throw new IOException("accept: " + error);
+            }
+            return new Accepted(UnixSocketChannel.fromFD(accepted), accepted);
         } finally {
             descriptor.exit();
         }
@@ -111,9 +110,9 @@ final class AbstractAddressSocket implements ListeningSocket {
         private final UnixSocketChannel channel;
         private final Descriptor descriptor;
 
-        Accepted(UnixSocketChannel channel) {
+        Accepted(UnixSocketChannel channel, int number) {
             this.channel = channel;
-            this.descriptor = new Descriptor(channel.getFD());
+            this.descriptor = new Descriptor(number);
         }
 
         @Override

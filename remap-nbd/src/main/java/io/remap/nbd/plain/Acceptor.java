@@ -69,13 +69,21 @@ final class Acceptor implements Transport.Listener {
                 log.debug("{}: no longer listening", address);
                 return;
             } catch (IOException e) {
-                transport.warn(address + ": a connection could not be accepted, trying again: " + e.getMessage());
-                transport.scheduler().schedule(again::release, BACK_OFF_MILLIS);
-                again.acquireUninterruptibly();
+                backOff(e.getMessage());
+                continue;
+            } catch (RuntimeException e) {
+                // Whatever a library makes of who connects: nobody else can be let in if this thread ends.
+                backOff(e.toString());
                 continue;
             }
             transport.admit(accepted, address, sessions);
         }
+    }
+
+    private void backOff(String reason) {
+        transport.warn(address + ": a connection could not be accepted, trying again: " + reason);
+        transport.scheduler().schedule(again::release, BACK_OFF_MILLIS);
+        again.acquireUninterruptibly();
     }
 
     @Override
