@@ -13,7 +13,9 @@ import org.slf4j.LoggerFactory;
  *
  * <p>Invariants: {@code bytesInUse <= allocatedBytes <= budgetBytes} (the page of headroom and alignment of each buffer
  * comes on top); memory is given out only after {@code bytesInUse} was charged for it. So where the budget allows a
- * buffer and no memory is left for it, free buffers of other classes exist, and are freed.
+ * buffer and no memory is left for it, free buffers of other classes exist, and are freed. The source may have less than the
+ * budget: what it has no memory for waits like what the budget does not allow, as long as somebody has a buffer to give
+ * back; so somebody who waits is woken by a later release, and not before.
  */
 public final class SizedBufferPool implements BufferPool {
     /** Smallest size class. */
@@ -35,10 +37,11 @@ public final class SizedBufferPool implements BufferPool {
     private final Counter refusals = new Counter();
     private final ArrayDeque<Runnable> waiters = new ArrayDeque<>();
     /** What a thread was refused last, so that it is not put to sleep if just that came back meanwhile. */
-    private final ThreadLocal<Integer> refusedBytes = new ThreadLocal<>();
+    private final ThreadLocal<Long> refusedBytes = new ThreadLocal<>();
 
     private volatile boolean haveWaiters;
     private volatile boolean closed;
+    private volatile boolean lackTold;
 
     /**
      * Begins without memory.
@@ -82,7 +85,11 @@ public final class SizedBufferPool implements BufferPool {
         if (buffer != null) {
             hits.increment();
         } else {
-            buffer = allocate(sizeClass);
+            try {
+                buffer = allocate(sizeClass);
+            } catch (OutOfMemoryError e) {
+                return refuseForLack(sizeClass, e);
+            }
             if (buffer == null) {
                 returnCharge(sizeClass.capacityBytes);
                 return refuse(sizeClass);
@@ -93,9 +100,36 @@ public final class SizedBufferPool implements BufferPool {
     }
 
     private IoBuffer refuse(SizeClass sizeClass) {
+        return refuse(sizeClass.capacityBytes);
+    }
+
+    /** Whoever asks to be called is so at once, if the budget allows so many bytes by then. */
+    private IoBuffer refuse(long bytes) {
         refusals.increment();
-        refusedBytes.set(sizeClass.capacityBytes);
+        refusedBytes.set(bytes);
         return null;
+    }
+
+    /** The budget allows the buffer, and the source has no memory. Others who wait for it are not woken: it has none for them. */
+    private IoBuffer refuseForLack(SizeClass sizeClass, OutOfMemoryError lack) {
+        long othersBytes = bytesInUse.get() - sizeClass.capacityBytes;
+        if (bytesInUse.addAndGet(-sizeClass.capacityBytes) == 0 && haveWaiters) {
+            // Nobody else will.
+            wakeWaiters();
+        }
+        if (othersBytes == 0) {
+            throw lack;
+        }
+        if (!lackTold) {
+            lackTold = true;
+            LOG.warn(
+                    "no memory for buffers beyond {} bytes, although {} are allowed; what needs more waits: {}",
+                    allocatedBytes,
+                    budgetBytes,
+                    lack.getMessage());
+        }
+        // Met when less is in use than now.
+        return refuse(budgetBytes - othersBytes + 1);
     }
 
     private boolean charge(AtomicLong account, int bytes) {
@@ -109,7 +143,11 @@ public final class SizedBufferPool implements BufferPool {
         return true;
     }
 
-    /** New memory; {@code null} if other threads took what was free, in which case they use it. */
+    /**
+     * New memory; {@code null} if other threads took what was free, in which case they use it.
+     *
+     * @throws OutOfMemoryError if the source has none, even after all that is free was given back to it
+     */
     private SizedBuffer allocate(SizeClass sizeClass) {
         while (!charge(allocatedBytes, sizeClass.capacityBytes)) {
             SizedBuffer own = sizeClass.takeFree();
@@ -121,14 +159,17 @@ public final class SizedBufferPool implements BufferPool {
             }
         }
         SizedBuffer buffer = sizeClass.takeEmpty();
-        try {
-            buffer.allocate(source);
-        } catch (OutOfMemoryError e) {
-            discard(buffer);
-            returnCharge(sizeClass.capacityBytes);
-            throw e;
+        while (true) {
+            try {
+                buffer.allocate(source);
+                return buffer;
+            } catch (OutOfMemoryError e) {
+                if (!freeOne()) {
+                    discard(buffer);
+                    throw e;
+                }
+            }
         }
-        return buffer;
     }
 
     /** Frees a buffer that nobody holds, a large one first. */
@@ -178,7 +219,7 @@ public final class SizedBufferPool implements BufferPool {
             waiters.add(callback);
             haveWaiters = true;
         }
-        Integer refused = refusedBytes.get();
+        Long refused = refusedBytes.get();
         refusedBytes.remove();
         if (bytesInUse.get() + (refused == null ? budgetBytes : refused) <= budgetBytes) {
             wakeWaiters();
