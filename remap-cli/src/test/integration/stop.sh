@@ -136,4 +136,53 @@ test_what_does_not_come_back_is_left_and_said() {
     done
 }
 
+# reads_nothing NAME: asks for 64 MiB and takes none of it, until it is hung up on.
+reads_nothing() {
+    /usr/bin/python3 - "nbd+unix:///$1?socket=$work/$1.sock" > "$1.client" 2>&1 << 'PYTHON' &
+import select
+import sys
+import nbd
+handle = nbd.NBD()
+handle.connect_uri(sys.argv[1])
+buffers = [nbd.Buffer(1 << 20) for _ in range(64)]
+for i, buffer in enumerate(buffers):
+    handle.aio_pread(buffer, i << 20)
+print("asked", flush=True)
+poll = select.poll()
+poll.register(handle.aio_get_fd(), select.POLLHUP)
+assert poll.poll(60000), "nobody hung up"
+print("hung up", flush=True)
+PYTHON
+    clients+=($!)
+}
+
+# The socket holds less than a few of the replies.
+has_answers_left() {
+    grep -q asked "$1.client" && [ "$("$remap" attributes "$1" get "disk.$1.io.reads")" -ge 4 ]
+}
+
+test_a_client_that_does_not_read_does_not_spoil_the_stop() {
+    local clients=() pids=() name client
+    for name in plain fast; do
+        truncate -s 64M "$name.img"
+        truncate -s 32M "$name.spare"
+        start_remap "$name" "$work/$name.img" --spare "$work/$name.spare" --transport "$name" \
+            --set smart.program=off --set scan.enabled=off --set drain-timeout-millis="$DRAIN_MILLIS"
+        pids+=("$name=$background_pid")
+        reads_nothing "$name"
+    done
+    for name in plain fast; do
+        wait_until 30 has_answers_left "$name" || fail "$(cat "$name.client")"
+    done
+    stopped_within $((DRAIN_MILLIS + 1000 + 5000)) 0 "${pids[@]}"
+    for client in "${clients[@]}"; do
+        wait "$client" || fail "$(cat ./*.client ./*.err)"
+    done
+    for name in plain fast; do
+        assert_contains "$(cat "$name.err")" "that had not taken their answers"
+        start_remap "$name" "$work/$name.img" --spare "$work/$name.spare" --set smart.program=off
+        [[ $("$remap" events "$name") != *crash* ]] || fail "$name: $("$remap" events "$name")"
+    done
+}
+
 run_tests

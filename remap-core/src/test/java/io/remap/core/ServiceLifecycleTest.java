@@ -305,13 +305,38 @@ class ServiceLifecycleTest {
     }
 
     @Test
-    void requestsUnderWayAfterTheTimeAreAFailure() throws Exception {
+    void clientsThatDoNotTakeTheirAnswersAreNoFailure() throws Exception {
         Service service = rig.start("a");
+        write(service, "a");
         rig.at("drain", () -> rig.events.add("late"));
+        assertTrue(service.stop(5), () -> String.valueOf(service.stopFailure()));
+        assertNull(service.stopFailure());
+        assertEquals(0, rig.metadata.uncleanStops());
+        assertUndone();
+    }
+
+    @Test
+    void aRequestThatADeviceHasNotAnsweredIsAFailure() throws Exception {
+        rig.settings.put("save-timeout-millis", "200");
+        Service service = rig.start("a");
+        rig.hangAt("write a-main");
+        rig.at("drain", () -> rig.events.add("late"));
+        CompletableFuture<Void> writing = CompletableFuture.runAsync(() -> {
+            try {
+                write(service, "a");
+            } catch (Exception | AssertionError e) {
+                rig.events.add("the client has no answer");
+            }
+        });
+        ServiceRig.await("the write is at the device", () -> rig.events.contains("write a-main"));
         assertFalse(service.stop(5));
         assertTrue(
-                service.stopFailure().getMessage().contains("requests were still under way after 5 ms"),
+                service.stopFailure().getMessage().contains("devices have not answered what was under way"),
                 service.stopFailure().getMessage());
+        assertEquals(1, rig.metadata.uncleanStops());
+        rig.go.countDown();
+        writing.get(10, TimeUnit.SECONDS);
+        ServiceRig.await("the stop has ended", () -> rig.events.contains("close control"));
         assertUndone();
     }
 
