@@ -25,9 +25,10 @@ import org.slf4j.LoggerFactory;
 /**
  * The file of a listening Unix socket, whatever library the socket is of.
  *
- * <p>Thread-safe. Invariants: under its name it never shows with another mode than 0600 (it is bound under a passing name, and renamed
- * when it is private); it replaces nothing but a socket that nobody listens on; and it removes only the very file that it
- * made.
+ * <p>Thread-safe. Invariants: under its name it never shows with another mode than 0600 (it is bound under a passing name,
+ * and gets its own when it is private); it takes a name that is free, and frees that of a socket that nobody listens on,
+ * and no other; of several that want a name at the same time one gets it, and the others are refused; and it removes only
+ * the very file that it made.
  */
 public final class UnixSocketFile {
     /** Longest path of a Unix socket on Linux: {@code sun_path} of unix(7) without its final zero. */
@@ -37,6 +38,10 @@ public final class UnixSocketFile {
     private static final int FILE_TYPE_SOCKET = 0140000;
     private static final int MAX_PASSING_NAME_CHARS = 10;
     private static final int PASSING_NAME_TRIES = 16;
+
+    /** Somebody else who comes and goes between two steps of ours does so only so often. */
+    private static final int PUBLISH_TRIES = 16;
+
     private static final int RADIX = 36;
     private static final Logger log = LoggerFactory.getLogger(UnixSocketFile.class);
 
@@ -62,45 +67,117 @@ public final class UnixSocketFile {
         void bind(Path path) throws IOException;
     }
 
+    private static int lengthBytes(Path path) {
+        return path.toString().getBytes(StandardCharsets.UTF_8).length;
+    }
+
     /**
      * Makes a socket listen at the path, or refuses.
      *
      * @param binder the caller's, who closes its socket after a refusal
      */
     public static UnixSocketFile bind(Path path, RandomGenerator random, Binder binder) throws Refusal {
-        int lengthBytes = path.toString().getBytes(StandardCharsets.UTF_8).length;
-        if (lengthBytes > MAX_PATH_BYTES) {
+        if (lengthBytes(path) > MAX_PATH_BYTES) {
             throw new Refusal(
                     Refusal.Kind.USAGE,
-                    "the path of the socket " + path + " has " + lengthBytes + " bytes: choose one of at most "
+                    "the path of the socket " + path + " has " + lengthBytes(path) + " bytes: choose one of at most "
                             + MAX_PATH_BYTES);
         }
         if (path.getFileName() == null) {
             throw new Refusal(Refusal.Kind.USAGE, "'" + path + "' is no path for a socket: name a file");
         }
-        refuseIfInUse(path);
+        // Before anything is made; it is looked at again when there is a socket that can take the name.
+        var unused = isLeftBehind(path);
         Path passing = null;
         try {
             passing = bindUnderPassingName(binder, path, random);
             Files.setPosixFilePermissions(passing, PosixFilePermissions.fromString("rw-------"));
-            Files.move(passing, path, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+            publish(passing, path, random);
             return new UnixSocketFile(path);
+        } catch (Refusal e) {
+            throw e;
         } catch (IOException e) {
-            abandon(passing);
             throw new Refusal(
                     Refusal.Kind.ENVIRONMENT, "the socket " + path + " cannot be made: " + reason(e, path), e);
+        } finally {
+            abandon(passing);
         }
     }
 
-    /** In the same directory and never longer than the final name, so that a path of full length works. */
-    private static Path bindUnderPassingName(Binder binder, Path path, RandomGenerator random) throws IOException {
-        int chars = Math.min(path.getFileName().toString().length(), MAX_PASSING_NAME_CHARS);
+    /**
+     * Gives a socket that listens its name. A link fails where something is: whoever had the name in mind at the same time
+     * and was quicker has it, and is found by the next look.
+     */
+    private static void publish(Path passing, Path path, RandomGenerator random) throws IOException, Refusal {
         for (int tries = 1; ; tries++) {
-            StringBuilder name = new StringBuilder(chars > 2 ? "." : "");
-            while (name.length() < chars) {
-                name.append(Character.forDigit(random.nextInt(RADIX), RADIX));
+            if (isLeftBehind(path)) {
+                takeAway(path, random);
             }
-            Path passing = path.resolveSibling(name.toString());
+            try {
+                name(passing, path);
+                return;
+            } catch (FileAlreadyExistsException e) {
+                if (tries == PUBLISH_TRIES) {
+                    throw e;
+                }
+            }
+        }
+    }
+
+    private static void name(Path passing, Path path) throws IOException {
+        try {
+            Files.createLink(path, passing);
+        } catch (FileAlreadyExistsException e) {
+            throw e;
+        } catch (FileSystemException | UnsupportedOperationException e) {
+            // A file system without hard links, where two that come at the same moment are not told apart.
+            Files.move(passing, path);
+        }
+    }
+
+    /**
+     * Frees the name of a socket that nobody listens on. What is there by now may be another's: it is looked at once more
+     * under a name where nobody replaces it, and gets its own back if somebody does listen, for the next look to find.
+     */
+    private static void takeAway(Path path, RandomGenerator random) throws IOException {
+        Path aside = unusedName(path, random);
+        try {
+            Files.move(path, aside, StandardCopyOption.ATOMIC_MOVE);
+        } catch (NoSuchFileException e) {
+            return;
+        }
+        try {
+            if (isLeftBehind(aside)) {
+                log.info("replacing the socket {}, which was left behind: nobody listens on it", path);
+                Files.delete(aside);
+            }
+        } catch (Refusal e) {
+            giveBack(aside, path);
+        }
+    }
+
+    private static void giveBack(Path aside, Path path) {
+        try {
+            name(aside, path);
+            Files.deleteIfExists(aside);
+        } catch (IOException e) {
+            log.warn("the socket of another server at {} is {} now: {}", path, aside.getFileName(), e.toString());
+        }
+    }
+
+    private static Path unusedName(Path path, RandomGenerator random) throws IOException {
+        for (int tries = 0; tries < PASSING_NAME_TRIES; tries++) {
+            Path candidate = path.resolveSibling(passingName(path, random));
+            if (!Files.exists(candidate, LinkOption.NOFOLLOW_LINKS)) {
+                return candidate;
+            }
+        }
+        throw new FileAlreadyExistsException(path.toString(), null, "no free name beside it");
+    }
+
+    private static Path bindUnderPassingName(Binder binder, Path path, RandomGenerator random) throws IOException {
+        for (int tries = 1; ; tries++) {
+            Path passing = path.resolveSibling(passingName(path, random));
             try {
                 binder.bind(passing);
                 return passing;
@@ -112,7 +189,25 @@ public final class UnixSocketFile {
         }
     }
 
-    private static void refuseIfInUse(Path path) throws Refusal {
+    /** For the same directory, and never longer than a path may be, so that one of full length works. */
+    private static String passingName(Path path, RandomGenerator random) {
+        int room = MAX_PATH_BYTES
+                - lengthBytes(path)
+                + path.getFileName().toString().length();
+        int chars = Math.min(room, MAX_PASSING_NAME_CHARS);
+        StringBuilder name = new StringBuilder(chars > 2 ? "." : "");
+        while (name.length() < chars) {
+            name.append(Character.forDigit(random.nextInt(RADIX), RADIX));
+        }
+        return name.toString();
+    }
+
+    /**
+     * Whether there is a socket that nobody listens on; {@code false} if there is nothing.
+     *
+     * @throws Refusal if there is anything else
+     */
+    private static boolean isLeftBehind(Path path) throws Refusal {
         try {
             int mode = (Integer) Files.getAttribute(path, "unix:mode", LinkOption.NOFOLLOW_LINKS);
             if ((mode & FILE_TYPE_MASK) != FILE_TYPE_SOCKET) {
@@ -125,13 +220,11 @@ public final class UnixSocketFile {
                 probe.configureBlocking(false);
                 probe.connect(UnixDomainSocketAddress.of(path));
             }
-            throw new Refusal(
-                    Refusal.Kind.BUSY,
-                    "somebody listens on the socket " + path + ": stop that server, or choose another path");
+            throw inUse(path);
         } catch (NoSuchFileException e) {
-            log.trace("{} is free", path);
+            return false;
         } catch (ConnectException e) {
-            log.info("replacing the socket {}, which was left behind: nobody listens on it", path);
+            return true;
         } catch (Refusal e) {
             throw e;
         } catch (IOException e) {
@@ -140,6 +233,12 @@ public final class UnixSocketFile {
                     "it cannot be found out whether somebody listens on the socket " + path + ": " + reason(e, path),
                     e);
         }
+    }
+
+    private static Refusal inUse(Path path) {
+        return new Refusal(
+                Refusal.Kind.BUSY,
+                "somebody listens on the socket " + path + ": stop that server, or choose another path");
     }
 
     /** Removes the file if it is still the one that was made here. Does not throw. */
