@@ -26,6 +26,7 @@ final class InFlight {
     private final InputGate gate;
     private final Session.Events events;
     private final MemoryPressure pressure;
+    private final MemoryPrecedence precedence;
     private final Runnable poolMayHaveMemory = this::poolMayHaveMemory;
 
     /** Ring from output side to input side. It never overflows, as it holds all requests that there are. */
@@ -39,14 +40,27 @@ final class InFlight {
     private final AtomicInteger underWay = new AtomicInteger();
     private final AtomicInteger unanswered = new AtomicInteger();
     private volatile boolean askedPool;
-    /** From a refusal of the pool until the request is claimed; written by the input side. */
+    /** From a refusal of memory until the request is claimed; written by the input side. */
     private volatile boolean waitsForMemory;
+    /** Written before {@link #waitsForMemory} is set. */
+    private volatile long waitsSinceNanos;
 
     InFlight(BufferPool pool, InputGate gate, Session.Events events, MemoryPressure pressure) {
         this.pool = pool;
         this.gate = gate;
         this.events = events;
         this.pressure = pressure;
+        this.precedence = pressure.precedence();
+    }
+
+    /** Counts with those who may wait for memory from now on, until {@link #close}. */
+    void begin() {
+        precedence.add(this);
+    }
+
+    /** Claims nothing any more. */
+    void close() {
+        precedence.remove(this);
     }
 
     /**
@@ -72,17 +86,17 @@ final class InFlight {
         }
         IoBuffer buffer = null;
         if (bytes > 0) {
-            buffer = pool.acquire(bytes);
+            boolean admitted = precedence.admits(this);
+            buffer = admitted ? pool.acquire(bytes) : null;
             if (buffer == null) {
-                waitsForMemory = true;
-                pressure.begins();
-                askPool();
+                waitForMemory(admitted);
                 return null;
             }
             heldBytes.addAndGet(bytes);
         }
         if (waitsForMemory) {
             waitsForMemory = false;
+            precedence.claimed(this);
         }
         NbdRequest request;
         if (fresh) {
@@ -94,6 +108,19 @@ final class InFlight {
         }
         request.buffer = buffer;
         return request;
+    }
+
+    /** {@code refused}: by the pool, which is asked to tell; else another session has precedence, and its end is told. */
+    private void waitForMemory(boolean refused) {
+        if (!waitsForMemory) {
+            waitsSinceNanos = precedence.nanoTime();
+            waitsForMemory = true;
+        }
+        pressure.begins();
+        precedence.begins();
+        if (refused) {
+            askPool();
+        }
     }
 
     private void askPool() {
@@ -162,9 +189,19 @@ final class InFlight {
         return unanswered.get() > 0;
     }
 
-    /** Whether the pool has no memory for the next request. Any thread. */
+    /** Whether there is no memory for the next request. Any thread. */
     boolean waitsForMemory() {
         return waitsForMemory;
+    }
+
+    /** How long it has waited for memory, if it does. Any thread. */
+    long waitedNanos(long nowNanos) {
+        return nowNanos - waitsSinceNanos;
+    }
+
+    /** No other session has precedence any more. Any thread. */
+    void mayClaim() {
+        gate.roomMade();
     }
 
     /** Whether no request is between its acceptance and its queued reply, at a disk. Any thread. */

@@ -25,14 +25,21 @@ final class MemoryPressure {
     /** Those that have an export; the others hold no memory of the pool. */
     private final Set<NbdSession> sessions = ConcurrentHashMap.newKeySet();
 
+    private final MemoryPrecedence precedence;
     private final AtomicBoolean armed = new AtomicBoolean();
     private volatile Scheduler.Cancellable timer = () -> {};
     private volatile boolean closed;
 
     MemoryPressure(Environment environment, long timeoutMillis) {
         this.environment = environment;
+        this.precedence = new MemoryPrecedence(environment);
         this.timeoutMillis = timeoutMillis;
         this.timeoutNanos = TimeUnit.MILLISECONDS.toNanos(timeoutMillis);
+    }
+
+    /** Who of those that wait comes first. */
+    MemoryPrecedence precedence() {
+        return precedence;
     }
 
     void add(NbdSession session) {
@@ -102,5 +109,6 @@ final class MemoryPressure {
     void close() {
         closed = true;
         timer.cancel();
+        precedence.close();
     }
 }

@@ -92,6 +92,7 @@ final class Transmission {
         this.progress = new ClientProgress(time);
         this.replies = new ReplyQueue(
                 inFlight, events, progress, piece.slice(SessionMemory.RECEIVE_BYTES, SessionMemory.HEADERS_BYTES));
+        inFlight.begin();
     }
 
     // --- input side
@@ -356,6 +357,7 @@ final class Transmission {
     /** Neither side runs any more. */
     void close() {
         closed = true;
+        inFlight.close();
         if (incoming != null) {
             inFlight.releasePayload(incoming);
             incoming = null;
