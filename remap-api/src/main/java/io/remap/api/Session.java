@@ -53,6 +53,14 @@ public interface Session extends AutoCloseable {
         default boolean takesPages() {
             return false;
         }
+
+        /**
+         * Whether the client has read since this was asked last, or the socket was full, though no room for more has come of
+         * it yet. A transport whose system does not tell says {@code false}.
+         */
+        default boolean clientReads() {
+            return false;
+        }
     }
 
     /** Most buffers that {@link #replies} gives at a time. */

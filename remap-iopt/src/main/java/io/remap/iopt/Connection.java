@@ -100,6 +100,11 @@ final class Connection implements EpollIoHandle, Session.Events {
     private volatile boolean over;
     private final AtomicBoolean ending = new AtomicBoolean();
 
+    /** Taken to close the socket, and by who looks at it and is neither the loop nor the sender. */
+    private final Object socketUse = new Object();
+
+    private boolean socketClosed;
+
     /** On the list of {@link #loop}. */
     private final AtomicBoolean waits = new AtomicBoolean();
 
@@ -146,6 +151,13 @@ final class Connection implements EpollIoHandle, Session.Events {
     @Override
     public boolean takesPages() {
         return true;
+    }
+
+    @Override
+    public boolean clientReads() {
+        synchronized (socketUse) {
+            return !socketClosed && sender.clientReads();
+        }
     }
 
     // ---- Any thread ------------------------------------------------------------------------------------------------
@@ -506,7 +518,10 @@ final class Connection implements EpollIoHandle, Session.Events {
         } catch (RuntimeException | Error e) {
             log.error("{}: an error in the program while its connection was closed", peer, e);
         } finally {
-            ListeningSocket.close(socket);
+            synchronized (socketUse) {
+                socketClosed = true;
+                ListeningSocket.close(socket);
+            }
             transport.ended(this);
         }
     }

@@ -40,7 +40,13 @@ final class ReplySender implements Runnable {
     private final Connection connection;
     private final LinuxSocket socket;
     private final TransportCounters counters;
+    /** By the loop. */
     private final SendQueue queue;
+    /** By whoever has the side. */
+    private final SendQueue queueWhenFull;
+    /** By who asks what the client does. */
+    private final SendQueue queueLater;
+
     private final AtomicInteger side = new AtomicInteger();
     private Session session;
 
@@ -48,6 +54,9 @@ final class ReplySender implements Runnable {
     private volatile boolean noted = true;
 
     private volatile boolean full;
+    /** What the socket held when it was full, or was looked at after that. */
+    private volatile int heldBytes;
+
     private volatile boolean finishing;
 
     // By whoever has the side.
@@ -66,6 +75,8 @@ final class ReplySender implements Runnable {
         this.socket = socket;
         this.counters = counters;
         this.queue = new SendQueue(socket);
+        this.queueWhenFull = new SendQueue(socket);
+        this.queueLater = new SendQueue(socket);
     }
 
     /** Takes the session, before anything is sent. */
@@ -91,6 +102,20 @@ final class ReplySender implements Runnable {
 
     boolean isFull() {
         return full;
+    }
+
+    /**
+     * Whether the client has taken bytes since the socket was full or this was asked last. The kernel tells of room when three
+     * quarters are free, which is long after a slow client began to read. One thread at a time, before the socket is closed.
+     */
+    boolean clientReads() {
+        if (!full) {
+            return false;
+        }
+        int before = heldBytes;
+        int now = queueLater.heldBytes();
+        heldBytes = now;
+        return now >= 0 && now < before;
     }
 
     /**
@@ -190,8 +215,9 @@ final class ReplySender implements Runnable {
                 sentInAll += lengthBytes;
             }
             if (!room) {
-                counters.fullSockets.increment();
+                heldBytes = queueWhenFull.heldBytes();
                 full = true;
+                counters.fullSockets.increment();
                 connection.watchForRoom();
                 return true;
             }

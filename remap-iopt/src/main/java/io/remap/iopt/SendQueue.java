@@ -35,8 +35,17 @@ final class SendQueue {
         this.socket = socket;
     }
 
+    /** How much memory the bytes take that are there; -1 where the kernel does not tell. */
+    int heldBytes() {
+        return ask() ? info.getInt(HELD_AT) : -1;
+    }
+
     /** Whether so much is there that the socket does not count as writable; never true where the kernel does not tell. */
     boolean isLong() {
+        return ask() && info.getInt(HELD_AT) > info.getInt(LIMIT_AT) / WRITABLE_SHARE;
+    }
+
+    private boolean ask() {
         try {
             if (!asked) {
                 asked = true;
@@ -47,7 +56,7 @@ final class SendQueue {
             }
             info.clear().putInt(HELD_AT, 0).putInt(LIMIT_AT, 0);
             socket.getRawOpt(SOL_SOCKET, SO_MEMINFO, info);
-            return info.getInt(HELD_AT) > info.getInt(LIMIT_AT) / WRITABLE_SHARE;
+            return true;
         } catch (IOException e) {
             // A kernel or a sandbox without it; of a socket that broke, who receives or sends is told.
             known = false;

@@ -48,6 +48,11 @@ final class ClientProgress {
         sending = true;
     }
 
+    /** The client has read of what left before. Any thread. */
+    void repliesTaken() {
+        lastNanos = time.nanoTime();
+    }
+
     /** All replies given to the transport have left. Output side. */
     void repliesSent() {
         sending = false;

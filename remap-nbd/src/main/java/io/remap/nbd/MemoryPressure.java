@@ -98,7 +98,7 @@ final class MemoryPressure {
             long stalledNanos = session.stalledNanos(now);
             if (stalledNanos < timeoutNanos) {
                 longestNanos = Math.max(longestNanos, stalledNanos);
-            } else if (waiting > (session.waitsForMemory() ? 1 : 0)) {
+            } else if (waiting > (session.waitsForMemory() ? 1 : 0) && !session.isRead()) {
                 session.cutOff(TimeUnit.NANOSECONDS.toMillis(stalledNanos));
             }
         }

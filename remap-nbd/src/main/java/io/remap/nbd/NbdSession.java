@@ -313,6 +313,11 @@ final class NbdSession implements Session {
         return cutOff ? 0 : transmission.stalledNanos(nowNanos);
     }
 
+    /** Whether its client stalls less than it seems, see {@link Transmission#isRead}. By {@link MemoryPressure}. */
+    boolean isRead() {
+        return transmission.isRead();
+    }
+
     /** Ends the session of a client that stalls; {@link #close} gives its memory back. By {@link MemoryPressure}. */
     void cutOff(long stalledMillis) {
         cutOff = true;

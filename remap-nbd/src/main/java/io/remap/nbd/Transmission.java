@@ -53,6 +53,7 @@ final class Transmission {
     private final ReplyQueue replies;
     private final SessionMemory memory;
     private final ByteBuffer piece;
+    private final Session.Events events;
     private final boolean takesPages;
 
     /** Received up to its position; decoded up to {@link #decoded}. */
@@ -87,6 +88,7 @@ final class Transmission {
         this.memory = memory;
         this.piece = memory.take();
         this.receive = piece.clear().slice(0, SessionMemory.RECEIVE_BYTES).put(early);
+        this.events = events;
         this.inFlight = new InFlight(pool, gate, events, pressure);
         this.takesPages = events.takesPages();
         this.progress = new ClientProgress(time);
@@ -332,6 +334,15 @@ final class Transmission {
      */
     long stalledNanos(long nowNanos) {
         return inFlight.nothingUnderWay() && inFlight.heldBytes() > 0 ? progress.stalledNanos(nowNanos) : 0;
+    }
+
+    /** Whether a client that seems to stall reads what is in its socket, slowly; then its time begins anew. */
+    boolean isRead() {
+        boolean reads = events.clientReads();
+        if (reads) {
+            progress.repliesTaken();
+        }
+        return reads;
     }
 
     /** What a client that stalls keeps from others, for people to read. */

@@ -180,6 +180,20 @@ class StallTest {
         assertGoodIsAnswered();
     }
 
+    @Test
+    void whoReadsWhatIsInItsSocketIsNotCutOffBeforeItStops() {
+        TestTransport slow = readsNoReply();
+        slow.clientReads = true;
+        good.send(LARGE_WRITE);
+        pass(10 * TIMEOUT_MILLIS);
+        assertGoodWaits();
+        slow.assertGoesOn();
+        slow.clientReads = false;
+        pass(2 * TIMEOUT_MILLIS);
+        assertCutOff(slow);
+        assertGoodIsAnswered();
+    }
+
     /** Pages in a pipe take no memory of the pool; their request keeps its buffer, so its client is as bad as any. */
     @Test
     void readerOfPagesIsNoException() {

@@ -40,6 +40,8 @@ final class TestTransport implements Session.Events, AutoCloseable {
     boolean takesPages;
     /** The client reads nothing. */
     boolean clientStalls;
+    /** It reads, and the socket has no room for more all the same. */
+    boolean clientReads;
 
     boolean finished;
     boolean abrupt;
@@ -144,6 +146,11 @@ final class TestTransport implements Session.Events, AutoCloseable {
         finished = true;
         abrupt |= isAbrupt;
         finishedCalls++;
+    }
+
+    @Override
+    public boolean clientReads() {
+        return clientReads;
     }
 
     @Override
