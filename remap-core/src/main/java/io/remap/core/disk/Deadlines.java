@@ -27,7 +27,7 @@ import org.slf4j.LoggerFactory;
  * <ul>
  *   <li>A <em>write</em> that hangs may reach its place at any time. Main's place of it is written by nobody else until it
  *       has come back: a write that comes meanwhile goes to the spare, and one that cannot waits. Nothing is brought back to
- *       main there.
+ *       main there. Of a long request without payload this is the piece that hangs: the rest of it goes on at main.
  *   <li>A <em>read</em> that hangs changes nothing; but so that one place does not take all threads, further reads of it
  *       wait from {@link #MOST_AT_ONE_PLACE} on, also for those that are only {@link #LATE_NANOS late} so far.
  * </ul>
@@ -293,8 +293,8 @@ final class Deadlines {
         boolean ranged = !sync && request.asked != DiskRequest.Operation.FLUSH;
         return new Late(
                 request,
-                ranged ? request.firstByte >> Place.UNIT_SHIFT : 0,
-                ranged ? SegmentCursor.endUnit(request.firstByte + request.byteCount) : 0,
+                ranged ? request.underWayFrom() >> Place.UNIT_SHIFT : 0,
+                ranged ? SegmentCursor.endUnit(request.underWayTo()) : 0,
                 ranged && request.changes(),
                 onMain,
                 sync,

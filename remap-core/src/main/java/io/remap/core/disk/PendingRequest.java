@@ -30,7 +30,8 @@ import java.nio.ByteBuffer;
  *   <li>a segment is <em>claimed</em> only while its transfer is at the engine and has not come back: then nobody else does
  *       anything with this object until it comes back, and this one is never reused;
  *   <li>one without payload may be of any length: its time begins anew with each piece, and <em>life</em> changes then, so
- *       that nothing that was seen of it before counts;
+ *       that nothing that was seen of it before counts; nothing but the current piece is under way for it, and no other piece
+ *       begins once it is overdue;
  *   <li>an overdue request counts as outstanding, and is with the {@link Deadlines}, until its last transfer has ended.
  * </ul>
  *
@@ -76,6 +77,11 @@ abstract class PendingRequest extends DeviceIo {
     DiskRequest.Operation asked;
     long firstByte;
     long byteCount;
+
+    // What may be under way: of one without payload the current piece, otherwise all of it.
+    private long underWayFrom;
+    private long underWayTo;
+
     boolean fua;
     boolean keepAllocated;
     boolean pagesAllowed;
@@ -115,6 +121,8 @@ abstract class PendingRequest extends DeviceIo {
         asked = request.operation;
         firstByte = request.offsetBytes;
         byteCount = request.lengthBytes;
+        underWayFrom = firstByte;
+        underWayTo = firstByte + byteCount;
         fua = request.fua;
         keepAllocated = request.keepAllocated;
         pagesAllowed = request.pagesWelcome;
@@ -133,6 +141,8 @@ abstract class PendingRequest extends DeviceIo {
         asked = other.asked;
         firstByte = other.firstByte;
         byteCount = other.byteCount;
+        underWayFrom = other.underWayFrom;
+        underWayTo = other.underWayTo;
         fua = other.fua;
         keepAllocated = other.keepAllocated;
         pagesAllowed = false;
@@ -155,11 +165,37 @@ abstract class PendingRequest extends DeviceIo {
         return asked != DiskRequest.Operation.READ;
     }
 
-    /** A piece is done, and another one follows: where they may be many, the time begins anew. If it is over, it stays so. */
-    final void gotOn() {
+    /** The first byte of what may be under way. */
+    final long underWayFrom() {
+        return underWayFrom;
+    }
+
+    /** The end of what may be under way. */
+    final long underWayTo() {
+        return underWayTo;
+    }
+
+    /** The first piece of the range is this. Whoever looks at the same moment may see the whole range instead. */
+    final void beginsWith(long pieceStart, long pieceEnd) {
+        if (buffer == null) {
+            underWayFrom = pieceStart;
+            underWayTo = pieceEnd;
+        }
+    }
+
+    /**
+     * A piece is done, and this one follows: where they may be many, the time begins anew. If it is over, it stays so; the
+     * request is overdue then, and the new piece must not begin, as the deadlines may know of the one before it only.
+     */
+    final void gotOn(long pieceStart, long pieceEnd) {
+        if (buffer != null) {
+            return;
+        }
+        // Nothing is under way, so what is seen of it before life changes does no harm.
+        beginsWith(pieceStart, pieceEnd);
         long now = life;
-        if (buffer == null && (now & LIFE_MASK) == OPEN) {
-            LIFE.compareAndSet(this, now, now + NEXT_LIFE);
+        if ((now & LIFE_MASK) != OPEN || !LIFE.compareAndSet(this, now, now + NEXT_LIFE)) {
+            awaitOverdue();
         }
     }
 

@@ -18,6 +18,9 @@ final class RequestContext extends PendingRequest implements WriteRecovery.Clien
     /** Longest part of a request that is mapped at a time. */
     static final long MAX_PIECE_BYTES = 32L << 20;
 
+    /** The same for zeros: short enough that a slow main that has to write them takes a piece long before it is redirected. */
+    static final long MAX_ZEROES_PIECE_BYTES = 4L << 20;
+
     private final SegmentCursor cursor;
     private final Runnable enterPiece = this::enterPiece;
 
@@ -113,24 +116,27 @@ final class RequestContext extends PendingRequest implements WriteRecovery.Clien
                 return;
             }
         }
-        pieceEnd = start;
-        beginPiece();
+        pieceStart = start;
+        pieceEnd = endOfPiece(start);
+        beginsWith(pieceStart, pieceEnd);
+        enterPiece();
     }
 
     private void nextPiece() {
         if (pieceEnd == end) {
             succeed();
         } else {
-            gotOn();
-            beginPiece();
+            pieceStart = pieceEnd;
+            pieceEnd = endOfPiece(pieceStart);
+            gotOn(pieceStart, pieceEnd);
+            enterPiece();
         }
     }
 
-    private void beginPiece() {
-        pieceStart = pieceEnd;
-        // Pieces end at unit boundaries, so that no unit is in two of them.
-        pieceEnd = Math.min(end, (pieceStart + MAX_PIECE_BYTES) & -Place.UNIT_BYTES);
-        enterPiece();
+    /** Pieces end at unit boundaries, so that no unit is in two of them. */
+    private long endOfPiece(long start) {
+        long most = asked == DiskRequest.Operation.WRITE_ZEROES ? MAX_ZEROES_PIECE_BYTES : MAX_PIECE_BYTES;
+        return Math.min(end, (start + most) & -Place.UNIT_BYTES);
     }
 
     private void enterPiece() {

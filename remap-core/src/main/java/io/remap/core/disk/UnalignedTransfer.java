@@ -35,9 +35,15 @@ final class UnalignedTransfer implements WriteRecovery.Client {
         this.sectorBytes = disk.traits().sectorBytes();
         this.position = context.firstByte;
         this.end = context.firstByte + context.byteCount;
+        this.pieceEnd = endOfPiece(position);
+        context.beginsWith(position, pieceEnd);
     }
 
-    /** Starts the next piece, or ends the request. */
+    private long endOfPiece(long from) {
+        return Math.min(end, (from & -MAX_PIECE_BYTES) + MAX_PIECE_BYTES);
+    }
+
+    /** Starts the current piece, or ends the request. */
     void next() {
         if (context.isOverdue()) {
             context.finish(DiskError.IO, -1);
@@ -47,7 +53,6 @@ final class UnalignedTransfer implements WriteRecovery.Client {
             context.allWritten(wroteMain, wroteSpares);
             return;
         }
-        pieceEnd = Math.min(end, (position & -MAX_PIECE_BYTES) + MAX_PIECE_BYTES);
         alignedStart = position & -sectorBytes;
         alignedEnd = (pieceEnd + sectorBytes - 1) & -sectorBytes;
         scratch = disk.buffers.acquire((int) (alignedEnd - alignedStart));
@@ -82,8 +87,7 @@ final class UnalignedTransfer implements WriteRecovery.Client {
         }
         context.payload(position, pieceEnd - position).put(scratchBytes(position, (int) (pieceEnd - position)));
         releaseScratch();
-        position = pieceEnd;
-        next();
+        goOn();
     }
 
     /** Puts the payload between what the edge sectors hold now. */
@@ -137,9 +141,14 @@ final class UnalignedTransfer implements WriteRecovery.Client {
         releaseScratch();
         wroteMain |= onMain;
         wroteSpares |= onSpares;
+        goOn();
+    }
+
+    private void goOn() {
         position = pieceEnd;
         if (position < end) {
-            context.gotOn();
+            pieceEnd = endOfPiece(position);
+            context.gotOn(position, pieceEnd);
         }
         next();
     }

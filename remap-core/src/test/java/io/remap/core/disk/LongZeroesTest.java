@@ -20,6 +20,7 @@ import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -36,6 +37,11 @@ class LongZeroesTest {
 
     @BeforeEach
     void start() throws Exception {
+        // What hangs is not taken to the spare.
+        open(Map.of("auto-remap", "off"));
+    }
+
+    private void open(Map<String, String> policy) throws Exception {
         rig = new DiskRig(
                 new DiskRig.Devices() {
                     @Override
@@ -50,8 +56,7 @@ class LongZeroesTest {
                         return new MemoryDevice("spare", MemoryMetadata.METADATA_BYTES + slots, SECTOR);
                     }
                 },
-                // What hangs is not taken to the spare.
-                new StandardFaultPolicyProvider().open(new Settings(Map.of("auto-remap", "off"))));
+                new StandardFaultPolicyProvider().open(new Settings(policy)));
         rig.executes = io -> rig.scheduler.execute(io::run);
     }
 
@@ -146,7 +151,7 @@ class LongZeroesTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"0, 33554432", "100, 1048576"})
+    @CsvSource({"0, 4194304", "100, 1048576"})
     void isNotOverdueAsLongAsItGetsOn(long offset, long pieceBytes) {
         assertEquals(DiskError.NONE, zero(offset, PIECES * pieceBytes).error);
         assertTrue(main.changes >= PIECES, () -> "changes " + main.changes);
@@ -154,7 +159,7 @@ class LongZeroesTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"0, 33554432", "100, 1048576"})
+    @CsvSource({"0, 4194304", "100, 1048576"})
     void isAnsweredInTimeIfAPieceHangs(long offset, long pieceBytes) {
         main.hangsAt = 8;
         assertEquals(DiskError.IO, zero(offset, PIECES * pieceBytes).error);
@@ -163,5 +168,20 @@ class LongZeroesTest {
         assertTrue(
                 seconds() > begunAt + DEADLINE_SECONDS - 3 && seconds() <= begunAt + DEADLINE_SECONDS,
                 () -> "answered at " + seconds());
+        assertEquals(DiskError.NONE, zero(offset + 10 * pieceBytes, pieceBytes).error, "nothing hangs there");
+        assertTrue(seconds() < begunAt + HANG_SECONDS, () -> "it waited until " + seconds());
+    }
+
+    @Test
+    void onlyThePieceThatHangsGoesToTheSpare() throws Exception {
+        stop();
+        open(Map.of());
+        main.hangsAt = 8;
+        assertEquals(DiskError.NONE, zero(0, PIECES * RequestContext.MAX_ZEROES_PIECE_BYTES).error);
+        assertTrue(seconds() < main.hangsAt * PIECE_SECONDS + HANG_SECONDS, () -> "it waited until " + seconds());
+        assertEquals(PIECES, main.changes, "main was asked for each piece once");
+        assertEquals(
+                RequestContext.MAX_ZEROES_PIECE_BYTES >> Place.UNIT_SHIFT,
+                rig.disk.state.current().table.mappedUnits());
     }
 }
