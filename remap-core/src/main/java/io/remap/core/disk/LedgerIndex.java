@@ -11,13 +11,16 @@ import java.util.Map;
  * Finds the records of a {@link Ledger} by unit, and tells what may stand in a sector: made when the fate of a cache is in
  * doubt. Records are not released while it is used; newer ones are taken in by {@link #advance}.
  *
- * <p>Invariant: a sector is claimed if a firm record says what stands in it and no trim that is not out of date; it may
- * hold what any record says that is not out of date.
+ * <p>Invariants: a sector is claimed if a firm record says what stands in it and no trim that is not out of date; it may
+ * hold what any record says that is not out of date. A trim says nothing but that: no range is verified for it.
  *
  * <p>Not thread-safe.
  */
 final class LedgerIndex {
     private static final int NONE = -1;
+
+    /** Runs are found by parts of the device of so many units (8 MiB): the longest ones of clients are in five of them. */
+    private static final int PART_SHIFT = 11;
 
     private final Ledger ledger;
     private final long from;
@@ -26,8 +29,11 @@ final class LedgerIndex {
     private final Map<Long, Integer> latest = new HashMap<>();
 
     private final int[] earlier;
-    /** Records of more than one unit. */
-    private final List<Long> runs = new ArrayList<>();
+    /** Part of the device to the records of more than one unit that have some of it. */
+    private final Map<Long, List<Long>> runs = new HashMap<>();
+
+    /** Those of them that say what stands there. */
+    private final List<Long> tellingRuns = new ArrayList<>();
 
     /** Records that were not complete when they were looked at. */
     private List<Long> holes = new ArrayList<>();
@@ -56,7 +62,7 @@ final class LedgerIndex {
         if (!ledger.isPublished(position)) {
             holes.add(position);
         } else if (ledger.units(position) > 1) {
-            runs.add(position);
+            takeRun(position);
         } else {
             int offset = (int) (position - from);
             Integer before = latest.put(ledger.unit(position), offset);
@@ -64,14 +70,31 @@ final class LedgerIndex {
         }
     }
 
+    private void takeRun(long position) {
+        long last = ledger.unit(position) + ledger.units(position) - 1;
+        for (long part = ledger.unit(position) >> PART_SHIFT; part <= last >> PART_SHIFT; part++) {
+            runs.computeIfAbsent(part, p -> new ArrayList<>()).add(position);
+        }
+        if (tells(position)) {
+            tellingRuns.add(position);
+        }
+    }
+
+    /** Whether it says what stands there, and not only that nobody knows. */
+    private boolean tells(long position) {
+        return ledger.kind(position) != Ledger.Kind.NOTHING;
+    }
+
     /** Whether every write that had begun to be recorded is in it. */
     boolean isComplete() {
         return holes.isEmpty();
     }
 
-    /** Whether any record is about a unit. */
+    /** Whether any record says what stands in a unit. */
     boolean has(long unit) {
-        return latest.containsKey(unit) || runs.stream().anyMatch(run -> isIn(run, unit));
+        boolean[] told = {false};
+        forEachRecord(unit, position -> told[0] |= tells(position));
+        return told[0];
     }
 
     private boolean isIn(long run, long unit) {
@@ -90,7 +113,7 @@ final class LedgerIndex {
         for (int offset = first == null ? NONE : first; offset != NONE; offset = earlier[offset]) {
             visitor.record(from + offset);
         }
-        for (long run : runs) {
+        for (long run : runs.getOrDefault(unit >> PART_SHIFT, List.of())) {
             if (isIn(run, unit)) {
                 visitor.record(run);
             }
@@ -169,20 +192,31 @@ final class LedgerIndex {
     }
 
     /**
-     * The units that any record is about, in disk order: first, end, first, end, …
+     * The units of which any record says what stands there, in disk order: first, end, first, end, …
      *
      * @param mostRanges if there are more ranges, the smallest gaps between them are counted in
      */
     long[] ranges(int mostRanges) {
-        List<long[]> pairs = new ArrayList<>(latest.size() + runs.size());
-        for (long unit : latest.keySet()) {
-            pairs.add(new long[] {unit, unit + 1});
+        List<long[]> pairs = new ArrayList<>(latest.size() + tellingRuns.size());
+        for (Map.Entry<Long, Integer> entry : latest.entrySet()) {
+            if (anyTells(entry.getValue())) {
+                pairs.add(new long[] {entry.getKey(), entry.getKey() + 1});
+            }
         }
-        for (long run : runs) {
+        for (long run : tellingRuns) {
             pairs.add(new long[] {ledger.unit(run), ledger.unit(run) + ledger.units(run)});
         }
         pairs.sort((a, b) -> Long.compare(a[0], b[0]));
         return joined(pairs, mostRanges);
+    }
+
+    private boolean anyTells(int latestOffset) {
+        for (int offset = latestOffset; offset != NONE; offset = earlier[offset]) {
+            if (tells(from + offset)) {
+                return true;
+            }
+        }
+        return false;
     }
 
     /** Sorted ranges as one array; if there are too many, the smallest gaps between them are counted in. */

@@ -5,10 +5,13 @@ import io.remap.api.DiskError;
 import io.remap.api.Errno;
 import io.remap.api.ErrorClass;
 import io.remap.api.Place;
+import io.remap.api.RemapTable;
 import io.remap.api.spi.MetadataStore.Outcome;
 import io.remap.core.disk.LedgerIndex.UnitClaims;
 import java.nio.ByteBuffer;
+import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 
 /**
@@ -39,6 +42,14 @@ final class PieceVerification extends Recovery {
     private int lost;
     private int commits;
     private boolean spareIsFull;
+
+    /**
+     * A unit of which is known what must stand there.
+     *
+     * @param at where it is on the device
+     * @param mask the sectors, of those that are served from there
+     */
+    private record Claimed(long unit, long at, UnitClaims claims, int mask) {}
 
     /** Whose piece it is; told once, on the scheduler. */
     interface Listener {
@@ -124,9 +135,10 @@ final class PieceVerification extends Recovery {
         lost = 0;
         // Holders of the range before us may have written.
         index.advance();
-        boolean read = writes.keepsOrder() && readWhole();
-        for (long unit = firstUnit; unit < endUnit; unit++) {
-            verify(unit, read);
+        List<Claimed> claimed = claimed();
+        boolean read = writes.keepsOrder() && !claimed.isEmpty() && readWhole(claimed);
+        for (Claimed each : claimed) {
+            verify(each, read);
         }
         if (plan.isEmpty()) {
             succeed();
@@ -150,10 +162,30 @@ final class PieceVerification extends Recovery {
         plan.commit(outcome -> run(() -> committed(outcome)));
     }
 
-    /** All of it at once; if that fails, it is read sector by sector where it counts. */
-    private boolean readWhole() throws Failure {
-        long start = firstUnit << Place.UNIT_SHIFT;
-        long end = Math.min(endUnit << Place.UNIT_SHIFT, disk.traits().sizeBytes());
+    /** The units of which is known what must stand there, in order. */
+    private List<Claimed> claimed() {
+        List<Claimed> found = new ArrayList<>();
+        RemapTable table = disk.state.current().table;
+        for (long unit = firstUnit; unit < endUnit; unit++) {
+            long place = table.placeOf(unit);
+            int served = writes.maskOf(place);
+            if (served != 0) {
+                long at = writes.offsetOf(unit, place);
+                UnitClaims claims = index.claims(at >> Place.UNIT_SHIFT);
+                int mask = claims.claimedMask() & served;
+                if (mask != 0) {
+                    found.add(new Claimed(unit, at, claims, mask));
+                }
+            }
+        }
+        return found;
+    }
+
+    /** From the first of them to the last at once; if that fails, it is read sector by sector where it counts. */
+    private boolean readWhole(List<Claimed> claimed) throws Failure {
+        long start = claimed.get(0).unit << Place.UNIT_SHIFT;
+        long endOfLast = (claimed.get(claimed.size() - 1).unit + 1) << Place.UNIT_SHIFT;
+        long end = Math.min(endOfLast, disk.traits().sizeBytes());
         return reads(start, start, (int) (end - start));
     }
 
@@ -171,34 +203,26 @@ final class PieceVerification extends Recovery {
         }
     }
 
-    private void verify(long unit, boolean allRead) throws Failure, TryLater {
-        long place = disk.state.current().table.placeOf(unit);
-        int served = writes.maskOf(place);
-        if (served == 0) {
-            return;
-        }
-        long at = writes.offsetOf(unit, place);
-        UnitClaims claims = index.claims(at >> Place.UNIT_SHIFT);
-        int claimed = claims.claimedMask() & served;
-        if (claimed == 0) {
-            return;
-        }
+    private void verify(Claimed claimed, boolean allRead) throws Failure, TryLater {
+        long unit = claimed.unit;
+        long at = claimed.at;
         long toDevice = at - (unit << Place.UNIT_SHIFT);
         boolean read = allRead || (!writes.keepsOrder() && reads(at, unit << Place.UNIT_SHIFT, Place.UNIT_BYTES));
         int missing = 0;
-        for (int sector = 0; claimed >> sector != 0; sector++) {
+        for (int sector = 0; claimed.mask >> sector != 0; sector++) {
             long offset = offsetOf(unit, sector);
-            if ((claimed & 1 << sector) == 0) {
+            if ((claimed.mask & 1 << sector) == 0) {
                 continue;
             }
-            if ((read || readsSector(toDevice, offset)) && claims.accepts(sector, bytes(offset, sectorBytes))) {
+            if ((read || readsSector(toDevice, offset))
+                    && claimed.claims.accepts(sector, bytes(offset, sectorBytes))) {
                 equal++;
             } else {
                 missing |= 1 << sector;
             }
         }
         if (missing != 0) {
-            repair(claims, unit, missing);
+            repair(claimed.claims, unit, missing);
         }
     }
 

@@ -46,6 +46,11 @@ class LedgerTest {
         return room;
     }
 
+    private void trim(long offset, long length) {
+        assertTrue(ledger.promise(Ledger.recordsOfRange(offset, length)));
+        ledger.nothing(ledger.now(), offset, length);
+    }
+
     private boolean accepts(long unit, int sector, int value) {
         return new LedgerIndex(ledger).claims(unit).accepts(sector, content(SECTOR, value));
     }
@@ -123,6 +128,39 @@ class LedgerTest {
         assertEquals(0x01, claimed(4));
         assertArrayEquals(new long[] {2, 5}, new LedgerIndex(ledger).ranges(10));
         assertEquals(10, ledger.sectors());
+    }
+
+    @Test
+    void whatWasOnlyTrimmedIsInNoRange() {
+        trim(0, 40 * UNIT);
+        trim(60 * UNIT + SECTOR, SECTOR);
+        assertArrayEquals(new long[0], new LedgerIndex(ledger).ranges(10));
+        write(ledger.now(), 5 * UNIT, UNIT, 1);
+        zeros(ledger.now(), 39 * UNIT, 3 * UNIT);
+        write(ledger.now(), 60 * UNIT, SECTOR, 1);
+        LedgerIndex index = new LedgerIndex(ledger);
+        assertArrayEquals(new long[] {5, 6, 39, 42, 60, 61}, index.ranges(10));
+        assertTrue(index.has(5));
+        assertFalse(index.has(6));
+        trim(0, 40 * UNIT);
+        index.advance();
+        assertEquals(0, index.claims(5).claimedMask());
+        assertEquals(0, index.claims(39).claimedMask());
+        assertEquals(0xff, index.claims(40).claimedMask());
+    }
+
+    @Test
+    void longRunsAreAboutEachOfTheirUnits() {
+        zeros(ledger.now(), 1000L * UNIT, 8192L * UNIT);
+        LedgerIndex index = new LedgerIndex(ledger);
+        for (long unit : new long[] {1000, 2047, 2048, 5000, 9191}) {
+            assertTrue(index.has(unit));
+            assertEquals(0xff, index.claims(unit).claimedMask());
+        }
+        for (long unit : new long[] {0, 999, 9192, 20_000}) {
+            assertFalse(index.has(unit));
+            assertEquals(0, index.claims(unit).claimedMask());
+        }
     }
 
     @Test

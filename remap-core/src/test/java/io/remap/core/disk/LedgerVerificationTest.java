@@ -279,6 +279,48 @@ class LedgerVerificationTest {
     }
 
     @Test
+    void whatWasTrimmedIsNeitherReadNorKeptFromClients() {
+        int sectors = DiskRig.UNITS * Place.UNIT_BYTES / SECTOR;
+        assertEquals(DiskError.NONE, rig.perform(Operation.TRIM, 0, (long) sectors * SECTOR, null).error);
+        assertEquals(DiskError.NONE, rig.write(8 * SECTOR, 8 * SECTOR, 0x22));
+        // All but what was written, and what is read below.
+        rig.main.fault(0, 8, Fault.UNREADABLE);
+        rig.main.fault(16, sectors - 24, Fault.UNREADABLE);
+        DiskError[] read = {null};
+        rig.main.whenFlushFails(() -> rig.scheduler.execute(() -> {
+            DiskRequest request = new DiskRequest(r -> {
+                read[0] = r.error;
+                r.buffer.release();
+            });
+            request.operation = Operation.READ;
+            request.offsetBytes = (sectors - 8) * SECTOR;
+            request.lengthBytes = SECTOR;
+            request.buffer = rig.buffers.acquire(SECTOR);
+            rig.disk.submit(request);
+        }));
+        rig.main.failFlushes(1, Errno.EIO);
+        assertEquals(DiskError.NONE, flush());
+        assertEquals(8, counter("ledger.verified-sectors"));
+        assertEquals(DiskError.NONE, read[0]);
+        assertEquals(0, rig.disk.counters.parkedRequests.sum(), "nothing is known of it that could be lost");
+        assertEquals(0, rig.main.hits(Fault.UNREADABLE), "nobody asks what stands there");
+    }
+
+    @Test
+    void whatWasTrimmedAfterItWasWrittenIsNotReadEither() {
+        int sectors = DiskRig.UNITS * Place.UNIT_BYTES / SECTOR;
+        assertEquals(DiskError.NONE, rig.write(0, sectors * SECTOR, 0x33));
+        assertEquals(DiskError.NONE, rig.perform(Operation.TRIM, 0, (long) sectors * SECTOR, null).error);
+        assertEquals(DiskError.NONE, rig.write(8 * SECTOR, 8 * SECTOR, 0x22));
+        rig.main.fault(0, 8, Fault.UNREADABLE);
+        rig.main.fault(16, sectors - 16, Fault.UNREADABLE);
+        rig.main.failFlushes(1, Errno.EIO);
+        assertEquals(DiskError.NONE, flush());
+        assertEquals(8, counter("ledger.verified-sectors"));
+        assertEquals(0, rig.main.hits(Fault.UNREADABLE));
+    }
+
+    @Test
     void sectorThatIsNowUnreadableIsLost() {
         assertEquals(DiskError.NONE, rig.write(0, 8 * SECTOR, 0x22));
         rig.main.fault(3, 1, Fault.WRITE_ONLY);
