@@ -3,7 +3,6 @@ package io.remap.core.disk;
 import io.remap.api.DeviceException;
 import io.remap.api.Place;
 import io.remap.api.Scheduler.Cancellable;
-import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -73,8 +72,8 @@ final class LedgerVerification {
     private Cancellable retry;
     private boolean stopped;
 
-    /** Of the round under way, for the pieces of it: one at a time. */
-    private ByteBuffer memory;
+    /** Of the doubt, over all its rounds; one piece at a time uses it. */
+    private PieceVerification.Workspace workspace;
 
     /** For {@link UnflushedWrites}, of which the device and the ledger are there by now. */
     LedgerVerification(UnflushedWrites writes) {
@@ -230,10 +229,10 @@ final class LedgerVerification {
             }
             long first = Math.max(ranges[at], verifiedTo);
             long end = Math.min(ranges[at + 1], first + MAX_PIECE_UNITS);
-            if (memory == null) {
-                memory = PieceVerification.newMemory();
+            if (workspace == null) {
+                workspace = new PieceVerification.Workspace();
             }
-            new PieceVerification(writes, index, memory, first, end, this).begin();
+            new PieceVerification(writes, index, workspace, first, end, this).begin();
         }
 
         private boolean isOutdated() {
@@ -314,7 +313,7 @@ final class LedgerVerification {
             if (!more) {
                 state = how;
                 failures = 0;
-                memory = null;
+                workspace = null;
                 fenceIsWhole = false;
                 disk.state.publish(s -> s.withoutDoubtBefore(number, Long.MAX_VALUE));
             }

@@ -28,13 +28,10 @@ final class PieceVerification extends Recovery {
     private final UnflushedWrites writes;
     private final VirtualDisk.Side side;
     private final LedgerIndex index;
-    private final ByteBuffer memory;
+    private final Workspace workspace;
     private final Listener listener;
     private final SlotPlan plan;
     private final int sectorBytes;
-
-    /** What the page cache had: a direct write that failed may have dropped the page. */
-    private final Map<Long, ByteBuffer> rescued = new HashMap<>();
 
     private int equal;
     private int rewritten;
@@ -73,11 +70,47 @@ final class PieceVerification extends Recovery {
         void impossible(DeviceException error, boolean mayChange);
     }
 
-    /** @param memory of {@link #newMemory}, until the listener was told */
+    /** What the pieces work with, one after the other, as long as the doubt lasts. */
+    static final class Workspace {
+        /** Sectors of other pieces that are kept at most. */
+        private static final int MOST_RESCUED = 8192;
+
+        /** For the largest piece, aligned for direct transfers. */
+        private final ByteBuffer memory;
+
+        /**
+         * What the page cache had, by offset, until it is verified that a device has it: the first direct write drops the page,
+         * and what fails then is tried again by another piece.
+         */
+        private final Map<Long, ByteBuffer> rescued = new HashMap<>();
+
+        Workspace() {
+            int bytes = (int) LedgerVerification.MAX_PIECE_UNITS * Place.UNIT_BYTES;
+            memory = ByteBuffer.allocateDirect(bytes + Place.UNIT_BYTES)
+                    .alignedSlice(Place.UNIT_BYTES)
+                    .limit(bytes)
+                    .slice();
+        }
+
+        private void rescue(PieceVerification piece, long offset, ByteBuffer content) {
+            if (rescued.size() >= MOST_RESCUED) {
+                rescued.keySet().removeIf(at -> !piece.hasOffset(at));
+            }
+            rescued.put(
+                    offset,
+                    ByteBuffer.allocate(content.remaining()).put(content).flip());
+        }
+
+        private void verified(PieceVerification piece) {
+            rescued.keySet().removeIf(piece::hasOffset);
+        }
+    }
+
+    /** @param workspace of this device, until the listener was told */
     PieceVerification(
             UnflushedWrites writes,
             LedgerIndex index,
-            ByteBuffer memory,
+            Workspace workspace,
             long firstUnit,
             long endUnit,
             Listener listener) {
@@ -85,25 +118,21 @@ final class PieceVerification extends Recovery {
         this.writes = writes;
         this.side = writes.side();
         this.index = index;
-        this.memory = memory;
+        this.workspace = workspace;
         this.listener = listener;
         this.sectorBytes = disk.traits().sectorBytes();
         this.plan = new SlotPlan(this, this::bytes, false);
     }
 
-    /** Memory for the largest piece, aligned for direct transfers. */
-    static ByteBuffer newMemory() {
-        int bytes = (int) LedgerVerification.MAX_PIECE_UNITS * Place.UNIT_BYTES;
-        return ByteBuffer.allocateDirect(bytes + Place.UNIT_BYTES)
-                .alignedSlice(Place.UNIT_BYTES)
-                .limit(bytes)
-                .slice();
+    private boolean hasOffset(long offset) {
+        long unit = offset >> Place.UNIT_SHIFT;
+        return firstUnit <= unit && unit < endUnit;
     }
 
     /** A view of its own. */
     private ByteBuffer bytes(long offset, int length) {
         int from = (int) (offset - (firstUnit << Place.UNIT_SHIFT));
-        return memory.duplicate().limit(from + length).position(from);
+        return workspace.memory.duplicate().limit(from + length).position(from);
     }
 
     @Override
@@ -214,8 +243,7 @@ final class PieceVerification extends Recovery {
             if ((claimed.mask & 1 << sector) == 0) {
                 continue;
             }
-            if ((read || readsSector(toDevice, offset))
-                    && claimed.claims.accepts(sector, bytes(offset, sectorBytes))) {
+            if ((read || readsSector(toDevice, offset)) && claimed.claims.accepts(sector, bytes(offset, sectorBytes))) {
                 equal++;
             } else {
                 missing |= 1 << sector;
@@ -276,28 +304,23 @@ final class PieceVerification extends Recovery {
         if (side.device().traits().direct()) {
             return false;
         }
-        ByteBuffer target = bytes(offset, sectorBytes);
-        ByteBuffer before = rescued.get(offset);
+        ByteBuffer before = workspace.rescued.get(offset);
         if (before != null) {
-            target.put(before.duplicate());
-        } else {
-            try {
-                side.device().read(offset, target);
-            } catch (DeviceException e) {
-                return false;
+            bytes(offset, sectorBytes).put(before.duplicate());
+            if (claims.accepts(sector, bytes(offset, sectorBytes))) {
+                return true;
             }
         }
-        if (!claims.accepts(sector, bytes(offset, sectorBytes))) {
+        try {
+            side.device().read(offset, bytes(offset, sectorBytes));
+        } catch (DeviceException e) {
             return false;
         }
-        if (before == null) {
-            rescued.put(
-                    offset,
-                    ByteBuffer.allocate(sectorBytes)
-                            .put(bytes(offset, sectorBytes))
-                            .flip());
+        boolean isFound = claims.accepts(sector, bytes(offset, sectorBytes));
+        if (isFound) {
+            workspace.rescue(this, offset, bytes(offset, sectorBytes));
         }
-        return true;
+        return isFound;
     }
 
     private void committed(Outcome outcome) throws Failure, TryLater {
@@ -321,6 +344,7 @@ final class PieceVerification extends Recovery {
     }
 
     private void succeed() {
+        workspace.verified(this);
         writes.counts.sectors.add(equal);
         writes.counts.lostSectors.add(lost);
         disk.counters.rewrittenSectors.add(rewritten);

@@ -117,17 +117,25 @@ class DropOffTest {
         assertEquals(0, rig.disk.watchList.errors(2), "nothing was wrong with it");
     }
 
-    /** A main behind a page cache, and a spare; something may happen at the next use of that. */
+    /** A main behind a page cache, and a spare; something may happen at the next use of them. */
     private static final class Buffered implements DiskRig.Devices, FaultyDevice.Steps {
-        private final FaultyDevice main = new FaultyDevice(
-                new MemoryDevice("main", DiskRig.UNITS * UNIT, DiskRig.SECTOR),
-                new SplittableRandom(2),
-                FaultyDevice.Steps.none());
+        private final MemoryDevice medium = new MemoryDevice("main", DiskRig.UNITS * UNIT, DiskRig.SECTOR);
+        private Runnable atMainsSteps = () -> {};
+        private final FaultyDevice main = new FaultyDevice(medium, new SplittableRandom(2), new FaultyDevice.Steps() {
+            @Override
+            public void pause() {
+                atMainsSteps.run();
+            }
+
+            @Override
+            public void sleep(long nanos) {}
+        });
+        private final PageCacheDevice cache = new PageCacheDevice(main, PageCacheDevice.Transfer::run);
         private Runnable atSparesNextStep = () -> {};
 
         @Override
         public BlockDevice main(SimScheduler scheduler) {
-            return new PageCacheDevice(main, PageCacheDevice.Transfer::run);
+            return cache;
         }
 
         @Override
@@ -169,6 +177,39 @@ class DropOffTest {
         Arrays.fill(expected, 100, 3 * UNIT - 100, (byte) 0x44);
         assertArrayEquals(expected, rig.read(UNIT, 3 * UNIT));
         assertEquals(DiskError.NONE, rig.perform(Operation.FLUSH, 0, 0, null).error);
+    }
+
+    /** The first direct write drops the page that has it. */
+    @Test
+    void whatThePageCacheHadIsWrittenAnewHoweverOftenMainGoesAwayMeanwhile() throws Exception {
+        rig.close();
+        Buffered devices = new Buffered();
+        rig = new DiskRig(devices, new SimpleFaultPolicy());
+        assertEquals(DiskError.NONE, rig.perform(Operation.FLUSH, 0, 0, null).error);
+        assertEquals(DiskError.NONE, rig.write(UNIT, UNIT, 0x22));
+        devices.main.vanish(Errno.EIO);
+        devices.cache.writeBackSome(() -> -1);
+        assertEquals(1, devices.cache.failedWriteBacks());
+        devices.main.comeBack();
+        int[] timesAway = {0};
+        devices.atMainsSteps = () -> {
+            int written = 0;
+            while (written < UNIT && devices.medium.peek(UNIT + written, 1)[0] == 0x22) {
+                written += DiskRig.SECTOR;
+            }
+            // After the second sector, and after the fifth.
+            if (written == (2 + 3 * timesAway[0]) * DiskRig.SECTOR && timesAway[0] < 2 && !devices.main.isGone()) {
+                timesAway[0]++;
+                devices.main.vanish(Errno.ENODEV);
+                rig.scheduler.schedule(devices.main::comeBack, AWAY_MILLIS);
+            }
+        };
+        rig.perform(Operation.FLUSH, 0, 0, null);
+        assertEquals(2, timesAway[0]);
+        assertArrayEquals(bytes(0x22), rig.read(UNIT, UNIT));
+        assertEquals(0, rig.disk.summary().lostSectors());
+        assertEquals(DiskError.NONE, rig.perform(Operation.FLUSH, 0, 0, null).error);
+        assertArrayEquals(bytes(0x22), devices.medium.peek(UNIT, UNIT));
     }
 
     @Test
