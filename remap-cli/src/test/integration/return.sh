@@ -94,7 +94,7 @@ test_disk_under_another_name() {
 test_another_disk_is_not_opened() {
     stick_in
     truncate -s 32M stick/main.img spare.img
-    start_remap disk "$work/stick/main.img" --spare "$work/spare.img" --set request-deadline-millis=2000
+    start_remap disk "$work/stick/main.img" --spare "$work/spare.img" --set request-deadline-millis=3000
     /usr/bin/python3 -c "import nbd; h = nbd.NBD(); h.connect_uri('$uri'); h.pwrite(b'x' * 4096, 0); h.flush()"
     pull_out
     cp -a stick.img pulled.img

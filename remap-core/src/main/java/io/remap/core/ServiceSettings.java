@@ -5,6 +5,7 @@ import io.remap.api.ByteSize;
 import io.remap.api.Refusal;
 import io.remap.api.Setting;
 import io.remap.api.Settings;
+import io.remap.core.disk.VirtualDisk;
 import io.remap.core.disk.VirtualDisk.LedgerLimits;
 import java.util.List;
 import java.util.Set;
@@ -164,7 +165,7 @@ record ServiceSettings(
             String.valueOf(LedgerLimits.USUAL.flushDeadlineMillis()),
             "How long a flush waits until what may be lost is verified, before it answers with an error; 1 to "
                     + MAX_DRAIN_MILLIS + ".");
-    private static final long MIN_DEADLINE_MILLIS = 2_000;
+    private static final long MIN_DEADLINE_MILLIS = VirtualDisk.MIN_DEADLINE_MILLIS;
     private static final Setting DEADLINE = new Setting(
             "request-deadline-millis",
             "20000",

@@ -51,6 +51,9 @@ final class Deadlines {
     /** Until {@link #answerWithin}. */
     static final long USUAL_MILLIS = 20_000;
 
+    /** In less no write could be found to hang, main be asked whether it lives, and the spare take the write. */
+    static final long MIN_MILLIS = 3_000;
+
     /** Reads of one place that may hang at the device. */
     static final int MOST_AT_ONE_PLACE = 4;
 
@@ -149,7 +152,7 @@ final class Deadlines {
     /**
      * Sets the limits, before the first request.
      *
-     * @param deadlineMillis of each request, 1000 or more
+     * @param deadlineMillis of each request, {@link #MIN_MILLIS} or more
      * @param newMostBytes how much memory may be held by what hangs
      */
     void answerWithin(long deadlineMillis, long newMostBytes) {

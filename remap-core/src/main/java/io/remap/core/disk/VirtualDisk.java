@@ -54,6 +54,9 @@ import org.slf4j.LoggerFactory;
  * </ul>
  */
 public final class VirtualDisk implements Disk {
+    /** The shortest time in which a write that hangs at main can be taken to the spare. */
+    public static final long MIN_DEADLINE_MILLIS = Deadlines.MIN_MILLIS;
+
     /** How soon a request tries again to enter the full table of transfers in flight. */
     static final long TABLE_FULL_RETRY_MILLIS = 1;
 
@@ -444,7 +447,7 @@ public final class VirtualDisk implements Disk {
     /**
      * Sets how long a request may take until it is answered. Before the first client.
      *
-     * @param deadlineMillis 1000 or more
+     * @param deadlineMillis {@link #MIN_DEADLINE_MILLIS} or more
      * @param mostBytes how much memory may be held by requests that were answered, while a device has not
      */
     public void answerWithin(long deadlineMillis, long mostBytes) {
