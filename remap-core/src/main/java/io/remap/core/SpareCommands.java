@@ -195,12 +195,12 @@ final class SpareCommands {
                         "disk '" + served.name() + "' has no spare " + index + ": see 'spare list'"));
     }
 
-    /** What the spare is for from now on, durably. */
+    /** What the spare is for from now on, durably. That it has taken over meanwhile, which may not be durable yet, stays so. */
     private static void setUse(ServedDisk served, SpareMember spare, UnaryOperator<SpareMember> how) throws Refusal {
         state(served, MemberChanges.of(spare.index(), how));
         for (SpareMember now : store(served).members()) {
             if (now.index() == spare.index()) {
-                served.disk().setUse(now.index(), now.use());
+                served.disk().setUse(now.index(), use -> how.apply(now.use(use)).use());
             }
         }
     }
@@ -211,12 +211,18 @@ final class SpareCommands {
         if (!arguments.has("priority") && !arguments.has("standby")) {
             throw new Refusal(Refusal.Kind.USAGE, "spare.set: nothing to set; 'priority' or 'standby' is missing");
         }
-        int priority = (int) arguments.number(
-                "priority", 0, SpareMember.MAX_PRIORITY, spare.use().priority());
-        boolean standby = arguments.has("standby")
-                ? arguments.flag("standby")
-                : spare.use().standby();
-        setUse(served, spare, member -> member.priority(priority).standby(standby));
+        // Only what was asked for: one that stands by may take over at any moment.
+        UnaryOperator<SpareMember> how = UnaryOperator.identity();
+        if (arguments.has("priority")) {
+            int priority = (int) arguments.number("priority", 0, SpareMember.MAX_PRIORITY);
+            how = member -> member.priority(priority);
+        }
+        if (arguments.has("standby")) {
+            boolean standby = arguments.flag("standby");
+            UnaryOperator<SpareMember> before = how;
+            how = member -> before.apply(member).standby(standby);
+        }
+        setUse(served, spare, how);
         return list(served);
     }
 

@@ -64,20 +64,21 @@ public record SpareMember(int index, UUID id, Use use, long slots, long seen, bo
 
     /** The same, to be emptied or not. */
     public SpareMember leaving(boolean isLeaving) {
-        return with(new Use(isLeaving, use.standby, use.priority));
+        return use(new Use(isLeaving, use.standby, use.priority));
     }
 
     /** The same, standing by or not. */
     public SpareMember standby(boolean isStandby) {
-        return with(new Use(use.leaving, isStandby, use.priority));
+        return use(new Use(use.leaving, isStandby, use.priority));
     }
 
     /** The same, with another priority. */
     public SpareMember priority(int newPriority) {
-        return with(new Use(use.leaving, use.standby, newPriority));
+        return use(new Use(use.leaving, use.standby, newPriority));
     }
 
-    private SpareMember with(Use newUse) {
+    /** The same, for something else. */
+    public SpareMember use(Use newUse) {
         return new SpareMember(index, id, newUse, slots, seen, table);
     }
 

@@ -7,6 +7,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Objects;
 import java.util.function.Consumer;
+import java.util.function.UnaryOperator;
 
 /**
  * The spares of a virtual disk by their numbers. A place may name one that is not there: its sectors cannot be reached, and
@@ -94,8 +95,9 @@ final class Spares {
                 .toList();
     }
 
-    synchronized void setUse(Spare spare, SpareMember.Use use) {
-        spare.setUse(use);
+    /** @param how gives what it is for from now on for what it is for now */
+    synchronized void setUse(Spare spare, UnaryOperator<SpareMember.Use> how) {
+        spare.setUse(how.apply(spare.use()));
         rank();
     }
 
@@ -153,11 +155,10 @@ final class Spares {
 
     private void takeOver(Spare spare) {
         synchronized (this) {
-            SpareMember.Use use = spare.use();
-            if (!use.standby()) {
+            if (!spare.use().standby()) {
                 return;
             }
-            setUse(spare, new SpareMember.Use(use.leaving(), false, use.priority()));
+            setUse(spare, now -> new SpareMember.Use(now.leaving(), false, now.priority()));
         }
         whenTookOver.accept(spare);
     }

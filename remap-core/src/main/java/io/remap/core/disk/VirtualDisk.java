@@ -36,6 +36,7 @@ import java.util.function.Consumer;
 import java.util.function.IntConsumer;
 import java.util.function.LongToIntFunction;
 import java.util.function.ToLongFunction;
+import java.util.function.UnaryOperator;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.slf4j.Logger;
@@ -355,11 +356,15 @@ public final class VirtualDisk implements Disk {
         }
     }
 
-    /** What the spare is for from now on. */
-    public void setUse(int spare, SpareMember.Use use) {
+    /**
+     * What the spare is for from now on.
+     *
+     * @param how gives it for what it is for now: one that stood by may have taken over by itself
+     */
+    public void setUse(int spare, UnaryOperator<SpareMember.Use> how) {
         Spare there = spares.get(spare);
         if (there != null) {
-            spares.setUse(there, use);
+            spares.setUse(there, how);
         }
     }
 

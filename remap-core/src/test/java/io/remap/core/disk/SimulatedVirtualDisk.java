@@ -139,9 +139,9 @@ class SimulatedVirtualDisk implements SimProduct {
             }
             // Meanwhile everything of one spare goes to the other.
             int emptied = move / 2 % 2;
-            virtualDisk.setUse(emptied, new SpareMember.Use(true, false, 0));
+            virtualDisk.setUse(emptied, use -> new SpareMember.Use(true, false, 0));
             virtualDisk.evacuate(emptied, false, (moved, left, error) -> {
-                virtualDisk.setUse(emptied, SpareMember.Use.PLAIN);
+                virtualDisk.setUse(emptied, use -> SpareMember.Use.PLAIN);
                 virtualDisk.map().add(range, unreadableToo, done);
             });
         }

@@ -82,9 +82,9 @@ class SparePriorityTest {
     void changedWhileItIsServed() {
         add(1, Use.PLAIN, SpareDevice.UNORDERED);
         assertEquals(List.of(0), next(1));
-        rig.disk.setUse(1, priority(1));
+        rig.disk.setUse(1, use -> priority(1));
         assertEquals(List.of(1), next(1));
-        rig.disk.setUse(1, Use.PLAIN);
+        rig.disk.setUse(1, use -> Use.PLAIN);
         assertEquals(List.of(0, 1, -1), next(3));
     }
 
@@ -105,13 +105,25 @@ class SparePriorityTest {
     }
 
     @Test
+    void oneThatTookOverStaysSoWhateverElseIsChanged() {
+        add(1, new Use(false, true, 0), SpareDevice.UNORDERED);
+        assertEquals(List.of(0, 0, 1), next(3));
+        SpareMember stated = new SpareMember(1, new UUID(0, 1), new Use(false, true, 0), SLOTS, 0);
+        // As long as it is not durable that it took over.
+        rig.disk.setUse(1, use -> stated.use(use).priority(7).use());
+        assertEquals(priority(7), rig.disk.spares.get(1).use());
+        assertEquals(List.of(1), next(1));
+        assertEquals(List.of(1), tookOver);
+    }
+
+    @Test
     void oneThatStandsByComesBeforeOneThatDoesNotAnswerOrIsToBeEmptied() {
         add(1, new Use(false, true, 0), SpareDevice.UNORDERED);
-        rig.disk.setUse(0, new Use(true, false, 0));
+        rig.disk.setUse(0, use -> new Use(true, false, 0));
         assertEquals(List.of(1), next(1));
         assertEquals("spare 1: spare 0 is to be emptied", takeOvers().get(0).detail());
-        rig.disk.setUse(0, Use.PLAIN);
-        rig.disk.setUse(1, new Use(false, true, 0));
+        rig.disk.setUse(0, use -> Use.PLAIN);
+        rig.disk.setUse(1, use -> new Use(false, true, 0));
         assertEquals(List.of(0), next(1), "who stands by again waits again");
         rig.disk.spares.get(0).passOver();
         assertEquals(List.of(1), next(1));
