@@ -125,7 +125,7 @@ abstract class Recovery {
         }
     }
 
-    /** Something was put in doubt since the range was granted. */
+    /** Something was put in doubt, or taken out, since the range was granted. */
     static final class DoubtMeanwhile extends TryLater {
         private static final long serialVersionUID = 1L;
         /** Of this device nothing may be in doubt when it begins anew; {@code null}: nothing of the range. */
@@ -213,7 +213,8 @@ abstract class Recovery {
 
     /**
      * Goes on once everything that stands in slots of these spares, as far as it was acknowledged or written by this
-     * holder, is durable, and nothing was in doubt since the range was granted: what was read there counts.
+     * holder, is durable, and nothing was in doubt since the range was granted: what was read there counts. Where one of
+     * them was taken out meanwhile, another one may have room.
      *
      * @param spares by number, one bit each
      * @param otherwise what to do before the recovery begins anew, if that fails
@@ -223,7 +224,7 @@ abstract class Recovery {
         if (spare == null) {
             otherwise.run();
             run(() -> {
-                throw new Failure(DiskError.IO, firstUnit << Place.UNIT_SHIFT, null);
+                throw new DoubtMeanwhile(null);
             });
             return;
         }
