@@ -165,7 +165,10 @@ final class Evacuation {
                     }
                     moved += plan.units();
                     disk.counters.evacuatedUnits.add(plan.units());
-                    release(s -> plan.withoutHints(s.withTable(disk.committedTable())));
+                    if (!lose) {
+                        plan.forEachUnit((unit, forLackOfTime) -> disk.holdOffs.succeeded(unit));
+                    }
+                    release(s -> movedUnits(plan.withoutHints(s.withTable(disk.committedTable()))));
                     goOn(endUnit);
                 }
                 case NOT_COMMITTED -> throw new Failure(DiskError.IO, firstUnit << Place.UNIT_SHIFT, null);
@@ -174,6 +177,18 @@ final class Evacuation {
                     done.accept(new Result(moved, left, DiskError.IO));
                 }
             }
+        }
+
+        /** What has another slot now was read in the one before. */
+        private MapSnapshot movedUnits(MapSnapshot snapshot) {
+            MapSnapshot[] changed = {snapshot};
+            if (!lose) {
+                plan.forEachUnit((unit, forLackOfTime) -> {
+                    int moved = Place.onSlotMask(snapshot.table.placeOf(unit));
+                    changed[0] = changed[0].withReadable(unit, moved);
+                });
+            }
+            return changed[0];
         }
 
         @Override

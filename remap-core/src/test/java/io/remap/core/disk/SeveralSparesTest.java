@@ -80,4 +80,25 @@ class SeveralSparesTest {
         assertArrayEquals(bytes(0x22), rig.read(0, UNIT));
         assertArrayEquals(bytes(0x22), rig.read(UNIT, UNIT));
     }
+
+    @Test
+    void whatWasReadToMoveItIsReadable() {
+        rig.main.fault(0, SECTORS_PER_UNIT, Fault.BAD);
+        assertEquals(DiskError.NONE, rig.write(0, UNIT, 0x22));
+        rig.spare.fault(rig.slotSector(0, 3), 1, Fault.WRITE_ONLY);
+        assertNull(rig.read(0, UNIT));
+        assertEquals(1, rig.disk.summary().unreadableSectors());
+        rig.spare.heal(rig.slotSector(0, 3), 1);
+        addSecond(Use.PLAIN);
+        rig.disk.setUse(0, use -> new Use(true, false, 0));
+        long[] ended = {-1, -1};
+        rig.scheduler.execute(() -> rig.disk.evacuate(0, false, (moved, left, error) -> {
+            ended[0] = moved;
+            ended[1] = left;
+        }));
+        rig.scheduler.runUntilIdle();
+        assertArrayEquals(new long[] {1, 0}, ended);
+        assertEquals(0, rig.disk.summary().unreadableSectors());
+        assertArrayEquals(bytes(0x22), rig.read(0, UNIT));
+    }
 }
