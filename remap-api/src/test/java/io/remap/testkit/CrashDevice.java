@@ -24,6 +24,9 @@ import java.util.function.IntPredicate;
  * flush; {@link #crash} gives the device as a power cut would leave it: any subset of the sectors that were not flushed,
  * so also a write that is torn between its sectors. Sparse: sectors never written read as zeros and cost nothing.
  *
+ * <p>A drive may instead have written whole physical sectors, and be unable to read the one that it was writing until that is
+ * written again ({@link #crashUnreadable}).
+ *
  * <p>Faults: the n-th operation fails with an errno, ranges cannot be read or written. After a flush
  * that fails any part of what was in the cache may be durable; the rest is still read back, but no later flush makes it
  * durable, as with a page cache. Or it is a drive ({@link #forgetWhenFlushFails}): then some of it is gone.
@@ -64,6 +67,10 @@ public final class CrashDevice implements BlockDevice {
     private final SectorContents durable;
     private final SectorContents visible;
     private final List<SectorWrite> pending = new ArrayList<>();
+    /** Sectors that cannot be read until they are written: on the medium, and past the cache. */
+    private final Set<Long> unreadable = new HashSet<>();
+
+    private final Set<Long> visiblyUnreadable = new HashSet<>();
     private final List<Fault> faults = new ArrayList<>();
     private final List<Range> badRanges = new ArrayList<>();
     private final Map<Operation, Long> counts = new EnumMap<>(Operation.class);
@@ -162,6 +169,19 @@ public final class CrashDevice implements BlockDevice {
         badRanges.add(new Range(offsetBytes, offsetBytes + lengthBytes, true, false, Errno.EIO));
     }
 
+    /** Reads that touch the range fail with EIO, and each sector of it reads again once it is written. */
+    public synchronized void makeUnreadableUntilWritten(long offsetBytes, long lengthBytes) {
+        for (long at = offsetBytes; at < offsetBytes + lengthBytes; at += sectorBytes) {
+            unreadable.add(at / sectorBytes);
+            visiblyUnreadable.add(at / sectorBytes);
+        }
+    }
+
+    /** Bytes at which sectors begin that cannot be read until they are written, as on the medium. */
+    public synchronized List<Long> unreadableUntilWritten() {
+        return unreadable.stream().map(sector -> sector * sectorBytes).sorted().toList();
+    }
+
     /** Writes that touch the range fail with EIO and change nothing. */
     public synchronized void makeUnwritable(long offsetBytes, long lengthBytes) {
         badRanges.add(new Range(offsetBytes, offsetBytes + lengthBytes, false, true, Errno.EIO));
@@ -171,6 +191,8 @@ public final class CrashDevice implements BlockDevice {
     public synchronized void heal() {
         faults.clear();
         badRanges.clear();
+        unreadable.clear();
+        visiblyUnreadable.clear();
         failingFlush = 0;
         failingWrites = 0;
     }
@@ -194,6 +216,8 @@ public final class CrashDevice implements BlockDevice {
             long sector = (offsetBytes + at) / sectorBytes;
             visible.put(sector, content);
             durable.put(sector, content);
+            unreadable.remove(sector);
+            visiblyUnreadable.remove(sector);
         }
     }
 
@@ -226,15 +250,60 @@ public final class CrashDevice implements BlockDevice {
      */
     public synchronized CrashDevice crashKeeping(IntPredicate kept, int torn, long seed) {
         SectorContents left = durable.copy();
+        Set<Long> bad = new HashSet<>(unreadable);
         for (int i = 0; i < pending.size(); i++) {
             SectorWrite write = pending.get(i);
             if (i == torn) {
                 left.put(write.sector, torn(left.get(write.sector), write.content, new Random(seed)));
             } else if (kept.test(i)) {
                 left.put(write.sector, write.content);
+            } else {
+                continue;
+            }
+            bad.remove(write.sector);
+        }
+        return left(left, bad);
+    }
+
+    /**
+     * As the others, of a drive that writes physical sectors whole: of each write to one all sectors are kept, or none is. The
+     * one that it was writing cannot be read until it is written again.
+     *
+     * @param kept asked of the first sector of a write to a physical one
+     * @param torn the number of a write of the sector that was under way; -1 for none
+     */
+    public synchronized CrashDevice crashUnreadable(IntPredicate kept, int torn) {
+        SectorContents left = durable.copy();
+        Set<Long> bad = new HashSet<>(unreadable);
+        boolean lands = false;
+        for (int i = 0; i < pending.size(); i++) {
+            SectorWrite write = pending.get(i);
+            lands = i > 0 && isOneWrite(pending.get(i - 1), write) ? lands : kept.test(i);
+            if (lands) {
+                left.put(write.sector, write.content);
+                bad.remove(write.sector);
             }
         }
-        return new CrashDevice(name, traits, left, left.copy());
+        if (torn >= 0) {
+            long perPhysical = Math.max(1, traits.physicalSectorBytes() / sectorBytes);
+            long first = pending.get(torn).sector / perPhysical * perPhysical;
+            for (long sector = first; sector < first + perPhysical; sector++) {
+                bad.add(sector);
+            }
+        }
+        return left(left, bad);
+    }
+
+    private boolean isOneWrite(SectorWrite before, SectorWrite next) {
+        long at = next.sector * sectorBytes;
+        return next.sector == before.sector + 1 && at % traits.physicalSectorBytes() != 0;
+    }
+
+    private CrashDevice left(SectorContents contents, Set<Long> bad) {
+        CrashDevice left = new CrashDevice(name, traits, contents, contents.copy());
+        left.unreadable.addAll(bad);
+        left.visiblyUnreadable.addAll(bad);
+        return left;
     }
 
     /** The new content in words that a seed picks: at the front, at the end, or anywhere. */
@@ -259,13 +328,19 @@ public final class CrashDevice implements BlockDevice {
 
     /** The same for devices of equal flushed content, and different for others as far as 64 bits go. */
     public synchronized long durableKey() {
-        return durable.key();
+        long key = durable.key();
+        for (long sector : unreadable) {
+            key += (sector + 1) * 0xD6E8FEB86659FD93L;
+        }
+        return key;
     }
 
-    /** An equal device: content, cache, but no faults and no observer. */
+    /** An equal device: content, cache, sectors that are unreadable until written, but no other faults and no observer. */
     public synchronized CrashDevice copy() {
         CrashDevice copy = new CrashDevice(name, traits, durable.copy(), visible.copy());
         copy.pending.addAll(pending);
+        copy.unreadable.addAll(unreadable);
+        copy.visiblyUnreadable.addAll(visiblyUnreadable);
         return copy;
     }
 
@@ -323,6 +398,7 @@ public final class CrashDevice implements BlockDevice {
             return;
         }
         visible.put(sector, content);
+        visiblyUnreadable.remove(sector);
         pending.add(new SectorWrite(sector, content, false));
     }
 
@@ -346,6 +422,7 @@ public final class CrashDevice implements BlockDevice {
             for (SectorWrite write : pending) {
                 if (!write.dropped) {
                     durable.put(write.sector, write.content);
+                    unreadable.remove(write.sector);
                     settled.add(write.sector);
                 }
             }
@@ -361,6 +438,7 @@ public final class CrashDevice implements BlockDevice {
         Set<Long> gone = Set.copyOf(sectors.subList(0, sectors.isEmpty() ? 0 : 1 + random.nextInt(sectors.size())));
         pending.removeIf(write -> gone.contains(write.sector));
         gone.forEach(sector -> visible.put(sector, durable.get(sector)));
+        gone.stream().filter(unreadable::contains).forEach(visiblyUnreadable::add);
     }
 
     @Override
@@ -420,12 +498,25 @@ public final class CrashDevice implements BlockDevice {
         if (flushFails || writeFails) {
             throw new DeviceException(name, verb, offsetBytes, lengthBytes, Errno.EIO);
         }
+        if (operation == Operation.READ && isVisiblyUnreadable(offsetBytes, lengthBytes)) {
+            throw new DeviceException(name, verb, offsetBytes, lengthBytes, Errno.EIO);
+        }
         for (Range range : badRanges) {
             boolean concerned = operation == Operation.READ ? range.reads : writes && range.writes;
             if (concerned && offsetBytes < range.endBytes && range.startBytes < offsetBytes + lengthBytes) {
                 throw new DeviceException(name, verb, offsetBytes, lengthBytes, range.errno);
             }
         }
+    }
+
+    private boolean isVisiblyUnreadable(long offsetBytes, long lengthBytes) {
+        for (long sector : visiblyUnreadable) {
+            long at = sector * sectorBytes;
+            if (offsetBytes < at + sectorBytes && at < offsetBytes + lengthBytes) {
+                return true;
+            }
+        }
+        return false;
     }
 
     private boolean isUnwritable(long sector) {

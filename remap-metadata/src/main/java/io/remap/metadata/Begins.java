@@ -7,38 +7,65 @@ import java.util.UUID;
 /**
  * Which generations were in force, as the first blocks of the logs tell: whatever became of the headers since. Spares of
  * format 1.0 have no BEGIN there, but changes, which tell the same.
+ *
+ * <p>Where each generation has its BEGIN in both copies, one copy that can be read in all places where it may stand tells
+ * alone: headers that cannot be read hide nothing then. Two power cuts may leave such, one after the other.
  */
 final class Begins {
     private final BlockIo io;
     private final UUID pairUuid;
     private long highest;
-    private int unreadableCopies;
+    /** Of the places of a copy that were looked at one cannot be read. */
+    private boolean unreadable;
+    /** As above, one holds what is not whole. */
+    private boolean broken;
 
     private Begins(BlockIo io, UUID pairUuid) {
         this.io = io;
         this.pairUuid = pairUuid;
     }
 
-    /** The highest number of a generation of the pair whose log began, 0 if none did. */
-    static long highest(BlockIo io, Layout layout, UUID pairUuid, Headers headers) throws DeviceException {
-        Begins begins = new Begins(io, pairUuid);
+    /** The highest number of a generation of the pair whose log began, 0 if none did; settles what headers may hide. */
+    static long highest(BlockIo io, Superblock superblock, Headers headers) throws DeviceException {
+        Layout layout = superblock.layout();
+        Begins begins = new Begins(io, superblock.pair().pairUuid());
+        boolean eachBegins = superblock.version().has(Superblock.Version.BEGIN_BLOCKS);
         for (int arena = 0; arena < 2; arena++) {
-            begins.unreadableCopies = 0;
+            int unreadableBegins = 0;
+            boolean told = false;
             for (ArenaCopy copy : Formatter.arena(layout, arena)) {
-                begins.look(copy.offset(copy.logBody(Checkpoint.BEGIN_POSITION)), true);
+                begins.unreadable = false;
+                begins.broken = false;
+                begins.look(copy.offset(copy.logBody(Checkpoint.BEGIN_POSITION)));
+                unreadableBegins += begins.unreadable ? 1 : 0;
                 if (headers.isDoubtful(arena)) {
-                    // Which blocks are replaced a header would say.
-                    for (int reserve = 0; reserve < layout.reserveBlocks(); reserve++) {
-                        begins.look(copy.reserveOffset(reserve), false);
-                    }
+                    begins.lookAtReserve(copy, layout);
                 }
+                told |= eachBegins && !begins.unreadable && !begins.broken;
             }
-            if (begins.unreadableCopies == 2 && headers.isDoubtful(arena)) {
+            if (told) {
+                headers.settle(arena);
+            }
+            if (unreadableBegins == 2 && headers.isDoubtful(arena)) {
                 headers.doubt("whether the mappings in arena " + Headers.name(arena)
                         + " are newer cannot be told: its headers are damaged and its log cannot be read");
             }
         }
         return begins.highest;
+    }
+
+    /** Whether a copy of the arena tells that no generation of this number or a higher one began there. */
+    static boolean neverBegan(BlockIo io, Superblock superblock, int arena, long number) throws DeviceException {
+        Begins begins = new Begins(io, superblock.pair().pairUuid());
+        boolean told = false;
+        for (ArenaCopy copy : Formatter.arena(superblock.layout(), arena)) {
+            begins.unreadable = false;
+            begins.broken = false;
+            begins.look(copy.offset(copy.logBody(Checkpoint.BEGIN_POSITION)));
+            begins.lookAtReserve(copy, superblock.layout());
+            told |= !begins.unreadable && !begins.broken;
+        }
+        return told && begins.highest < number && superblock.version().has(Superblock.Version.BEGIN_BLOCKS);
     }
 
     /** Refuses a generation that is not the newest that was in force. */
@@ -49,20 +76,31 @@ final class Begins {
         }
     }
 
-    private void look(long offsetBytes, boolean isBegin) throws DeviceException {
+    /** Which of its blocks stands for the first one of the log a header would say. */
+    private void lookAtReserve(ArenaCopy copy, Layout layout) throws DeviceException {
+        for (int reserve = 0; reserve < layout.reserveBlocks(); reserve++) {
+            look(copy.reserveOffset(reserve));
+        }
+    }
+
+    private void look(long offsetBytes) throws DeviceException {
         try {
             ByteBuffer block = io.read(offsetBytes);
-            if (block.getLong(Block.MAGIC_AT) == LogBlock.MAGIC
-                    && block.getLong(LogBlock.SEQUENCE_AT) == Checkpoint.BEGIN_POSITION + 1L
-                    && Block.uuid(block, Block.UUID_AT).equals(pairUuid)
-                    && Block.isSealed(block, offsetBytes)) {
+            if (block.getLong(Block.MAGIC_AT) != LogBlock.MAGIC
+                    || block.getLong(LogBlock.SEQUENCE_AT) != Checkpoint.BEGIN_POSITION + 1L
+                    || !Block.uuid(block, Block.UUID_AT).equals(pairUuid)) {
+                return;
+            }
+            if (Block.isSealed(block, offsetBytes)) {
                 highest = Math.max(highest, block.getLong(Block.GENERATION_AT));
+            } else {
+                broken = true;
             }
         } catch (DeviceException e) {
             if (!e.errorClass().mayBeSector()) {
                 throw e;
             }
-            unreadableCopies += isBegin ? 1 : 0;
+            unreadable = true;
         }
     }
 }

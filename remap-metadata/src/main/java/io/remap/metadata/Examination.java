@@ -143,7 +143,7 @@ final class Examination {
             arena = newest.arena;
             generation = newest.number();
             if (level == Level.QUICK) {
-                Begins.refuseOlder(Begins.highest(io, superblock.layout(), pair, headers), newest);
+                Begins.refuseOlder(Begins.highest(io, superblock, headers), newest);
                 headers.doubts().forEach(doubt -> readOnly(doubt, READ_ONLY_HINT));
                 return;
             }

@@ -43,6 +43,9 @@ final class Headers {
     private final List<Candidate> candidates = new ArrayList<>();
     private final List<String> doubts = new ArrayList<>();
     private final boolean[] doubtful = new boolean[2];
+    /** A newer generation may stand in this arena, as far as its headers tell. */
+    private final boolean[] hiding = new boolean[2];
+
     private boolean anyUnreadable;
     private boolean anyBroken;
     private long highestNumber;
@@ -63,8 +66,7 @@ final class Headers {
             for (int copy = 0; copy < 2; copy++) {
                 CopyView other = views[1 - copy];
                 if (views[copy].uncertain && (other.uncertain || (other.newest == null && other.damaged))) {
-                    headers.doubts.add("the headers of arena " + name(arena)
-                            + " cannot be read; a newer state of the mappings may stand there");
+                    headers.hiding[arena] = true;
                     break;
                 }
             }
@@ -149,7 +151,20 @@ final class Headers {
 
     /** Why it is not certain that the newest candidate is the newest generation; empty if it is. */
     List<String> doubts() {
-        return doubts;
+        List<String> all = new ArrayList<>();
+        for (int arena = 0; arena < 2; arena++) {
+            if (hiding[arena]) {
+                all.add("the headers of arena " + name(arena)
+                        + " cannot be read; a newer state of the mappings may stand there");
+            }
+        }
+        all.addAll(doubts);
+        return all;
+    }
+
+    /** What was in force in this arena is known without its headers. */
+    void settle(int arena) {
+        hiding[arena] = false;
     }
 
     /** Something stands, or may stand, where the headers of this arena do that is none of ours. */

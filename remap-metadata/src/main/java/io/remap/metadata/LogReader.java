@@ -123,6 +123,21 @@ final class LogReader {
         return false;
     }
 
+    /** Whether nothing of this generation stands where its log begins. */
+    boolean neverBegan() {
+        return states[Checkpoint.BEGIN_POSITION] == State.FRESH;
+    }
+
+    /** Whether neither copy tells, as far as their headers say where that is. */
+    boolean isBeginUnknown() {
+        return states[Checkpoint.BEGIN_POSITION] == State.UNKNOWN;
+    }
+
+    /** It is known by other means that the log never began. */
+    void settleBegin() {
+        states[Checkpoint.BEGIN_POSITION] = State.FRESH;
+    }
+
     /** The table after all committed changes; where that is not certain, the doubts say why. */
     Tables replay(Tables table, List<String> doubts) throws Damage {
         Tables result = table;

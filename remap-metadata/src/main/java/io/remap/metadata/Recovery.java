@@ -131,9 +131,19 @@ final class Recovery {
                 io, layout, candidate.header().generation(), copies.get(candidate.arena), candidate.byCopy);
     }
 
+    /** As the other; where the log begins is told by a copy without a header of the generation too. */
+    private LogReader log(Candidate candidate, List<ArenaCopy[]> copies, Superblock superblock)
+            throws Damage, DeviceException {
+        LogReader log = log(candidate, copies);
+        if (log.isBeginUnknown() && Begins.neverBegan(io, superblock, candidate.arena, candidate.number())) {
+            log.settleBegin();
+        }
+        return log;
+    }
+
     private Found recover(Superblock superblock) throws Damage, DeviceException {
         Headers headers = Headers.read(io, layout, pairUuid);
-        long begun = Begins.highest(io, layout, pairUuid, headers);
+        long begun = Begins.highest(io, superblock, headers);
         doubts.addAll(headers.doubts());
         List<Candidate> candidates = headers.candidates();
         if (candidates.isEmpty()) {
@@ -144,7 +154,7 @@ final class Recovery {
         Tables table = loadTable(chosen, copies.get(chosen.arena));
         if (table == null) {
             // A crash while this generation was being written leaves the one before it, in the other arena, in force.
-            refuseIfInForce(chosen, copies.get(chosen.arena));
+            refuseIfInForce(chosen, copies, superblock);
             // Others in its arena were being written over, so they were not in force either.
             int arena = chosen.arena;
             chosen = candidates.stream()
@@ -159,7 +169,7 @@ final class Recovery {
             }
         }
         Begins.refuseOlder(begun, chosen);
-        LogReader log = log(chosen, copies);
+        LogReader log = log(chosen, copies, superblock);
         Tables tables = log.replay(table, doubts);
         if (doubts.isEmpty() && !log.hasAnyBlock()) {
             Optional<Candidate> before = before(chosen, candidates).filter(other -> other.number() >= begun);
@@ -222,13 +232,19 @@ final class Recovery {
         return copies;
     }
 
-    /** The newest generation was in force if a block may have been unreadable or anything was appended to it. */
-    private void refuseIfInForce(Candidate newest, ArenaCopy[] copies) throws Damage, DeviceException {
-        LogReader log = new LogReader(io, layout, newest.header().generation(), copies, newest.byCopy);
+    /**
+     * The newest generation was in force if anything was appended to it. Where its log begins with BEGIN, its table was read
+     * back from both copies before that: a place of BEGIN that holds nothing of it says that it was being written, and what
+     * cannot be read of its table is a sector that the power cut tore. Without that word an unreadable table is a doubt.
+     */
+    private void refuseIfInForce(Candidate newest, List<ArenaCopy[]> copies, Superblock superblock)
+            throws Damage, DeviceException {
+        LogReader log = log(newest, copies, superblock);
         if (log.hasAnyBlock()) {
             throw new Damage("the table of generation " + newest.number() + " is damaged in both copies");
         }
-        if (unreadableTable) {
+        boolean neverBegan = superblock.version().has(Superblock.Version.BEGIN_BLOCKS) && log.neverBegan();
+        if (unreadableTable && !neverBegan) {
             doubts.add("the table of generation " + newest.number() + " cannot be read in either copy");
         }
     }

@@ -170,6 +170,36 @@ class DamageTest {
         assertRefusedAlsoForReading(mixed, "whose header is damaged in both copies");
     }
 
+    /** One copy that says which generation began in an arena is enough, where two power cuts have made its headers unreadable. */
+    @Test
+    void headersThatCannotBeReadHideNothingWhereTheLogTellsSo() throws Exception {
+        ArenaCopy[] other = Formatter.arena(layout, 1 - activeArena()[0].arena);
+        CrashDevice torn = spare.copy();
+        for (ArenaCopy copy : other) {
+            torn.makeUnreadableUntilWritten(copy.headerOffset(0), BLOCK);
+        }
+        for (ArenaCopy copy : other) {
+            CrashDevice half = torn.copy();
+            half.makeUnreadableUntilWritten(copy.offset(copy.logBody(0)), BLOCK);
+            assertEquals(expected, Bench.text(open(half, false)));
+            assertEquals(expected, Bench.text(open(half, false)));
+        }
+        // The block that stands for BEGIN may be any of the reserve.
+        CrashDevice unknown = torn.copy();
+        unknown.makeUnreadableUntilWritten(other[0].reserveOffset(0), BLOCK);
+        unknown.makeUnreadableUntilWritten(other[1].offset(other[1].logBody(0)), BLOCK);
+        assertRefused(unknown, "a newer state of the mappings may stand there");
+        // What is left of a BEGIN tells nothing.
+        CrashDevice broken = torn.copy();
+        open(spare, false);
+        for (ArenaCopy copy : other) {
+            long at = copy.offset(copy.logBody(0));
+            broken.poke(at, spare.peek(at, BLOCK));
+            broken.flipBit(at + 2000, 1);
+        }
+        assertRefused(broken, "a newer state of the mappings may stand there");
+    }
+
     /** An older generation is whole in the other arena, and is not taken: its sectors would be the wrong ones. */
     @Test
     void bothHeadersOfTheGenerationInForceDamagedIsRefused() throws Exception {

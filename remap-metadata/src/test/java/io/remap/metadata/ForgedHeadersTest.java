@@ -280,18 +280,25 @@ class ForgedHeadersTest {
         assertEquals("DAMAGED at 0", header(check(), copy));
     }
 
+    /** Begins a generation, and takes back that it has begun; gives its copies. */
+    private List<ArenaCopy> beingWritten(Recovery.Found found, BlockIo io, Superblock superblock) throws Exception {
+        CommitLog log =
+                new CommitLog(io, superblock, found, found.header().lineage(), Bench.environment(new Bench.Tasks(), 2));
+        log.begin();
+        for (ArenaCopy copy : log.view().copies()) {
+            spare.poke(copy.offset(copy.logBody(Checkpoint.BEGIN_POSITION)), new byte[Block.BYTES]);
+        }
+        return log.view().copies();
+    }
+
     /** The power went while a generation was being written: its header is whole, its table is not, its log never began. */
     @Test
     void aGenerationThatWasBeingWrittenIsNotInForce() throws Exception {
         Superblock superblock = Identities.read(spare).first();
         BlockIo io = LogMetadataProvider.blockIo(spare, superblock);
         Recovery.Found found = Recovery.recover(io, superblock);
-        CommitLog log =
-                new CommitLog(io, superblock, found, found.header().lineage(), Bench.environment(new Bench.Tasks(), 2));
-        log.begin();
-        for (ArenaCopy copy : log.view().copies()) {
+        for (ArenaCopy copy : beingWritten(found, io, superblock)) {
             garbage(copy.offset(0));
-            spare.poke(copy.offset(copy.logBody(Checkpoint.BEGIN_POSITION)), new byte[Block.BYTES]);
         }
         MetadataReport report = check();
         assertEquals(Verdict.SOUND, report.verdict(), report.toString());
@@ -302,5 +309,52 @@ class ForgedHeadersTest {
                         .filter(part -> part.detail().startsWith("not in force: it was being written"))
                         .count());
         assertEquals(specimen.expected(), table(false));
+    }
+
+    /** As above, on a drive that wrote one header before the table, and cannot read the block of it that it was writing. */
+    @Test
+    void aTableThatAPowerCutMadeUnreadableIsNoDoubt() throws Exception {
+        Superblock superblock = Identities.read(spare).first();
+        BlockIo io = LogMetadataProvider.blockIo(spare, superblock);
+        Recovery.Found found = Recovery.recover(io, superblock);
+        List<ArenaCopy> copies = beingWritten(found, io, superblock);
+        long header = copies.get(1).headerOffset(0);
+        spare.poke(header, specimen.spare().peek(header, Block.BYTES));
+        long table = copies.get(0).offset(0);
+        spare.makeUnreadableUntilWritten(table, Block.BYTES);
+        MetadataReport report = check();
+        assertEquals(found.header().generation().number(), report.generation());
+        assertTrue(report.verdict().compareTo(Verdict.REPAIRABLE) <= 0, report.toString());
+        CrashDevice doubtful = spare.copy();
+        assertEquals(specimen.expected(), table(false));
+        // One copy that tells where a log begins is enough, be its header an older one.
+        doubtful.makeUnreadableUntilWritten(begin(copies.get(0)), Block.BYTES);
+        CrashDevice told = doubtful.copy();
+        assertEquals(
+                specimen.expected(),
+                Bench.text(Bench.open(provider, told, false, 5).store().table()));
+        doubtful.makeUnreadableUntilWritten(begin(copies.get(1)), Block.BYTES);
+        assertRefused("cannot be read in either copy", () -> Bench.open(provider, doubtful, false, 5));
+        assertEquals(0, doubtful.operations(Operation.WRITE), "nothing is written");
+    }
+
+    private static long begin(ArenaCopy copy) {
+        return copy.offset(copy.logBody(Checkpoint.BEGIN_POSITION));
+    }
+
+    /** A power cut tore BEGIN of an earlier generation, and the next one came while the headers over it were written. */
+    @Test
+    void aBeginThatCannotBeReadIsNoDoubtWhereTheOtherCopyTells() throws Exception {
+        Superblock superblock = Identities.read(spare).first();
+        BlockIo io = LogMetadataProvider.blockIo(spare, superblock);
+        List<ArenaCopy> copies = beingWritten(Recovery.recover(io, superblock), io, superblock);
+        long header = copies.get(1).headerOffset(0);
+        spare.poke(header, specimen.spare().peek(header, Block.BYTES));
+        spare.makeUnreadableUntilWritten(begin(copies.get(0)), Block.BYTES);
+        CrashDevice unknown = spare.copy();
+        assertEquals(specimen.expected(), table(false));
+        unknown.makeUnreadableUntilWritten(begin(copies.get(1)), Block.BYTES);
+        assertRefused("log block 1 of generation", () -> Bench.open(provider, unknown, false, 5));
+        assertEquals(0, unknown.operations(Operation.WRITE), "nothing is written");
     }
 }
