@@ -35,6 +35,9 @@ final class Explorer {
 
     static final int SAMPLES = 48;
 
+    /** The same for blocks, each torn in its turn: what a new generation writes before its first flush, and no more. */
+    private static final int EXHAUSTIVE_BLOCKS = 4;
+
     private final LogMetadataProvider provider;
     private final UnaryOperator<BlockDevice> bug;
     private final long seed;
@@ -98,11 +101,28 @@ final class Explorer {
                 int kept = subset;
                 check(device.crashKeeping(i -> (kept >> i & 1) != 0), allowed, where + ", subset " + subset);
             }
-            return;
+        } else {
+            for (int i = 0; i < SAMPLES; i++) {
+                long sample = seed * 31 + crashPoints * 1009 + i;
+                check(device.crash(sample), allowed, where + ", crash seed " + sample);
+            }
         }
-        for (int i = 0; i < SAMPLES; i++) {
-            long sample = seed * 31 + crashPoints * 1009 + i;
-            check(device.crash(sample), allowed, where + ", crash seed " + sample);
+        crashUnreadable(device, allowed, where);
+    }
+
+    /** As a drive does it whose sectors are blocks, and which cannot read the one that it was writing. */
+    private void crashUnreadable(CrashDevice device, List<Version> allowed, String where) {
+        int blocks = (device.unflushedSectors() + 1) / 2;
+        for (int torn = 0; torn < blocks; torn++) {
+            boolean all = blocks <= EXHAUSTIVE_BLOCKS;
+            Random random = new Random(seed * 31 + crashPoints * 1009 + torn);
+            for (int i = 0; i < (all ? 1 << blocks : SAMPLES / blocks + 1); i++) {
+                long kept = all ? i : random.nextLong();
+                check(
+                        device.crashUnreadable(sector -> (kept >> sector / 2 & 1) != 0, 2 * torn),
+                        allowed,
+                        where + ", block " + torn + " unreadable, kept " + Long.toBinaryString(kept));
+            }
         }
     }
 
