@@ -117,7 +117,7 @@ public final class Discovery {
             Optional<Witness> witness) {
         /** Whether it has the table, or had to have it. */
         boolean isSource() {
-            return spareOf.isPresent() && (member.isEmpty() || table.isPresent());
+            return spareOf.isPresent() && (number() == 0 || table.isPresent());
         }
 
         /** Of a spare. */
@@ -203,7 +203,7 @@ public final class Discovery {
         }
     }
 
-    /** Which spare it is: of the first one only if it has a table, by which others know it. */
+    /** Which spare it is. */
     private static Optional<SpareIdentity> identity(BlockDevice device, MetadataProvider metadata)
             throws Refusal, DeviceException {
         Optional<SpareIdentity> further = metadata.member(device.direct());

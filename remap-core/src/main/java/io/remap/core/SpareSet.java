@@ -86,8 +86,8 @@ final class SpareSet {
         for (Map.Entry<DeviceUri, TableCopy> other : tables.entrySet()) {
             TableCopy present = tables.get(chosen);
             boolean nothingYet = chosen == null || (present == null && !isBlank(chosen));
-            // Of equal terms the first spare, or else whichever: each has all that was acknowledged.
-            if (nothingYet || (present != null && other.getValue().term() > present.term())) {
+            // Where neither comes before the other it is the first spare, or else whichever.
+            if (nothingYet || (present != null && other.getValue().countsBefore(present))) {
                 chosen = other.getKey();
             }
         }
@@ -186,7 +186,7 @@ final class SpareSet {
             }
             if (old.isPresent()) {
                 notices.add(device.name() + " is taken for spare " + member.index()
-                        + " as it was served last, by your word (--adopt): both its stamps are damaged");
+                        + " as it was served last, by your word (--adopt): " + whyUnknown(member));
             }
             take(member, device, identity.slots(), uri, order, wanted, result);
         } catch (Refusal | DeviceException | RuntimeException e) {
@@ -256,7 +256,20 @@ final class SpareSet {
     /** Which spare of the pair it is: the first one too, where the table was opened from a copy. */
     private Optional<SpareIdentity> identity(BlockDevice device, MetadataStore look) throws Refusal, DeviceException {
         Optional<SpareIdentity> further = metadata.member(device.direct());
-        return further.isPresent() || look.openedFrom() == 0 ? further : metadata.firstSpare(device.direct());
+        if (further.isPresent() || look.openedFrom() == 0) {
+            return further;
+        }
+        Optional<SpareIdentity> first = metadata.firstSpare(device.direct());
+        boolean doubtful = first.isPresent()
+                && metadata.table(device.direct()).filter(TableCopy::certain).isEmpty();
+        // A generation that is in doubt may hide newer ones: too low a number says nothing then.
+        return first.map(found -> doubtful && isBehind(found, look) ? found.stamped(-1) : found);
+    }
+
+    private static boolean isBehind(SpareIdentity identity, MetadataStore look) {
+        return look.members().stream()
+                .anyMatch(
+                        member -> identity.is(member) && isOld(identity, member).isPresent());
     }
 
     /** A stamp never gets lower, though generations are counted by each spare with the table for itself. */
@@ -265,6 +278,11 @@ final class SpareSet {
                 .filter(member -> member.index() != 0)
                 .mapToLong(member -> member.seen() + 1)
                 .reduce(atLeast, Math::max);
+    }
+
+    /** Why nothing on a spare says how new it is: the first one has its table in place of stamps. */
+    private static String whyUnknown(SpareMember member) {
+        return member.index() == 0 ? "its table cannot be loaded" : "both its stamps are damaged";
     }
 
     /** Why it is not as it was when it was served last. */
@@ -276,9 +294,9 @@ final class SpareSet {
         return Optional.of(
                 identity.stamp() < 0
                         ? which
-                                + ", and nothing on it says how new it is: both its stamps are damaged. If you know that"
-                                + " it is the one that was served last: name it with --spare, and --adopt; else name that"
-                                + " one"
+                                + ", and nothing on it says how new it is: " + whyUnknown(member)
+                                + ". If you know that it is the one that was served last: name it with --spare, and"
+                                + " --adopt; else name that one"
                         : which + " as it was before: it was stamped " + identity.stamp() + ", and last "
                                 + member.seen() + "; name the device that was served last");
     }

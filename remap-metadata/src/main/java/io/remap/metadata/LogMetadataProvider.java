@@ -144,14 +144,15 @@ public final class LogMetadataProvider implements MetadataProvider {
 
     @Override
     public Optional<SpareIdentity> firstSpare(BlockDevice device) throws Refusal, DeviceException {
-        Optional<Superblock> first = superblock(device).filter(superblock -> superblock.member() == 0);
-        Optional<TableCopy> table = first.isEmpty() ? Optional.empty() : table(device);
-        return table.map(copy -> new SpareIdentity(
-                first.get().pair(),
-                0,
-                SpareMember.FIRST_ID,
-                first.get().layout().spareSlots(),
-                copy.generation()));
+        Optional<Superblock> found = superblock(device).filter(superblock -> superblock.member() == 0);
+        if (found.isEmpty()) {
+            return Optional.empty();
+        }
+        // Its slots may be as they should be although its table is lost: a copy of that is elsewhere then.
+        Superblock first = found.get();
+        long stamp = table(device).map(TableCopy::generation).orElse(-1L);
+        return Optional.of(new SpareIdentity(
+                first.pair(), 0, SpareMember.FIRST_ID, first.layout().spareSlots(), stamp));
     }
 
     @Override
@@ -163,13 +164,17 @@ public final class LogMetadataProvider implements MetadataProvider {
             return Optional.empty();
         }
         try {
-            Recovery.Found found = inForce(blockIo(spare, superblock.get()), superblock.get());
+            BlockIo io = blockIo(spare, superblock.get());
+            Recovery.Found found = recover(io, superblock.get(), SavedArea.find(io, superblock.get()));
             long generation = found.header().generation().number();
+            boolean certain = found.doubts().isEmpty()
+                    && Identities.read(spare).count(Identities.State.WHOLE) >= Identities.QUORUM;
             return Optional.of(new TableCopy(
                     superblock.get().member(),
                     generation,
                     Holders.term(generation),
-                    found.tables().members()));
+                    found.tables().members(),
+                    certain));
         } catch (Damage e) {
             return Optional.empty();
         }

@@ -102,7 +102,7 @@ final class SpreadPair {
             provider.table(one.getValue()).ifPresent(table -> tables.put(one.getKey(), table));
         }
         TableCopy chosen = tables.values().stream()
-                .reduce((one, other) -> other.term() > one.term() ? other : one)
+                .reduce((one, other) -> other.countsBefore(one) ? other : one)
                 .orElseThrow(() -> new Refusal(Refusal.Kind.DAMAGED, "no table"));
         for (TableCopy other : tables.values()) {
             if (other.index() != chosen.index() && other.leftBehind(chosen.index())) {

@@ -8,6 +8,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.remap.api.FeatureState;
 import io.remap.api.Refusal;
 import io.remap.api.spi.MetadataStore.Outcome;
+import io.remap.api.spi.SpareIdentity;
+import io.remap.api.spi.TableCopy;
 import io.remap.testkit.CrashDevice;
 import io.remap.testkit.CrashDevice.Operation;
 import java.util.ArrayList;
@@ -372,5 +374,63 @@ class SpreadTest {
             alone.assertTable();
         }
         assertTrue(apart > 0, "the two never differed");
+    }
+
+    /** A start that took the first spare would end with its doubt; the copy has all of it, and the first spare follows. */
+    @Test
+    void aFirstSpareThatIsInDoubtFollowsTheOther() throws Exception {
+        SpreadPair pair = spread();
+        pair.commit(1);
+        pair.close();
+        Superblock superblock = Identities.read(pair.first).first();
+        Recovery.Found found = Recovery.recover(LogMetadataProvider.blockIo(pair.first, superblock), superblock);
+        for (ArenaCopy copy : Formatter.arena(superblock.layout(), 1 - found.arena())) {
+            pair.first.makeUnreadableUntilWritten(copy.headerOffset(0), Block.BYTES);
+            pair.first.makeUnreadableUntilWritten(copy.offset(copy.logBody(0)), Block.BYTES);
+        }
+        assertThrows(Refusal.class, () -> Bench.open(pair.provider, pair.first, false, 4));
+        TableCopy doubtful = pair.provider.table(pair.first).orElseThrow();
+        TableCopy certain = pair.provider.table(pair.further).orElseThrow();
+        assertFalse(doubtful.certain());
+        assertTrue(certain.certain());
+        assertTrue(certain.countsBefore(doubtful) && !doubtful.countsBefore(certain));
+        assertEquals(
+                doubtful.generation(),
+                pair.provider.firstSpare(pair.first).orElseThrow().stamp());
+        pair.open();
+        assertEquals(SpreadPair.INDEX, pair.opened.store().openedFrom());
+        assertEquals(List.of(0, SpreadPair.INDEX), pair.holders());
+        pair.assertTable();
+        assertEquals(Outcome.DURABLE, pair.commit(2));
+        pair.close();
+        assertTrue(pair.provider.table(pair.first).orElseThrow().certain());
+        pair.open();
+        assertEquals(0, pair.opened.store().openedFrom());
+        pair.assertTable();
+        pair.close();
+    }
+
+    /** Its slots are where they were: which spare it is must be told without its table. */
+    @Test
+    void aFirstSpareThatLostItsTableIsOneStill() throws Exception {
+        SpreadPair pair = spread();
+        pair.commit(1);
+        pair.close();
+        Layout layout = Identities.read(pair.first).first().layout();
+        for (int arena = 0; arena < 2; arena++) {
+            for (ArenaCopy copy : Formatter.arena(layout, arena)) {
+                pair.first.poke(copy.headerOffset(0), new byte[Block.BYTES]);
+            }
+        }
+        assertTrue(pair.provider.table(pair.first).isEmpty());
+        SpareIdentity identity = pair.provider.firstSpare(pair.first).orElseThrow();
+        assertEquals(List.of(0L, -1L), List.of((long) identity.index(), identity.stamp()));
+        assertEquals(layout.slots(), identity.slots().count());
+        assertTrue(pair.provider.firstSpare(pair.further).isEmpty());
+        pair.opened = Bench.open(pair.provider, pair.further, false, 5);
+        pair.spread();
+        assertEquals(List.of(0, SpreadPair.INDEX), pair.holders());
+        pair.close();
+        assertTrue(pair.provider.table(pair.first).orElseThrow().certain());
     }
 }

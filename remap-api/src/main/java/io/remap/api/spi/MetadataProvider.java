@@ -93,7 +93,7 @@ public interface MetadataProvider extends Provider {
 
     /**
      * The first spare of a pair, seen from the outside as {@link #member} sees the others: number 0, and its generation for a
-     * stamp. Empty if it is none, or its table cannot be loaded. Writes nothing.
+     * stamp, -1 if its table cannot be loaded. Empty if it is none. Writes nothing.
      */
     default Optional<SpareIdentity> firstSpare(BlockDevice device) throws Refusal, DeviceException {
         return Optional.empty();

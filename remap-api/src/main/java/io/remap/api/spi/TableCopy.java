@@ -10,10 +10,19 @@ import java.util.List;
  * @param generation its generation; the copies of a pair count on their own
  * @param term grows each time that a copy is left behind: the table of the higher one counts
  * @param members the spares of the pair as it states them
+ * @param certain nothing on that spare speaks for a newer state: it could be opened for writing
  */
-public record TableCopy(int index, long generation, long term, List<SpareMember> members) {
+public record TableCopy(int index, long generation, long term, List<SpareMember> members, boolean certain) {
     public TableCopy {
         members = List.copyOf(members);
+    }
+
+    /**
+     * Whether it counts before another one of its pair. Of equal terms each has all that was acknowledged, so that a certain one
+     * comes before one that could not be written, and neither where both are the same.
+     */
+    public boolean countsBefore(TableCopy other) {
+        return term > other.term || (term == other.term && certain && !other.certain);
     }
 
     /** Whether it has gone on without the table on another spare, or never knew of one there. */
