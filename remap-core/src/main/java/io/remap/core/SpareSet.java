@@ -369,28 +369,32 @@ final class SpareSet {
     void stamp(TrackedDevice opened, FurtherSpares further, MetadataStore store, long atLeast, MemberChanges changes)
             throws Refusal, DeviceException {
         long stamp = aboveAll(store, atLeast);
-        Map<Integer, Long> stamped = new HashMap<>();
+        Map<Integer, Long> slots = new HashMap<>();
         if (store.openedFrom() != 0) {
             metadata.stampMember(opened.direct(), stamp);
-            stamped.put(store.openedFrom(), store.slots().count());
+            slots.put(store.openedFrom(), store.slots().count());
         }
         for (FurtherSpares.Open open : further.open()) {
-            // The first spare has its generation in place of a stamp.
             if (open.member().index() != 0) {
                 metadata.stampMember(open.device().direct(), stamp);
-                stamped.put(open.member().index(), open.slots().count());
             }
+            slots.put(open.member().index(), open.slots().count());
         }
-        if (stamped.isEmpty()) {
+        if (slots.isEmpty()) {
             return;
         }
         await(listener -> changes.change(
                 members -> members.stream()
-                        .map(member -> stamped.containsKey(member.index())
-                                ? member.seen(stamp).slots(stamped.get(member.index()))
+                        .map(member -> slots.containsKey(member.index())
+                                ? stamped(member, stamp).slots(slots.get(member.index()))
                                 : member)
                         .toList(),
                 listener));
+    }
+
+    /** The first spare has the generation of its table in place of a stamp. */
+    private static SpareMember stamped(SpareMember member, long stamp) {
+        return member.index() == 0 ? member : member.seen(stamp);
     }
 
     /** Has the table copied to one of the spares that are open, and waits until that is durable. */

@@ -188,4 +188,17 @@ class SpareSetTest {
             assertTrue(refusal.getMessage().contains("as it was before"), refusal.getMessage());
         }
     }
+
+    @Test
+    void aFirstSpareThatHasGrownIsStatedSo() throws Exception {
+        slotsOfFirst = SLOTS + 4;
+        MetadataStore store = store();
+        try (FurtherSpares taken = openFirst(false)) {
+            spares.stamp(TrackedDevice.of(device(FURTHER)), taken, store, 60, new MemberChanges(store));
+        }
+        assertEquals(
+                List.of(SLOTS + 4, SLOTS),
+                members.stream().map(SpareMember::slots).toList());
+        assertEquals(List.of(SEEN, 60L), members.stream().map(SpareMember::seen).toList());
+    }
 }

@@ -401,7 +401,7 @@ final class Holders {
         return result;
     }
 
-    /** The first spare, as one of the two states it. */
+    /** The first spare, as one of the two states it: where it has no table, it may have grown meanwhile. */
     private SpareMember firstAs(SpareMember first, Holder by) {
         if (by.index() == 0) {
             return first.slots(by.layout().slots()).seen(0);
@@ -413,7 +413,7 @@ final class Holders {
         }
         SpareMember known = by.log().tables().members().get(0);
         return known.index() == 0 && known.seen() > 0
-                ? first.slots(known.slots()).seen(known.seen())
+                ? first.slots(Math.max(known.slots(), first.slots())).seen(known.seen())
                 : first;
     }
 

@@ -5,6 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.remap.api.MapChange;
+import io.remap.api.Place;
 import io.remap.api.Refusal;
 import io.remap.api.spi.MetadataCopies;
 import io.remap.api.spi.MetadataReport;
@@ -210,5 +212,37 @@ class SpreadCopiesTest {
             pair.opened.tasks().runAll();
             assertEquals(1, ended[1], "the next one, " + steps + " steps");
         }
+    }
+
+    /** It has the table no more, and the others go by what it stated of itself when it did. */
+    @Test
+    void aFirstSpareWithoutTheTableMayGrow() throws Exception {
+        SpreadPair pair = SpreadPair.ofThree();
+        pair.commit(1);
+        pair.close();
+        CrashDevice first = pair.first;
+        pair.first = null;
+        pair.open();
+        assertEquals(List.of(SpreadPair.INDEX, SpreadPair.THIRD), pair.holders());
+        pair.close();
+        pair.first = new CrashDevice("first", Bench.SPARE_BYTES + Bench.SPARE_BYTES / 4, 512);
+        pair.first.poke(0, first.peek(0, (int) Bench.SPARE_BYTES));
+        MetadataTools.Grown grown = pair.provider.tools().orElseThrow().grow(pair.first);
+        assertTrue(grown.now() > grown.before());
+        pair.open();
+        assertEquals(List.of(SpreadPair.INDEX, SpreadPair.THIRD), pair.holders());
+        // As a start states what it finds; and nobody makes them fewer again.
+        for (long slots : new long[] {grown.now(), grown.before()}) {
+            pair.change(pair.opened.store().members().stream()
+                    .map(member -> member.index() == 0 ? member.slots(slots) : member)
+                    .toList());
+            assertEquals(grown.now(), pair.opened.store().members().get(0).slots());
+        }
+        MapChange onNewSlot = MapChange.set(50, 1, Place.onSlot(0, grown.now() - 1, 0xff, 0));
+        assertEquals(Outcome.DURABLE, pair.opened.commit(List.of(onNewSlot)));
+        pair.close();
+        pair.open();
+        assertTrue(Place.hasSlot(pair.opened.store().table().placeOf(50)));
+        pair.close();
     }
 }
