@@ -73,13 +73,19 @@ final class FurtherSpares implements Saved, AutoCloseable {
         return Optional.ofNullable(byIndex.remove(index));
     }
 
+    /** The number is given to no other device, whatever becomes of a change whose end nobody waited for. */
+    synchronized void spend(int index) {
+        former.add(index);
+    }
+
     /**
      * A number for one more.
      *
-     * @param members of the pair now
+     * @param members of the pair now; one that is open and none of them may be one whose removal nobody waited for
      */
     synchronized int freeIndex(List<SpareMember> members) throws Refusal {
         Set<Integer> taken = new HashSet<>(former);
+        taken.addAll(byIndex.keySet());
         members.forEach(member -> taken.add(member.index()));
         for (int index = 1; index < SpareMember.MAX_MEMBERS; index++) {
             if (!taken.contains(index)) {

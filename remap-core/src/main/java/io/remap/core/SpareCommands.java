@@ -125,6 +125,9 @@ final class SpareCommands {
                 return members;
             });
         } catch (Refusal e) {
+            if (goesOn(e)) {
+                served.metadata().further().spend(added.member().index());
+            }
             added.device().close();
             throw e;
         }
@@ -183,6 +186,11 @@ final class SpareCommands {
         } catch (ExecutionException e) {
             throw new IllegalStateException("a failure is a result here", e);
         }
+    }
+
+    /** Whether it is not known how a change ended: it may come to be stated at any time. */
+    private static boolean goesOn(Refusal refusal) {
+        return refusal.getCause() instanceof TimeoutException || refusal.getCause() instanceof InterruptedException;
     }
 
     private static SpareMember member(ServedDisk served, Arguments arguments) throws Refusal {
@@ -319,6 +327,11 @@ final class SpareCommands {
                             .filter(member -> member.index() != spare.index())
                             .toList());
         } catch (Refusal e) {
+            if (goesOn(e)) {
+                // It gets no slots any more, and its number nobody else, until the next start finds what was stated.
+                served.metadata().further().spend(spare.index());
+                throw e;
+            }
             served.disk().setClosed(spare.index(), false);
             // What was to take the table over, and did not, states it as it is: it must not count for another one.
             spreadTable(served);

@@ -4,8 +4,12 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.remap.api.DeviceUri;
 import io.remap.api.Refusal;
 import io.remap.api.spi.SpareMember;
+import io.remap.api.spi.SpareSlots;
+import io.remap.core.disk.TrackedDevice;
+import io.remap.testkit.MemoryDevice;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.UUID;
@@ -34,6 +38,20 @@ class FurtherSparesTest {
         }
         try (FurtherSpares next = new FurtherSpares()) {
             assertEquals(1, next.freeIndex(members(3)), "after the next start");
+        }
+    }
+
+    /** The removal was stated after nobody waited for it any more: the disk still has the device by that number. */
+    @Test
+    void aNumberThatIsOpenIsGivenToNobodyElse() throws Refusal {
+        try (FurtherSpares spares = new FurtherSpares()) {
+            SpareMember member = members(1).get(1);
+            TrackedDevice device = TrackedDevice.of(new MemoryDevice("open", 1 << 16, 512));
+            spares.add(
+                    new FurtherSpares.Open(member, device, SpareSlots.of(0, 16, 4096), DeviceUri.parse("mem:open"), 0));
+            assertEquals(2, spares.freeIndex(members()));
+            spares.spend(2);
+            assertEquals(3, spares.freeIndex(members()));
         }
     }
 
