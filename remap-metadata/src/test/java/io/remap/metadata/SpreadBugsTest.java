@@ -49,7 +49,12 @@ class SpreadBugsTest {
     }
 
     private static Bug bug(String rule, Class<?> test, String scenario, String original, String mutated) {
-        Mutant mutant = new Mutant(rule, "remap-metadata", PACKAGE).replace("Holders", original, mutated);
+        return bugIn("Holders", rule, test, scenario, original, mutated);
+    }
+
+    private static Bug bugIn(
+            String source, String rule, Class<?> test, String scenario, String original, String mutated) {
+        Mutant mutant = new Mutant(rule, "remap-metadata", PACKAGE).replace(source, original, mutated);
         return new Bug(mutant, test, scenario);
     }
 
@@ -102,6 +107,14 @@ class SpreadBugsTest {
                         "aCrashWhileOneThatWasAwayComesBack",
                         "            other.log().begin(asCopy, lead.log().generation());\n",
                         "            other.log().checkpointAhead();\n"),
+                bugIn(
+                        "Holder",
+                        "each start begins the arenas of the copy anew",
+                        SpreadTest.class,
+                        "aCrashWhileTheTableIsSpreadAndWritten",
+                        "        try {\n            return of(device, io, superblock, Recovery.recover",
+                        "        try {\n            if (index != 0) {\n                throw new Damage(\"\");\n            }\n"
+                                + "            return of(device, io, superblock, Recovery.recover"),
                 spread(
                         "one that is stated and not there goes on counting",
                         "oneThatIsNotShownIsLeftBehindByTheNextCommit",

@@ -35,6 +35,8 @@ final class SpreadPair {
     long witness;
     /** Units whose commit was acknowledged. */
     final Set<Long> acknowledged = new HashSet<>();
+    /** Both holders have all that was acknowledged: the table was spread, and neither was left behind since. */
+    boolean bothWhole;
     /** The unit whose commit is under way, -1 for none. */
     long underWay = -1;
 
@@ -136,7 +138,15 @@ final class SpreadPair {
     /** Main remembers the generation now, and whenever a table is left behind. */
     void rememberAlways() {
         witness = opened.store().generationOnAll();
-        opened.store().whenLeftBehind(() -> witness = opened.store().generationOnAll());
+        rememberWhenLeftBehind();
+    }
+
+    /** Main remembers the generation whenever a table is left behind. */
+    void rememberWhenLeftBehind() {
+        opened.store().whenLeftBehind(() -> {
+            bothWhole = false;
+            witness = opened.store().generationOnAll();
+        });
     }
 
     /** Whether main remembers a newer generation than the table on a spare has. */
@@ -168,6 +178,7 @@ final class SpreadPair {
         if (ended.size() != 1 || ended.get(0) != null) {
             throw new AssertionError("spread: " + ended);
         }
+        bothWhole = holders().size() == 2;
     }
 
     void change(List<SpareMember> members) {

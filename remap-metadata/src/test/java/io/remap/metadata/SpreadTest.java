@@ -28,6 +28,9 @@ class SpreadTest {
 
     private int aloneFirst;
     private int aloneFurther;
+    /** States in which each had to open by itself. */
+    private int bothAlone;
+
     private int refused;
 
     private static SpreadPair spread() throws Exception {
@@ -61,9 +64,7 @@ class SpreadTest {
         for (int errno : new int[] {ENODEV, EIO}) {
             SpreadPair pair = spread();
             pair.commit(1);
-            pair.opened
-                    .store()
-                    .whenLeftBehind(() -> pair.witness = pair.opened.store().generation());
+            pair.rememberWhenLeftBehind();
             pair.first.failFrom(pair.first.operations() + 3, errno);
             for (long unit = 2; unit < 12; unit++) {
                 assertEquals(Outcome.DURABLE, pair.commit(unit));
@@ -93,9 +94,7 @@ class SpreadTest {
     @Test
     void theDeathOfTheOtherLeavesTheFirst() throws Exception {
         SpreadPair pair = spread();
-        pair.opened
-                .store()
-                .whenLeftBehind(() -> pair.witness = pair.opened.store().generation());
+        pair.rememberWhenLeftBehind();
         pair.commit(1);
         pair.further.failFrom(pair.further.operations() + 2, ENODEV);
         assertEquals(Outcome.DURABLE, pair.commit(2));
@@ -194,6 +193,9 @@ class SpreadTest {
             boolean furtherOpens = opensAlone(pair.left(null, further));
             aloneFirst += firstOpens ? 1 : 0;
             aloneFurther += furtherOpens ? 1 : 0;
+            bothAlone += pair.bothWhole ? 1 : 0;
+            assertTrue(
+                    !pair.bothWhole || (firstOpens && furtherOpens), "one of two whole ones does not open by itself");
             assertTrue(firstOpens || furtherOpens || !spreadBefore, "neither opens by itself");
         } catch (Refusal | io.remap.api.DeviceException e) {
             throw new AssertionError("cannot be opened after a crash", e);
@@ -216,7 +218,9 @@ class SpreadTest {
 
     private void report(String what) {
         System.out.println("suite: SpreadTest: " + what + ": " + states + " states; alone the first opened "
-                + aloneFirst + " times, the other " + aloneFurther + ", refused " + refused);
+                + aloneFirst + " times, the other " + aloneFurther + ", refused " + refused + "; both had to "
+                + bothAlone
+                + " times");
     }
 
     @Test
@@ -236,6 +240,7 @@ class SpreadTest {
                 },
                 false);
         assertTrue(aloneFurther > states / 4 && aloneFirst > states / 2, "what opens alone is not tried");
+        assertTrue(bothAlone > states / 2, "both are seldom whole");
         report("spread, commits and a restart");
     }
 
@@ -243,9 +248,7 @@ class SpreadTest {
     void aCrashWhileACopyIsTakenBack() throws Exception {
         SpreadPair pair = spread();
         pair.commit(1);
-        pair.opened
-                .store()
-                .whenLeftBehind(() -> pair.witness = pair.opened.store().generation());
+        pair.rememberWhenLeftBehind();
         List<io.remap.api.spi.SpareMember> members = pair.opened.store().members();
         int[] kept = {0};
         CrashDevice.Observer observer = (operation, offset, length) -> {
@@ -282,9 +285,7 @@ class SpreadTest {
         for (boolean firstDies : List.of(true, false)) {
             for (int after = 0; after < 12; after++) {
                 SpreadPair pair = spread();
-                pair.opened
-                        .store()
-                        .whenLeftBehind(() -> pair.witness = pair.opened.store().generation());
+                pair.rememberWhenLeftBehind();
                 pair.commit(1);
                 CrashDevice dies = firstDies ? pair.first : pair.further;
                 dies.failFrom(dies.operations() + after, ENODEV);
@@ -308,9 +309,7 @@ class SpreadTest {
     void aCrashWhileOneThatWasAwayComesBack() throws Exception {
         for (boolean firstDies : List.of(true, false)) {
             SpreadPair pair = spread();
-            pair.opened
-                    .store()
-                    .whenLeftBehind(() -> pair.witness = pair.opened.store().generation());
+            pair.rememberWhenLeftBehind();
             CrashDevice dies = firstDies ? pair.first : pair.further;
             dies.failFrom(dies.operations(), ENODEV);
             pair.commit(1);
