@@ -300,6 +300,8 @@ final class SpareCommand extends Verb {
                         + "and must not become smaller again.",
                 "The table of the mappings does not grow: neighbouring sectors share an entry, and "
                         + "'remap dump' and 'remap status' tell how many there are.",
+                "Its four superblocks stay where they are too: the last two of them are found through the first two alone, once the "
+                        + "device is larger than it was when it was formatted.",
                 "",
                 "Example: truncate -s 1G disk.img.spare && remap spare grow disk.img.spare",
                 ""
