@@ -278,7 +278,7 @@ public final class CrashDevice implements BlockDevice {
         boolean lands = false;
         for (int i = 0; i < pending.size(); i++) {
             SectorWrite write = pending.get(i);
-            lands = i > 0 && isOneWrite(pending.get(i - 1), write) ? lands : kept.test(i);
+            lands = (i > 0 && isOneWrite(pending.get(i - 1), write)) ? lands : kept.test(i);
             if (lands) {
                 left.put(write.sector, write.content);
                 bad.remove(write.sector);
