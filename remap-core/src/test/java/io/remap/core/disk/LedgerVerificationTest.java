@@ -293,7 +293,7 @@ class LedgerVerificationTest {
                 r.buffer.release();
             });
             request.operation = Operation.READ;
-            request.offsetBytes = (sectors - 8) * SECTOR;
+            request.offsetBytes = (sectors - 8L) * SECTOR;
             request.lengthBytes = SECTOR;
             request.buffer = rig.buffers.acquire(SECTOR);
             rig.disk.submit(request);
