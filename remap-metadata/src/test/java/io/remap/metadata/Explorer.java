@@ -119,7 +119,7 @@ final class Explorer {
             for (int i = 0; i < (all ? 1 << blocks : SAMPLES / blocks + 1); i++) {
                 long kept = all ? i : random.nextLong();
                 check(
-                        device.crashUnreadable(sector -> (kept >> sector / 2 & 1) != 0, 2 * torn),
+                        device.crashUnreadable(sector -> (kept >> (sector / 2) & 1) != 0, 2 * torn),
                         allowed,
                         where + ", block " + torn + " unreadable, kept " + Long.toBinaryString(kept));
             }
