@@ -382,10 +382,12 @@ class ServiceCommandsTest {
     @Test
     void tellsWhoWaitsForTheStopWhatWentWrong() throws Exception {
         Service service = rig.start("a");
-        rig.at("drain", () -> rig.events.add("late"));
-        assertFalse(service.stop(5));
+        rig.at("close metadata a", () -> {
+            throw new IllegalStateException("metadata broke");
+        });
+        assertFalse(service.stop(1000));
         Map<?, ?> answer = map(service, "stop.wait", "timeoutMillis", 10_000);
         assertEquals(true, answer.get("ended"));
-        assertTrue(answer.get("failure").toString().contains("requests were still under way"), answer::toString);
+        assertTrue(answer.get("failure").toString().contains("metadata broke"), answer::toString);
     }
 }

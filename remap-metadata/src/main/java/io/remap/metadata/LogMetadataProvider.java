@@ -150,6 +150,11 @@ public final class LogMetadataProvider implements MetadataProvider {
         }
         // Its slots may be as they should be although its table is lost: a copy of that is elsewhere then.
         Superblock first = found.get();
+        try {
+            first.layout().check(device.traits().sizeBytes());
+        } catch (Damage e) {
+            return Optional.empty();
+        }
         long stamp = table(device).map(TableCopy::generation).orElse(-1L);
         return Optional.of(new SpareIdentity(
                 first.pair(), 0, SpareMember.FIRST_ID, first.layout().spareSlots(), stamp));
