@@ -148,8 +148,12 @@ class PairingTest {
     }
 
     private DiskSpec alone() throws Refusal {
+        return aloneAt(main.toString());
+    }
+
+    private static DiskSpec aloneAt(String place) throws Refusal {
         return new DiskSpec(
-                uri(main),
+                DeviceUri.parse(place),
                 List.of(),
                 true,
                 "d",
@@ -454,25 +458,6 @@ class PairingTest {
         assertEquals(
                 FeatureState.FAILED,
                 open(changed(told, false, false, false, true)).witness().state());
-    }
-
-    private DiskSpec aloneAt(String place) throws Refusal {
-        DiskSpec spec = alone();
-        return new DiskSpec(
-                DeviceUri.parse(place),
-                spec.spares(),
-                true,
-                "d",
-                "",
-                false,
-                Door.AUTO,
-                OptionalInt.empty(),
-                false,
-                false,
-                false,
-                false,
-                false,
-                false);
     }
 
     @Test
