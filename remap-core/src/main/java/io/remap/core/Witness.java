@@ -113,14 +113,20 @@ record Witness(
         return clean.substring(from);
     }
 
-    static Witness decode(byte[] bytes) {
+    /** What the lines of a note say, by key; whatever is no such line is left out. */
+    static Map<String, String> valuesOf(byte[] note) {
         Map<String, String> values = new LinkedHashMap<>();
-        for (String line : new String(bytes, StandardCharsets.UTF_8).split("\n", -1)) {
+        for (String line : new String(note, StandardCharsets.UTF_8).split("\n", -1)) {
             int equals = line.indexOf('=');
             if (equals > 0) {
                 values.put(line.substring(0, equals), line.substring(equals + 1));
             }
         }
+        return values;
+    }
+
+    static Witness decode(byte[] bytes) {
+        Map<String, String> values = valuesOf(bytes);
         String spare = values.getOrDefault("spare", "");
         String main = values.getOrDefault("main", "");
         try {

@@ -5,7 +5,6 @@ import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
-import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
 
@@ -53,13 +52,7 @@ record WitnessPlace(String backing, long startBytes, long lengthBytes) {
 
     /** Of a note, empty if it says nothing, or nothing that can be read. */
     static Optional<WitnessPlace> decode(byte[] note) {
-        Map<String, String> values = new LinkedHashMap<>();
-        for (String line : new String(note, StandardCharsets.UTF_8).split("\n", -1)) {
-            int equals = line.indexOf('=');
-            if (equals > 0) {
-                values.put(line.substring(0, equals), line.substring(equals + 1));
-            }
-        }
+        Map<String, String> values = Witness.valuesOf(note);
         try {
             return Optional.ofNullable(values.get(BACKING_KEY))
                     .map(backing -> new WitnessPlace(

@@ -192,14 +192,17 @@ public final class BlockTopology {
         }
         for (Block block : all()) {
             if (!block.isPartition() && loopFile(block).filter(isTheFile).isPresent()) {
-                List<String> users = usedBy(block);
-                return Optional.of("attached to " + block.node()
-                        + (users.isEmpty() ? "" : ", which is " + String.join(", ", users))
-                        + "; detach it with 'losetup -d "
-                        + block.node() + "'");
+                return Optional.of(attached(block));
             }
         }
         return Optional.empty();
+    }
+
+    /** Of what a loop device has: whose use of it that is, and the way out; one phrase for people. */
+    String attached(Block loop) {
+        List<String> users = usedBy(loop);
+        return "attached to " + loop.node() + (users.isEmpty() ? "" : ", which is " + String.join(", ", users))
+                + "; detach it with 'losetup -d " + loop.node() + "'";
     }
 
     /**

@@ -76,12 +76,8 @@ final class LoopStack {
                 continue;
             }
             boolean above = under(loop).stream().anyMatch(step -> isOn(step, block));
-            List<String> users = topology.usedBy(loop);
-            if ((above || !users.isEmpty()) && reaches(loop, identity)) {
-                return Optional.of("attached to " + loop.node()
-                        + (users.isEmpty() ? "" : ", which is " + String.join(", ", users))
-                        + "; detach it with 'losetup -d "
-                        + loop.node() + "'");
+            if ((above || !topology.usedBy(loop).isEmpty()) && reaches(loop, identity)) {
+                return Optional.of(topology.attached(loop));
             }
         }
         return Optional.empty();
