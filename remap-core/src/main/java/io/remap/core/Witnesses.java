@@ -30,8 +30,8 @@ import org.slf4j.LoggerFactory;
  * directory named after main's stable identity and size. Such a file also says which bytes it is about, and is found for
  * whatever shares some of them: a partition, a disk, a part.
  *
- * <p>Invariants: the witness of main itself that is there but cannot be read is an error, never an absent one (the notes for
- * others may be another user's); what is written is durable on return and replaces the old note as a whole.
+ * <p>Invariants: the witness of main itself that is there but cannot be read is an error, never an absent one, and so is a
+ * directory that cannot be listed (single notes for others may be another user's); what is written is durable on return and replaces the old note as a whole.
  */
 final class Witnesses {
     /** A note is far smaller; whatever is longer is not ours. */
@@ -77,15 +77,21 @@ final class Witnesses {
         if (carried.isPresent() && filed.isPresent()) {
             return Optional.of(newer(carried.get(), filed.get()));
         }
-        return carried.or(() -> filed)
-                .or(() -> filesOfOthers(main.identity()).stream()
-                        .findFirst()
-                        .flatMap(this::readOther)
-                        .map(note -> Witness.decode(note).asOfOther()));
+        Optional<Witness> own = carried.or(() -> filed);
+        if (own.isPresent()) {
+            return own;
+        }
+        return filesOfOthers(main.identity()).stream()
+                .findFirst()
+                .flatMap(this::readOther)
+                .map(note -> Witness.decode(note).asOfOther());
     }
 
     /** The notes for other mains that share bytes with this one, by name. */
-    private List<Path> filesOfOthers(DeviceIdentity main) {
+    private List<Path> filesOfOthers(DeviceIdentity main) throws IOException {
+        if (!Files.isDirectory(directory)) {
+            return List.of();
+        }
         WitnessPlace place = WitnessPlace.of(main);
         Path own = fileOf(main);
         List<Path> found = new ArrayList<>();
@@ -100,8 +106,8 @@ final class Witnesses {
                     found.add(note);
                 }
             }
-        } catch (IOException | DirectoryIteratorException e) {
-            LOG.debug("{}: {}", directory, e.toString());
+        } catch (DirectoryIteratorException e) {
+            throw e.getCause();
         }
         found.sort(null);
         return found;
