@@ -18,6 +18,7 @@ import java.util.Random;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.IntPredicate;
+import java.util.stream.IntStream;
 
 /**
  * A device in memory with a volatile cache. Every write goes to the cache, sector by sector, and is journaled until a
@@ -292,6 +293,14 @@ public final class CrashDevice implements BlockDevice {
             }
         }
         return left(left, bad);
+    }
+
+    /** Of the unflushed sector writes (oldest 0) the numbers of those that begin a write to a physical sector. */
+    public synchronized List<Integer> physicalWrites() {
+        return IntStream.range(0, pending.size())
+                .filter(i -> i == 0 || !isOneWrite(pending.get(i - 1), pending.get(i)))
+                .boxed()
+                .toList();
     }
 
     private boolean isOneWrite(SectorWrite before, SectorWrite next) {

@@ -813,6 +813,11 @@ public final class DiskSimulation implements AutoCloseable {
         return main.isGone() || spares.has(FaultyDevice::isGone);
     }
 
+    /** A spare that is away is none of the business of what is on main. */
+    boolean isGoneFor(long offset, long end) {
+        return main.isGone() || (spares.has(FaultyDevice::isGone) && mayBeRedirected(offset, end));
+    }
+
     /** Whether a transfer hangs now: what waits for it may be answered with an error. */
     boolean somethingHangs() {
         return main.hanging() + spares.sum(FaultyDevice::hanging) > 0;

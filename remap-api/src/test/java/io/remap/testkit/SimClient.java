@@ -227,7 +227,7 @@ final class SimClient {
                 ? someMayFail()
                 : inside && (mayFail || simulation.mayFailForGood(at) || avoidedAtAnswer);
         simulation.require(
-                request.error == DiskError.IO && (allowed || troubled()),
+                request.error == DiskError.IO && (allowed || troubled() || isDeviceGone()),
                 () -> "no fault explains why the read " + describe() + " failed with " + request.error + " at " + at);
     }
 
@@ -260,7 +260,7 @@ final class SimClient {
     }
 
     private boolean flushMayFail() {
-        return troubled() || simulation.flushMayFail() || owedAtAnswer;
+        return troubled() || simulation.somethingGone() || simulation.flushMayFail() || owedAtAnswer;
     }
 
     private void checkWrite(boolean aligned) {
@@ -294,6 +294,7 @@ final class SimClient {
         long offset = request.offsetBytes;
         long end = offset + request.lengthBytes;
         boolean allowed = troubled()
+                || isDeviceGone()
                 || (request.fua && flushMayFail())
                 || (request.operation != Operation.TRIM
                         && (simulation.redirectMayFail(offset, end)
@@ -309,9 +310,13 @@ final class SimClient {
                         + " at " + request.errorOffsetBytes);
     }
 
+    /** Whether one is away that the request needs, or may have needed. */
+    private boolean isDeviceGone() {
+        return simulation.isGoneFor(request.offsetBytes, request.offsetBytes + request.lengthBytes);
+    }
+
     private boolean troubled() {
         return simulation.troubles() != troubleAtBegin
-                || simulation.somethingGone()
                 || doubtAtBegin
                 || doubtAtAnswer
                 || hungAtBegin

@@ -72,7 +72,7 @@ final class PairMatch {
                                 + ". Name another spare; or, to destroy that: remap create " + main + " --spare "
                                 + spare + " --force");
             }
-            case TOO_NEW, DAMAGED ->
+            case TOO_NEW, DAMAGED, UNREADABLE ->
                 throw new Refusal(
                         Refusal.Kind.DAMAGED,
                         "spare " + spare + " cannot be used: " + describe(content)
@@ -161,6 +161,7 @@ final class PairMatch {
             case TOO_NEW -> "it is a spare" + pair + " of a newer format (" + content.detail() + ")";
             case DAMAGED -> "it is a damaged spare" + pair + " (" + content.detail() + ")";
             case FOREIGN -> "it holds " + content.detail();
+            case UNREADABLE -> "what it holds cannot be told (" + content.detail() + ")";
         };
     }
 }

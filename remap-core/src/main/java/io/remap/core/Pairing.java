@@ -33,6 +33,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
+import java.util.Set;
 import java.util.UUID;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -81,6 +82,9 @@ public final class Pairing {
     public record Created(PairIdentity pair, String spareName, long spareBytes, SparePlan plan, List<String> notices) {}
 
     private static final Logger LOG = LoggerFactory.getLogger(Pairing.class);
+    /** What may as well be a main. */
+    private static final Set<SpareContent.Kind> NONE_OF_OURS =
+            Set.of(SpareContent.Kind.BLANK, SpareContent.Kind.FOREIGN, SpareContent.Kind.UNREADABLE);
 
     private final Providers providers;
     private final Devices devices;
@@ -170,7 +174,7 @@ public final class Pairing {
 
     /** Asked before what stands on it: the way out of foreign content would destroy a known main. */
     private void refuseMainAsSpare(BlockDevice spare, SpareContent content) throws Refusal {
-        if (content.kind() == SpareContent.Kind.BLANK || content.kind() == SpareContent.Kind.FOREIGN) {
+        if (NONE_OF_OURS.contains(content.kind())) {
             PairMatch.refuseMainAsSpare(spare, witnesses.find(spare));
         }
     }

@@ -418,9 +418,10 @@ class PairingTest {
     void whatIsNotBlankIsTheUsers() throws Exception {
         metadata.found = SpareContent.Kind.FOREIGN;
         assertSays(refused(with(spare), Refusal.Kind.WRONG_DEVICE), "as the test says", "--force");
-        for (SpareContent.Kind kind : List.of(SpareContent.Kind.DAMAGED, SpareContent.Kind.TOO_NEW)) {
+        for (SpareContent.Kind kind :
+                List.of(SpareContent.Kind.DAMAGED, SpareContent.Kind.TOO_NEW, SpareContent.Kind.UNREADABLE)) {
             metadata.found = kind;
-            refused(with(spare), Refusal.Kind.DAMAGED);
+            assertSays(refused(with(spare), Refusal.Kind.DAMAGED), "as the test says", "is not served without it");
         }
     }
 

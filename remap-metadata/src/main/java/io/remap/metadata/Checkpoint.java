@@ -13,9 +13,9 @@ import java.util.UUID;
 import java.util.zip.CRC32C;
 
 /**
- * Writes a new generation: table and header, into an arena that holds nothing valid that is needed, both copies, flush,
- * read back and compare; then BEGIN as the first block of its log, in the same way. Blocks that cannot be written, or do
- * not read back, are replaced from the reserve.
+ * Writes a new generation: table and header, into an arena that holds nothing valid that is needed, and whose log can be
+ * read, both copies, flush, read back and compare; then BEGIN as the first block of its log, in the same way. Blocks that
+ * cannot be written, or do not read back, are replaced from the reserve.
  *
  * <p>BEGIN says for good that this generation was in force. Should its headers ever be damaged in both copies, the one
  * before is not taken for the newest. So it is written only when table and header are durable; and in an attempt that
@@ -45,6 +45,7 @@ final class Checkpoint {
     private final UUID pairUuid;
     private final Lineage lineage;
     private final Environment environment;
+    private final LogPlaces logPlaces;
     private long lastNumber;
     /** Why a BEGIN may stand whose generation must not be written over; {@code null} if none does. */
     private DeviceException begunForGood;
@@ -59,6 +60,7 @@ final class Checkpoint {
         this.pairUuid = pairUuid;
         this.lineage = lineage;
         this.environment = environment;
+        this.logPlaces = new LogPlaces(io, layout);
         this.lastNumber = lastNumber;
     }
 
@@ -142,6 +144,7 @@ final class Checkpoint {
             lastNumber++;
             Generation generation =
                     new Generation(pairUuid, lastNumber, environment.random().nextLong());
+            logPlaces.makeReadable(arena);
             int crc = writeTable(arena, generation, tables, tableBlocks);
             ArenaHeader header = null;
             for (ArenaCopy copy : arena) {

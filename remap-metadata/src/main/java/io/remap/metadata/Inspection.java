@@ -17,7 +17,19 @@ final class Inspection {
         this.device = device;
     }
 
+    /** @throws DeviceException if the device fails otherwise than at a sector */
     SpareContent inspect() throws DeviceException {
+        try {
+            return look();
+        } catch (DeviceException e) {
+            if (!e.errorClass().mayBeSector()) {
+                throw e;
+            }
+            return new SpareContent(Kind.UNREADABLE, e.getMessage(), Optional.empty());
+        }
+    }
+
+    private SpareContent look() throws DeviceException {
         long size = device.traits().sizeBytes();
         if (size >= Layout.MIN_SIZE_BYTES) {
             try {

@@ -134,8 +134,13 @@ class InspectionTest {
         for (long at : new long[] {0, 1 << 20, Bench.SPARE_BYTES / 2, Bench.SPARE_BYTES - 512, 300_032}) {
             CrashDevice device = blank();
             device.makeUnreadable(at / 512 * 512, 512);
-            assertThrows(DeviceException.class, () -> provider.inspect(device), "byte " + at);
+            SpareContent content = provider.inspect(device);
+            assertEquals(Kind.UNREADABLE, content.kind(), "byte " + at);
+            assertTrue(content.detail().contains("EIO"), content.detail());
         }
+        CrashDevice gone = blank();
+        gone.failFrom(0, Errno.ENODEV);
+        assertThrows(DeviceException.class, () -> provider.inspect(gone));
     }
 
     @Test
@@ -146,7 +151,7 @@ class InspectionTest {
         Identities.writeMarkers(io, Bench.PAIR.pairUuid(), Bench.SPARE_BYTES, 0, 1);
         assertEquals(Kind.SPARE, provider.inspect(device).kind());
         device.makeUnreadable(Layout.identityOffset(3, Bench.SPARE_BYTES), 4096);
-        assertThrows(DeviceException.class, () -> provider.inspect(device));
+        assertEquals(Kind.UNREADABLE, provider.inspect(device).kind());
         assertEquals(
                 Refusal.Kind.DAMAGED,
                 assertThrows(Refusal.class, () -> Bench.open(device)).kind());

@@ -6,7 +6,7 @@ import java.util.Optional;
  * What stands on a device that shall be a spare.
  *
  * @param kind what was found
- * @param detail for people: which foreign signature, what is damaged
+ * @param detail for people: which foreign signature, what is damaged, what cannot be read
  * @param pair the pairing it belongs to, if it is a spare of ours that could be read
  */
 public record SpareContent(Kind kind, String detail, Optional<PairIdentity> pair) {
@@ -21,6 +21,8 @@ public record SpareContent(Kind kind, String detail, Optional<PairIdentity> pair
         /** A spare of ours that cannot be read. */
         DAMAGED,
         /** Something else: formatting needs the user's word. */
-        FOREIGN
+        FOREIGN,
+        /** Sectors that would tell cannot be read: anything may stand there, and formatting needs the user's word. */
+        UNREADABLE
     }
 }

@@ -7,15 +7,18 @@ import io.remap.testkit.CrashDevice.Operation;
 import io.remap.testkit.ReferenceMap.AfterPowerCut;
 import io.remap.testkit.SimProduct;
 import java.io.IOException;
+import java.util.BitSet;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
+import java.util.function.Supplier;
 
 /**
  * Cuts the power at every boundary between two device operations of a workload. A <i>crash state</i> is the moment, a subset
- * of the sectors of main and spare that were not flushed, and perhaps one sector of it that is torn. In each the product is
- * started on what is left and read whole, and what it shows is judged by the reference map.
+ * of the sectors of main and spare that were not flushed, and perhaps one sector of it that is torn; or a subset of the
+ * physical sectors, one of which cannot be read until it is written. In each the product is started on what is left and read
+ * whole, and what it shows is judged by the reference map.
  *
  * <p>States of one step that leave the same bytes are started once and judged each. States count once, at the earliest
  * boundary where they occur with the answers that clients have then.
@@ -27,6 +30,12 @@ final class CrashExplorer {
     static final int EXHAUSTIVE_STATES = 4096;
 
     static final int SAMPLES = 512;
+
+    /** Up to so many writes of physical sectors all subsets are tried with each of them unreadable; beyond, so many samples. */
+    private static final int EXHAUSTIVE_WRITES = 4;
+
+    private static final int UNREADABLE_SAMPLES = 32;
+    private static final int SECTORS_PER_UNIT = CrashStack.UNIT_BYTES / CrashStack.SECTOR_BYTES;
 
     private final CrashStack.Parts parts;
     /** For stacks that are started while a request of the life is under way: with memory of their own. */
@@ -40,6 +49,7 @@ final class CrashExplorer {
     private long sampledBoundaries;
     private long states;
     private long statesInRecovery;
+    private long unreadableStates;
     private long images;
     private long startsFromSecond;
     private Life life;
@@ -70,6 +80,11 @@ final class CrashExplorer {
 
     long statesInRecovery() {
         return statesInRecovery;
+    }
+
+    /** Of the states those in which a sector cannot be read, without those within a recovery. */
+    long unreadableStates() {
+        return unreadableStates;
     }
 
     long boundaries() {
@@ -163,6 +178,7 @@ final class CrashExplorer {
     private void cutPower(String when) {
         boundaries++;
         AfterPowerCut allowed = life.reference.ifThePowerWentNow();
+        leaveUnreadable(withErrorsWhereNotFlushed(allowed), when);
         int sectors = life.stack.media.unflushedSectors();
         if (isExhaustive(sectors)) {
             for (long kept = 0; kept < 1L << sectors; kept++) {
@@ -204,6 +220,14 @@ final class CrashExplorer {
         states++;
         long tearing = seed + boundaries * 0x9E3779B97F4A7C15L + kept * 64 + torn;
         Media left = life.stack.media.crashKeeping(kept, torn, tearing);
+        judge(
+                left,
+                allowed,
+                () -> when + ", kept " + Long.toBinaryString(kept) + " (" + life.stack.main.unflushedSectors()
+                        + " of main first)" + (torn < 0 ? "" : ", " + torn + " torn"));
+    }
+
+    private void judge(Media left, AfterPowerCut allowed, Supplier<String> state) {
         try {
             Long key = left.durableKey();
             Seen shown = seen.get(key);
@@ -213,13 +237,56 @@ final class CrashExplorer {
             }
             shown.check(allowed);
         } catch (AssertionError e) {
-            violation = new Violation(
-                    when + ", kept " + Long.toBinaryString(kept) + " (" + life.stack.main.unflushedSectors()
-                            + " of main first)"
-                            + (torn < 0 ? "" : ", " + torn + " torn") + ": " + e.getMessage(),
-                    e);
+            violation = new Violation(state.get() + ": " + e.getMessage(), e);
             throw violation;
         }
+    }
+
+    /** The drives write physical sectors whole, and of one that was being written nothing can be read afterwards. */
+    private void leaveUnreadable(AfterPowerCut allowed, String when) {
+        List<Integer> writes = life.stack.media.physicalWrites();
+        int count = writes.size();
+        if (count <= EXHAUSTIVE_WRITES) {
+            for (int torn = 0; torn < count; torn++) {
+                for (int kept = 0; kept < 1 << count; kept++) {
+                    if ((kept >> torn & 1) == 0) {
+                        tryUnreadable(kept, torn, writes, allowed, when);
+                    }
+                }
+            }
+            return;
+        }
+        SplittableRandom random = new SplittableRandom(seed - boundaries);
+        for (int i = 0; i < UNREADABLE_SAMPLES; i++) {
+            tryUnreadable(someOf(count, random), random.nextInt(count), writes, allowed, when);
+        }
+    }
+
+    private void tryUnreadable(long kept, int torn, List<Integer> writes, AfterPowerCut allowed, String when) {
+        states++;
+        unreadableStates++;
+        Media left = crashUnreadable(life.stack.media, kept, torn, writes);
+        judge(
+                left,
+                allowed,
+                () -> when + ", of " + writes.size() + " writes " + Long.toBinaryString(kept) + " kept, " + torn
+                        + " unreadable");
+    }
+
+    private static Media crashUnreadable(Media media, long kept, int torn, List<Integer> writes) {
+        return media.crashUnreadable(sector -> (kept >> writes.indexOf(sector) & 1) != 0, writes.get(torn));
+    }
+
+    /** As on any drive: where something was written and not flushed, the physical sector may be the unreadable one. */
+    private static AfterPowerCut withErrorsWhereNotFlushed(AfterPowerCut allowed) {
+        BitSet mayFail = (BitSet) allowed.mayFail().clone();
+        for (int sector = 0; sector < allowed.stamps().size(); sector++) {
+            if (allowed.stamps().get(sector).length > 1) {
+                int first = sector / SECTORS_PER_UNIT * SECTORS_PER_UNIT;
+                mayFail.set(first, first + SECTORS_PER_UNIT);
+            }
+        }
+        return new AfterPowerCut(allowed.stamps(), mayFail, allowed.mustFail());
     }
 
     /**
@@ -275,6 +342,13 @@ final class CrashExplorer {
                 long kept = sectors <= 4 ? i : someOf(sectors, random);
                 int torn = sectors > 0 && random.nextBoolean() ? random.nextInt(sectors) : -1;
                 start(left.crashKeeping(kept, torn, random.nextLong())).check(allowed);
+            }
+            List<Integer> writes = left.physicalWrites();
+            for (int i = 0; i < Math.min(writes.size(), 4); i++) {
+                statesInRecovery++;
+                int torn = writes.size() <= 4 ? i : random.nextInt(writes.size());
+                start(crashUnreadable(left, someOf(writes.size(), random), torn, writes))
+                        .check(allowed);
             }
         });
         start(left);

@@ -97,7 +97,7 @@ class CrashExplorerTest {
             format.explore(true);
             budget.ran(format.states());
             long[] outcomes = format.outcomes();
-            assertEquals(3, Arrays.stream(outcomes).filter(count -> count > 0).count(), "outcomes of a format");
+            assertEquals(4, Arrays.stream(outcomes).filter(count -> count > 0).count(), "outcomes of a format");
             budget.finish(sum.text() + ", " + format.states() + " states of a format");
             assertEquals(List.of(), sum.missing(), () -> "never happened; it met " + sum.counters);
         } finally {
@@ -192,6 +192,7 @@ class CrashExplorerTest {
         share.sampled = explorer.sampledBoundaries();
         share.images = explorer.images();
         share.inRecovery = explorer.statesInRecovery();
+        share.unreadable = explorer.unreadableStates();
         return share;
     }
 
@@ -203,6 +204,7 @@ class CrashExplorerTest {
         private long sampled;
         private long images;
         private long inRecovery;
+        private long unreadable;
 
         void add(Share other) {
             other.workloads.forEach((length, count) -> workloads.merge(length, count, Integer::sum));
@@ -211,14 +213,16 @@ class CrashExplorerTest {
             sampled += other.sampled;
             images += other.images;
             inRecovery += other.inRecovery;
+            unreadable += other.unreadable;
         }
 
         String text() {
             return String.format(
                     Locale.ROOT,
-                    "%,d images started, %,d states within a recovery, %,d boundaries (%,d sampled), workloads by steps %s",
+                    "%,d images started, %,d states within a recovery, %,d with an unreadable sector, %,d boundaries (%,d sampled), workloads by steps %s",
                     images,
                     inRecovery,
+                    unreadable,
                     boundaries,
                     sampled,
                     workloads);

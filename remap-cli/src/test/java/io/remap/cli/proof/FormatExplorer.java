@@ -10,16 +10,21 @@ import io.remap.api.spi.SpareContent;
 import io.remap.testkit.CrashDevice;
 import io.remap.testkit.CrashDevice.Operation;
 import io.remap.testkit.TaskQueue;
+import java.util.Optional;
 import java.util.Random;
 import java.util.SplittableRandom;
 import java.util.UUID;
 
 /**
  * Cuts the power at every boundary of a format: the device is then what it was (blank, or the spare of another pair), is the
- * spare of the new pair, or counts as blank since the format was interrupted; and never anything between.
+ * spare of the new pair, or counts as blank since the format was interrupted; and never anything between. Where the drive
+ * cannot read the sector that it was writing, it may be said that what stands there cannot be told; a format goes on then.
  */
 final class FormatExplorer {
     private static final int SAMPLES = 256;
+    /** With each write unreadable. */
+    private static final int SAMPLES_UNREADABLE = 16;
+
     private static final int EXHAUSTIVE_SECTORS = 8;
     private static final PairIdentity OLD = pair(1);
     private static final PairIdentity NEW = pair(2);
@@ -30,6 +35,7 @@ final class FormatExplorer {
     private long blank;
     private long old;
     private long done;
+    private long untold;
 
     FormatExplorer(MetadataProvider provider, long seed) {
         this.provider = provider;
@@ -40,9 +46,9 @@ final class FormatExplorer {
         return states;
     }
 
-    /** How often it was each of the three. */
+    /** How often it was blank, the old spare, the new one, or cannot be told. */
     long[] outcomes() {
-        return new long[] {blank, old, done};
+        return new long[] {blank, old, done, untold};
     }
 
     private static PairIdentity pair(int number) {
@@ -80,19 +86,31 @@ final class FormatExplorer {
         SplittableRandom random = new SplittableRandom(seed + device.operations());
         for (int i = 0; i < (all ? 1 << sectors : SAMPLES); i++) {
             long kept = all ? i : random.nextLong(1L << Math.min(sectors, 62));
-            states++;
-            try {
-                judge(device.crashKeeping(sector -> (kept >> sector & 1) != 0), wasSpare);
-            } catch (Refusal | DeviceException | Violation e) {
-                throw new Violation(
-                        "format of " + (wasSpare ? "another spare" : "a blank device") + ", " + when + ", kept "
-                                + Long.toBinaryString(kept) + ": " + e.getMessage(),
-                        e);
+            judge(device.crashKeeping(sector -> (kept >> sector & 1) != 0), wasSpare, when, kept, -1);
+        }
+        for (int torn : device.physicalWrites()) {
+            for (int i = 0; i < SAMPLES_UNREADABLE; i++) {
+                long kept = random.nextLong(1L << Math.min(sectors, 62));
+                judge(device.crashUnreadable(sector -> (kept >> sector & 1) != 0, torn), wasSpare, when, kept, torn);
             }
         }
     }
 
-    private void judge(CrashDevice left, boolean wasSpare) throws Refusal, DeviceException {
+    /** @param unreadable the write whose physical sector cannot be read until it is written; -1 for none */
+    private void judge(CrashDevice left, boolean wasSpare, String when, long kept, int unreadable) {
+        states++;
+        try {
+            judge(left, wasSpare, unreadable >= 0);
+        } catch (Refusal | DeviceException | Violation e) {
+            throw new Violation(
+                    "format of " + (wasSpare ? "another spare" : "a blank device") + ", " + when + ", kept "
+                            + Long.toBinaryString(kept) + (unreadable < 0 ? "" : ", " + unreadable + " unreadable")
+                            + ": " + e.getMessage(),
+                    e);
+        }
+    }
+
+    private void judge(CrashDevice left, boolean wasSpare, boolean unreadable) throws Refusal, DeviceException {
         SpareContent content = provider.inspect(left);
         switch (content.kind()) {
             case BLANK -> blank++;
@@ -108,6 +126,16 @@ final class FormatExplorer {
                 }
                 done += pair.equals(NEW) ? 1 : 0;
                 old += pair.equals(OLD) ? 1 : 0;
+            }
+            case UNREADABLE -> {
+                if (!unreadable) {
+                    throw new Violation("everything can be read: " + content);
+                }
+                untold++;
+                provider.format(left, NEW, environment(seed + 2));
+                if (!provider.inspect(left).pair().equals(Optional.of(NEW))) {
+                    throw new Violation("the next format made no spare");
+                }
             }
             default -> throw new Violation("half a format: " + content);
         }

@@ -9,6 +9,7 @@ import io.remap.testkit.ReferenceMap;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
@@ -187,7 +188,9 @@ final class Life {
         underWay++;
         stack.submit(which, operation, offset, length, fua, error -> {
             underWay--;
-            require(error == DiskError.NONE || troubled, () -> operation + " failed with " + error);
+            require(
+                    error == DiskError.NONE || troubled || needsDeadSpare(offset, length, fua),
+                    () -> operation + " failed with " + error);
             if (error == DiskError.NONE && operation != Operation.TRIM) {
                 reference.writeSucceeded(write, fua);
             } else {
@@ -196,12 +199,23 @@ final class Life {
         });
     }
 
+    /** Main does without it where it takes what is written and where nothing was ever moved. */
+    private boolean needsDeadSpare(long offset, long length, boolean fua) {
+        boolean needs = fua || !Collections.disjoint(happened, Step.MAIN_TAKES_NO_WRITES);
+        for (long unit = offset / UNIT; unit * UNIT < offset + length; unit++) {
+            needs |= stack.running().table().placeOf(unit) != Place.MAIN;
+        }
+        return needs && happened.contains(Step.FIRST_SPARE_DIES);
+    }
+
     private void flush() {
         ReferenceMap.Read flush = reference.flushBegins();
         underWay++;
         stack.submit(0, Operation.FLUSH, 0, 0, false, error -> {
             underWay--;
-            require(error == DiskError.NONE || troubled, () -> "FLUSH failed with " + error);
+            require(
+                    error == DiskError.NONE || troubled || happened.contains(Step.FIRST_SPARE_DIES),
+                    () -> "FLUSH failed with " + error);
             if (error == DiskError.NONE) {
                 reference.flushSucceeded(flush);
             }
@@ -271,12 +285,14 @@ final class Life {
             case HEADER_BAD -> {
                 return bothArenas(0);
             }
+            case EARLIER_CUTS -> {
+                return earlierCuts();
+            }
             case FIRST_SPARE_DIES -> {
                 if (happened.contains(step)) {
                     return false;
                 }
                 stack.spare.failFrom(stack.spare.operations(), ENODEV);
-                troubled = true;
                 return true;
             }
             case MAIN_FAILS_TWICE -> {
@@ -307,6 +323,15 @@ final class Life {
     private boolean bothArenas(long at) {
         return makeBad(new BadPlace(1, places.arenas().get(1) + at, UNIT, false))
                 && makeBad(new BadPlace(1, places.arenas().get(3) + at, UNIT, false));
+    }
+
+    private boolean earlierCuts() {
+        if (happened.contains(Step.EARLIER_CUTS)) {
+            return false;
+        }
+        long arena = places.arenas().get(2 * places.arenaToComeOf(stack.spare));
+        stack.spare.makeUnreadableUntilWritten(arena + places.firstCommitAt() - UNIT, 2 * UNIT);
+        return true;
     }
 
     /** {@code false}: it was so already. */

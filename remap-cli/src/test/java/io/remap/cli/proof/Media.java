@@ -5,6 +5,7 @@ import io.remap.testkit.CrashDevice;
 import io.remap.testkit.JoinedDevice;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.IntPredicate;
 
 /**
  * What a disk stands on, and loses the power together: main, the spare, and perhaps a second one, each with a cache of its own.
@@ -57,6 +58,37 @@ record Media(List<CrashDevice> devices) {
             int here = device.unflushedSectors();
             boolean tornHere = torn >= from && torn < from + here;
             left.add(device.crashKeeping(i -> (kept >> (from + i) & 1) != 0, tornHere ? torn - from : -1, tearing));
+            before += here;
+        }
+        return new Media(left);
+    }
+
+    /** Which of the sectors that were not flushed begin a write to a physical sector. */
+    List<Integer> physicalWrites() {
+        List<Integer> writes = new ArrayList<>();
+        int before = 0;
+        for (CrashDevice device : devices) {
+            int from = before;
+            device.physicalWrites().forEach(write -> writes.add(from + write));
+            before += device.unflushedSectors();
+        }
+        return writes;
+    }
+
+    /**
+     * What a power cut leaves of drives that write physical sectors whole, and cannot read the one that they were writing.
+     *
+     * @param kept asked of each of {@link #physicalWrites}
+     * @param torn one of them; -1 for none
+     */
+    Media crashUnreadable(IntPredicate kept, int torn) {
+        List<CrashDevice> left = new ArrayList<>();
+        int before = 0;
+        for (CrashDevice device : devices) {
+            int from = before;
+            int here = device.unflushedSectors();
+            boolean tornHere = torn >= from && torn < from + here;
+            left.add(device.crashUnreadable(i -> kept.test(from + i), tornHere ? torn - from : -1));
             before += here;
         }
         return new Media(left);

@@ -381,6 +381,21 @@ class SeededBugsTest {
                         Step.MAIN_BAD,
                         Step.WRITE_A),
                 metadata(
+                        "what a power cut left unreadable in the log stays so",
+                        "Checkpoint",
+                        "            logPlaces.makeReadable(arena);\n",
+                        "",
+                        Step.EARLIER_CUTS,
+                        Step.RESTART),
+                metadata(
+                        "a table that a power cut left unreadable is a doubt",
+                        "Recovery",
+                        "if (unreadableTable && !neverBegan) {",
+                        "if (unreadableTable) {",
+                        Step.MAIN_BAD,
+                        Step.WRITE_A,
+                        Step.RESTART),
+                metadata(
                         "checksums are not checked",
                         "Block",
                         "        return block.getInt(CRC_AT) == sealOf(crcOfBody(block), offsetBytes);",

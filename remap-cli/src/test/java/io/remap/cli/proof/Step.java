@@ -43,6 +43,11 @@ enum Step {
     LOG_BAD,
     /** The first header place in one copy of each arena takes no writes. */
     HEADER_BAD,
+    /**
+     * In the arena where the next generation will be, the first places of the log cannot be read in one copy until they are
+     * written: of power cuts before the last start.
+     */
+    EARLIER_CUTS,
     /** Main refuses two writes, and takes all later ones. */
     MAIN_FAILS_TWICE,
     MAIN_FLUSH_FAILS,
@@ -59,6 +64,9 @@ enum Step {
 
     /** Those with one spare. */
     static final Set<Step> OF_ONE_SPARE = EnumSet.complementOf(EnumSet.of(FIRST_SPARE_DIES));
+
+    /** Those that make writes go elsewhere. */
+    static final Set<Step> MAIN_TAKES_NO_WRITES = EnumSet.of(MAIN_BAD, MAIN_REFUSES, MAIN_FAILS_TWICE);
 
     /** A device forgets some of what it has acknowledged, and says so once. */
     static final Set<Step> FLUSH_FAILURES = EnumSet.range(MAIN_FLUSH_FAILS, COMMIT_FLUSH_FAILS);

@@ -200,7 +200,9 @@ final class SweptLife {
             for (long sector = range.firstSector(); sector < range.endSector(); sector++) {
                 long which = sector;
                 require(
-                        reference.mayFail(sector) || givenUp.get((int) sector) || metOnSpare > 0,
+                        reference.mayFail(sector)
+                                || givenUp.get((int) sector)
+                                || (metOnSpare > 0 && isOnSpare(sector / SECTORS_PER_UNIT)),
                         () -> "sector " + which + " counts as lost");
             }
             givenUp.set((int) range.firstSector(), (int) range.endSector());

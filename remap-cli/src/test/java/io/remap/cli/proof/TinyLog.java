@@ -15,6 +15,7 @@ import java.util.zip.CRC32C;
 final class TinyLog {
     private static final int BLOCK_BYTES = 4096;
     private static final int CRC_AT = 8;
+    private static final int GENERATION_AT = 32;
     private static final int SIZE_AT = 56;
     private static final int ARENAS_AT = 96;
     private static final int TABLE_BLOCKS_AT = 128;
@@ -35,6 +36,18 @@ final class TinyLog {
      * @param arenaBytes bytes of each
      */
     record Places(List<Long> superblocks, List<Long> arenas, long firstCommitAt, int arenaBytes) {
+        /** Which arena the next generation goes to, 0 or 1: the one that does not have the newest. */
+        int arenaToComeOf(CrashDevice spare) {
+            return generation(spare, 0) > generation(spare, 1) ? 1 : 0;
+        }
+
+        /** As the first copy says. */
+        private long generation(CrashDevice spare, int arena) {
+            return ByteBuffer.wrap(spare.peek(arenas.get(2 * arena), BLOCK_BYTES))
+                    .order(ByteOrder.LITTLE_ENDIAN)
+                    .getLong(GENERATION_AT);
+        }
+
         /** What an arena copy that was lost reads as: nothing. */
         void loseCopy(CrashDevice spare, int copy) {
             spare.poke(arenas.get(copy), new byte[arenaBytes]);
