@@ -322,6 +322,11 @@ final class Recovery {
 
     /** What the state must be in any case, whatever bytes led to it. */
     private void check(Tables tables, Superblock superblock) throws Damage {
+        long stated = tables.slotsOf(superblock.member());
+        if (stated > layout.slots()) {
+            throw new Damage(
+                    "spare " + superblock.member() + " is stated with " + stated + " slots, and has " + layout.slots());
+        }
         long units = (superblock.pair().mainSizeBytes() + Place.UNIT_BYTES - 1) >> Place.UNIT_SHIFT;
         int sectors = Place.fullMask(superblock.pair().sectorBytes());
         int most = Math.toIntExact(tables.entries());
