@@ -181,6 +181,13 @@ final class LedgerVerification {
         Round next;
         synchronized (this) {
             again = false;
+        }
+        if (device.doubt().isEmpty()) {
+            // Settled before somebody who saw it began this round: flushes release records again.
+            end(State.SETTLED, null);
+            return;
+        }
+        synchronized (this) {
             long doubts = device.doubts();
             // What a round before this one let go is in doubt still.
             fence();
