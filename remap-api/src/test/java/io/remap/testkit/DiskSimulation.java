@@ -626,7 +626,11 @@ public final class DiskSimulation implements AutoCloseable {
     /** A device that was away, or whose transfers failed as a whole, is no reason. */
     private boolean mayBeLost(long sector) {
         boolean onSpare = plan.spareFaults || plan.spareTransients || plan.rots;
-        return onSpare || mainForgets() || reference.mayFail(sector) || failedUnits.get((int) unitOf(sector));
+        return onSpare
+                || mainForgets()
+                || reference.mayFail(sector)
+                || reference.mayBeUndecided(sector)
+                || failedUnits.get((int) unitOf(sector));
     }
 
     private void endPassingTrouble() {

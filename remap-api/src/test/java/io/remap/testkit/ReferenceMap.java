@@ -38,6 +38,8 @@ public final class ReferenceMap {
     private final long[] mustFailSince;
     /** Per sector: when a write ended that it may not fail, and that was not flushed; else {@link #NEVER}. */
     private final long[] healedAt;
+    /** Per sector: when writes that overlapped in time were last begun or ended there, until a flush covers them. */
+    private final long[] overlapped;
     /** Sectors of writes that failed: the next open may find that such a write has happened. */
     private final BitSet writesFailed = new BitSet();
     /** Writes that were answered with an error since their time was over: they may happen later. */
@@ -100,6 +102,7 @@ public final class ReferenceMap {
         this.mayFailUntil = filled(sizeBytes / sectorBytes, 0);
         this.mustFailSince = filled(sizeBytes / sectorBytes, NEVER);
         this.healedAt = filled(sizeBytes / sectorBytes, NEVER);
+        this.overlapped = filled(sizeBytes / sectorBytes, NEVER);
         Write first = new Write(stamp, 0, sizeBytes, 0);
         first.endedAt = 0;
         first.acknowledged = true;
@@ -169,6 +172,13 @@ public final class ReferenceMap {
     /** A write of whole cells was submitted. */
     public Write writeBegins(long offsetBytes, long lengthBytes, long stamp) {
         Write write = new Write(stamp, offsetBytes, lengthBytes, ++now);
+        for (Write other : underWay) {
+            long from = Math.max(offsetBytes, other.offsetBytes);
+            long end = Math.min(offsetBytes + lengthBytes, other.offsetBytes + other.lengthBytes);
+            for (long at = from / sectorBytes; from < end && at * sectorBytes < end; at++) {
+                overlapped[(int) at] = now;
+            }
+        }
         underWay.add(write);
         for (List<Value> cell : cellsOf(offsetBytes, lengthBytes)) {
             cell.add(new Value(write));
@@ -249,6 +259,11 @@ public final class ReferenceMap {
         write.endedAt = ++now;
         write.acknowledged = acknowledged;
         underWay.remove(write);
+        for (long at = write.offsetBytes / sectorBytes;
+                at * sectorBytes < write.offsetBytes + write.lengthBytes;
+                at++) {
+            overlapped[(int) at] = overlapped[(int) at] == NEVER ? NEVER : now;
+        }
     }
 
     private void purge(List<Value> cell) {
@@ -355,6 +370,20 @@ public final class ReferenceMap {
         return mayFailSince[(int) sector] != NEVER || mustFailSince[(int) sector] != NEVER;
     }
 
+    private boolean isUnderWay(int sector) {
+        long offset = (long) sector * sectorBytes;
+        return underWay.stream()
+                .anyMatch(w -> w.offsetBytes < offset + sectorBytes && offset < w.offsetBytes + w.lengthBytes);
+    }
+
+    /**
+     * Whether writes to the sector overlapped in time, of which one may be flushed and another one not: if the flushed one stands
+     * there, nobody can tell whether the device took it last, or has lost the other.
+     */
+    public boolean mayBeUndecided(long sector) {
+        return overlapped[(int) sector] != NEVER;
+    }
+
     /** Whether a read of the sector may have failed at some time since the write began, which reads its edges. */
     public boolean mayHaveFailed(long sector, Write since) {
         return mayFail(sector) || mayFailUntil[(int) sector] > since.begunAt;
@@ -372,6 +401,9 @@ public final class ReferenceMap {
         now++;
         for (int sector = 0; sector < healedAt.length; sector++) {
             healedAt[sector] = healedAt[sector] < flush.begunAt ? NEVER : healedAt[sector];
+            if (overlapped[sector] < flush.begunAt && !isUnderWay(sector)) {
+                overlapped[sector] = NEVER;
+            }
         }
         for (List<Value> cell : cells) {
             if (cell.size() > 1) {
