@@ -69,6 +69,8 @@ has_lines() {
 # kill_while_writing SERVER: kill -9 while new files are made durable one by one; their names are in `written`.
 kill_while_writing() {
     local writer
+    # Here and not in the background: what the run before wrote must not count.
+    : > written
     files write-until-error fs > written 2> writer.err &
     writer=$!
     wait_until 60 has_lines written "$FILES_BEFORE_KILL" "$writer" || fail "the writer hangs: $(cat writer.err)"

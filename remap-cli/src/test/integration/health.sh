@@ -206,9 +206,11 @@ is_detached() {
 damaged_file() {
     wait_until 30 is_detached || fail "disk.img is still attached: $(losetup -j disk.img)"
     rm -f disk.img spare.img
-    truncate -s 512M disk.img
+    # Under a name that was never mounted: mkfs.btrfs asks for mounts by name, and loop devices of others come and go.
+    truncate -s 512M "$1.img"
     head -c 1M /dev/urandom > content
-    mkfs."$1" -q "${@:2}" disk.img
+    mkfs."$1" -q "${@:2}" "$1.img"
+    mv "$1.img" disk.img
     mount -o loop disk.img mnt
     head -c 3M /dev/urandom > mnt/other
     mkdir mnt/deep
