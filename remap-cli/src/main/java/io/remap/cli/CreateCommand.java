@@ -21,8 +21,10 @@ import picocli.CommandLine.Parameters;
         header = "Format a spare for a main device.",
         description = {
             "Writes the (empty) remap table to the spare, as one transaction, and never writes to MAIN. What is on MAIN "
-                    + "stays, and is served in place. 'remap serve' does this by itself for a spare that holds only "
-                    + "zeros.",
+                    + "stays, and is served in place. 'remap serve' does this by itself for a blank spare.",
+            "",
+            "Blank is a spare with zeros at its beginning, middle and end, where its tables will begin, and at samples between; "
+                    + "not all of it is read. One on which anything is found is refused without --force.",
             "",
             "Examples:",
             "  remap create /dev/sdb --spare /dev/sdc1",

@@ -41,9 +41,10 @@ import picocli.CommandLine.Parameters;
             "Runs in the foreground until SIGTERM, SIGINT or 'remap stop': then it answers what is under way, flushes, "
                     + "saves and ends with status 0.",
             "",
-            "MAIN is adopted in place: what is on it stays where it is. A spare that holds only zeros is formatted, and "
-                    + "said so; one that holds anything else is refused. An image file without --spare gets the spare "
-                    + "MAIN.spare beside it.",
+            "MAIN is adopted in place: what is on it stays where it is. A spare that is blank is formatted, and said so; one "
+                    + "on which anything is found is refused. Blank is one with zeros at its beginning, middle and end, where "
+                    + "its tables will begin, and at samples between; not all of it is read. An image file without --spare "
+                    + "gets the spare MAIN.spare beside it.",
             "",
             "Examples:",
             "  remap serve disk.img",

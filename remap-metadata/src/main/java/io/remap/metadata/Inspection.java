@@ -10,6 +10,10 @@ import java.util.Optional;
 final class Inspection {
     /** How far from each end, and from the middle, a device must read as zeros to be blank. */
     static final long ZERO_BYTES = 4 << 20;
+    /** How much at the beginning of the tables and of the logs must, that those will be written over first. */
+    static final long ZERO_ARENA_BYTES = 1 << 20;
+    /** Places of one granule each between, evenly spread: few, as each may cost a slow disk a seek. */
+    static final int ZERO_SAMPLES = 64;
 
     private final BlockDevice device;
 
@@ -88,6 +92,7 @@ final class Inspection {
                 + "; this program knows format " + Superblock.MAJOR + "." + Superblock.MINOR;
     }
 
+    /** What is not looked at may hold anything: a disk cannot be read as a whole at a start. */
     private boolean isZero(long size) throws DeviceException {
         int granule = Identities.readGranule(device);
         BlockIo io = new BlockIo(device, granule);
@@ -96,7 +101,43 @@ final class Inspection {
         return io.isZero(0, Math.min(ZERO_BYTES, whole))
                 && io.isZero(middle, Math.min(ZERO_BYTES, whole - middle))
                 && io.isZero(Math.max(0, whole - ZERO_BYTES), Math.min(ZERO_BYTES, whole))
-                && tailIsZero(size, whole);
+                && tailIsZero(size, whole)
+                && arenasAreZero(io, size, granule)
+                && samplesAreZero(io, whole / granule, granule);
+    }
+
+    /** What a format writes, and the first generations after it: on a large spare far from the beginning and the middle. */
+    private boolean arenasAreZero(BlockIo io, long size, int readGranule) throws DeviceException {
+        int granule = Math.max(Layout.granule(device.traits().physicalSectorBytes()), readGranule);
+        Layout layout = Layout.tryPlan(size, granule, 0);
+        if (layout == null) {
+            return true;
+        }
+        long table = Math.min(ZERO_ARENA_BYTES, (long) layout.tableBlocks() * granule);
+        long log = Math.min(ZERO_ARENA_BYTES, (long) layout.logBlocks() * granule);
+        for (int arena = 0; arena < 2; arena++) {
+            for (ArenaCopy copy : Formatter.arena(layout, arena)) {
+                boolean zero = io.isZero(copy.headerOffset(0), granule)
+                        && io.isZero(copy.offset(0), table)
+                        && io.isZero(copy.offset(copy.logBody(Checkpoint.BEGIN_POSITION)), log)
+                        && io.isZero(copy.headerOffset(1), granule);
+                if (!zero) {
+                    return false;
+                }
+            }
+        }
+        return true;
+    }
+
+    private static boolean samplesAreZero(BlockIo io, long blocks, int granule) throws DeviceException {
+        for (int i = 0; i < ZERO_SAMPLES; i++) {
+            // In the middle of its share.
+            long block = blocks * (2 * i + 1) / (2 * ZERO_SAMPLES);
+            if (block < blocks && !io.isZero(block * granule, granule)) {
+                return false;
+            }
+        }
+        return true;
     }
 
     /** What does not fill a block at the very end. */

@@ -15,8 +15,11 @@ import io.remap.testkit.CrashDevice;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -273,6 +276,61 @@ class InspectionTest {
         CrashDevice device = new CrashDevice("large", size, 512);
         put(device, 12 << 20, "hello");
         assertEquals(Kind.BLANK, provider.inspect(device).kind());
+    }
+
+    /** On a large spare that is far from its ends and its middle. */
+    @ParameterizedTest
+    @ValueSource(longs = {64L << 20, 3L << 30, 1L << 40})
+    void whereAFormatAndTheFirstCommitsWriteOnlyZerosAreBlank(long size) throws Exception {
+        CrashDevice device = new CrashDevice("large", size, 512);
+        List<Long> written = new ArrayList<>();
+        device.observe((operation, offset, length) -> {
+            if (operation == CrashDevice.Operation.WRITE) {
+                written.add(offset);
+            }
+        });
+        provider.format(device, Bench.PAIR, Bench.environment(new Bench.Tasks(), 1));
+        for (int opening = 0; opening < 3; opening++) {
+            try (Bench.Opened opened = Bench.open(device)) {
+                opened.commit(Bench.map(1 + opening, 1 + opening));
+            }
+        }
+        assertTrue(written.size() > 20, written.toString());
+        for (long at : Set.copyOf(written)) {
+            CrashDevice other = new CrashDevice("large", size, 512);
+            put(other, at + 600, "hello");
+            assertEquals(Kind.FOREIGN, provider.inspect(other).kind(), "byte " + at);
+            CrashDevice bad = new CrashDevice("large", size, 512);
+            bad.makeUnreadable(at, 512);
+            assertEquals(Kind.UNREADABLE, provider.inspect(bad).kind(), "byte " + at);
+        }
+    }
+
+    /** A start that was wiped says nothing of the rest. */
+    @Test
+    void samplesFindWhatFillsASixtyFourthOfADevice() throws Exception {
+        long size = 256 << 20;
+        int share = (int) (size / Inspection.ZERO_SAMPLES);
+        for (long at = 0; at + share <= size; at += 13 << 20) {
+            CrashDevice device = new CrashDevice("large", size, 512);
+            byte[] data = new byte[share];
+            Arrays.fill(data, (byte) 1);
+            device.poke(at, data);
+            assertEquals(Kind.FOREIGN, provider.inspect(device).kind(), "from byte " + at);
+        }
+    }
+
+    /** It is asked of each blank spare, and a failing disk answers slowly. */
+    @Test
+    void readsLittleOfALargeDevice() throws Exception {
+        CrashDevice device = new CrashDevice("large", 1L << 40, 512);
+        long[] read = new long[2];
+        device.observe((operation, offset, length) -> {
+            read[0]++;
+            read[1] += length;
+        });
+        assertEquals(Kind.BLANK, provider.inspect(device).kind());
+        assertTrue(read[0] < 250 && read[1] < 24 << 20, Arrays.toString(read));
     }
 
     @ParameterizedTest
