@@ -5,6 +5,7 @@ import io.remap.api.DeviceUri;
 import io.remap.core.HostPaths;
 import io.remap.core.Pairing;
 import io.remap.core.Providers;
+import io.remap.core.ShellWords;
 import io.remap.core.SystemEnvironment;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -86,11 +87,16 @@ final class CreateCommand extends Verb {
                         + ") as the spare of " + main + ": " + created.plan().slots() + " slots of 4 KiB, at most "
                         + created.plan().mappingLimit() + " mappings, "
                         + ByteSize.format(created.plan().metadataBytes()) + " of metadata");
-                out().println("serve it with: remap serve " + main + " --spare " + spare);
+                out().println("serve it with: " + serveCommand());
                 created.notices().forEach(this::note);
             }
         }
         return ExitStatus.OK;
+    }
+
+    private String serveCommand() {
+        return "remap serve " + ShellWords.device(main) + " --spare " + ShellWords.device(spare)
+                + (sectorBytes == null ? "" : " --sector-size " + sectorBytes);
     }
 
     private void printJson(Pairing.Created created) {

@@ -7,6 +7,7 @@ import io.remap.api.RemapTable;
 import io.remap.api.spi.PairIdentity;
 import io.remap.api.spi.SpareContent;
 import java.util.Optional;
+import java.util.OptionalInt;
 
 /**
  * Whether a main and a spare belong together, judged by the witness of the one and the content of the other. Pure: each
@@ -59,8 +60,7 @@ final class PairMatch {
                 if (pair.spec().readOnly()) {
                     throw new Refusal(
                             Refusal.Kind.USAGE,
-                            "spare " + spare + " is not formatted, and --read-only writes nothing: remap create " + main
-                                    + " --spare " + spare);
+                            "spare " + spare + " is not formatted, and --read-only writes nothing: " + create(pair));
                 }
             }
             case SPARE -> refuseOtherPair(pair, content.pair().orElseThrow(), witness);
@@ -69,15 +69,31 @@ final class PairMatch {
                 throw new Refusal(
                         Refusal.Kind.WRONG_DEVICE,
                         "spare " + spare + " is not blank: " + describe(content)
-                                + ". Name another spare; or, to destroy that: remap create " + main + " --spare "
-                                + spare + " --force");
+                                + ". Name another spare; or, to destroy that: " + create(pair) + " --force");
             }
             case TOO_NEW, DAMAGED, UNREADABLE ->
                 throw new Refusal(
                         Refusal.Kind.DAMAGED,
                         "spare " + spare + " cannot be used: " + describe(content)
-                                + "; sectors of main may stand on it, so " + main + " is not served without it");
+                                + "; sectors of main may stand on it, so " + main + " is not served without it"
+                                + wayOut(pair, content, witness));
         }
+    }
+
+    /** A new spare with a bad sector is known to nobody; what a main may need has no way out that destroys it. */
+    private static String wayOut(PairDevices pair, SpareContent content, Optional<Witness> witness) {
+        return content.kind() == SpareContent.Kind.UNREADABLE && witness.isEmpty()
+                ? ". If it is not the spare of " + pair.main().name()
+                        + ": name another one; or, to destroy what is on it: " + create(pair) + " --force"
+                : "";
+    }
+
+    /** The command that makes it a spare of this main. */
+    private static String create(PairDevices pair) {
+        OptionalInt sectorBytes = pair.spec().sectorBytes();
+        return "remap create " + ShellWords.device(pair.main().name()) + " --spare "
+                + ShellWords.device(pair.spare().orElseThrow().name())
+                + (sectorBytes.isPresent() ? " --sector-size " + sectorBytes.getAsInt() : "");
     }
 
     private static void refuseUnlikeWitness(String main, String found, Optional<Witness> witness) throws Refusal {
@@ -95,8 +111,20 @@ final class PairMatch {
         BlockDevice main = devices.main();
         String spare = devices.spare().orElseThrow().name();
         refuseUnlikeWitness(main.name(), spare + " is of pair " + pair.pairUuid(), witness.filter(w -> !w.isOf(pair)));
-        if (pair.mainSizeBytes() != main.traits().sizeBytes()
-                || pair.sectorBytes() != main.traits().logicalSectorBytes()) {
+        boolean sizeFits = pair.mainSizeBytes() == main.traits().sizeBytes();
+        boolean sectorsFit = pair.sectorBytes() == main.traits().logicalSectorBytes();
+        boolean isImage =
+                !main.traits().blockDevice() && devices.spec().main().scheme().equals("file");
+        if (sizeFits && !sectorsFit && isImage) {
+            throw new Refusal(
+                    Refusal.Kind.WRONG_DEVICE,
+                    "spare " + spare + " belongs to a main with sectors of " + pair.sectorBytes()
+                            + " bytes (then it was "
+                            + pair.mainStableId() + "), and " + main.name() + " is opened with sectors of "
+                            + main.traits().logicalSectorBytes() + ": if it is that main, --sector-size "
+                            + pair.sectorBytes());
+        }
+        if (!sizeFits || !sectorsFit) {
             throw new Refusal(
                     Refusal.Kind.WRONG_DEVICE,
                     "spare " + spare + " belongs to a main of " + pair.mainSizeBytes() + " bytes with sectors of "

@@ -147,6 +147,24 @@ class PairingTest {
         return DiskSpec.of(uri(main), Optional.of(uri(spareFile)));
     }
 
+    private DiskSpec withSectors(Path spareFile, int sectorBytes) throws Refusal {
+        return new DiskSpec(
+                uri(main),
+                List.of(uri(spareFile)),
+                false,
+                "d",
+                "",
+                false,
+                Door.AUTO,
+                OptionalInt.of(sectorBytes),
+                false,
+                false,
+                false,
+                false,
+                false,
+                false);
+    }
+
     private DiskSpec alone() throws Refusal {
         return aloneAt(main.toString());
     }
@@ -421,8 +439,41 @@ class PairingTest {
         for (SpareContent.Kind kind :
                 List.of(SpareContent.Kind.DAMAGED, SpareContent.Kind.TOO_NEW, SpareContent.Kind.UNREADABLE)) {
             metadata.found = kind;
-            assertSays(refused(with(spare), Refusal.Kind.DAMAGED), "as the test says", "is not served without it");
+            Refusal refusal = refused(with(spare), Refusal.Kind.DAMAGED);
+            assertSays(refusal, "as the test says", "is not served without it");
+            boolean maybeNew = kind == SpareContent.Kind.UNREADABLE;
+            String create = "remap create " + main + " --spare " + spare + " --force";
+            assertEquals(maybeNew, refusal.getMessage().contains(create), refusal.getMessage());
         }
+        Refusal sectors = refused(withSectors(spare, 4096), Refusal.Kind.DAMAGED);
+        assertSays(sectors, " --spare " + spare + " --sector-size 4096 --force");
+        // What the message says.
+        pairing.create(
+                uri(main),
+                uri(spare),
+                new Pairing.CreateOptions(true, false, OptionalInt.of(4096), OptionalLong.empty()));
+        open(withSectors(spare, 4096));
+        metadata.found = SpareContent.Kind.UNREADABLE;
+        Refusal known = refused(withSectors(spare, 4096), Refusal.Kind.DAMAGED);
+        assertFalse(known.getMessage().contains("--force"), known.getMessage());
+    }
+
+    @Test
+    void theSectorSizeThatAnImageWasPairedWithIsSaid() throws Exception {
+        pairing.create(
+                uri(main),
+                uri(spare),
+                new Pairing.CreateOptions(false, false, OptionalInt.of(4096), OptionalLong.empty()));
+        assertSays(
+                refused(with(spare), Refusal.Kind.WRONG_DEVICE),
+                "sectors of 4096 bytes",
+                "is opened with sectors of 512",
+                "--sector-size 4096");
+        open(withSectors(spare, 4096));
+        Path larger = directory.resolve("larger.img");
+        Files.write(larger, new byte[2 * MAIN_BYTES]);
+        Refusal other = refused(DiskSpec.of(uri(larger), Optional.of(uri(spare))), Refusal.Kind.WRONG_DEVICE);
+        assertSays(other, "name the main that it belongs to");
     }
 
     @Test
