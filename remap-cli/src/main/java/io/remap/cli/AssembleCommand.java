@@ -3,6 +3,7 @@ package io.remap.cli;
 import io.remap.api.Refusal;
 import io.remap.core.Discovery;
 import io.remap.core.Discovery.Confidence;
+import io.remap.core.ShellWords;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -128,7 +129,7 @@ final class AssembleCommand extends Verb {
     }
 
     private String named() {
-        return names.isEmpty() ? "" : " " + String.join(" ", names);
+        return names.stream().map(name -> " " + ShellWords.device(name)).collect(Collectors.joining());
     }
 
     private List<String> arguments(Discovery.Pair pair) {

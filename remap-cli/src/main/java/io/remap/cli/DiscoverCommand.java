@@ -7,6 +7,7 @@ import io.remap.core.Discovery;
 import io.remap.core.Discovery.Confidence;
 import io.remap.core.HostPaths;
 import io.remap.core.Providers;
+import io.remap.core.ShellWords;
 import io.remap.core.SystemEnvironment;
 import java.util.ArrayList;
 import java.util.List;
@@ -112,10 +113,6 @@ final class DiscoverCommand extends Verb {
 
     /** As a shell takes it. */
     static String command(Discovery.Pair pair) {
-        return "remap " + pair.arguments().stream().map(DiscoverCommand::quoted).collect(Collectors.joining(" "));
-    }
-
-    private static String quoted(String word) {
-        return word.matches("[A-Za-z0-9_./:=@%+,-]+") ? word : "'" + word.replace("'", "'\\''") + "'";
+        return "remap " + pair.arguments().stream().map(ShellWords::quoted).collect(Collectors.joining(" "));
     }
 }

@@ -18,9 +18,12 @@ import io.remap.core.disk.TrackedDevice;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
+import java.util.UUID;
 
 /**
  * Finds out which of some devices belong together. Opens them for reading, disturbs nobody, and writes nothing; a device that
@@ -106,6 +109,8 @@ public final class Discovery {
     private final List<Remark> skipped = new ArrayList<>();
     /** What the tables state that could be read. */
     private final List<MemberSearch> stated = new ArrayList<>();
+    /** Pairs with a table that cannot be read: what it states is not known. */
+    private final Set<UUID> unread = new HashSet<>();
 
     /** A device that is open. */
     private record Open(
@@ -149,9 +154,10 @@ public final class Discovery {
     /** A table of a pair, and the device that it is on. */
     private record NamedTable(String name, TableCopy table) {}
 
-    private static String nameOf(DeviceUri uri) {
+    /** As short as it is understood, and not taken for an option. */
+    static String nameOf(DeviceUri uri) {
         boolean plain = uri.scheme().equals("file") && uri.parameters().isEmpty() && !uri.isPart();
-        return plain && uri.path().matches("[^:?]+") ? uri.path() : uri.toString();
+        return plain && uri.path().matches("[^:?]+") ? ShellWords.argument(uri.path()) : uri.toString();
     }
 
     /** Looks at devices of these providers; the witnesses of mains are in this directory. */
@@ -218,9 +224,9 @@ public final class Discovery {
                 .sorted(Comparator.comparingInt(Open::number))
                 .toList();
         for (Open spare : sources) {
-            List<Pair> itsPairs = pairsOf(spare, open, metadata);
-            itsPairs.forEach(pair -> found.add(new Judged(pair, spare.number())));
-            if (itsPairs.isEmpty()) {
+            Optional<List<Pair>> itsPairs = pairsOf(spare, open, metadata);
+            itsPairs.ifPresent(pairs -> pairs.forEach(pair -> found.add(new Judged(pair, spare.number()))));
+            if (itsPairs.filter(List::isEmpty).isPresent()) {
                 PairIdentity pair = spare.spareOf.get();
                 alone.add(new Remark(
                         spare.name(),
@@ -277,9 +283,12 @@ public final class Discovery {
     }
 
     /** Of a further spare that no table asks for. */
-    private static String lone(SpareIdentity identity, List<Open> open) {
+    private String lone(SpareIdentity identity, List<Open> open) {
         String which =
                 "is spare " + identity.index() + " of pair " + identity.pair().pairUuid();
+        if (unread.contains(identity.pair().pairUuid())) {
+            return which + ", and a table of that pair cannot be read: whether something stands on it is not known";
+        }
         boolean tableIsThere = open.stream().anyMatch(one -> one.isSource() && one.isOf(identity.pair()));
         return tableIsThere
                 ? which + ", and was taken out of it: nothing stands on it any more"
@@ -315,7 +324,8 @@ public final class Discovery {
         }
     }
 
-    private List<Pair> pairsOf(Open spare, List<Open> open, MetadataProvider metadata) {
+    /** Empty if its table cannot be read. */
+    private Optional<List<Pair>> pairsOf(Open spare, List<Open> open, MetadataProvider metadata) {
         List<Pair> pairs = new ArrayList<>();
         try (MetadataStore look = metadata.open(spare.device.direct(), true, environment, Settings.defaults())) {
             List<NamedTable> tables = new ArrayList<>();
@@ -332,8 +342,10 @@ public final class Discovery {
             }
         } catch (Refusal | DeviceException e) {
             skipped.add(new Remark(spare.name(), "its table cannot be read: " + e.getMessage()));
+            unread.add(spare.spareOf.orElseThrow().pairUuid());
+            return Optional.empty();
         }
-        return pairs;
+        return Optional.of(pairs);
     }
 
     /** A copy of another spare from before says nothing of the table that is read. */
