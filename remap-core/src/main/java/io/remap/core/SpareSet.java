@@ -24,6 +24,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
@@ -38,6 +39,9 @@ import java.util.function.Consumer;
 final class SpareSet {
     /** A new generation of a large table on a slow spare takes seconds. */
     private static final long STATE_MILLIS = 120_000;
+    /** What may be a spare of any pair. */
+    private static final Set<SpareContent.Kind> UNTOLD =
+            Set.of(SpareContent.Kind.UNREADABLE, SpareContent.Kind.DAMAGED, SpareContent.Kind.TOO_NEW);
 
     private final MetadataProvider metadata;
     private final Devices devices;
@@ -73,6 +77,11 @@ final class SpareSet {
                 metadata.table(look.direct()).ifPresent(table -> tables.put(uri, table));
             }
         }
+        if (candidates.size() > 1) {
+            for (DeviceUri uri : candidates) {
+                refuseUntold(uri, content(uri));
+            }
+        }
         if (candidates.size() > 1 || (candidates.isEmpty() && tables.isEmpty())) {
             throw new Refusal(
                     Refusal.Kind.USAGE,
@@ -96,8 +105,27 @@ final class SpareSet {
 
     /** A blank device among members is a mistake that others tell better. */
     private boolean isBlank(DeviceUri uri) throws Refusal, DeviceException {
+        SpareContent content = content(uri);
+        refuseUntold(uri, content);
+        return content.kind() == SpareContent.Kind.BLANK;
+    }
+
+    private SpareContent content(DeviceUri uri) throws Refusal, DeviceException {
         try (BlockDevice look = devices.open(uri, OpenOptions.inspect())) {
-            return metadata.inspect(look.direct()).kind() == SpareContent.Kind.BLANK;
+            return metadata.inspect(look.direct());
+        }
+    }
+
+    /** Among spares it may well be one of them: nobody may be told to make it one. */
+    private static void refuseUntold(DeviceUri uri, SpareContent content) throws Refusal {
+        if (UNTOLD.contains(content.kind())) {
+            String name = Discovery.nameOf(uri);
+            throw new Refusal(
+                    Refusal.Kind.DAMAGED,
+                    "which spare " + name + " is cannot be told: " + PairMatch.describe(content)
+                            + ". It may hold sectors of main, so see that it can be read; or go on without it, and what"
+                            + " stands on it answers with errors: leave out --spare " + ShellWords.quoted(name)
+                            + ", with --missing-spares");
         }
     }
 

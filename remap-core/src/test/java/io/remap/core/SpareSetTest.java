@@ -44,6 +44,8 @@ class SpareSetTest {
     private final Environment environment = new TaskQueue().environment(new Random(1));
     private final Map<String, TableCopy> tables = new HashMap<>();
     private final List<String> notices = new ArrayList<>();
+    private SpareContent.Kind found = SpareContent.Kind.SPARE;
+    private boolean furtherIsKnown = true;
     private long stampOfFirst = SEEN;
     private long slotsOfFirst = SLOTS;
     private List<SpareMember> members = List.of(
@@ -84,9 +86,10 @@ class SpareSetTest {
                     boolean isFirst = ((BlockDevice) args[0]).name().equals("first");
                     return switch (method.getName()) {
                         case "table" -> Optional.ofNullable(tables.get(((BlockDevice) args[0]).name()));
-                        case "member" -> isFirst ? Optional.empty() : Optional.of(identity(INDEX, ID, SLOTS, 50));
+                        case "member" ->
+                            isFirst || !furtherIsKnown ? Optional.empty() : Optional.of(identity(INDEX, ID, SLOTS, 50));
                         case "firstSpare" -> Optional.of(identity(0, SpareMember.FIRST_ID, slotsOfFirst, stampOfFirst));
-                        case "inspect" -> new SpareContent(SpareContent.Kind.SPARE, "", Optional.of(PAIR));
+                        case "inspect" -> new SpareContent(found, "EIO", Optional.of(PAIR));
                         case "stampMember" -> null;
                         default -> throw new UnsupportedOperationException(method.getName());
                     };
@@ -129,6 +132,28 @@ class SpareSetTest {
         DeviceUri chosen = spares.first(List.of(FIRST, FURTHER));
         assertEquals(chosen, spares.first(List.of(FURTHER, FIRST)), "as they are named");
         return chosen;
+    }
+
+    /** Whoever makes it a new spare then, as for a blank one, destroys what stands on it. */
+    @Test
+    void aSpareOfWhichNothingCanBeToldIsNotTakenForANewOne() throws Exception {
+        table(FURTHER, INDEX, SEEN, 0, true);
+        assertEquals(FURTHER, chosen());
+        for (SpareContent.Kind kind :
+                List.of(SpareContent.Kind.UNREADABLE, SpareContent.Kind.DAMAGED, SpareContent.Kind.TOO_NEW)) {
+            found = kind;
+            for (boolean known : List.of(true, false)) {
+                furtherIsKnown = known;
+                Refusal refusal = assertThrows(Refusal.class, this::chosen);
+                assertEquals(Refusal.Kind.DAMAGED, refusal.kind());
+                assertTrue(
+                        refusal.getMessage().contains("leave out --spare mem:first, with --missing-spares"),
+                        refusal.getMessage());
+                assertTrue(refusal.getMessage().contains("EIO"), refusal.getMessage());
+            }
+        }
+        found = SpareContent.Kind.FOREIGN;
+        assertTrue(assertThrows(Refusal.class, this::chosen).getMessage().contains("remap spare add"));
     }
 
     @Test
