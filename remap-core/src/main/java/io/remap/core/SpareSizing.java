@@ -129,6 +129,12 @@ public final class SpareSizing {
             throw usage("main has " + sectors + " sectors, so 0 to " + sectors + " of them can be bad, not "
                     + question.badSectors);
         }
+        long wanted = Math.min(question.badSectors, units(question));
+        if (wanted > Place.MAX_SLOT) {
+            throw usage("no spare takes " + question.badSectors
+                    + " bad sectors: each may need a slot of its own, and a spare" + " has at most " + Place.MAX_SLOT
+                    + " of them; copy what can be read of main to another disk");
+        }
     }
 
     private static Refusal usage(String message) {
@@ -147,8 +153,7 @@ public final class SpareSizing {
 
     /** Room for twice the known bad sectors, each in a slot of its own, since bad sectors seldom stay alone. */
     private static long recommendedBytes(Question question, Optional<MetadataProvider> metadata) {
-        long units = divideRoundingUp(question.mainBytes, Place.UNIT_BYTES);
-        long slots = Math.min(2 * question.badSectors, units);
+        long slots = Math.min(2 * question.badSectors, Math.min(units(question), Place.MAX_SLOT));
         long bytes = roundUp(Math.max(sidecarBytes(question.mainBytes), slots * Place.UNIT_BYTES), ROUNDING_BYTES);
         for (int round = 0; round < MAX_GROWTH_ROUNDS; round++) {
             Optional<SparePlan> offered = plan(metadata, bytes, question.sectorBytes);
@@ -158,6 +163,10 @@ public final class SpareSizing {
             bytes = roundUp(bytes + (slots - offered.get().slots()) * Place.UNIT_BYTES, ROUNDING_BYTES);
         }
         return bytes;
+    }
+
+    private static long units(Question question) {
+        return divideRoundingUp(question.mainBytes, Place.UNIT_BYTES);
     }
 
     private static Optional<SparePlan> plan(Optional<MetadataProvider> metadata, long bytes, int sectorBytes) {

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.remap.api.BlockDevice;
 import io.remap.api.Environment;
+import io.remap.api.Place;
 import io.remap.api.Refusal;
 import io.remap.api.Settings;
 import io.remap.api.spi.Lineage;
@@ -89,10 +90,27 @@ class SpareSizingTest {
     @Test
     void theLargestMainDoesNotOverflow() throws Refusal {
         long main = SpareSizing.MAX_MAIN_BYTES;
-        Report report = report(main, 512, 20, main / 512, true);
+        Report report = report(main, 512, 20, Place.MAX_SLOT, true);
         assertTrue(report.calculatedBytes() > main / 5);
         assertTrue(report.strictBytes() > main);
-        assertTrue(report.recommendedBytes() >= main);
+        assertTrue(report.recommendedBytes() >= Place.MAX_SLOT * Place.UNIT_BYTES);
+    }
+
+    /** A slot has a number of 32 bits. */
+    @Test
+    void moreBadSectorsThanASpareHasSlotsCannotBeHelped() throws Refusal {
+        for (long bad : new long[] {Place.MAX_SLOT + 1, 20_000_000_000L, SpareSizing.MAX_MAIN_BYTES / 512}) {
+            Refusal refusal = assertThrows(Refusal.class, () -> report(SpareSizing.MAX_MAIN_BYTES, 512, 2, bad, false));
+            assertEquals(Refusal.Kind.USAGE, refusal.kind());
+            assertTrue(refusal.getMessage().startsWith("no spare takes " + bad + " bad sectors"), refusal.getMessage());
+        }
+        // Twice as many are wanted only where there are so many.
+        long most = Place.MAX_SLOT * Place.UNIT_BYTES;
+        assertEquals(
+                most + Place.UNIT_BYTES,
+                report(100 * TIB, 512, 2, 3_000_000_000L, false).recommendedBytes());
+        // All sectors of the largest main whose units all have a slot.
+        assertTrue(report(8 * TIB, 512, 2, 8 * TIB / 512, false).recommendedBytes() >= 8 * TIB);
     }
 
     @Test
