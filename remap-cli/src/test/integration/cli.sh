@@ -230,6 +230,29 @@ test_foreign_content_on_the_spare() {
     assert_untouched
 }
 
+# Its start, its middle and its end are zeros.
+test_a_spare_that_was_wiped_in_part() {
+    image main.img
+    blank wiped.spare 256M
+    head -c 8M /dev/urandom | dd of=wiped.spare bs=1M seek=20 conv=notrunc status=none
+    remember main.img wiped.spare
+    refused "$WRONG_DEVICE" "unknown content" "$remap" serve main.img --spare wiped.spare
+    refused "$WRONG_DEVICE" "--force" "$remap" create main.img --spare wiped.spare
+    assert_untouched
+}
+
+test_the_command_that_create_prints_works() {
+    image "-my disk.img"
+    assert_status 0 "$remap" create --spare=-x.spare --spare-size 64M --sector-size 4096 -- "-my disk.img"
+    local command
+    command=$(sed -n 's/^serve it with: remap serve //p' <<< "$output")
+    assert_equal "'./-my disk.img' --spare ./-x.spare --sector-size 4096" "$command" "the command"
+    eval "start_remap disk $command"
+    "$remap" stop disk > /dev/null
+    wait_until 15 is_gone "$background_pid" || fail "it does not end"
+    refused "$WRONG_DEVICE" "--sector-size 4096" "$remap" serve "./-my disk.img" --spare ./-x.spare
+}
+
 test_the_spare_of_another_main() {
     image one.img
     image two.img

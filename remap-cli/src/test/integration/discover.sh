@@ -90,6 +90,17 @@ print(json.load(sys.stdin)["pairs"][0]["pairUuid"])')
     assert_equal 0 "$status" "exit status after SIGTERM"
 }
 
+test_names_that_look_like_options() {
+    image ./-x.img
+    blank ./-x.spare 16M
+    assert_status 0 "$remap" create --spare=-x.spare -- -x.img
+    assert_equal "./-x.img ./-x.spare certain serve ./-x.img --spare ./-x.spare" "$(pairs_of -- -x.img -x.spare)" "named"
+    start_in_background disk "$remap" assemble --name disk -- -x.img -x.spare
+    wait_until 60 is_ready_or_gone disk "$background_pid" || fail "not ready"
+    is_running "$background_pid" || fail "it ended: $(cat disk.err)"
+    stop_service disk
+}
+
 # members_of DEVICE…: a line "NUMBER DEVICE STATE" for each further spare of the first pair that is shown.
 members_of() {
     "$remap" discover --json "$@" > found.json || [ $? = "$NOT_SO" ] || fail "discover fails"
