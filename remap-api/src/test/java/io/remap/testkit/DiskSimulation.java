@@ -617,6 +617,8 @@ public final class DiskSimulation implements AutoCloseable {
                 long which = sector;
                 require(mayBeLost(sector), () -> "sector " + which + " counts as lost, but nothing ever failed there");
             }
+            // What is written there is no loss any more, which has to be recorded.
+            touched.set((int) unitOf(range.firstSector()), (int) unitOf(range.endSector() - 1) + 1);
             // Also while a write of it is under way, and after one that failed.
             reference.allowErrors(range.firstSector(), range.lengthSectors());
             reference.requireErrors(range.firstSector(), range.lengthSectors());
