@@ -55,11 +55,11 @@ public interface Session extends AutoCloseable {
         }
 
         /**
-         * Whether the client has read since this was asked last, or the socket was full, though no room for more has come of
-         * it yet. A transport whose system does not tell says {@code false}.
+         * How many bytes the client has read, about, since this was asked last, or the socket was full, though no room for
+         * more has come of it yet. A transport whose system does not tell says 0. One thread at a time.
          */
-        default boolean clientReads() {
-            return false;
+        default long readBytes() {
+            return 0;
         }
     }
 

@@ -154,9 +154,9 @@ final class Connection implements EpollIoHandle, Session.Events {
     }
 
     @Override
-    public boolean clientReads() {
+    public long readBytes() {
         synchronized (socketUse) {
-            return !socketClosed && sender.clientReads();
+            return socketClosed ? 0 : sender.readBytes();
         }
     }
 

@@ -105,17 +105,18 @@ final class ReplySender implements Runnable {
     }
 
     /**
-     * Whether the client has taken bytes since the socket was full or this was asked last. The kernel tells of room when three
-     * quarters are free, which is long after a slow client began to read. One thread at a time, before the socket is closed.
+     * How many bytes the client has taken since the socket was full or this was asked last, as memory that they took. The
+     * kernel tells of room when three quarters are free, which is long after a slow client began to read. One thread at a time,
+     * before the socket is closed.
      */
-    boolean clientReads() {
+    long readBytes() {
         if (!full) {
-            return false;
+            return 0;
         }
         int before = heldBytes;
         int now = queueLater.heldBytes();
         heldBytes = now;
-        return now >= 0 && now < before;
+        return now < 0 ? 0 : Math.max(0, before - now);
     }
 
     /**

@@ -1,33 +1,57 @@
 package io.remap.nbd;
 
 import io.remap.api.TimeSource;
+import java.util.concurrent.atomic.AtomicLong;
 
 /**
- * Whether a session waits for its client, in the middle of a payload or with replies to send, and since when the client
- * did nothing about it.
+ * Whether a session waits for its client, in the middle of a payload or with replies to send, and since when the client did
+ * too little about it: it moved fewer than {@link #LEAST_BYTES}, and did not come to the end of the payload or the replies
+ * either. A byte now and then is not enough, or two clients could keep the whole budget of the pool from all others for ever.
  *
- * <p>Invariant: the time is written before the flag that says that there is something to wait for, so whoever sees the
- * flag sees no older time. Thread-safe; the clock is read once per receive and send, not per request.
+ * <p>The payload and the replies have a time each, and begin it by themselves; so a client that does not read its replies
+ * gains nothing by small WRITEs. What is moved counts for both: a client may send before it reads.
+ *
+ * <p>Invariant: a time is written before the flag that says that there is something to wait for, so whoever sees the flag
+ * sees no older time. Thread-safe; the clock is read at a beginning and once for so many bytes, not per request.
  */
 final class ClientProgress {
+    /** A client must move so many bytes in the time that it has, or the rest if that is less. */
+    static final int LEAST_BYTES = 256 << 10;
+
     private final TimeSource time;
-    private volatile long lastNanos;
+    /** Since the times began anew. */
+    private final AtomicLong movedBytes = new AtomicLong();
+
+    private volatile long receivingSinceNanos;
     private volatile boolean receiving;
+    private volatile long sendingSinceNanos;
     private volatile boolean sending;
+
+    /** Of the payload, when it was looked at last; the input side's. */
+    private long missingBytes;
 
     ClientProgress(TimeSource time) {
         this.time = time;
     }
 
-    /** Bytes arrived, or may arrive only now; the rest of a payload that has a buffer is missing. */
-    void payloadMissing() {
-        lastNanos = time.nanoTime();
-        receiving = true;
+    /** Bytes arrived, or may arrive only now; the rest of a payload that has a buffer is missing. Input side. */
+    void payloadMissing(long restBytes) {
+        if (receiving) {
+            moved(missingBytes - restBytes);
+        } else {
+            if (!sending) {
+                movedBytes.set(0);
+            }
+            receivingSinceNanos = time.nanoTime();
+            receiving = true;
+        }
+        missingBytes = restBytes;
     }
 
     /** The payload is complete, or will never be. Input side. */
     void payloadEnded() {
         if (receiving) {
+            moved(missingBytes);
             receiving = false;
         }
     }
@@ -38,19 +62,27 @@ final class ClientProgress {
      */
     void diskAnswered() {
         if (receiving) {
-            lastNanos = time.nanoTime();
+            receivingSinceNanos = time.nanoTime();
         }
     }
 
-    /** Replies were given to the transport, or some bytes of them left, and others have not. Output side. */
-    void repliesUnsent() {
-        lastNanos = time.nanoTime();
+    /** Replies were given to the transport. Output side. */
+    void repliesBegun() {
+        if (!receiving) {
+            movedBytes.set(0);
+        }
+        sendingSinceNanos = time.nanoTime();
         sending = true;
     }
 
+    /** Some bytes of the replies left. Output side. */
+    void repliesLeft(long lengthBytes) {
+        moved(lengthBytes);
+    }
+
     /** The client has read of what left before. Any thread. */
-    void repliesTaken() {
-        lastNanos = time.nanoTime();
+    void repliesTaken(long lengthBytes) {
+        moved(lengthBytes);
     }
 
     /** All replies given to the transport have left. Output side. */
@@ -58,12 +90,23 @@ final class ClientProgress {
         sending = false;
     }
 
+    private void moved(long lengthBytes) {
+        if (movedBytes.addAndGet(lengthBytes) >= LEAST_BYTES) {
+            movedBytes.set(0);
+            long now = time.nanoTime();
+            receivingSinceNanos = now;
+            sendingSinceNanos = now;
+        }
+    }
+
     boolean isReceiving() {
         return receiving;
     }
 
-    /** How long the client did nothing that it should do; 0 or less if there is nothing. */
+    /** For how long the client did too little of what it should do; 0 or less if there is nothing. */
     long stalledNanos(long nowNanos) {
-        return receiving || sending ? nowNanos - lastNanos : 0;
+        long receivingNanos = receiving ? nowNanos - receivingSinceNanos : 0;
+        long sendingNanos = sending ? nowNanos - sendingSinceNanos : 0;
+        return Math.max(receivingNanos, sendingNanos);
     }
 }

@@ -9,7 +9,8 @@ import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
  * Cuts off clients that keep memory from others: a few that stop amid a large payload, or do not read large replies,
- * would hold the whole budget of the buffer pool for ever (a suspended virtual machine is enough).
+ * would hold the whole budget of the buffer pool for ever (a suspended virtual machine is enough). So would some that move a
+ * byte now and then: what is enough is {@link ClientProgress}'s to say.
  *
  * <p>A session that gets no buffer says so; {@code timeoutMillis} later, if somebody waits then, the sessions are looked
  * at, and again while somebody waits. Without want of memory nothing runs and nobody is cut off.
@@ -98,7 +99,8 @@ final class MemoryPressure {
             long stalledNanos = session.stalledNanos(now);
             if (stalledNanos < timeoutNanos) {
                 longestNanos = Math.max(longestNanos, stalledNanos);
-            } else if (waiting > (session.waitsForMemory() ? 1 : 0) && !session.isRead()) {
+            } else if (waiting > (session.waitsForMemory() ? 1 : 0)
+                    && session.surelyStalledNanos(now) >= timeoutNanos) {
                 session.cutOff(TimeUnit.NANOSECONDS.toMillis(stalledNanos));
             }
         }

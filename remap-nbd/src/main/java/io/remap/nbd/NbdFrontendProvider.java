@@ -20,8 +20,8 @@ public final class NbdFrontendProvider implements FrontendProvider {
     static final Setting STALL_TIMEOUT = new Setting(
             "nbd.stall-timeout-millis",
             "10000",
-            "How long a client may stop amid a WRITE or not read replies while others wait for the memory that it holds,"
-                    + " 100 to 600000.");
+            "How long a client may stop amid a WRITE or not read replies (or move less than 256 KiB of them) while others"
+                    + " wait for the memory that it holds, 100 to 600000.");
 
     private static final long MIN_STALL_TIMEOUT_MILLIS = 100;
     private static final long MAX_STALL_TIMEOUT_MILLIS = 600_000;

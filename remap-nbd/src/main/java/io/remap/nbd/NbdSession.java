@@ -313,9 +313,13 @@ final class NbdSession implements Session {
         return cutOff ? 0 : transmission.stalledNanos(nowNanos);
     }
 
-    /** Whether its client stalls less than it seems, see {@link Transmission#isRead}. By {@link MemoryPressure}. */
-    boolean isRead() {
-        return transmission.isRead();
+    /**
+     * The same, once a client that seems to stall was given credit for what it has read of what is in its socket. By {@link
+     * MemoryPressure}.
+     */
+    long surelyStalledNanos(long nowNanos) {
+        transmission.lookWhatIsRead();
+        return stalledNanos(nowNanos);
     }
 
     /** Ends the session of a client that stalls; {@link #close} gives its memory back. By {@link MemoryPressure}. */
@@ -327,7 +331,8 @@ final class NbdSession implements Session {
         stage.set(OVER);
         shared.counters().stalledClients.increment();
         shared.log()
-                .warn(peer + ": holds " + transmission.held() + ", did nothing for " + stalledMillis
+                .warn(peer + ": holds " + transmission.held() + ", moved less than "
+                        + (ClientProgress.LEAST_BYTES >> 10) + " KiB in " + stalledMillis
                         + " ms while others wait for memory; disconnected");
         events.finished(true);
     }

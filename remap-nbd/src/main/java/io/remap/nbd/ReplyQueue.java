@@ -112,7 +112,7 @@ final class ReplyQueue {
         batch[0] = headers;
         next = headerCount > 0 ? 0 : 1;
         if (next < end) {
-            progress.repliesUnsent();
+            progress.repliesBegun();
         }
     }
 
@@ -198,10 +198,9 @@ final class ReplyQueue {
             }
             next++;
         }
+        progress.repliesLeft(lengthBytes);
         if (next == end) {
             progress.repliesSent();
-        } else if (lengthBytes > 0) {
-            progress.repliesUnsent();
         }
     }
 

@@ -127,7 +127,7 @@ final class Transmission {
                 takePayload();
                 if (missingBytes > 0) {
                     if (incoming.buffer != null) {
-                        progress.payloadMissing();
+                        progress.payloadMissing(missingBytes);
                     }
                     return Outcome.MORE;
                 }
@@ -336,19 +336,18 @@ final class Transmission {
         return inFlight.nothingUnderWay() && inFlight.heldBytes() > 0 ? progress.stalledNanos(nowNanos) : 0;
     }
 
-    /** Whether a client that seems to stall reads what is in its socket, slowly; then its time begins anew. */
-    boolean isRead() {
-        boolean reads = events.clientReads();
-        if (reads) {
-            progress.repliesTaken();
-        }
-        return reads;
+    /**
+     * Counts what a client that seems to stall has read of what is in its socket; if it is enough, its time begins anew. By
+     * one thread.
+     */
+    void lookWhatIsRead() {
+        progress.repliesTaken(events.readBytes());
     }
 
     /** What a client that stalls keeps from others, for people to read. */
     String held() {
         return inFlight.heldBytes() + " bytes of memory for "
-                + (progress.isReceiving() ? "a WRITE that it stopped sending" : "replies that it does not read");
+                + (progress.isReceiving() ? "a WRITE that it does not send" : "replies that it does not read");
     }
 
     // --- output side

@@ -22,10 +22,12 @@ import org.junit.jupiter.params.provider.ValueSource;
 class StallTest {
     private static final int TIMEOUT_MILLIS = 1000;
     private static final int ALMOST_MILLIS = TIMEOUT_MILLIS - 100;
-    /** More than half of the budget: two of these do not fit. */
-    private static final int LARGE_BYTES = 200_000;
+    /** What is enough in the time, and no byte less. */
+    private static final int ENOUGH_BYTES = ClientProgress.LEAST_BYTES;
+    /** More than half of the budget: two of these do not fit. Three times as much as is enough, and a rest. */
+    private static final int LARGE_BYTES = 3 * ENOUGH_BYTES + 10_000;
 
-    private static final int BUDGET_BYTES = 300_000;
+    private static final int BUDGET_BYTES = LARGE_BYTES + 400_000;
     private static final byte[] LARGE_WRITE = Client.write(7, 0, new byte[LARGE_BYTES]);
     private static final byte[] LARGE_READ = Client.request(Client.READ, 0, 8, 0, LARGE_BYTES);
 
@@ -137,8 +139,8 @@ class StallTest {
         stalled.assertGoesOn();
         // A want that is met in time is none.
         disk.deferred = true;
-        TestTransport third = another().send(Client.request(Client.READ, 0, 1, 0, 100_000));
-        good.send(Client.write(7, 0, new byte[100_000]));
+        TestTransport third = another().send(Client.request(Client.READ, 0, 1, 0, 300_000));
+        good.send(Client.write(7, 0, new byte[300_000]));
         assertGoodWaits();
         pass(ALMOST_MILLIS);
         disk.deferred = false;
@@ -150,45 +152,108 @@ class StallTest {
         assertEquals(0, good.count("nbd.stalled-clients"));
     }
 
+    /** The rest is less than what is enough, and is enough. */
     @Test
     void slowWriterIsNotCutOff() {
-        TestTransport slow = another().send(Arrays.copyOf(LARGE_WRITE, LARGE_WRITE.length - 20));
+        TestTransport slow = another().send(Arrays.copyOf(LARGE_WRITE, LARGE_WRITE.length - LARGE_BYTES + 1));
         good.send(LARGE_WRITE);
-        for (int i = 0; i < 20; i++) {
+        for (int left = LARGE_BYTES - 1; left > 0; left -= ENOUGH_BYTES) {
             pass(ALMOST_MILLIS);
             assertGoodWaits();
-            slow.send(new byte[1]);
             slow.assertGoesOn();
+            slow.send(new byte[Math.min(left, ENOUGH_BYTES)]);
         }
         assertEquals(Map.of(7L, 0), errors(slow));
         assertGoodIsAnswered();
+        slow.assertGoesOn();
     }
 
     @Test
     void slowReaderIsNotCutOff() {
         TestTransport slow = readsNoReply();
         good.send(LARGE_WRITE);
-        for (int i = 0; i < 20; i++) {
+        for (int i = 0; i < LARGE_BYTES / ENOUGH_BYTES; i++) {
             pass(ALMOST_MILLIS);
             assertGoodWaits();
-            read(slow, 1);
             slow.assertGoesOn();
+            read(slow, ENOUGH_BYTES);
         }
+        pass(ALMOST_MILLIS);
+        slow.assertGoesOn();
         slow.clientStalls = false;
         slow.pump();
         slow.assertGoesOn();
         assertGoodIsAnswered();
     }
 
+    /** Or two of them keep all of the memory for as long as they like. */
+    @ParameterizedTest
+    @ValueSource(strings = {"payload", "reply"})
+    void whoMovesAByteNowAndThenIsCutOffWhileAnotherWaits(String how) {
+        TestTransport trickling = stalled(how);
+        for (int i = 0; i < 20; i++) {
+            pass(ALMOST_MILLIS);
+            trickle(trickling, how, 1);
+        }
+        trickling.assertGoesOn();
+        good.send(LARGE_WRITE);
+        assertGoodWaits();
+        pass(TIMEOUT_MILLIS / 2);
+        trickle(trickling, how, ENOUGH_BYTES / 2);
+        trickling.assertGoesOn();
+        pass(TIMEOUT_MILLIS);
+        assertCutOff(trickling);
+        assertGoodIsAnswered();
+        assertEquals(1, good.count("nbd.stalled-clients"));
+    }
+
+    private static void trickle(TestTransport client, String how, int bytes) {
+        if (how.equals("payload")) {
+            client.send(new byte[bytes]);
+        } else {
+            read(client, bytes);
+        }
+    }
+
     @Test
-    void whoReadsWhatIsInItsSocketIsNotCutOffBeforeItStops() {
+    void smallWritesDoNotHelpWhoReadsNoReply() {
+        TestTransport stalled = readsNoReply();
+        good.send(LARGE_WRITE);
+        byte[] write = Client.write(9, 0, new byte[512]);
+        for (int i = 0; i < 5; i++) {
+            stalled.send(Arrays.copyOf(write, write.length - 10));
+            pass(TIMEOUT_MILLIS / 4);
+            stalled.send(new byte[10]);
+        }
+        assertCutOff(stalled);
+        assertGoodIsAnswered();
+    }
+
+    @Test
+    void whoSendsMuchBeforeItReadsIsNotCutOff() {
+        TestTransport busy = readsNoReply();
+        good.send(LARGE_WRITE);
+        byte[] write = Client.write(9, 0, new byte[ENOUGH_BYTES + 10_000]);
+        busy.send(Arrays.copyOf(write, write.length - ENOUGH_BYTES));
+        pass(ALMOST_MILLIS);
+        busy.send(new byte[ENOUGH_BYTES]);
+        pass(ALMOST_MILLIS);
+        assertGoodWaits();
+        busy.assertGoesOn();
+        pass(TIMEOUT_MILLIS);
+        assertCutOff(busy);
+        assertGoodIsAnswered();
+    }
+
+    @Test
+    void whoReadsWhatIsInItsSocketIsNotCutOffBeforeItReadsTooLittle() {
         TestTransport slow = readsNoReply();
-        slow.clientReads = true;
+        slow.readBytes = ENOUGH_BYTES;
         good.send(LARGE_WRITE);
         pass(10 * TIMEOUT_MILLIS);
         assertGoodWaits();
         slow.assertGoesOn();
-        slow.clientReads = false;
+        slow.readBytes = ENOUGH_BYTES - 1;
         pass(2 * TIMEOUT_MILLIS);
         assertCutOff(slow);
         assertGoodIsAnswered();
@@ -208,12 +273,12 @@ class StallTest {
         gather[0].position(gather[0].limit());
         slow.session.sent(16);
         good.send(LARGE_WRITE);
-        for (int i = 0; i < 5; i++) {
+        for (int left = LARGE_BYTES; left > ENOUGH_BYTES; left -= ENOUGH_BYTES) {
             pass(ALMOST_MILLIS);
             assertGoodWaits();
             assertEquals(0, slow.session.replies(gather));
-            assertEquals(LARGE_BYTES - i, slow.session.pages().remainingBytes());
-            slow.session.sent(1);
+            assertEquals(left, slow.session.pages().remainingBytes());
+            slow.session.sent(ENOUGH_BYTES);
             slow.assertGoesOn();
         }
         pass(TIMEOUT_MILLIS + 10);
@@ -311,12 +376,12 @@ class StallTest {
 
     @Test
     void allThatStallAreCutOffAndOneThatSaidGoodbyeToo() {
-        byte[] write = Client.write(7, 0, new byte[100_000]);
+        byte[] write = Client.write(7, 0, new byte[250_000]);
         TestTransport first = another().send(Arrays.copyOf(write, 50_000));
         TestTransport second = another();
         second.clientStalls = true;
         second.send(
-                Client.join(Client.request(Client.READ, 0, 8, 0, 100_000), Client.request(Client.DISC, 0, 9, 0, 0)));
+                Client.join(Client.request(Client.READ, 0, 8, 0, 250_000), Client.request(Client.DISC, 0, 9, 0, 0)));
         read(second, 10);
         assertTrue(second.finished && !second.abrupt, "says that it is over, and is still answered");
         good.send(LARGE_WRITE);

@@ -40,8 +40,8 @@ final class TestTransport implements Session.Events, AutoCloseable {
     boolean takesPages;
     /** The client reads nothing. */
     boolean clientStalls;
-    /** It reads, and the socket has no room for more all the same. */
-    boolean clientReads;
+    /** It reads so much while somebody asks, and the socket has no room for more all the same. */
+    long readBytes;
 
     boolean finished;
     boolean abrupt;
@@ -149,8 +149,8 @@ final class TestTransport implements Session.Events, AutoCloseable {
     }
 
     @Override
-    public boolean clientReads() {
-        return clientReads;
+    public long readBytes() {
+        return readBytes;
     }
 
     @Override
