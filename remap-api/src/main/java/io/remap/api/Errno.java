@@ -40,6 +40,7 @@ public final class Errno {
     public static final int ETIMEDOUT = 110;
     public static final int EREMOTEIO = 121;
     public static final int EDQUOT = 122;
+    public static final int ECANCELED = 125;
 
     private Errno() {}
 
@@ -54,7 +55,7 @@ public final class Errno {
             case ENODEV, ENXIO -> ErrorClass.GONE;
             case EBADE -> ErrorClass.RESERVED;
             case ENOSPC, EDQUOT, EFBIG -> ErrorClass.NO_SPACE;
-            case ENOMEM, EBUSY, EAGAIN, EINTR, EMFILE, ENFILE -> ErrorClass.HOST;
+            case ENOMEM, EBUSY, EAGAIN, EINTR, EMFILE, ENFILE, ECANCELED -> ErrorClass.HOST;
             case EROFS, EPERM, EACCES -> ErrorClass.READ_ONLY;
             case EINVAL, EBADF, EFAULT -> ErrorClass.INTERNAL;
             default -> ErrorClass.UNKNOWN;
@@ -97,6 +98,7 @@ public final class Errno {
             case ETIMEDOUT -> "ETIMEDOUT";
             case EREMOTEIO -> "EREMOTEIO";
             case EDQUOT -> "EDQUOT";
+            case ECANCELED -> "ECANCELED";
             default -> "errno " + errno;
         };
     }

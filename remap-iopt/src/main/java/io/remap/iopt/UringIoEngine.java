@@ -16,6 +16,7 @@ import io.remap.api.Counter;
 import io.remap.api.DescriptorTransfers;
 import io.remap.api.DeviceException;
 import io.remap.api.DeviceIo;
+import io.remap.api.Errno;
 import io.remap.api.spi.IoEngine;
 import java.util.ArrayList;
 import java.util.List;
@@ -246,6 +247,17 @@ final class UringIoEngine implements IoEngine, LoopThread.Workers {
         return io.device.capability(DescriptorTransfers.class).orElse(null);
     }
 
+    /**
+     * What a transfer came to. The host may have had no thread for it (ECANCELED), no memory for the moment, or a signal came
+     * in between: of the device that says nothing, so none of it was transferred, and the others execute it.
+     */
+    static int bytesOrError(int result) {
+        return switch (-result) {
+            case Errno.ECANCELED, Errno.EAGAIN, Errno.EINTR -> 0;
+            default -> result;
+        };
+    }
+
     private void end(int tag, int result) {
         beginTurn();
         DeviceIo io = takeBack(tag);
@@ -277,7 +289,7 @@ final class UringIoEngine implements IoEngine, LoopThread.Workers {
         @Override
         public void handle(IoRegistration from, IoEvent event) {
             IoUringIoEvent done = (IoUringIoEvent) event;
-            end((int) done.userData(), done.res());
+            end((int) done.userData(), bytesOrError(done.res()));
         }
 
         @Override
@@ -293,7 +305,8 @@ final class UringIoEngine implements IoEngine, LoopThread.Workers {
         List<Attribute> all = new ArrayList<>(others.attributes());
         all.add(transfers.attribute("engine.uring-transfers", "Reads and writes that were given to the ring."));
         all.add(shortTransfers.attribute(
-                "engine.uring-short-transfers", "Transfers that came back short and were repeated by a worker."));
+                "engine.uring-short-transfers",
+                "Transfers that came back short, or not begun, and were repeated by a worker."));
         return List.copyOf(all);
     }
 

@@ -114,6 +114,17 @@ class UringIoEngineTest extends IoEngineContract {
         assertEquals(0, device.underWay.get());
     }
 
+    /** Then it is executed by the other engine, as what comes back short. */
+    @Test
+    void whatTheHostCannotBeginNowIsNoErrorOfTheDevice() {
+        for (int errno : new int[] {Errno.ECANCELED, Errno.EAGAIN, Errno.EINTR}) {
+            assertEquals(0, UringIoEngine.bytesOrError(-errno));
+            assertEquals(ErrorClass.HOST, Errno.classify(errno));
+        }
+        assertEquals(-Errno.EIO, UringIoEngine.bytesOrError(-Errno.EIO));
+        assertEquals(Errno.ECANCELED, UringIoEngine.bytesOrError(Errno.ECANCELED), "so many bytes");
+    }
+
     @Test
     void whatTheRingCannotDoIsExecutedByTheOtherEngine() throws Exception {
         for (Operation operation : List.of(Operation.FLUSH, Operation.ZERO, Operation.DISCARD)) {
