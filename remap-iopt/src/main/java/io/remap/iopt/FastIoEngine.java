@@ -107,7 +107,8 @@ final class FastIoEngine implements IoEngine {
             return false;
         }
         long startNanos = environment.time().nanoTime();
-        if (!isInMemory(io, device, startNanos) || !loop.beginTransfer(pace)) {
+        // Without the watch nobody would notice that it hangs.
+        if (!isInMemory(io, device, startNanos) || !workers.watch().isThere() || !loop.beginTransfer(pace)) {
             return false;
         }
         DeviceException error;

@@ -59,7 +59,7 @@ final class IoWorkers implements LoopThread.Workers {
     private final AtomicInteger threadCount = new AtomicInteger();
     private final AtomicInteger available = new AtomicInteger();
     private final AtomicInteger loggedFailures = new AtomicInteger();
-    private final WorkerWatch watch = new WorkerWatch(this);
+    private final WorkerWatch watch = new WorkerWatch(this, task -> new Thread(task, "remap-io-watch"));
     private final int processors = Runtime.getRuntime().availableProcessors();
 
     private volatile boolean closed;
@@ -198,6 +198,10 @@ final class IoWorkers implements LoopThread.Workers {
         if (!closed) {
             share();
         }
+    }
+
+    void later(Runnable task, long delayMillis) {
+        var unused = environment.scheduler().schedule(task, delayMillis);
     }
 
     /** An error in the program, which must not end a worker. */

@@ -2,13 +2,15 @@ package io.remap.iopt;
 
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.locks.LockSupport;
 
 /**
  * Looks every few milliseconds, while workers and loops execute transfers, whether one of them is held up by something that
  * was thought to be quick.
  *
- * <p>Invariant: while anybody is at work, the thread is {@link #awake}. Its thread is started with the first work.
+ * <p>Invariant: while anybody is at work, the thread is {@link #awake}. Its thread is started with the first work; while the
+ * host gives none ({@link #isThere}) nobody is watched, and it is asked again and again.
  */
 final class WorkerWatch {
     private static final long INTERVAL_NANOS = 5_000_000;
@@ -19,17 +21,57 @@ final class WorkerWatch {
     /** A loop is found in the same transfer so many times before it is taken over, which costs a thread. */
     private static final int HELD_UP_CHECKS = 4;
 
+    static final long RETRY_MILLIS = 1_000;
+
     private final IoWorkers workers;
     private final List<LoopThread> loops = new CopyOnWriteArrayList<>();
-    private final Thread thread;
+    private final ThreadFactory threads;
+
+    /** {@code null} until it is started. */
+    private volatile Thread thread;
+
     private volatile boolean awake;
     private volatile boolean closed;
-    private boolean started;
 
-    WorkerWatch(IoWorkers workers) {
+    /** The host gave no thread, and is asked again later. */
+    private boolean waits;
+
+    WorkerWatch(IoWorkers workers, ThreadFactory threads) {
         this.workers = workers;
-        this.thread = new Thread(this::run, "remap-io-watch");
-        thread.setDaemon(true);
+        this.threads = threads;
+    }
+
+    /** Whether it can watch; not so while the host gives no thread. */
+    boolean isThere() {
+        return thread != null || start();
+    }
+
+    private synchronized boolean start() {
+        if (thread != null || closed) {
+            return true;
+        }
+        if (waits) {
+            return false;
+        }
+        Thread begun = threads.newThread(this::run);
+        begun.setDaemon(true);
+        try {
+            begun.start();
+        } catch (OutOfMemoryError e) {
+            workers.failed("no thread that watches", e);
+            waits = true;
+            workers.later(this::tryAgain, RETRY_MILLIS);
+            return false;
+        }
+        thread = begun;
+        return true;
+    }
+
+    private void tryAgain() {
+        synchronized (this) {
+            waits = false;
+        }
+        begin();
     }
 
     /** A loop executes a transfer itself now. */
@@ -49,12 +91,10 @@ final class WorkerWatch {
     }
 
     private synchronized void wake() {
-        if (!started && !closed) {
-            thread.start();
-            started = true;
+        if (start()) {
+            awake = true;
+            LockSupport.unpark(thread);
         }
-        awake = true;
-        LockSupport.unpark(thread);
     }
 
     private void run() {
