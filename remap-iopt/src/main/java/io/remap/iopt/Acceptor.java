@@ -54,12 +54,28 @@ final class Acceptor implements Transport.Listener, EpollIoHandle {
             loop.events().register(this).addListener(future -> {
                 if (future.isSuccess()) {
                     registration = (IoRegistration) future.getNow();
-                    listenForConnections(EpollIoOps.EPOLLIN);
+                    listen();
                 } else if (!closed) {
                     log.error("{}: connections cannot be accepted", address(), future.cause());
                 }
             });
         }
+    }
+
+    /** It is here that epoll is told of the socket for the first time, and may have no room for it. */
+    private void listen() {
+        try {
+            listenForConnections(EpollIoOps.EPOLLIN);
+        } catch (RuntimeException e) {
+            transport.warn(address() + ": connections cannot be accepted yet, trying again: " + e.getMessage());
+            registration.cancel();
+            registration = null;
+            later(this::register);
+        }
+    }
+
+    private void later(Runnable task) {
+        transport.scheduler().schedule(() -> loop.execute(task), BACK_OFF_MILLIS);
     }
 
     /** Level-triggered: what is not taken at once is told of again. */
@@ -106,9 +122,7 @@ final class Acceptor implements Transport.Listener, EpollIoHandle {
         } catch (IOException e) {
             transport.warn(address() + ": a connection could not be accepted, trying again: " + e.getMessage());
             listenForConnections(EpollIoOps.EPOLLET);
-            transport
-                    .scheduler()
-                    .schedule(() -> loop.execute(() -> listenForConnections(EpollIoOps.EPOLLIN)), BACK_OFF_MILLIS);
+            later(() -> listenForConnections(EpollIoOps.EPOLLIN));
         }
     }
 

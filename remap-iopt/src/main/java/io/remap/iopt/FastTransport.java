@@ -47,7 +47,7 @@ final class FastTransport implements Transport {
     private final int connectionLimit;
     private final OccasionalLog occasionalLog;
     private final TransportCounters counters = new TransportCounters();
-    private final LoopThreads threads = new LoopThreads();
+    private final ThreadFactory threads;
     private final MultiThreadIoEventLoopGroup group;
     private final Loop[] loops;
     private final AtomicInteger nextLoop = new AtomicInteger();
@@ -61,6 +61,12 @@ final class FastTransport implements Transport {
 
     /** Starts loops, whose threads start with their first connection. */
     FastTransport(Environment environment, int connectionLimit, int loopCount) {
+        this(environment, connectionLimit, loopCount, new LoopThreads());
+    }
+
+    /** {@code threads}: where the threads of loops come from, {@link LoopThread}s. */
+    FastTransport(Environment environment, int connectionLimit, int loopCount, ThreadFactory threads) {
+        this.threads = threads;
         this.environment = environment;
         this.connectionLimit = connectionLimit;
         this.occasionalLog = new OccasionalLog(log, environment.time());
@@ -107,7 +113,7 @@ final class FastTransport implements Transport {
         }
     }
 
-    private static final class LoopThreads implements ThreadFactory {
+    static final class LoopThreads implements ThreadFactory {
         private final AtomicInteger count = new AtomicInteger();
 
         @Override
@@ -202,6 +208,7 @@ final class FastTransport implements Transport {
         var unused = group.shutdownGracefully(0, LOOP_END_MILLIS, TimeUnit.MILLISECONDS);
         for (Loop loop : loops) {
             end(loop.events());
+            loop.endSpare();
         }
     }
 

@@ -21,14 +21,14 @@ import org.slf4j.LoggerFactory;
  *
  * <p>Those are attended to by an event too (of an eventfd(2)), not as tasks of the loop: it runs tasks for as long as there
  * are any, up to a second, before it looks for events again, and a connection that has to let others have their turn asks
- * for attention again and again.
+ * for attention again and again. Tasks serve where epoll has no room for the bell, at that price.
  *
  * <p>The thread may hang in a transfer. Then another one takes over ({@link #rescue}), with an epoll set of its own, in which
  * all that belongs to the loop is registered anew. Whatever the loop runs asks {@link #isThisThread} before it touches
  * anything after a transfer, and when an event comes: the thread that hung may be back, with events of its old set.
  *
  * <p>Invariants: a connection is on the list of those that wait at most once; while the list is not empty, the bell has
- * been rung or a task that rings it is queued. The eventfd is written by the thread of the loop alone, which also closes it,
+ * been rung, or a task is queued that rings it or takes its place. The eventfd is written by the thread of the loop alone, which also closes it,
  * so that the number cannot be another file's by then.
  */
 final class Loop implements EpollIoHandle {
@@ -50,6 +50,12 @@ final class Loop implements EpollIoHandle {
     /** Set by {@link #start}. */
     private volatile FileDescriptor bell;
 
+    /** The bell cannot be heard: it is closed, and tasks take its place until {@link #start} tries again. */
+    private volatile boolean deaf;
+
+    /** Made for a rescue for which there was no thread. It has descriptors, so the next one takes it. */
+    private final AtomicReference<IoEventLoop> spare = new AtomicReference<>();
+
     // By the thread of the loop alone.
     private IoRegistration registration;
 
@@ -57,6 +63,7 @@ final class Loop implements EpollIoHandle {
     private Connection taken;
 
     private final Runnable ring = this::ring;
+    private final Runnable attendToAll = this::attendToAll;
     private ByteBuffer scratch;
 
     Loop(FastTransport transport, IoEventLoop events) {
@@ -66,8 +73,9 @@ final class Loop implements EpollIoHandle {
 
     /** Begins to hear the bell, if it does not yet. */
     synchronized void start() {
-        if (bell == null) {
+        if (bell == null || deaf) {
             bell = Native.newEventFd();
+            deaf = false;
             register();
         }
     }
@@ -76,12 +84,36 @@ final class Loop implements EpollIoHandle {
         events.register(this).addListener(future -> {
             if (future.isSuccess()) {
                 registration = (IoRegistration) future.getNow();
-                registration.submit(EpollIoOps.EPOLLIN.with(EpollIoOps.EPOLLET));
+                hear();
                 ((LoopThread) Thread.currentThread()).runs(this);
             } else {
                 log.error("an event loop cannot be used", future.cause());
             }
         });
+    }
+
+    /** It is here that epoll is told of the bell for the first time, and may have no room for it. */
+    private void hear() {
+        try {
+            registration.submit(EpollIoOps.EPOLLIN.with(EpollIoOps.EPOLLET));
+        } catch (RuntimeException e) {
+            log.warn(
+                    "an event loop cannot hear its bell, and does without until its next connection: {}", e.toString());
+            doWithoutBell();
+        }
+    }
+
+    private synchronized void doWithoutBell() {
+        registration.cancel();
+        registration = null;
+        deaf = true;
+        try {
+            bell.close();
+        } catch (IOException e) {
+            log.debug("closing a bell: {}", e.toString());
+        }
+        // It may have been rung.
+        execute(attendToAll);
     }
 
     IoEventLoop events() {
@@ -130,7 +162,12 @@ final class Loop implements EpollIoHandle {
     }
 
     private void ring() {
-        if (isThisThread() && bell.isOpen()) {
+        if (!isThisThread()) {
+            return;
+        }
+        if (deaf) {
+            execute(attendToAll);
+        } else if (bell.isOpen()) {
             Native.eventFdWrite(bell.intValue(), 1);
         }
     }
@@ -142,6 +179,10 @@ final class Loop implements EpollIoHandle {
 
     @Override
     public void handle(IoRegistration handled, IoEvent event) {
+        attendToAll();
+    }
+
+    private void attendToAll() {
         // First what a thread left that was lost meanwhile.
         attendToTaken();
         if (isThisThread()) {
@@ -174,12 +215,15 @@ final class Loop implements EpollIoHandle {
      * @return whether it was given up
      */
     boolean rescue(BooleanSupplier claim) {
-        IoEventLoop next;
+        IoEventLoop next = spare.getAndSet(null);
         try {
-            next = transport.newEventLoop();
+            if (next == null) {
+                next = transport.newEventLoop();
+            }
             // Starts the thread: if the host gives none, the loop keeps the one it has.
             next.execute(() -> {});
         } catch (RuntimeException | Error e) {
+            spare.set(next);
             log.warn("an event loop is held up, and no other thread can take over: {}", e.toString());
             return false;
         }
@@ -204,6 +248,18 @@ final class Loop implements EpollIoHandle {
         ring();
         // By its own thread, after it has cancelled what it had registered: what is registered is closed with it.
         old.execute(() -> transport.end(old));
+    }
+
+    /** No thread of it can be held up any more. */
+    void endSpare() {
+        IoEventLoop unused = spare.getAndSet(null);
+        if (unused != null) {
+            try {
+                transport.end(unused);
+            } catch (RuntimeException | Error e) {
+                log.debug("ending an event loop that never began: {}", e.toString());
+            }
+        }
     }
 
     /** A thread that was lost has returned. */
