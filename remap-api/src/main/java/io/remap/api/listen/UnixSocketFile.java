@@ -17,6 +17,7 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.BasicFileAttributes;
+import java.nio.file.attribute.FileAttribute;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.random.RandomGenerator;
 import org.slf4j.Logger;
@@ -26,7 +27,8 @@ import org.slf4j.LoggerFactory;
  * The file of a listening Unix socket, whatever library the socket is of.
  *
  * <p>Thread-safe. Invariants: under its name it never shows with another mode than 0600 (it is bound under a passing name,
- * and gets its own when it is private); it takes a name that is free, and frees that of a socket that nobody listens on,
+ * and gets its own when it is private), and until then nobody else reaches it: the passing name is in a directory of the
+ * owner's, since who binds may listen at once, with what mode the umask leaves; it takes a name that is free, and frees that of a socket that nobody listens on,
  * and no other; of several that want a name at the same time one gets it, and the others are refused; and it removes only
  * the very file that it made.
  */
@@ -38,6 +40,12 @@ public final class UnixSocketFile {
     private static final int FILE_TYPE_SOCKET = 0140000;
     private static final int MAX_PASSING_NAME_CHARS = 10;
     private static final int PASSING_NAME_TRIES = 16;
+
+    /** What the name of a socket in a directory of its own adds to that of the directory. */
+    private static final String IN_DIRECTORY = "/s";
+
+    private static final FileAttribute<?> OWNER_ONLY =
+            PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------"));
 
     /** Somebody else who comes and goes between two steps of ours does so only so often. */
     private static final int PUBLISH_TRIES = 16;
@@ -88,11 +96,11 @@ public final class UnixSocketFile {
         }
         // Before anything is made; it is looked at again when there is a socket that can take the name.
         var unused = isLeftBehind(path);
-        Path passing = null;
+        Passing passing = null;
         try {
             passing = bindUnderPassingName(binder, path, random);
-            Files.setPosixFilePermissions(passing, PosixFilePermissions.fromString("rw-------"));
-            publish(passing, path, random);
+            Files.setPosixFilePermissions(passing.socket(), PosixFilePermissions.fromString("rw-------"));
+            publish(passing.socket(), path, random);
             return new UnixSocketFile(path);
         } catch (Refusal e) {
             throw e;
@@ -167,7 +175,7 @@ public final class UnixSocketFile {
 
     private static Path unusedName(Path path, RandomGenerator random) throws IOException {
         for (int tries = 0; tries < PASSING_NAME_TRIES; tries++) {
-            Path candidate = path.resolveSibling(passingName(path, random));
+            Path candidate = path.resolveSibling(passingName(path, random, 0));
             if (!Files.exists(candidate, LinkOption.NOFOLLOW_LINKS)) {
                 return candidate;
             }
@@ -175,26 +183,62 @@ public final class UnixSocketFile {
         throw new FileAlreadyExistsException(path.toString(), null, "no free name beside it");
     }
 
-    private static Path bindUnderPassingName(Binder binder, Path path, RandomGenerator random) throws IOException {
+    /** Where a socket is before it has its name; {@code directory} is {@code null} where the path has no room for one. */
+    private record Passing(Path socket, Path directory) {
+        static Passing of(Path path, RandomGenerator random) {
+            if (room(path) > IN_DIRECTORY.length()) {
+                Path directory = path.resolveSibling(passingName(path, random, IN_DIRECTORY.length()));
+                return new Passing(Path.of(directory + IN_DIRECTORY), directory);
+            }
+            return new Passing(path.resolveSibling(passingName(path, random, 0)), null);
+        }
+
+        Path first() {
+            return directory == null ? socket : directory;
+        }
+    }
+
+    private static Passing bindUnderPassingName(Binder binder, Path path, RandomGenerator random) throws IOException {
         for (int tries = 1; ; tries++) {
-            Path passing = path.resolveSibling(passingName(path, random));
+            Passing passing = Passing.of(path, random);
             try {
-                binder.bind(passing);
+                bind(binder, passing);
                 return passing;
             } catch (BindException | FileAlreadyExistsException e) {
-                if (tries == PASSING_NAME_TRIES || !Files.exists(passing, LinkOption.NOFOLLOW_LINKS)) {
+                if (tries == PASSING_NAME_TRIES || !Files.exists(passing.first(), LinkOption.NOFOLLOW_LINKS)) {
                     throw e;
                 }
             }
         }
     }
 
-    /** For the same directory, and never longer than a path may be, so that one of full length works. */
-    private static String passingName(Path path, RandomGenerator random) {
-        int room = MAX_PATH_BYTES
+    private static void bind(Binder binder, Passing passing) throws IOException {
+        if (passing.directory() == null) {
+            binder.bind(passing.socket());
+            return;
+        }
+        Files.createDirectory(passing.directory(), OWNER_ONLY);
+        boolean bound = false;
+        try {
+            binder.bind(passing.socket());
+            bound = true;
+        } finally {
+            if (!bound) {
+                abandon(passing);
+            }
+        }
+    }
+
+    /** For what a name beside it may have, in bytes, so that the path is no longer than one may be. */
+    private static int room(Path path) {
+        return MAX_PATH_BYTES
                 - lengthBytes(path)
                 + path.getFileName().toString().length();
-        int chars = Math.min(room, MAX_PASSING_NAME_CHARS);
+    }
+
+    /** For the same directory, and with what follows never longer than a path may be, so that one of full length works. */
+    private static String passingName(Path path, RandomGenerator random, int followingChars) {
+        int chars = Math.min(room(path), MAX_PASSING_NAME_CHARS) - followingChars;
         StringBuilder name = new StringBuilder(chars > 2 ? "." : "");
         while (name.length() < chars) {
             name.append(Character.forDigit(random.nextInt(RADIX), RADIX));
@@ -254,13 +298,17 @@ public final class UnixSocketFile {
         }
     }
 
-    private static void abandon(Path passing) {
+    private static void abandon(Passing passing) {
+        if (passing == null) {
+            return;
+        }
         try {
-            if (passing != null) {
-                Files.deleteIfExists(passing);
+            Files.deleteIfExists(passing.socket());
+            if (passing.directory() != null) {
+                Files.deleteIfExists(passing.directory());
             }
         } catch (IOException e) {
-            log.warn("cannot tidy up {}: {}", passing, e.toString());
+            log.warn("cannot tidy up {}: {}", passing.first(), e.toString());
         }
     }
 

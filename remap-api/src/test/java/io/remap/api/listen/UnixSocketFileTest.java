@@ -14,6 +14,7 @@ import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.List;
 import java.util.Random;
 import java.util.random.RandomGenerator;
@@ -117,6 +118,48 @@ class UnixSocketFileTest {
         assertOnlySecondIsThere();
         ofSecond[0].remove();
         assertTrue(Files.notExists(path, LinkOption.NOFOLLOW_LINKS));
+    }
+
+    /** It listens before it has its mode. */
+    @ParameterizedTest
+    @ValueSource(ints = {1, 2, 3, 30})
+    void nobodyElseReachesASocketThatHasNoNameYet(int nameChars) throws Exception {
+        Path parent = directory;
+        while (parent.toString().length() < UnixSocketFile.MAX_PATH_BYTES - nameChars - 1) {
+            int chars = UnixSocketFile.MAX_PATH_BYTES
+                    - nameChars
+                    - 2
+                    - parent.toString().length();
+            parent = Files.createDirectory(parent.resolve("d".repeat(chars > 20 ? 10 : Math.max(chars, 1))));
+        }
+        path = parent.resolve("n".repeat(nameChars));
+        boolean[] reached = new boolean[1];
+        UnixSocketFile file = UnixSocketFile.bind(path, random, at -> {
+            // In its place, as Java takes no path of full length.
+            Files.createFile(at);
+            assertTrue(at.toString().length() <= UnixSocketFile.MAX_PATH_BYTES, at.toString());
+            String mode = PosixFilePermissions.toString(Files.getPosixFilePermissions(at.getParent()));
+            reached[0] = !mode.equals("rwx------") || at.getParent().equals(path.getParent());
+        });
+        assertEquals(nameChars < 3, reached[0], "a path of full length has no room for a directory");
+        try (var files = Files.list(parent)) {
+            assertEquals(List.of(path), files.toList());
+        }
+        assertEquals("rw-------", PosixFilePermissions.toString(Files.getPosixFilePermissions(path)));
+        file.remove();
+        assertTrue(Files.notExists(path, LinkOption.NOFOLLOW_LINKS));
+    }
+
+    @Test
+    void aSocketThatCannotBeBoundLeavesNothingBehind() throws Exception {
+        assertThrows(
+                Refusal.class,
+                () -> UnixSocketFile.bind(path, random, at -> {
+                    throw new IOException("on purpose");
+                }));
+        try (var files = Files.list(directory)) {
+            assertEquals(List.of(), files.toList());
+        }
     }
 
     @Test
