@@ -81,7 +81,8 @@ final class Acceptor implements Transport.Listener, EpollIoHandle {
     /** Level-triggered: what is not taken at once is told of again. */
     private void listenForConnections(EpollIoOps ops) {
         synchronized (socket) {
-            if (!closed) {
+            // Without a registration it is about to be registered, and listens then.
+            if (!closed && registration != null) {
                 registration.submit(ops);
             }
         }
