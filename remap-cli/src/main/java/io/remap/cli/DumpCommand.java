@@ -23,9 +23,12 @@ import picocli.CommandLine.Parameters;
         header = "Show all metadata in force on a spare. Writes nothing.",
         description = {
             "Superblocks, arena headers, the spares of the pair, the records of the log, every entry of the table, the bad slots, and the "
-                    + "regions with checksums; of a further spare what it says of itself. Units and "
+                    + "regions with checksums, and why a mapping may be missing there; of a further spare what it says of "
+                    + "itself. Units and "
                     + "slots have 4096 bytes; masks name the sectors of a unit, bit 0 the first. With --json each of these "
                     + "is a line of its own.",
+            "Exit status 0 if all of this is certain, 6 if a mapping may be missing or the table cannot be read, 5 if it is "
+                    + "no spare.",
             "What a running service has is shown by 'remap map list' and 'remap metadata status'.",
             "",
             "Examples:",
@@ -38,7 +41,7 @@ final class DumpCommand extends Verb {
             Map.of("badSlots", "bad slots", "sealedRegions", "sealed regions");
 
     private static final List<String> KINDS =
-            List.of("superblocks", "headers", "members", "log", "entries", "badSlots", "sealedRegions");
+            List.of("superblocks", "headers", "members", "log", "entries", "badSlots", "sealedRegions", "doubts");
 
     @Parameters(paramLabel = "SPARE", description = "The spare: path or URI.")
     String spare;
@@ -153,6 +156,7 @@ final class DumpCommand extends Verb {
             SpareCare care =
                     new SpareCare(Providers.load(), HostPaths.ofThisUser().stateDirectory(), system.environment());
             Printer[] printer = new Printer[1];
+            boolean[] doubtful = new boolean[1];
             try {
                 // Nothing is printed before it is certain that there is something to show.
                 care.dump(uri, (kind, values) -> {
@@ -160,6 +164,7 @@ final class DumpCommand extends Verb {
                         printer[0] = json.wanted ? new JsonPrinter(out(), spare) : new TextPrinter(out(), terminal());
                     }
                     printer[0].add(kind, values);
+                    doubtful[0] |= kind.equals("doubts");
                 });
             } catch (Refusal e) {
                 Optional<ServedSpare> served =
@@ -178,7 +183,11 @@ final class DumpCommand extends Verb {
             if (json.wanted) {
                 out().println("\n}");
             }
+            if (!doubtful[0]) {
+                return ExitStatus.OK;
+            }
+            note("a mapping may be missing in this: 'remap check " + spare + "' says what to do");
+            return ExitStatus.DAMAGED;
         }
-        return ExitStatus.OK;
     }
 }

@@ -12,11 +12,14 @@ import io.remap.api.spi.MetadataReport.Severity;
 import io.remap.api.spi.MetadataStore;
 import io.remap.api.spi.SpareMember;
 import io.remap.api.spi.SpareSlots;
+import io.remap.api.spi.TableCopy;
 import io.remap.core.SpareCare.CheckedSpare;
 import io.remap.core.disk.SealedSlots;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 
 /**
  * What a check finds of the spares of a pair beside the first one, and of the sectors that stand on any. Collects, and writes
@@ -65,6 +68,9 @@ final class MemberCheck {
     private final int sectorBytes;
     private final List<Finding> findings = new ArrayList<>();
     private final List<CheckedSpare> spares = new ArrayList<>();
+    /** Numbers of those whose device as a whole failed. */
+    private final Set<Integer> failed = new HashSet<>();
+
     private long sectorsRead;
     private long sectorsUnreadable;
     private long sectorsRotten;
@@ -96,7 +102,7 @@ final class MemberCheck {
     }
 
     /** Says how a further spare stands. */
-    void add(Member member, OwnMetadata own) throws DeviceException {
+    void add(Member member, OwnMetadata own) {
         int number = member.stated.index();
         Optional<Long> used = table.map(entries -> entries.unitsOn(number));
         List<Part> parts = List.of();
@@ -127,7 +133,7 @@ final class MemberCheck {
                         + " 'remap spare remove' with --lose"));
     }
 
-    private List<Part> parts(BlockDevice device, int number, OwnMetadata own) throws DeviceException {
+    private List<Part> parts(BlockDevice device, int number, OwnMetadata own) {
         try {
             MetadataReport report = own.check(device);
             for (Finding finding : report.findings()) {
@@ -140,6 +146,43 @@ final class MemberCheck {
         } catch (Refusal e) {
             findings.add(new Finding(Severity.ERROR, "spare " + number + ": " + e.getMessage(), ""));
             return List.of();
+        } catch (DeviceException e) {
+            addFailed(number, e);
+            return List.of();
+        }
+    }
+
+    /** The device of a further spare as a whole failed: what stands on the others is told all the same. */
+    void addFailed(int number, DeviceException why) {
+        if (failed.add(number)) {
+            findings.add(new Finding(
+                    Severity.ERROR,
+                    "spare " + number + ": " + why.getMessage() + ": what stands on it is out of reach",
+                    "attach it anew and check again; if it is gone for good: 'remap serve' with --missing-spares, then"
+                            + " 'remap spare remove' with --lose"));
+        }
+    }
+
+    /** Whether its device can be asked nothing more. */
+    boolean hasFailed(int number) {
+        return failed.contains(number);
+    }
+
+    /**
+     * Notes that the table on a further spare is not what is stated of it. The one that was opened has all that was
+     * acknowledged, so that nothing is lost as long as that one lives.
+     *
+     * @param table what can be loaded from it
+     */
+    void addTable(Member member, Optional<TableCopy> table) {
+        if (member.stated.table() && table.filter(TableCopy::certain).isEmpty()) {
+            findings.add(new Finding(
+                    Severity.WARNING,
+                    "spare " + member.stated.index() + " (" + member.name
+                            + ") is stated to have a copy of the table, and "
+                            + (table.isEmpty() ? "none can be loaded from it" : "that on it is not certain")
+                            + ": the table is on the spare that is checked alone",
+                    "'remap serve' with both writes the copy anew"));
         }
     }
 

@@ -17,7 +17,6 @@ import io.remap.api.spi.Lineage;
 import io.remap.api.spi.MetadataProvider;
 import io.remap.api.spi.MetadataReport;
 import io.remap.api.spi.MetadataStore;
-import io.remap.api.spi.MetadataTools;
 import io.remap.api.spi.PairIdentity;
 import io.remap.api.spi.SpareContent;
 import io.remap.api.spi.SpareMember;
@@ -362,7 +361,7 @@ public final class Pairing {
         return metadata.tools()
                 .orElseThrow(() -> new Refusal(
                         Refusal.Kind.ENVIRONMENT, "the metadata module '" + metadata.name() + "' offers no check"))
-                .check(further.direct(), MetadataTools.Level.STANDARD);
+                .checkBeside(further.direct());
     }
 
     /**

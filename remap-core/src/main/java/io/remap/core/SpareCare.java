@@ -20,6 +20,7 @@ import io.remap.api.spi.PairIdentity;
 import io.remap.api.spi.SpareIdentity;
 import io.remap.api.spi.SpareMember;
 import io.remap.api.spi.SpareOwner;
+import io.remap.api.spi.TableCopy;
 import io.remap.core.disk.TrackedDevice;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -30,6 +31,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
+import java.util.UUID;
 
 /**
  * To see and mend the metadata of a spare that nobody serves. A spare is held exclusively meanwhile, so that no server
@@ -118,7 +120,10 @@ public final class SpareCare {
                             device.direct(),
                             level == Level.QUICK ? MetadataTools.Level.QUICK : MetadataTools.Level.STANDARD);
             List<Finding> findings = new ArrayList<>(report.findings());
-            if (main.isEmpty() || report.pair().isEmpty()) {
+            // Of a newer format not even main is known.
+            boolean knowsMain =
+                    report.pair().filter(pair -> pair.sectorBytes() > 0).isPresent();
+            if (main.isEmpty() || !knowsMain) {
                 return withSpares(device, further, Optional.empty(), report, findings, level);
             }
             // Only looked at: main may be served without this spare, which is the very thing to find out.
@@ -147,6 +152,9 @@ public final class SpareCare {
             throws Refusal, DeviceException {
         boolean readable = report.verdict() != Verdict.UNUSABLE;
         if (!readable || !holdsTable(spare)) {
+            for (DeviceUri uri : further) {
+                findings.add(lookAt(uri, spare, report));
+            }
             return checked(spare.name(), level, Optional.empty(), report, findings, List.of(), 0, 0, 0);
         }
         if (level == Level.QUICK) {
@@ -169,12 +177,37 @@ public final class SpareCare {
                     new MemberCheck(Optional.of(store.table()), store.pair().sectorBytes());
             try (FoundSpares found = find(MemberSearch.of(store), further)) {
                 addMembers(found, check);
-                addRivals(TableRivals.of(store, TrackedDevice.of(spare), requireMetadata()), found, findings);
+                addRivals(TableRivals.of(store, TrackedDevice.of(spare), requireMetadata()), found, check, findings);
                 if (level == Level.FULL) {
                     readSectors(spare, main, store, found.members, check);
                 }
             }
             return finished(spare.name(), level, Optional.empty(), report, findings, check);
+        }
+    }
+
+    /** What another spare of a pair could do where no table can be loaded from the one that is checked. */
+    private Finding lookAt(DeviceUri uri, BlockDevice checked, MetadataReport report) throws Refusal, DeviceException {
+        try (BlockDevice other = devices.open(uri, exclusive(true))) {
+            Optional<UUID> pair = report.pair().map(PairIdentity::pairUuid);
+            SpareIdentity identity = identity(other)
+                    .filter(found ->
+                            pair.isEmpty() || pair.get().equals(found.pair().pairUuid()))
+                    .orElseThrow(() ->
+                            new Refusal(Refusal.Kind.WRONG_DEVICE, other.name() + " is no other spare of this pair"));
+            String which = other.name() + " (spare " + identity.index() + ")";
+            Optional<TableCopy> table = requireMetadata().table(other.direct());
+            if (table.isEmpty()) {
+                return new Finding(Severity.NOTE, "no table can be loaded from " + which + " either", "");
+            }
+            return new Finding(
+                    Severity.NOTE,
+                    which + " has a table" + (table.get().certain() ? "" : ", which is not certain")
+                            + ", of generation " + table.get().generation(),
+                    "'remap check " + other.name() + " --spare " + checked.name()
+                            + "' tells how it stands; 'remap serve"
+                            + " MAIN --spare " + checked.name() + " --spare " + other.name()
+                            + "', with --adopt if that asks for it, goes on from it");
         }
     }
 
@@ -189,15 +222,26 @@ public final class SpareCare {
     }
 
     /** Other tables of the pair that speak against this one. */
-    private void addRivals(TableRivals rivals, FoundSpares found, List<Finding> findings)
-            throws Refusal, DeviceException {
+    private void addRivals(TableRivals rivals, FoundSpares found, MemberCheck check, List<Finding> findings)
+            throws Refusal {
         for (MemberCheck.Member member : found.members) {
-            if (member.device().isPresent()) {
-                requireMetadata()
-                        .table(member.device().get().direct())
-                        .flatMap(table -> rivals.against(member.name(), table))
-                        .ifPresent(against -> findings.add(new Finding(Severity.ERROR, against, "")));
-            }
+            tableOf(member, check)
+                    .flatMap(table -> rivals.against(member.name(), table))
+                    .ifPresent(against -> findings.add(new Finding(Severity.ERROR, against, "")));
+        }
+    }
+
+    /** Empty also if it is not there, or fails. */
+    private Optional<TableCopy> tableOf(MemberCheck.Member member, MemberCheck check) throws Refusal {
+        int number = member.stated().index();
+        if (member.device().isEmpty() || check.hasFailed(number)) {
+            return Optional.empty();
+        }
+        try {
+            return requireMetadata().table(member.device().get().direct());
+        } catch (DeviceException e) {
+            check.addFailed(number, e);
+            return Optional.empty();
         }
     }
 
@@ -276,10 +320,14 @@ public final class SpareCare {
         }
     }
 
-    private void addMembers(FoundSpares found, MemberCheck check) throws Refusal, DeviceException {
+    private void addMembers(FoundSpares found, MemberCheck check) throws Refusal {
         MetadataTools tools = requireTools();
         for (MemberCheck.Member member : found.members) {
-            check.add(member, device -> tools.check(device.direct(), MetadataTools.Level.STANDARD));
+            check.add(member, device -> tools.checkBeside(device.direct()));
+            Optional<TableCopy> table = tableOf(member, check);
+            if (member.device().isPresent() && !check.hasFailed(member.stated().index())) {
+                check.addTable(member, table);
+            }
         }
     }
 
@@ -293,7 +341,7 @@ public final class SpareCare {
             throws DeviceException {
         check.readSectors(first, store.openedFrom(), store.slots(), store);
         for (MemberCheck.Member member : further) {
-            if (member.device().isPresent()) {
+            if (member.device().isPresent() && !check.hasFailed(member.stated().index())) {
                 check.readSectors(
                         member.device().get(),
                         member.stated().index(),

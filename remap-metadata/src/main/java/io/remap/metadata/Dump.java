@@ -36,7 +36,7 @@ final class Dump {
         }
         Superblock superblock = LogMetadataProvider.identify(device, identities, true);
         BlockIo io = LogMetadataProvider.blockIo(device, superblock);
-        Recovery.Found found = Recovery.recover(io, superblock);
+        Recovery.Found found = LogMetadataProvider.recover(io, superblock, SavedArea.find(io, superblock));
         superblocks(identities);
         table(io, superblock, found);
     }
@@ -61,6 +61,14 @@ final class Dump {
             describeSeal(region, seal, piece);
             sink.piece("sealedRegions", piece);
         });
+        found.doubts().forEach(this::doubt);
+    }
+
+    /** Why more than what is shown may be in force. */
+    private void doubt(String what) {
+        Map<String, Object> piece = new LinkedHashMap<>();
+        piece.put("what", what);
+        sink.piece("doubts", piece);
     }
 
     /** A further spare: what it says of itself, and the copy of the table on it, if there is one. */
@@ -84,11 +92,12 @@ final class Dump {
                 "stamp",
                 MemberStamp.read(io, superblock.layout(), superblock.pair().pairUuid()));
         sink.piece("members", piece);
+        MemberExamination.lostTable(io, superblock).ifPresent(this::doubt);
     }
 
     private static Recovery.Found copyOfTable(BlockIo io, Superblock superblock) throws DeviceException {
         try {
-            return LogMetadataProvider.inForce(io, superblock);
+            return LogMetadataProvider.recover(io, superblock, SavedArea.find(io, superblock));
         } catch (Damage e) {
             // None that could count: the first spare tells.
             return null;

@@ -22,11 +22,11 @@ import java.util.UUID;
  * by {@link Recovery} alone, so that a check and an opening never differ. Writes nothing. Used once.
  */
 final class Examination {
-    private static final String KEEP = "keep main and spare as they are (a copy of both is best); ";
+    private static final String KEEP = "keep main and spare as they are (a copy of both is best)";
     private static final String READ_ONLY_HINT =
-            KEEP + "serve them with --read-only to copy off what is certain, then make a new pair";
+            "serve them with --read-only to copy off what is certain, then make a new pair";
     private static final String UNUSABLE_HINT =
-            KEEP + "'remap forget MAIN' gives up what stands on this spare, and lets main be served with a new one";
+            "'remap forget MAIN' gives up what stands on this spare, and lets main be served with a new one";
 
     private final BlockDevice device;
     private final Level level;
@@ -66,7 +66,12 @@ final class Examination {
             }
             unusable(e.getMessage());
         }
-        findings.addAll(findingsOf(parts, "'remap repair " + device.name() + "' shows what would be written anew"));
+        // Where a mapping may be missing a repair is refused.
+        findings.addAll(findingsOf(
+                parts,
+                verdict == Verdict.SOUND
+                        ? "'remap repair " + device.name() + "' shows what would be written anew"
+                        : ""));
         if (verdict == Verdict.SOUND && !CopyCheck.allValid(parts)) {
             verdict = Verdict.REPAIRABLE;
         }
@@ -87,7 +92,29 @@ final class Examination {
 
     private void unusable(String why) {
         verdict = Verdict.UNUSABLE;
-        findings.add(new Finding(Severity.ERROR, why, UNUSABLE_HINT));
+        findings.add(new Finding(Severity.ERROR, why, unusableHint(device, superblock)));
+    }
+
+    /** What to do where no table can be loaded; {@code superblock} is {@code null} if there is none. */
+    static String unusableHint(BlockDevice device, Superblock superblock) {
+        if (superblock != null && superblock.version().tooNew()) {
+            // Nothing is wrong with it as far as we can tell: nothing is to be given up.
+            return KEEP;
+        }
+        return KEEP + "; " + otherSparesFirst(device, superblock) + UNUSABLE_HINT;
+    }
+
+    private String readOnlyHint() {
+        return KEEP + "; " + otherSparesFirst(device, superblock) + READ_ONLY_HINT;
+    }
+
+    /** A copy of the table may be as whole as can be. */
+    private static String otherSparesFirst(BlockDevice device, Superblock superblock) {
+        return superblock != null && superblock.version().isSpread()
+                ? "another spare of the pair may have a whole copy of the table: 'remap serve MAIN --spare "
+                        + device.name()
+                        + " --spare OTHER', with --adopt if that asks for it, goes on from there; only if none has: "
+                : "";
     }
 
     private void readOnly(String why, String hint) {
@@ -144,11 +171,11 @@ final class Examination {
             generation = newest.number();
             if (level == Level.QUICK) {
                 Begins.refuseOlder(Begins.highest(io, superblock, headers), newest);
-                headers.doubts().forEach(doubt -> readOnly(doubt, READ_ONLY_HINT));
+                headers.doubts().forEach(doubt -> readOnly(doubt, readOnlyHint()));
                 return;
             }
             Recovery.Found found = LogMetadataProvider.recover(io, superblock, SavedArea.find(io, superblock));
-            found.doubts().forEach(doubt -> readOnly(doubt, READ_ONLY_HINT));
+            found.doubts().forEach(doubt -> readOnly(doubt, readOnlyHint()));
             arena = found.arena();
             inForce = checks(found);
             generation = found.header().generation().number();

@@ -29,6 +29,8 @@ public final class LogMetadataProvider implements MetadataProvider {
     private static final Logger LOG = LoggerFactory.getLogger(LogMetadataProvider.class);
     private static final String READ_ONLY_WAY_OUT =
             "; serve it with --read-only to copy what is certain, then make a new pair";
+    private static final String OTHER_SPARES =
+            "; name the other spares of the pair too, with --spare: one of them may have a whole copy of the table";
 
     /** As a format does it: whoever finds the first two new ones finds all that they rely on. */
     static final int[] WRITING_ORDER = {2, 3, 0, 1};
@@ -228,7 +230,7 @@ public final class LogMetadataProvider implements MetadataProvider {
             BlockIo io = blockIo(spare, superblock);
             Recovery.Found found = recover(io, superblock, SavedArea.find(io, superblock));
             if (!readOnly && !found.doubts().isEmpty()) {
-                throw damaged(spare, String.join("; ", found.doubts()) + READ_ONLY_WAY_OUT);
+                throw damaged(spare, String.join("; ", found.doubts()) + otherSpares(spare) + READ_ONLY_WAY_OUT);
             }
             Lineage lineage = writing.orElse(found.header().lineage());
             Holder holder = Holder.of(spare, io, superblock, found, lineage, environment);
@@ -243,8 +245,12 @@ public final class LogMetadataProvider implements MetadataProvider {
                     environment,
                     new LogMetadataStore.Facts(found.clean(), found.commitsReplayed(), found.copiesWhole(), whole));
         } catch (Damage e) {
-            throw damaged(spare, e.getMessage());
+            throw damaged(spare, e.getMessage() + otherSpares(spare));
         }
+    }
+
+    private static String otherSpares(BlockDevice spare) throws DeviceException {
+        return superblock(spare).filter(found -> found.version().isSpread()).isPresent() ? OTHER_SPARES : "";
     }
 
     @Override
@@ -337,7 +343,10 @@ public final class LogMetadataProvider implements MetadataProvider {
             throw damaged(spare, "it has a feature that this program can only read; serve it with --read-only");
         }
         if (!readOnly && identities.count(Identities.State.WHOLE) < Identities.QUORUM) {
-            throw damaged(spare, "only one superblock of four is whole" + READ_ONLY_WAY_OUT);
+            throw damaged(
+                    spare,
+                    "only one superblock of four is whole; 'remap repair " + spare.name()
+                            + "' makes the others from it");
         }
         return superblock;
     }

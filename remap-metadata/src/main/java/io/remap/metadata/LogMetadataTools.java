@@ -6,6 +6,7 @@ import io.remap.api.Environment;
 import io.remap.api.Refusal;
 import io.remap.api.spi.MetadataReport;
 import io.remap.api.spi.MetadataReport.Finding;
+import io.remap.api.spi.MetadataReport.Severity;
 import io.remap.api.spi.MetadataReport.Verdict;
 import io.remap.api.spi.MetadataTools;
 import java.util.Optional;
@@ -16,6 +17,32 @@ final class LogMetadataTools implements MetadataTools {
     public MetadataReport check(BlockDevice spare, Level level) throws Refusal, DeviceException {
         Optional<MemberExamination> further = further(spare);
         return further.isPresent() ? further.get().report() : Examination.of(spare, level);
+    }
+
+    @Override
+    public MetadataReport checkBeside(BlockDevice spare) throws Refusal, DeviceException {
+        Optional<MemberExamination> further = further(spare);
+        return further.isPresent() ? further.get().reportBeside() : beside(Examination.of(spare, Level.STANDARD));
+    }
+
+    /** Of a first spare that is not certain what it has: another one tells. */
+    private static MetadataReport beside(MetadataReport first) {
+        if (first.verdict() != Verdict.READ_ONLY) {
+            return first;
+        }
+        return new MetadataReport(
+                first.verdict(),
+                first.pair(),
+                first.format(),
+                first.generation(),
+                first.mappings(),
+                first.cleanStop(),
+                first.parts(),
+                first.findings().stream()
+                        .map(finding -> finding.severity() == Severity.ERROR
+                                ? new Finding(Severity.NOTE, finding.what(), "the next start writes it anew")
+                                : finding)
+                        .toList());
     }
 
     private static Optional<MemberExamination> further(BlockDevice spare) throws Refusal, DeviceException {

@@ -309,7 +309,8 @@ class DamageTest {
                     }
                 }
                 if (keep == also) {
-                    assertRefused(damaged, "only one superblock of four is whole");
+                    assertRefused(
+                            damaged, "only one superblock of four is whole; 'remap repair spare' makes the others");
                     assertEquals(expected, Bench.text(open(damaged, true)));
                 } else {
                     open(damaged, false);

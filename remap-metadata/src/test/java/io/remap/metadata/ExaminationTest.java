@@ -416,6 +416,11 @@ class ExaminationTest {
                 report.findings().get(0).what().contains("were durable"),
                 report.findings().toString());
         assertNotRepaired(spare.copy());
+        assertEquals(
+                List.of(report.findings().get(0).what()),
+                dumped(spare, tools).get("doubts").stream()
+                        .map(piece -> piece.get("what"))
+                        .toList());
     }
 
     @Test

@@ -1,6 +1,7 @@
 package io.remap.metadata;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -9,6 +10,7 @@ import io.remap.api.Errno;
 import io.remap.api.Refusal;
 import io.remap.api.spi.MetadataReport;
 import io.remap.api.spi.MetadataReport.Part;
+import io.remap.api.spi.MetadataReport.Severity;
 import io.remap.api.spi.MetadataReport.Verdict;
 import io.remap.api.spi.MetadataStore.Outcome;
 import io.remap.api.spi.MetadataTools;
@@ -87,6 +89,8 @@ class FurtherSpareTest {
         MetadataReport report = tools.check(device, Level.STANDARD);
         assertEquals(Verdict.UNUSABLE, report.verdict());
         assertTrue(report.findings().get(0).what().contains(why), report.toString());
+        assertTrue(
+                report.findings().stream().noneMatch(finding -> finding.hint().contains("forget")), report.toString());
         assertEquals(writes, device.operations(Operation.WRITE));
         Forge.editSuperblocks(device, block -> block.putInt(Superblock.INCOMPAT_AT, 0));
         assertEquals(
@@ -250,30 +254,167 @@ class FurtherSpareTest {
         assertEquals(11, provider.member(further).orElseThrow().stamp());
     }
 
+    /** Loses the table of a spare in both copies. */
+    private static void loseTable(CrashDevice spare) throws Exception {
+        for (ArenaCopy copy : inForce(spare)) {
+            garbage(spare, copy.headerOffset(0));
+        }
+    }
+
+    /** A committed change may be where its log cannot be read. */
+    private static void makeDoubtful(CrashDevice spare) throws Exception {
+        for (ArenaCopy copy : inForce(spare)) {
+            spare.makeUnreadable(copy.offset(copy.logBody(2)), Block.BYTES);
+        }
+    }
+
+    private MetadataReport assertNotRepaired(CrashDevice spare, Verdict verdict) throws Exception {
+        MetadataReport report = tools.check(spare, Level.STANDARD);
+        assertEquals(verdict, report.verdict(), report.toString());
+        assertEquals(Severity.ERROR, report.findings().get(0).severity(), report.toString());
+        assertTrue(
+                report.findings().stream().noneMatch(finding -> finding.hint().contains("remap repair")),
+                report.findings().toString());
+        long writes = spare.operations(Operation.WRITE);
+        Refusal refusal =
+                assertThrows(Refusal.class, () -> tools.repair(spare, Bench.environment(new Bench.Tasks(), 9)));
+        assertEquals(Refusal.Kind.DAMAGED, refusal.kind());
+        assertEquals(writes, spare.operations(Operation.WRITE));
+        return report;
+    }
+
+    private static void assertNamesOthersFirst(MetadataReport report, String spare) {
+        String hint = report.findings().get(0).hint();
+        assertTrue(hint.contains("'remap serve MAIN --spare " + spare + " --spare OTHER'"), hint);
+        assertTrue(
+                !hint.contains("forget") || hint.indexOf("--spare OTHER") < hint.indexOf("'remap forget MAIN'"), hint);
+    }
+
+    /** The first spare has the table too, and the next start writes this one anew. */
     @Test
-    void aTableThatIsNotCertainIsNotedAndNotMended() throws Exception {
+    void aTableThatIsLostBesideAnotherIsNotMended() throws Exception {
         SpreadPair pair = stopped();
         CrashDevice lost = pair.further.copy();
+        loseTable(lost);
+        MetadataReport report = tools.check(lost, Level.STANDARD);
+        assertEquals(Verdict.SOUND, report.verdict(), report.toString());
+        assertEquals(0, report.mappings());
+        assertEquals(
+                List.of(Severity.WARNING),
+                report.findings().stream()
+                        .filter(finding -> finding.what().equals("no table can be loaded from it for certain"))
+                        .map(MetadataReport.Finding::severity)
+                        .toList(),
+                report.toString());
+        assertEquals(
+                List.of(Severity.NOTE, Severity.NOTE),
+                tools.checkBeside(lost).findings().stream()
+                        .map(MetadataReport.Finding::severity)
+                        .toList());
+        garbage(lost, place(1));
+        long inArenas = lost.operations(Operation.WRITE);
+        assertEquals(
+                Verdict.SOUND,
+                tools.repair(lost, Bench.environment(new Bench.Tasks(), 9)).verdict());
+        assertEquals(inArenas + 1, lost.operations(Operation.WRITE), "the superblock alone");
+    }
+
+    @Test
+    void aTableInDoubtIsSaidToBeIt() throws Exception {
+        SpreadPair pair = stopped();
         CrashDevice doubtful = pair.further.copy();
-        for (ArenaCopy copy : inForce(pair.further)) {
-            garbage(lost, copy.headerOffset(0));
-            doubtful.makeUnreadable(copy.offset(copy.logBody(2)), Block.BYTES);
+        makeDoubtful(doubtful);
+        MetadataReport report = assertNotRepaired(doubtful, Verdict.READ_ONLY);
+        assertNamesOthersFirst(report, "further");
+        assertTrue(
+                report.parts().stream()
+                        .anyMatch(part -> part.inForce() && part.name().startsWith("arena")),
+                report.toString());
+        // Beside the other one it is written anew.
+        MetadataReport beside = tools.checkBeside(doubtful);
+        assertEquals(Verdict.SOUND, beside.verdict(), beside.toString());
+        assertTrue(beside.findings().stream().allMatch(finding -> finding.severity() == Severity.NOTE));
+        CrashDevice first = pair.first.copy();
+        makeDoubtful(first);
+        report = assertNotRepaired(first, Verdict.READ_ONLY);
+        assertNamesOthersFirst(report, first.name());
+        assertTrue(tools.checkBeside(first).findings().stream()
+                .noneMatch(finding -> finding.severity() == Severity.ERROR));
+    }
+
+    /** The pair has gone on without its first spare: there may be no other table. */
+    @Test
+    void theOnlyTableThatIsLostOrInDoubtIsNoSoundSpare() throws Exception {
+        SpreadPair pair = SpreadPair.formatted();
+        pair.provider.stampMember(pair.further, 11);
+        pair.spread();
+        assertNull(pair.remove(0));
+        pair.first = null;
+        for (long unit = 0; unit < 3; unit++) {
+            assertEquals(Outcome.DURABLE, pair.commit(unit, SpreadPair.INDEX));
         }
-        for (CrashDevice spare : List.of(lost, doubtful)) {
-            MetadataReport report = tools.check(spare, Level.STANDARD);
-            assertEquals(Verdict.SOUND, report.verdict(), report.toString());
-            assertEquals(0, report.mappings());
-            assertTrue(
-                    report.findings().stream()
-                            .anyMatch(finding -> finding.what().equals("no table can be loaded from it for certain")),
-                    report.toString());
-            garbage(spare, place(1));
-            long inArenas = spare.operations(Operation.WRITE);
-            assertEquals(
-                    Verdict.SOUND,
-                    tools.repair(spare, Bench.environment(new Bench.Tasks(), 9)).verdict());
-            assertEquals(inArenas + 1, spare.operations(Operation.WRITE), "the superblock alone");
+        pair.close();
+        // Of a generation that has what was in the log before.
+        pair.open();
+        pair.close();
+        assertEquals(Verdict.SOUND, tools.check(pair.further, Level.STANDARD).verdict());
+        CrashDevice tableLost = pair.further.copy();
+        for (ArenaCopy copy : inForce(tableLost)) {
+            garbage(tableLost, copy.offset(0));
         }
+        CrashDevice allLost = pair.further.copy();
+        for (int arena = 0; arena < 2; arena++) {
+            for (ArenaCopy copy :
+                    Formatter.arena(Identities.read(allLost).first().layout(), arena)) {
+                garbage(allLost, copy.headerOffset(0));
+            }
+        }
+        for (CrashDevice lost : List.of(tableLost, allLost)) {
+            MetadataReport report = assertNotRepaired(lost, Verdict.UNUSABLE);
+            assertTrue(report.findings().get(0).what().contains("may have been its only table"), report.toString());
+            assertNamesOthersFirst(report, "further");
+            assertEquals(1, doubts(lost).size());
+            Refusal refusal = assertThrows(Refusal.class, () -> Bench.open(provider, lost, true, 9));
+            assertTrue(refusal.getMessage().contains("name the other spares"), refusal.getMessage());
+        }
+        CrashDevice doubtful = pair.further.copy();
+        makeDoubtful(doubtful);
+        assertNotRepaired(doubtful, Verdict.READ_ONLY);
+        assertEquals(1, doubts(doubtful).size());
+    }
+
+    /** A crash before the first copy was stated leaves a spare that only says that there may be one. */
+    @Test
+    void oneThatNeverHadTheTableIsSoundWithoutIt() throws Exception {
+        Holder.declare(device, Superblock.Version.SPREAD | Superblock.Version.WITHOUT_FIRST);
+        MetadataReport report = tools.check(device, Level.STANDARD);
+        assertEquals(Verdict.SOUND, report.verdict(), report.toString());
+        assertTrue(
+                report.findings().stream().allMatch(finding -> finding.severity() == Severity.NOTE), report.toString());
+        assertEquals(List.of(), doubts(device));
+    }
+
+    private List<String> doubts(CrashDevice spare) throws Exception {
+        List<String> doubts = new ArrayList<>();
+        tools.dump(spare, (kind, values) -> {
+            if (kind.equals("doubts")) {
+                doubts.add((String) values.get("what"));
+            }
+        });
+        return doubts;
+    }
+
+    /** What a copy on another spare still has is not given up for a first spare that lost its own. */
+    @Test
+    void aFirstSpareThatLostItsTableNamesTheOthersFirst() throws Exception {
+        SpreadPair pair = stopped();
+        pair.close();
+        for (ArenaCopy copy : inForce(pair.first)) {
+            garbage(pair.first, copy.offset(0));
+        }
+        assertNamesOthersFirst(assertNotRepaired(pair.first, Verdict.UNUSABLE), pair.first.name());
+        Refusal refusal = assertThrows(Refusal.class, () -> Bench.open(provider, pair.first, false, 9));
+        assertTrue(refusal.getMessage().contains("name the other spares"), refusal.getMessage());
     }
 
     /** Begun and never stated: it says of itself that it does not count. */

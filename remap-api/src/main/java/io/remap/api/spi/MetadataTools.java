@@ -28,8 +28,9 @@ public interface MetadataTools {
         /**
          * One piece.
          *
-         * @param kind {@code superblocks}, {@code headers}, {@code members}, {@code log}, {@code entries} or {@code badSlots};
-         *     those of a kind come one after the other, the kinds in this order
+         * @param kind {@code superblocks}, {@code headers}, {@code members}, {@code log}, {@code entries}, {@code badSlots},
+         *     {@code sealedRegions} or {@code doubts} (why a mapping may be missing); those of a kind come one after the
+         *     other, the kinds in this order
          * @param values strings, numbers and booleans by name; valid during the call
          */
         void piece(String kind, Map<String, Object> values);
@@ -42,6 +43,12 @@ public interface MetadataTools {
      *     newer format
      */
     MetadataReport check(BlockDevice spare, Level level) throws Refusal, DeviceException;
+
+    /**
+     * As {@link #check}, of a spare of a pair whose table is in force on another one: that the table on it cannot be loaded
+     * for certain is a note only, as the next opening of that one for writing writes it anew.
+     */
+    MetadataReport checkBeside(BlockDevice spare) throws Refusal, DeviceException;
 
     /**
      * Writes what is damaged anew, from the copies that are whole: missing superblocks, and the present table as a new
