@@ -535,6 +535,55 @@ print(*[part["offsetBytes"] for part in json.load(sys.stdin)["checks"][0]["repor
     echo "suite: spares: checked offline and served, quick to full, 24576 sectors on two spares; missing, moved and older told"
 }
 
+# lose_table SPARE: damages the table in force in both copies.
+lose_table() {
+    local at
+    for at in $("$remap" check "$1" --json | python3 -c 'import json, sys
+print(*[part["offsetBytes"] for part in json.load(sys.stdin)["checks"][0]["report"]["parts"]
+    if part["inForce"] and part["name"].endswith("table")])'); do
+        dd if=/dev/urandom of="$1" bs=4096 "seek=$((at / 4096))" count=1 conv=notrunc status=none
+    done
+}
+
+# A table that is lost or in doubt is told of, whichever spare is asked, and nothing is given up that another spare has.
+test_lost_tables_are_told() {
+    small_pair
+    start_remap disk disk.img --spare a.spare
+    assert_status 0 "$remap" spare add disk b.spare --create 16M
+    assert_status 0 "$remap" map add disk 0+64
+    stop_disk
+    start_remap disk disk.img --spare a.spare
+    stop_disk
+    lose_table b.spare
+    assert_status "$NOT_SO" "$remap" check a.spare
+    assert_contains "$output" "is stated to have a copy of the table, and none can be loaded from it"
+    start_remap disk disk.img --spare a.spare
+    stop_disk
+    assert_status 0 "$remap" check a.spare
+    lose_table a.spare
+    assert_status "$DAMAGED" "$remap" check a.spare --spare b.spare
+    assert_contains "$output" "b.spare (spare 1) has a table"
+    assert_contains "$output" "only if none has: 'remap forget MAIN'"
+    refused "$DAMAGED" "name the other spares" "$remap" serve disk.img --spare a.spare --name disk
+    start_remap disk disk.img --spare a.spare --spare b.spare --adopt
+    same_content
+    assert_status 0 "$remap" spare evacuate disk 0
+    assert_status 0 "$remap" spare remove disk 0
+    stop_disk
+    start_remap disk disk.img --spare b.spare
+    stop_disk
+    assert_status 0 "$remap" check b.spare
+    # There is no other one.
+    lose_table b.spare
+    assert_status "$DAMAGED" "$remap" check b.spare
+    assert_contains "$output" "may have been its only table"
+    refused "$DAMAGED" "is not repaired" "$remap" repair b.spare --apply
+    refused "$DAMAGED" "name the other spares" "$remap" serve disk.img --spare b.spare --name disk
+    "$remap" dump b.spare > dump.txt && fail "a dump without the table is no success"
+    assert_contains "$(cat dump.txt)" "damaged in both copies"
+    echo "suite: spares: lost tables told of from each side; the pair went on from the copy"
+}
+
 # Nothing tells how new it is then: not said to be mended, and taken by the word of its owner alone.
 test_both_stamps_damaged() {
     small_pair
