@@ -319,6 +319,7 @@ public final class DiskSimulation implements AutoCloseable {
         if (plan.losesCache) {
             trace(() -> "main loses some of its cache");
             mainMedium.loseSome(random);
+            reference.cacheLost();
         }
     }
 
@@ -330,6 +331,7 @@ public final class DiskSimulation implements AutoCloseable {
         if (plan.losesCache) {
             trace(() -> spare.name() + " loses some of its cache");
             medium.loseSome(random);
+            reference.cacheLost();
         }
     }
 
@@ -523,6 +525,7 @@ public final class DiskSimulation implements AutoCloseable {
                 trace(() -> device.name() + " loses some of its cache");
                 touched.set(0, plan.units);
                 (device == main ? mainMedium : spares.mediumOf(device)).loseSome(random);
+                reference.cacheLost();
             }
             device.comeBack();
             trace(() -> device.name() + " is back");

@@ -441,6 +441,28 @@ public final class ReferenceMap {
         }
     }
 
+    /**
+     * A device lost some of what it had acknowledged, and whoever is asked finds out what: of writes that overlapped in time any
+     * may stand there then, though a read has told which one was the last.
+     */
+    public void cacheLost() {
+        for (List<Value> cell : cells) {
+            List<Write> present = cell.stream()
+                    .filter(value -> value.supersededAt == NEVER)
+                    .map(value -> value.write)
+                    .toList();
+            for (Value value : cell) {
+                if (!value.obsolete && present.stream().anyMatch(other -> overlapInTime(other, value.write))) {
+                    value.supersededAt = NEVER;
+                }
+            }
+        }
+    }
+
+    private static boolean overlapInTime(Write one, Write other) {
+        return one.begunAt < other.endedAt && other.begunAt < one.endedAt;
+    }
+
     /** After {@link #powerCut}, behind a page cache: what was written to a bad sector and not flushed never reached it. */
     public void pagesForgotten() {
         for (int sector = 0; sector < healedAt.length; sector++) {
