@@ -206,11 +206,9 @@ is_detached() {
 damaged_file() {
     wait_until 30 is_detached || fail "disk.img is still attached: $(losetup -j disk.img)"
     rm -f disk.img spare.img
-    # Under a name that was never mounted: mkfs.btrfs asks for mounts by name, and loop devices of others come and go.
-    truncate -s 512M "$1.img"
+    truncate -s 512M disk.img
     head -c 1M /dev/urandom > content
-    mkfs."$1" -q "${@:2}" "$1.img"
-    mv "$1.img" disk.img
+    mkfs."$1" -q "${@:2}" disk.img
     mount -o loop disk.img mnt
     head -c 3M /dev/urandom > mnt/other
     mkdir mnt/deep
@@ -263,8 +261,8 @@ test_the_commands_name_the_file_on_other_file_systems() {
     ! [ -e disk.img ] || wait_until 30 is_detached || fail "disk.img is still attached"
     rm -f disk.img spare.img
     truncate -s 64M disk.img
-    mkntfs -F -Q -q disk.img > mkntfs.out 2>&1
-    ntfscp disk.img content precious > ntfscp.out 2>&1
+    mkntfs -F -Q -q disk.img > mkntfs.out 2>&1 || fail "mkntfs: $(cat mkntfs.out)"
+    ntfscp disk.img content precious > ntfscp.out 2>&1 || fail "ntfscp: $(cat ntfscp.out)"
     read_at_its_place
     assert_contains "$(eval "$(command_of ntfscluster)")" "/precious"
 }

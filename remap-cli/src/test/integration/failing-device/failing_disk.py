@@ -350,7 +350,8 @@ def main(image_path, map_path, mountpoint, cache_path=None, seed=None):
     disk = FailingDisk(image, BadMap(map_path))
     if cache_path:
         disk.heal(image.cut(seed))
-    options = set(pyfuse3.default_options) | {"fsname=" + os.path.basename(image_path), "subtype=failing_disk"}
+    # Absolute: mkfs.btrfs and ntfscp take a name as from where they are, and think that their own image is mounted.
+    options = set(pyfuse3.default_options) | {"fsname=" + os.path.abspath(image_path), "subtype=failing_disk"}
     pyfuse3.init(disk, mountpoint, options)
     try:
         trio.run(pyfuse3.main, 1, CONCURRENT_REQUESTS_MAX)
