@@ -132,7 +132,7 @@ public final class SpareSizing {
         long wanted = Math.min(question.badSectors, units(question));
         if (wanted > Place.MAX_SLOT) {
             throw usage("no spare takes " + question.badSectors
-                    + " bad sectors: each may need a slot of its own, and a spare" + " has at most " + Place.MAX_SLOT
+                    + " bad sectors: each may need a slot of its own, and a spare has at most " + Place.MAX_SLOT
                     + " of them; copy what can be read of main to another disk");
         }
     }

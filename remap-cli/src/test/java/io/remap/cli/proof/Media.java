@@ -51,13 +51,25 @@ record Media(List<CrashDevice> devices) {
 
     /** What a power cut leaves: of the sectors that were not flushed those of the set, one of them torn, or none (-1). */
     Media crashKeeping(long kept, int torn, long tearing) {
+        return crash(
+                sector -> (kept >> sector & 1) != 0,
+                torn,
+                (device, keptHere, tornHere) -> device.crashKeeping(keptHere, tornHere, tearing));
+    }
+
+    /** What a power cut leaves of a device; sectors are counted from its first one. */
+    private interface Crash {
+        CrashDevice of(CrashDevice device, IntPredicate kept, int torn);
+    }
+
+    private Media crash(IntPredicate kept, int torn, Crash crash) {
         List<CrashDevice> left = new ArrayList<>();
         int before = 0;
         for (CrashDevice device : devices) {
             int from = before;
             int here = device.unflushedSectors();
             boolean tornHere = torn >= from && torn < from + here;
-            left.add(device.crashKeeping(i -> (kept >> (from + i) & 1) != 0, tornHere ? torn - from : -1, tearing));
+            left.add(crash.of(device, i -> kept.test(from + i), tornHere ? torn - from : -1));
             before += here;
         }
         return new Media(left);
@@ -82,16 +94,7 @@ record Media(List<CrashDevice> devices) {
      * @param torn one of them; -1 for none
      */
     Media crashUnreadable(IntPredicate kept, int torn) {
-        List<CrashDevice> left = new ArrayList<>();
-        int before = 0;
-        for (CrashDevice device : devices) {
-            int from = before;
-            int here = device.unflushedSectors();
-            boolean tornHere = torn >= from && torn < from + here;
-            left.add(device.crashUnreadable(i -> kept.test(from + i), tornHere ? torn - from : -1));
-            before += here;
-        }
-        return new Media(left);
+        return crash(kept, torn, CrashDevice::crashUnreadable);
     }
 
     /** The same for the same bytes. */
