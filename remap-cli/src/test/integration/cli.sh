@@ -230,14 +230,19 @@ test_foreign_content_on_the_spare() {
     assert_untouched
 }
 
-# Its start, its middle and its end are zeros.
+# Its start, its middle and its end are zeros: a small one is read as a whole, of a large one samples are.
 test_a_spare_that_was_wiped_in_part() {
     image main.img
-    blank wiped.spare 256M
-    head -c 8M /dev/urandom | dd of=wiped.spare bs=1M seek=20 conv=notrunc status=none
-    remember main.img wiped.spare
-    refused "$WRONG_DEVICE" "unknown content" "$remap" serve main.img --spare wiped.spare
-    refused "$WRONG_DEVICE" "--force" "$remap" create main.img --spare wiped.spare
+    blank small.spare 256M
+    echo "here" | dd of=small.spare bs=1M seek=20 conv=notrunc status=none
+    blank wiped.spare 1G
+    head -c 32M /dev/urandom | dd of=wiped.spare bs=1M seek=20 conv=notrunc iflag=fullblock status=none
+    remember main.img small.spare wiped.spare
+    local spare
+    for spare in small.spare wiped.spare; do
+        refused "$WRONG_DEVICE" "unknown content" "$remap" serve main.img --spare "$spare"
+        refused "$WRONG_DEVICE" "--force" "$remap" create main.img --spare "$spare"
+    done
     assert_untouched
 }
 
@@ -251,6 +256,11 @@ test_the_command_that_create_prints_works() {
     "$remap" stop disk > /dev/null
     wait_until 15 is_gone "$background_pid" || fail "it does not end"
     refused "$WRONG_DEVICE" "--sector-size 4096" "$remap" serve "./-my disk.img" --spare ./-x.spare
+    # So does the one that a refusal prints.
+    refused "$WRONG_DEVICE" "remap forget " "$remap" serve "./-my disk.img" --no-spare
+    command=$(sed -n 's/.*: remap forget //p' refused.err)
+    eval "assert_status 0 $(printf %q "$remap") forget $command"
+    start_remap alone "./-my disk.img" --no-spare
 }
 
 test_the_spare_of_another_main() {

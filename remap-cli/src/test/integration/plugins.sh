@@ -10,33 +10,43 @@ require_tools javac nbdinfo nbdcopy
 lib=$(readlink -f "$project/target/remap/current/lib")
 SIZE_BYTES=$((8 * 1024 * 1024))
 
-# health_module: a module example.health on the module path $PWD/plugins whose open() does what stands on standard input.
-health_module() {
+# example_module PROVIDER: a module `example` on the module path $PWD/plugins that fills the role with a class whose body
+# stands on standard input.
+example_module() {
     local body
     body=$(cat)
     mkdir -p source/example plugins
-    cat > source/module-info.java << 'JAVA'
-module example.health {
+    cat > source/module-info.java << JAVA
+module example {
     requires io.remap.api;
-    provides io.remap.api.spi.HealthProvider with example.Health;
+    provides io.remap.api.spi.$1 with example.Example;
 }
 JAVA
-    cat > source/example/Health.java << JAVA
+    cat > source/example/Example.java << JAVA
 package example;
 
 import io.remap.api.*;
 import io.remap.api.spi.*;
 import java.util.List;
 
-public class Health implements HealthProvider {
+public class Example implements $1 {
     public String name() { return "example"; }
-    public String description() { return "health of the example"; }
-    public Feature open(WatchedDisk disk, Environment environment, Settings settings) throws Refusal { $body }
+    public String description() { return "an example"; }
+$body
 }
 JAVA
-    javac -Xlint:-options --release 17 --module-path "$lib" -d plugins/example.health \
-        source/module-info.java source/example/Health.java
-    export REMAP_JAVA_OPTS="--module-path $lib:$PWD/plugins --add-modules example.health"
+    javac -Xlint:-options --release 17 --module-path "$lib" -d plugins/example \
+        source/module-info.java source/example/Example.java
+    export REMAP_JAVA_OPTS="--module-path $lib:$PWD/plugins --add-modules example"
+}
+
+# health_module: its open() does what stands on standard input.
+health_module() {
+    example_module HealthProvider << JAVA
+    public Feature open(WatchedDisk disk, Environment environment, Settings settings) throws Refusal {
+        $(cat)
+    }
+JAVA
 }
 
 # without_module NAME: the module path of the product without one of its modules.
@@ -61,7 +71,7 @@ test_a_feature_that_fails_to_start_is_named_and_the_disk_serves_on() {
     assert_same_content original.img out.img
     assert_status 0 "$remap" status disk
     assert_contains "$output" "failed: the example has no sensor"
-    assert_contains "$("$remap" plugins list)" "example.health"
+    assert_contains "$("$remap" plugins list)" "example"
 }
 
 test_a_feature_that_breaks_is_named_and_the_disk_serves_on() {
@@ -88,6 +98,45 @@ JAVA
     assert_contains "$("$remap" attributes disk 2>&1)" "example.temperature-celsius"
     assert_status 0 "$remap" status disk
     assert_contains "$output" "health"
+}
+
+# What decides is the module, and its own setting while it runs.
+test_the_rules_for_errors_are_those_of_a_foreign_module_if_it_is_chosen() {
+    example_module FaultPolicyProvider << 'JAVA'
+    static final Setting REDIRECT = new Setting("example.redirect", "no", "Whether writes that main refuses are redirected.");
+
+    public List<Setting> settings() { return List.of(REDIRECT); }
+
+    public FaultPolicy open(Settings settings) throws Refusal {
+        boolean redirect = settings.text(REDIRECT).equals("yes");
+        return new FaultPolicy() {
+            public Verdict readFailed(ErrorClass error, int attempts, boolean alive) {
+                return attempts < 5 ? Verdict.RETRY : Verdict.BLAME_SECTORS;
+            }
+            public Verdict writeFailed(ErrorClass error, int attempts, boolean alive) { return Verdict.BLAME_SECTORS; }
+            public boolean redirectsWrites() { return redirect; }
+            public long retryDelayMillis(int attempts) { return 1; }
+            public long holdOffMillis(int failures) { return 0; }
+        };
+    }
+JAVA
+    make_image
+    truncate -s 16M spare.img
+    # The one reads at the fifth attempt, which the standard rules do not make; the other takes no write.
+    printf '%s\n' '1M 4096 transient 4' '2M 4096 write-bad' > faults
+    start_remap disk "sim:$work/disk.img?faults=$work/faults" --spare "$work/spare.img" --set policy=example \
+        --set scan.enabled=off
+    nbdcopy "$uri" out.img
+    assert_same_content original.img out.img
+    assert_status 1 nbdsh -u "$uri" -c 'h.pwrite(bytes(4096), 2 << 20)'
+    assert_contains "$output" "Input/output error"
+    assert_equal 0 "$(status_number disk mappedSectors)" "mapped sectors"
+    assert_status 0 "$remap" attributes disk set policy.example.redirect yes
+    assert_status 0 nbdsh -u "$uri" -c 'h.pwrite(bytes(4096), 2 << 20)'
+    assert_equal 8 "$(status_number disk mappedSectors)" "mapped sectors"
+    assert_status 0 "$remap" stop disk
+    # A choice that is none is refused, with the names of those that are.
+    refused "$ENVIRONMENT" "example, standard" "$remap" serve "sim:$work/disk.img" --spare "$work/spare.img" --set policy=other
 }
 
 test_without_the_metadata_module_nothing_that_may_have_mappings_is_served() {

@@ -24,8 +24,8 @@ import picocli.CommandLine.Parameters;
             "Writes the (empty) remap table to the spare, as one transaction, and never writes to MAIN. What is on MAIN "
                     + "stays, and is served in place. 'remap serve' does this by itself for a blank spare.",
             "",
-            "Blank is a spare with zeros at its beginning, middle and end, where its tables will begin, and at samples between; "
-                    + "not all of it is read. One on which anything is found is refused without --force.",
+            "Blank is a spare of zeros. One larger than 256M is not read as a whole: at its beginning, middle and end, where "
+                    + "its tables will begin, and at samples between. One on which anything is found is refused without --force.",
             "",
             "Examples:",
             "  remap create /dev/sdb --spare /dev/sdc1",

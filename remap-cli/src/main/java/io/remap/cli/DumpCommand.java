@@ -5,6 +5,7 @@ import io.remap.api.Refusal;
 import io.remap.cli.control.JsonLines;
 import io.remap.core.HostPaths;
 import io.remap.core.Providers;
+import io.remap.core.ShellWords;
 import io.remap.core.SpareCare;
 import io.remap.core.SystemEnvironment;
 import java.io.PrintWriter;
@@ -186,7 +187,7 @@ final class DumpCommand extends Verb {
             if (!doubtful[0]) {
                 return ExitStatus.OK;
             }
-            note("a mapping may be missing in this: 'remap check " + spare + "' says what to do");
+            note("a mapping may be missing in this; what to do is said by: remap check " + ShellWords.device(spare));
             return ExitStatus.DAMAGED;
         }
     }

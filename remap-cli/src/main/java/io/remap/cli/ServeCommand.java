@@ -42,8 +42,8 @@ import picocli.CommandLine.Parameters;
                     + "saves and ends with status 0.",
             "",
             "MAIN is adopted in place: what is on it stays where it is. A spare that is blank is formatted, and said so; one "
-                    + "on which anything is found is refused. Blank is one with zeros at its beginning, middle and end, where "
-                    + "its tables will begin, and at samples between; not all of it is read. An image file without --spare "
+                    + "on which anything is found is refused. Blank is one of zeros: all of it up to 256M, and beyond "
+                    + "at its beginning, middle and end, where its tables will begin, and at samples between. An image file without --spare "
                     + "gets the spare MAIN.spare beside it.",
             "",
             "Examples:",

@@ -8,6 +8,7 @@ import io.remap.api.spi.MetadataReport.Part;
 import io.remap.api.spi.MetadataReport.Verdict;
 import io.remap.core.HostPaths;
 import io.remap.core.Providers;
+import io.remap.core.ShellWords;
 import io.remap.core.SpareCare;
 import io.remap.core.SystemEnvironment;
 import java.util.ArrayList;
@@ -91,7 +92,7 @@ abstract class SpareRepair extends Verb {
         if (written && !sound) {
             throw new Refusal(
                     Refusal.Kind.DEVICE_FAILED,
-                    spare + ": not everything could be written anew; see 'remap check " + spare + "'");
+                    spare + ": not everything could be written anew; see: remap check " + ShellWords.device(spare));
         }
         return sound ? ExitStatus.OK : ExitStatus.NOT_SO;
     }
@@ -105,8 +106,8 @@ abstract class SpareRepair extends Verb {
         if (parts.isEmpty()) {
             throw new Refusal(
                     Refusal.Kind.USAGE,
-                    spare + " has no copy " + copy + " of the table in force: 'remap check " + spare
-                            + "' shows its parts");
+                    spare + " has no copy " + copy + " of the table in force; its parts are shown by: remap check "
+                            + ShellWords.device(spare));
         }
         Optional<Part> bad = parts.stream().filter(Part::isBad).findFirst();
         if (bad.isPresent()) {

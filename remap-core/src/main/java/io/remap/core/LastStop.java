@@ -32,7 +32,7 @@ final class LastStop {
                     Refusal.Kind.WRONG_DEVICE,
                     "spare " + pair.spare().orElseThrow().name() + " " + difference.get()
                             + ". Use the devices that were served together last; or, to give up what main " + main
-                            + " remembers and take this spare as it is: remap forget " + main
+                            + " remembers and take this spare as it is: remap forget " + ShellWords.device(main)
                             + ", then serve with --adopt");
         }
     }

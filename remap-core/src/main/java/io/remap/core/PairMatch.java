@@ -23,7 +23,7 @@ final class PairMatch {
                     Refusal.Kind.WRONG_DEVICE,
                     main.name() + " belongs to " + witness.get().wanted() + " and must not be served " + how
                             + ": sectors on that spare would read as old data. Give that spare with --spare; or, to give "
-                            + "up what stands on it: remap forget " + main.name());
+                            + "up what stands on it: remap forget " + ShellWords.device(main.name()));
         }
     }
 
@@ -46,7 +46,7 @@ final class PairMatch {
                     Refusal.Kind.WRONG_DEVICE,
                     spare.name() + " is a main, and belongs to " + witness.get().wanted()
                             + ": were the two swapped? Name another spare; or, to give that pair up: remap forget "
-                            + spare.name());
+                            + ShellWords.device(spare.name()));
         }
     }
 
@@ -102,7 +102,7 @@ final class PairMatch {
                     Refusal.Kind.WRONG_DEVICE,
                     main + " belongs to " + witness.get().wanted() + ", but " + found
                             + ". Give the right spare with --spare; or, to give up what stands on it: remap forget "
-                            + main);
+                            + ShellWords.device(main));
         }
     }
 

@@ -121,7 +121,7 @@ public final class Pairing {
                         Refusal.Kind.WRONG_DEVICE,
                         mainDevice.name() + " has a spare already: "
                                 + witness.get().wanted() + ". To give up what stands on it: remap forget "
-                                + mainDevice.name());
+                                + ShellWords.device(mainDevice.name()));
             }
             if (options.createSpareBytes().isPresent()) {
                 // Said before the file is made.
@@ -269,8 +269,8 @@ public final class Pairing {
                 || main.identity().backing().startsWith("mem:")) {
             throw new Refusal(
                     Refusal.Kind.USAGE,
-                    main.name() + " needs a spare: --spare DEVICE (how large: remap size " + spec.main()
-                            + "), or --no-spare to serve it as it is");
+                    main.name() + " needs a spare: --spare DEVICE (how large: remap size "
+                            + ShellWords.device(spec.main().toString()) + "), or --no-spare to serve it as it is");
         }
         DeviceUri sidecar = new DeviceUri("file", spec.main().path() + ".spare", Map.of(), 0, DeviceUri.TO_END);
         if (Path.of(sidecar.path()).toFile().exists()) {

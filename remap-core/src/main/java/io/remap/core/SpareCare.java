@@ -204,9 +204,9 @@ public final class SpareCare {
                     Severity.NOTE,
                     which + " has a table" + (table.get().certain() ? "" : ", which is not certain")
                             + ", of generation " + table.get().generation(),
-                    "'remap check " + other.name() + " --spare " + checked.name()
-                            + "' tells how it stands; 'remap serve"
-                            + " MAIN --spare " + checked.name() + " --spare " + other.name()
+                    "'remap check " + ShellWords.device(other.name()) + " --spare "
+                            + ShellWords.device(checked.name()) + "' tells how it stands; 'remap serve MAIN --spare "
+                            + ShellWords.device(checked.name()) + " --spare " + ShellWords.device(other.name())
                             + "', with --adopt if that asks for it, goes on from it");
         }
     }
@@ -424,7 +424,7 @@ public final class SpareCare {
             findings.add(new Finding(
                     Severity.ERROR,
                     main.name() + " belongs to " + witness.get().wanted() + ", not to this one",
-                    "check that spare; 'remap forget " + main.name() + "' gives up what stands on it"));
+                    "check that spare; to give up what stands on it: remap forget " + ShellWords.device(main.name())));
         } else if (report.verdict() != Verdict.UNUSABLE && holdsTable(spare)) {
             compareLastStop(main, spare, witness.get(), findings);
         }

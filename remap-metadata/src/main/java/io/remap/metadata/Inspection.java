@@ -8,6 +8,8 @@ import java.util.Optional;
 
 /** Says what stands on a device that shall be a spare. Reads only; a place that cannot be read is never taken as empty. */
 final class Inspection {
+    /** Up to here a device is read to its end: a second or two, once, before it is formatted. */
+    static final long ZERO_WHOLE_BYTES = 256 << 20;
     /** How far from each end, and from the middle, a device must read as zeros to be blank. */
     static final long ZERO_BYTES = 4 << 20;
     /** How much at the beginning of the tables and of the logs must, that those will be written over first. */
@@ -92,15 +94,18 @@ final class Inspection {
                 + "; this program knows format " + Superblock.MAJOR + "." + Superblock.MINOR;
     }
 
-    /** What is not looked at may hold anything: a disk cannot be read as a whole at a start. */
+    /** What is not looked at may hold anything: a large disk cannot be read as a whole at a start. */
     private boolean isZero(long size) throws DeviceException {
         int granule = Identities.readGranule(device);
         BlockIo io = new BlockIo(device, granule);
         long whole = size / granule * granule;
+        if (size <= ZERO_WHOLE_BYTES) {
+            return io.isZero(0, whole) && tailIsZero(size, whole);
+        }
         long middle = Layout.alignDown(size / 2);
-        return io.isZero(0, Math.min(ZERO_BYTES, whole))
-                && io.isZero(middle, Math.min(ZERO_BYTES, whole - middle))
-                && io.isZero(Math.max(0, whole - ZERO_BYTES), Math.min(ZERO_BYTES, whole))
+        return io.isZero(0, ZERO_BYTES)
+                && io.isZero(middle, ZERO_BYTES)
+                && io.isZero(whole - ZERO_BYTES, ZERO_BYTES)
                 && tailIsZero(size, whole)
                 && arenasAreZero(io, size, granule)
                 && samplesAreZero(io, whole / granule, granule);

@@ -264,8 +264,8 @@ class InspectionTest {
 
     @Test
     void aMiddleOrAnEndThatIsNotZeroIsForeign() throws Exception {
-        long size = 32 << 20;
-        for (long at : new long[] {(16 << 20) + 8192, size - (2 << 20), size - 512}) {
+        long size = Inspection.ZERO_WHOLE_BYTES + (4 << 20);
+        for (long at : new long[] {(130 << 20) + 8192, size - (2 << 20), size - 512}) {
             CrashDevice device = new CrashDevice("large", size, 512);
             put(device, at, "hello");
             SpareContent content = provider.inspect(device);
@@ -278,9 +278,22 @@ class InspectionTest {
         assertEquals(Kind.BLANK, provider.inspect(device).kind());
     }
 
+    @ParameterizedTest
+    @ValueSource(longs = {32 << 20, 12 << 20, Inspection.ZERO_WHOLE_BYTES})
+    void aSmallDeviceIsReadToItsEnd(long size) throws Exception {
+        for (long at = 4096; at < size; at += size / 13 + 4096) {
+            CrashDevice device = new CrashDevice("small", size, 512);
+            put(device, at, "hello");
+            assertEquals(Kind.FOREIGN, provider.inspect(device).kind(), "byte " + at);
+            CrashDevice bad = new CrashDevice("small", size, 512);
+            bad.makeUnreadable(at / 512 * 512, 512);
+            assertEquals(Kind.UNREADABLE, provider.inspect(bad).kind(), "byte " + at);
+        }
+    }
+
     /** On a large spare that is far from its ends and its middle. */
     @ParameterizedTest
-    @ValueSource(longs = {64L << 20, 3L << 30, 1L << 40})
+    @ValueSource(longs = {64L << 20, 300L << 20, 3L << 30, 1L << 40})
     void whereAFormatAndTheFirstCommitsWriteOnlyZerosAreBlank(long size) throws Exception {
         CrashDevice device = new CrashDevice("large", size, 512);
         List<Long> written = new ArrayList<>();
@@ -309,7 +322,7 @@ class InspectionTest {
     /** A start that was wiped says nothing of the rest. */
     @Test
     void samplesFindWhatFillsASixtyFourthOfADevice() throws Exception {
-        long size = 256 << 20;
+        long size = 260 << 20;
         int share = (int) (size / Inspection.ZERO_SAMPLES);
         for (long at = 0; at + share <= size; at += 13 << 20) {
             CrashDevice device = new CrashDevice("large", size, 512);
