@@ -88,7 +88,8 @@ final class Assessment {
 
     private Evidence evidence() {
         Figures figures = disk.figures();
-        long slowest = scanner.consistently(() -> scanner.latency().quantileNanos(0.99));
+        LatencyHistogram reads = scanner.latency();
+        long slowest = reads.quantileNanos(0.99);
         long bad = scanner.consistently(records::badUnits);
         long weak = scanner.consistently(records::weakUnits);
         long used = figures.slots() - figures.freeSlots();
@@ -98,7 +99,7 @@ final class Assessment {
                 history.badUnitsWithin(GROWTH_DAYS),
                 units(avoidance().sectors(true)),
                 weak,
-                slowOfThousand(),
+                1000 * scanner.slowReads(reads) / Math.max(LEAST_READS, reads.count()),
                 figures.unreadableSectors(),
                 figures.lostSectors(),
                 faults.sum(now()),
@@ -107,12 +108,6 @@ final class Assessment {
                 used,
                 figures.redirects() || disk.traits().readOnly(),
                 smart.last().report());
-    }
-
-    private long slowOfThousand() {
-        return scanner.consistently(() -> 1000
-                * scanner.slowReads()
-                / Math.max(LEAST_READS, scanner.latency().count()));
     }
 
     private Avoidance avoidance() {
@@ -140,7 +135,8 @@ final class Assessment {
         map.put("avoided", avoided());
         map.put("deviceFaults24Hours", known.deviceFaults());
         map.put("spare", spare(known));
-        map.put("latency", scanner.consistently(() -> latency(scanner.latency(), scanner.slowReads())));
+        LatencyHistogram reads = scanner.latency();
+        map.put("latency", latency(reads, scanner.slowReads(reads)));
         map.put("worstRegions", worst());
         map.put("days", days());
         map.put("smart", smartReport());

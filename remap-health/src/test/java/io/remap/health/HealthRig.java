@@ -85,11 +85,12 @@ abstract class HealthRig {
     }
 
     Map<?, ?> runPass() throws Refusal {
+        Object former = call("scan.status").get("last");
         call("scan.start", Map.of("restart", true));
         for (int i = 0; i < 100_000; i++) {
             runFor(10 * MINUTE);
             Map<?, ?> status = call("scan.status");
-            if (status.get("last") instanceof Map<?, ?> last) {
+            if (status.get("last") instanceof Map<?, ?> last && !last.equals(former)) {
                 return last;
             }
         }

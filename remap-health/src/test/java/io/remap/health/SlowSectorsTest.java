@@ -118,6 +118,27 @@ class SlowSectorsTest extends HealthRig {
         assertTrue(disk.readSegments.size() < 2048 + 100, "reads: " + disk.readSegments.size());
     }
 
+    /** A year of quick reads hides no disk that is slow now, nor the other way round. */
+    @Test
+    void theTimesOfTheLastPassCount() throws Exception {
+        disk.allSlow = true;
+        start();
+        runPass();
+        assertEquals(2048L, latency("slowReads"));
+        time.crash();
+        start();
+        assertEquals(2048L, latency("slowReads"), "after a restart");
+        disk.allSlow = false;
+        runPass();
+        assertEquals(0L, latency("slowReads"));
+        assertEquals(2048L, latency("reads"));
+        assertEquals(List.of(), call("health").get("reasons"));
+    }
+
+    private long latency(String what) throws Exception {
+        return (long) ((Map<?, ?>) call("health").get("latency")).get(what);
+    }
+
     @Test
     void aControlThatIsSlowTooByChanceSavesNoSlowSector() throws Exception {
         disk.slow.add(UNIT);

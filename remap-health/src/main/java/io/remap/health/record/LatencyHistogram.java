@@ -1,5 +1,6 @@
 package io.remap.health.record;
 
+import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -95,14 +96,16 @@ public final class LatencyHistogram implements Remembered {
         }
     }
 
-    /** Takes the counts of another one in place of its own. */
-    public void replaceBy(LatencyHistogram other) {
-        System.arraycopy(other.counts, 0, counts, 0, BUCKETS);
+    /** Counts all reads of another one too. */
+    public void addAll(LatencyHistogram other) {
+        for (int bucket = 0; bucket < BUCKETS; bucket++) {
+            counts[bucket] += other.counts[bucket];
+        }
     }
 
     /** Forgets all. */
     public void clear() {
-        java.util.Arrays.fill(counts, 0);
+        Arrays.fill(counts, 0);
     }
 
     @Override

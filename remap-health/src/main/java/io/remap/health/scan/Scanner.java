@@ -72,7 +72,10 @@ public final class Scanner implements AutoCloseable {
     private final LocalScans localScans;
     private final SlowReads slowReads;
     private final WeakSectors weak;
+    /** Of the pass that goes on, and of the one before: what a disk was like a year ago says little of it now. */
     private final LatencyHistogram latency = new LatencyHistogram("latency");
+
+    private final LatencyHistogram formerLatency = new LatencyHistogram("latency-before");
     private ScanJob job;
     private boolean busy;
     private boolean closed;
@@ -116,7 +119,7 @@ public final class Scanner implements AutoCloseable {
 
     /** What of it is kept over restarts. */
     public List<Remembered> remembered() {
-        return List.of(progress, weak, latency);
+        return List.of(progress, weak, latency, formerLatency);
     }
 
     /** Goes on where it was, or begins, after the delay of the settings. */
@@ -262,6 +265,9 @@ public final class Scanner implements AutoCloseable {
         }
         progress.end(wallMillis());
         plan.resume(now);
+        formerLatency.clear();
+        formerLatency.addAll(latency);
+        latency.clear();
         if (settings.enabled()) {
             progress.begin(false, 0, wallMillis());
         }
@@ -606,17 +612,20 @@ public final class Scanner implements AutoCloseable {
                 failed);
     }
 
-    /** How long reads of a whole segment took; to be looked at within {@link #consistently}. */
-    public LatencyHistogram latency() {
-        return latency;
+    /** How long reads of a whole segment took, of the pass that goes on and of the one before it; a copy. */
+    public synchronized LatencyHistogram latency() {
+        LatencyHistogram both = new LatencyHistogram("latency");
+        both.addAll(latency);
+        both.addAll(formerLatency);
+        return both;
     }
 
     /** How many of these were slow. */
-    public synchronized long slowReads() {
-        return latency.countBeyond(settings.slowNanos());
+    public long slowReads(LatencyHistogram reads) {
+        return reads.countBeyond(settings.slowNanos());
     }
 
-    /** Looks at the records and the histogram while nothing changes them; the look must be short. */
+    /** Looks at the records while nothing changes them; the look must be short. */
     public synchronized <T> T consistently(Supplier<T> look) {
         return look.get();
     }
