@@ -598,6 +598,27 @@ print(sum(event["count"] for event in json.load(sys.stdin)["events"] if event["k
     assert_status 0 "$remap" stop disk
 }
 
+# Zeros that a copying tool left are no data: which sectors these are is said, and a command has them answer errors.
+test_a_copy_of_main_tells_what_there_was_not_to_copy() {
+    image main.img
+    blank spare.img 16M
+    start_remap disk "sim:$work/main.img?control=$work/main.img.sim-control" --spare "$work/spare.img"
+    "$remap" sim bad main.img 2048+1 read-and-write-bad
+    assert_eio nbdsh -u "$uri" -c 'h.pread(512, 1 << 20)'
+    assert_status 0 "$remap" stop disk
+    cp main.img copy.img
+    dd if=/dev/zero of=copy.img bs=512 seek=2048 count=1 conv=notrunc status=none
+    start_remap disk "$work/copy.img" --spare "$work/spare.img" --adopt
+    assert_contains "$("$remap" status disk)" "1 sectors (sectors 2048+1) could not be read of"
+    assert_contains "$("$remap" events disk)" "2048+1"
+    local command
+    command=$("$remap" status disk | sed -n 's/.*: remap map add NAME //p')
+    # shellcheck disable=SC2086 # the words that were printed
+    assert_status 0 "$remap" map add disk $command
+    assert_eio nbdsh -u "$uri" -c 'h.pread(512, 1 << 20)'
+    assert_status 0 nbdsh -u "$uri" -c 'h.pwrite(bytes(512), 1 << 20)' -c 'h.pread(512, 1 << 20)'
+}
+
 test_lists() {
     local verb
     for verb in devices plugins; do

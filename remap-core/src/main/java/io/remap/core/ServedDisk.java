@@ -597,6 +597,7 @@ final class ServedDisk {
         List<String> notices = new ArrayList<>(devices.notices());
         notices.addAll(metadata.notices());
         comparison.foundNow().ifPresent(notices::add);
+        disk.noticeOfStart().ifPresent(notices::add);
         if (!notice.isEmpty()) {
             notices.add(notice);
         }

@@ -8,6 +8,7 @@ import io.remap.api.Seal;
 import io.remap.api.SectorRange;
 import io.remap.api.spi.WatchedDisk.Trouble;
 import io.remap.api.spi.WatchedDisk.TroubleListener;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.SortedSet;
@@ -31,6 +32,7 @@ final class DiskLog {
     private final EventLog events;
     private final AtomicBoolean toldOfForgotten = new AtomicBoolean();
     private volatile TroubleListener listener;
+    private volatile String noticeOfStart = "";
 
     /** @param events gets all of it, as what repeats only counts there */
     DiskLog(String name, int sectorBytes, long sizeBytes, Counters counters, EventLog events) {
@@ -404,6 +406,25 @@ final class DiskLog {
     void avoidedNoMore(SectorRange range, String why) {
         events.note(DiskEvent.Kind.AVOIDED_NO_MORE, Optional.of(range), Optional.empty(), why);
         LOG.warn("{}: {} are avoided no more: {}", name, range, why);
+    }
+
+    /** Main is another medium than the one of which these could not be read. Told at the start, before the first request. */
+    void unreadableBefore(List<SectorRange> ranges, long sectors, String former) {
+        String text = "could not be read of " + former
+                + ", which was main before; if this one is a copy, what stands there is"
+                + " what the copying tool left, zeros perhaps";
+        ranges.forEach(range -> events.note(DiskEvent.Kind.MAIN_CHANGED, Optional.of(range), Optional.empty(), text));
+        SectorRange first = ranges.get(0);
+        noticeOfStart =
+                sectors + " sectors (" + first + (ranges.size() > 1 ? " and others, see 'remap events'" : "") + ") "
+                        + text + ". To answer errors instead, until they are written: remap map add NAME "
+                        + first.firstSector() + "+" + first.lengthSectors() + " --unreadable";
+        LOG.warn("{}: {}", name, noticeOfStart);
+    }
+
+    /** What the user should know of the start; empty if nothing. */
+    String noticeOfStart() {
+        return noticeOfStart;
     }
 
     void mainChanged(String how) {

@@ -1,8 +1,10 @@
 package io.remap.core.disk;
 
 import io.remap.api.DeviceTraits;
+import io.remap.api.DiskTraits;
 import io.remap.api.Place;
 import io.remap.api.RemapTable;
+import io.remap.api.SectorRange;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
@@ -20,11 +22,18 @@ import org.slf4j.LoggerFactory;
  * Only what was saved at a stop in order is trusted so far: after a crash a sector may have been written since, and then one
  * error says nothing of it.
  *
+ * <p>Where another medium serves as main, nothing is known of its sectors: a copy of the disk that failed reads well also where
+ * there was nothing to copy, as tools that go on after errors leave zeros there. Nobody but the user can tell, so they are told
+ * which sectors these are, by an event for each range and in the status.
+ *
  * <p>Invariants: at most {@link #MAX_RUNS} runs of neighbouring units are saved, the first on the disk; what is beyond is found
  * again by reading it. Nothing is restored of another main, or of sectors that have not their only place on main.
  */
 final class UnreadableUnits implements Saved {
     static final int MAX_RUNS = 1024;
+
+    /** Ranges of a former main that are told one by one. */
+    static final int MAX_TOLD = 32;
 
     private static final int FIELDS = 4;
     private static final int HEADER_FIELDS = 5;
@@ -123,7 +132,7 @@ final class UnreadableUnits implements Saved {
             throw new IllegalArgumentException("no main: " + lines[0]);
         }
         if (!lines[0].equals(header(header[3]))) {
-            LOG.warn("{}: what was unreadable of {} says nothing of this main and is left out", disk.name(), header[4]);
+            tellOfFormerMain(header, lines);
             return;
         }
         // All of it makes sense, or nothing is taken.
@@ -131,6 +140,47 @@ final class UnreadableUnits implements Saved {
         boolean trusted = header[3].equals(STOPPED) && wasStoppedInOrder.getAsBoolean();
         disk.state.publish(s -> with(s, runs, trusted));
         LOG.info("{}: {} runs of units that could not be read before the start", disk.name(), runs.size());
+    }
+
+    /** What could not be read of the medium that was main before. */
+    private void tellOfFormerMain(String[] header, String[] lines) {
+        DiskTraits served = disk.traits();
+        if (!header[2].equals(String.valueOf(disk.main.traits().logicalSectorBytes()))) {
+            LOG.warn("{}: what was unreadable of {} is left out: it has other sectors", disk.name(), header[4]);
+            return;
+        }
+        RemapTable table = disk.state.current().table;
+        long sectors = 0;
+        List<SectorRange> ranges = new ArrayList<>();
+        for (Run run : parse(lines)) {
+            for (long unit = run.firstUnit; unit < run.endUnit; unit++) {
+                int mask = onMain(table, unit, run.mask);
+                sectors += Integer.bitCount(mask);
+                if (mask != 0) {
+                    append(ranges, rangeOf(unit, mask, served.sectorBytes()));
+                }
+            }
+        }
+        if (!ranges.isEmpty()) {
+            disk.log.unreadableBefore(ranges.subList(0, Math.min(MAX_TOLD, ranges.size())), sectors, header[4]);
+        }
+    }
+
+    /** From the first to the last sector of the mask. */
+    private static SectorRange rangeOf(long unit, int mask, int sectorBytes) {
+        int first = Integer.numberOfTrailingZeros(mask);
+        int end = Integer.SIZE - Integer.numberOfLeadingZeros(mask);
+        return new SectorRange(unit * (Place.UNIT_BYTES / sectorBytes) + first, end - first);
+    }
+
+    private static void append(List<SectorRange> ranges, SectorRange next) {
+        int last = ranges.size() - 1;
+        if (last >= 0 && ranges.get(last).endSector() == next.firstSector()) {
+            long first = ranges.get(last).firstSector();
+            ranges.set(last, new SectorRange(first, next.endSector() - first));
+        } else {
+            ranges.add(next);
+        }
     }
 
     private List<Run> parse(String[] lines) {

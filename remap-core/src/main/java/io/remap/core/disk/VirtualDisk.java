@@ -883,6 +883,11 @@ public final class VirtualDisk implements Disk {
         return new UnreadableUnits(this, () -> store != null && store.stoppedInOrder());
     }
 
+    /** What the user should know of the start, as long as the disk is served; empty if nothing. */
+    public Optional<String> noticeOfStart() {
+        return Optional.of(log.noticeOfStart()).filter(text -> !text.isEmpty());
+    }
+
     /** Where main is left alone. */
     public AvoidedRegions avoided() {
         return avoided;

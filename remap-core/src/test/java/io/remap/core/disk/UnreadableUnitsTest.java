@@ -221,6 +221,15 @@ class UnreadableUnitsTest {
             known(rig, true).restore(saved.replace(header, other).getBytes(StandardCharsets.UTF_8));
             assertEquals(0, rig.disk.summary().unreadableSectors(), other);
         }
+        assertEquals(
+                List.of("sectors 20+1", "sectors 80+2"),
+                rig.disk.events().newest(0, 10).stream()
+                        .map(event -> event.sectors().orElseThrow().toString())
+                        .toList());
+        String notice = rig.disk.noticeOfStart().orElseThrow();
+        assertTrue(
+                notice.startsWith("3 sectors (sectors 20+1 and others, see 'remap events') could not be read"), notice);
+        assertTrue(notice.endsWith("remap map add NAME 20+1 --unreadable"), notice);
         known(rig, true).restore(saved.getBytes(StandardCharsets.UTF_8));
         assertEquals(3, rig.disk.summary().unreadableSectors());
     }
