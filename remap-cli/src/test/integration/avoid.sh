@@ -6,7 +6,7 @@
 
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 require_tools python3 nbdsh cmp mkfs.ext4 debugfs
-/usr/bin/python3 -c 'import nbd' 2> /dev/null || skip_suite "needs python3-libnbd"
+/usr/bin/python3 -c 'import nbd' 2> /dev/null || skip "needs python3-libnbd"
 
 ERROR_MILLIS=${REMAP_ERROR_MILLIS:-600}
 DEADLINE_MILLIS=${REMAP_DEADLINE_MILLIS:-3000}

@@ -5,7 +5,7 @@
 
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 require_tools python3 nbdsh cmp
-/usr/bin/python3 -c 'import nbd' 2> /dev/null || skip_suite "needs python3-libnbd"
+/usr/bin/python3 -c 'import nbd' 2> /dev/null || skip "needs python3-libnbd"
 
 UNITS=100
 
@@ -167,28 +167,74 @@ for u in range(0, 5000, 16):
     stop
 }
 
-# The server dies while regions are opened, written and sealed: whatever moment that is, nothing counts as rotten afterwards.
+# What is written in a round of kills: UNIT/NUMBER, over and over. `writes` has each write before it is sent and after its
+# reply, so it says what must be there, or may.
+VERSION='def version(u, number): return b"%04d/%03d" % (u, number) * 512
+'
+
+# write_until_it_dies: at random places, now and then, until the server is gone; any other end is an error.
+write_until_it_dies() {
+    /usr/bin/python3 -c "$VERSION
+import itertools, nbd, random, sys, time
+h = nbd.NBD()
+h.connect_uri('nbd+unix:///kills?socket=$work/kills.sock')
+with open('writes', 'a+', buffering=1) as log:
+    log.seek(0)
+    for number in itertools.count(1 + sum(line.startswith('sent') for line in log)):
+        u = random.randrange($UNITS)
+        print('sent', u, number, file=log)
+        try:
+            h.pwrite(version(u, number), u * 4096)
+        except nbd.Error as e:
+            sys.exit(0 if h.aio_is_dead() or h.aio_is_closed() else str(e))
+        print('acknowledged', u, number, file=log)
+        time.sleep(0.2 + random.random() * 1.2)"
+}
+
+# acknowledged NUMBER: so many writes at least.
+acknowledged() {
+    [ "$(grep -c '^acknowledged' writes)" -ge "$1" ]
+}
+
+# The server dies while regions are opened, written and sealed: whatever moment that is, what was acknowledged is there
+# afterwards, and nothing counts as rotten.
 test_kills_amid_it_lose_nothing() {
-    local round client
+    local round client before
     sealed_disk kills
+    : > writes
     for round in 1 2 3 4 5; do
-        nbdsh -u "nbd+unix:///kills?socket=$work/kills.sock" -c "
-import random, time
-while True:
-    h.pwrite(bytes([64 + $round]) * 4096, random.randrange($UNITS) * 4096)
-    time.sleep(0.2 + random.random() * 1.2)" 2> /dev/null &
+        before=$(grep -c '^acknowledged' writes || true)
+        write_until_it_dies 2> client.err &
         client=$!
+        wait_until 30 acknowledged $((before + 1)) || fail "nothing was written in round $round: $(cat client.err)"
         sleep "2.$((round * 7 % 10))"
         kill_remap "$background_pid"
-        wait "$client" 2> /dev/null || true
+        wait "$client" || fail "round $round: the client did not end by the kill: $(cat client.err)"
         serve kills --set checksum-idle-seconds=1
-        nbd kills "
-for u in range($UNITS):
-    data = h.pread(4096, u * 4096)
-    assert data == unit(u) or data == data[:1] * 4096, u"
+        nbd kills "$VERSION
+there, sent = {}, {}
+for line in open('writes'):
+    what, u, number = line.split()[0], *map(int, line.split()[1:])
+    if what == 'sent':
+        sent[u] = number
+        continue
+    sent.pop(u)
+    if what != 'lost':
+        there[u] = number
+with open('writes', 'a') as log:
+    for u in range($UNITS):
+        data = h.pread(4096, u * 4096)
+        if u in sent and data == version(u, sent[u]):
+            # It was under way, and has arrived, so it stays.
+            print('arrived', u, sent[u], file=log)
+        else:
+            assert data == (version(u, there[u]) if u in there else unit(u)), (u, there.get(u), sent.get(u), data[:16])
+            if u in sent:
+                print('lost', u, sent[u], file=log)"
         assert_equal 0 "$(attribute kills checksums.mismatches)" "mismatches after $round kills"
     done
     stop
+    echo "suite: checksums: 5 kills amid $(grep -c '^acknowledged' writes) writes, none of them lost"
 }
 
 run_tests

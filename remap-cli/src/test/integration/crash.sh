@@ -42,8 +42,11 @@ started_and_checked() {
     checked
 }
 
+# wait_until_killed: by SIGKILL, and not of itself.
 wait_until_killed() {
-    wait "$background_pid" 2> /dev/null || true
+    local status=0
+    wait "$background_pid" 2> /dev/null || status=$?
+    assert_equal 137 "$status" "exit status of a server that was killed: $(cat disk.err)"
 }
 
 # The last of all: a start, a clean stop, and a start once more.
@@ -59,14 +62,16 @@ checked_and_stopped() {
 
 test_acknowledged_writes_survive_kill_9() {
     make_disk
-    local kill
+    local kill said killed=0
     for ((kill = 1; kill <= KILLS; kill++)); do
         started_and_checked "$kill" || fail "seed $SEED, kill $kill: it ended: $(cat disk.err)"
-        client write state disk.sock "$SEED/$kill" 0 "$background_pid" || fail "seed $SEED, kill $kill"
+        said=$(client write state disk.sock "$SEED/$kill" 0 "$background_pid") || fail "seed $SEED, kill $kill: $said"
+        [[ $said == "killed after "* ]] || fail "seed $SEED, kill $kill: the server ended by itself: $said: $(cat disk.err)"
         wait_until_killed
+        killed=$((killed + 1))
     done
     checked_and_stopped
-    echo "suite: G5 kills=$KILLS $(client totals state) $(cat checked) lost=0 seed=$SEED"
+    echo "suite: G5 kills=$killed $(client totals state) $(cat checked) lost=0 seed=$SEED"
 }
 
 # points_of_this_run: lines "CALL N", drawn by the seed; all of them if there are to be so many. The transports share the
@@ -82,7 +87,7 @@ for point in chosen:
 
 # What io_uring writes is no call that strace could see; over the fast transport workers write instead.
 test_killed_at_the_nth_write_or_sync_of_a_thread() {
-    command -v strace > /dev/null || { echo "suite: killed at a write or sync: needs strace, left out"; return; }
+    require_tools strace
     make_disk
     [ "${REMAP_TEST_TRANSPORT:-}" != fast ] || disk+=(--set fast.direct=workers)
     # Less to compile: each of its calls stops twice.
@@ -131,7 +136,7 @@ assert_served() {
 }
 
 test_killed_while_a_spare_is_formatted() {
-    command -v strace nbdcopy > /dev/null || { echo "suite: killed while formatting: needs strace and nbdcopy, left out"; return; }
+    require_tools strace nbdcopy
     head -c 4M /dev/urandom > original
     local point
     # Writes 1 to 22: the format is not complete. From 23 on it is, and only the witness may be missing.
@@ -155,7 +160,7 @@ test_killed_while_a_spare_is_formatted() {
 }
 
 test_killed_while_serve_makes_and_formats_a_spare() {
-    command -v strace nbdcopy > /dev/null || { echo "suite: killed while serving first: needs strace and nbdcopy, left out"; return; }
+    require_tools strace nbdcopy
     head -c 4M /dev/urandom > original
     local point
     for point in "fallocate* 1" "linkat* 1" "fsync 1" "pwrite64 9" "pwrite64 23" "fsetxattr 1"; do

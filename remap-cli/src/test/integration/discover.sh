@@ -215,7 +215,7 @@ test_any_spare_with_the_table_finds_its_pair() {
 }
 
 test_block_devices_are_found_by_themselves() {
-    [ "$(id -u)" = 0 ] || { echo "suite: discover: block devices need root, left out"; return; }
+    require_root
     image main.img
     blank main.spare 16M
     local main spare

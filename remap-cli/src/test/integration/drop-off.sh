@@ -3,7 +3,7 @@
 # shellcheck disable=SC2317 # run_tests calls the tests
 
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-/usr/bin/python3 -c 'import nbd' 2> /dev/null || skip_suite "needs python3-libnbd"
+/usr/bin/python3 -c 'import nbd' 2> /dev/null || skip "needs python3-libnbd"
 
 DEADLINE_MILLIS=20000
 LOAD_SECONDS=12

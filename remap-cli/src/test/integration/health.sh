@@ -170,7 +170,7 @@ END
 }
 
 test_the_commands_for_a_damaged_file_name_it() {
-    command -v mkfs.ext4 debugfs > /dev/null || { echo "suite: no e2fsprogs: the commands were not tried"; return; }
+    require_tools mkfs.ext4 debugfs
     truncate -s 64M disk.img
     head -c 1M /dev/urandom > content
     mkfs.ext4 -q -b 1024 disk.img
@@ -190,8 +190,8 @@ test_the_commands_for_a_damaged_file_name_it() {
 }
 
 can_mount() {
-    if [ "$(id -u)" != 0 ] || ! { grep -qw "$1" /proc/filesystems || modprobe "$1" 2> /dev/null; }; then
-        echo "suite: $1 cannot be mounted here: its commands were not tried"
+    if [ "$(id -u)" != 0 ] || ! has_file_system "$1"; then
+        part_not_run "$1 cannot be mounted here: its commands were not tried"
         return 1
     fi
 }
@@ -235,10 +235,8 @@ command_of() {
 }
 
 test_the_commands_name_the_file_on_other_file_systems() {
-    local tool place inode logical
-    for tool in mkfs.xfs mkfs.btrfs mkntfs qemu-io; do
-        command -v "$tool" > /dev/null || { echo "suite: no $tool: the commands were not tried"; return; }
-    done
+    local place inode logical
+    require_tools mkfs.xfs mkfs.btrfs mkntfs qemu-io
     mkdir mnt
     at_exit sh -c 'umount "$1" 2> /dev/null || true' _ "$work/mnt"
     if can_mount xfs; then

@@ -7,7 +7,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 require_root
 require_tools losetup fusermount3 mountpoint /usr/bin/python3
-/usr/bin/python3 -c 'import nbd' 2> /dev/null || skip_suite "needs python3-libnbd"
+/usr/bin/python3 -c 'import nbd' 2> /dev/null || skip "needs python3-libnbd"
 
 SIZE_BYTES=$((64 * 1024 * 1024))
 # How many starts are killed after it, one at each of the first syncs of a thread.
@@ -15,7 +15,7 @@ KILLED_STARTS=${REMAP_KILLED_STARTS:-4}
 
 # in_memory: the run directory of the services, where what is in it is memory.
 in_memory() {
-    [ "$(stat -f -c %T /dev/shm)" = tmpfs ] || skip_suite "/dev/shm is no tmpfs"
+    [ "$(stat -f -c %T /dev/shm)" = tmpfs ] || not_run "/dev/shm is no tmpfs"
     XDG_RUNTIME_DIR=$(mktemp -d /dev/shm/remap-XXXXXX)
     export XDG_RUNTIME_DIR
     at_exit rm -rf "$XDG_RUNTIME_DIR"
@@ -110,7 +110,7 @@ test_what_a_killed_server_had_acknowledged_is_verified() {
 # Starts that are killed at each of their first syncs, some with their name on the spare already, lose nothing of it.
 test_starts_that_are_killed_too_keep_it() {
     in_memory
-    command -v strace > /dev/null || { echo "suite: killed starts: needs strace, left out"; return; }
+    require_tools strace
     killed_starts=$KILLED_STARTS
     written_and_killed 0
     client look > looked
@@ -123,7 +123,7 @@ test_starts_that_are_killed_too_keep_it() {
 
 # The limit that the documentation names; and so what the ledger is there for.
 test_where_there_is_no_memory_for_it_the_status_says_so() {
-    [ "$(stat -f -c %T "$XDG_RUNTIME_DIR")" != tmpfs ] || { echo "suite: $XDG_RUNTIME_DIR is in memory"; return; }
+    [ "$(stat -f -c %T "$XDG_RUNTIME_DIR")" != tmpfs ] || not_run "$XDG_RUNTIME_DIR is in memory"
     written_and_killed 0
     "$remap" status disk > status
     grep -q 'ends with the process: .* is on .*, not in memory' status || fail "$(cat status)"

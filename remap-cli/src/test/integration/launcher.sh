@@ -47,11 +47,12 @@ test_nothing_foreign_on_stderr_on_any_jdk() {
     done
     [ "${#tried[@]}" -gt 0 ] || fail "no JDK was found in /usr/lib/jvm"
     echo "suite: ran on JDK ${tried[*]}"
-    [[ " ${tried[*]} " == *" 25 "* ]] || echo "suite: JDK 25 is not installed here: left out"
+    [[ " ${tried[*]} " == *" 25 "* ]] || part_not_run "JDK 25 is not installed"
 }
 
 test_what_is_missing_is_said_with_the_command_that_installs_it() {
-    [ "$(id -u)" = 0 ] || { echo "suite: a missing JDK: needs root to hide the one that is there, left out"; return; }
+    # To hide the one that is there.
+    require_root
     local hidden=/usr/lib/jvm maven
     maven=$(PATH=/usr/bin:/bin command -v mvn) && hidden="$hidden $(readlink -f "$maven")"
     mkdir checkout

@@ -4,15 +4,18 @@
 #     require_root; require_tools nbdinfo fio
 #
 # defines functions test_SOMETHING and ends with `run_tests`. Each test runs in a subshell with `set -e`, in an empty
-# directory $work of its own, and is one line of the report: "ok - NAME" or "not ok - NAME" with its output.
+# directory $work of its own, and is one line of the report: "ok - NAME", "not ok - NAME" with its output, or, of one that
+# did not run, "skipped - NAME (WHY)" or "not run - NAME (WHY)".
 # What a test starts it registers with at_exit, or starts through start_in_background; both are undone when it ends,
-# newest first, whether it passes, fails or is killed. Exit status of a suite: 0 passed, 1 failed, 77 cannot run here.
+# newest first, whether it passes, fails or is killed; it fails if that does. Exit status of a suite: 0 passed, 1 failed,
+# 77 cannot run here.
 # shellcheck shell=bash
 # shellcheck disable=SC2034,SC2317 # variables and functions are for the suites
 
 set -euo pipefail
 
 EXIT_SKIPPED=77
+EXIT_NOT_RUN=78
 POLL_SECONDS=0.05
 
 # The tools of the system come first: another python3 in the PATH would not find the packages of the system.
@@ -32,12 +35,25 @@ at_exit() {
     exit_actions+=("$(printf '%q ' "$@")")
 }
 
+# All of them, whatever fails; 1 if one did.
 run_exit_actions() {
-    local i
+    local i failed=0
     for ((i = ${#exit_actions[@]} - 1; i >= 0; i--)); do
-        eval "${exit_actions[i]}" || echo "at exit, failed: ${exit_actions[i]}"
+        eval "${exit_actions[i]}" || {
+            echo "FAILED at exit: ${exit_actions[i]}"
+            failed=1
+        }
     done
     exit_actions=()
+    return "$failed"
+}
+
+# A test that passed has failed after all if what it started does not end as it must, such as a server that does not heed
+# SIGTERM. One that knows better ends it itself.
+end_of_test() {
+    local status=$?
+    run_exit_actions || case $status in 0 | "$EXIT_SKIPPED" | "$EXIT_NOT_RUN") status=1 ;; esac
+    exit "$status"
 }
 
 # A signal becomes an ordinary exit, so that the actions run.
@@ -47,24 +63,43 @@ set_signal_traps() {
     trap 'exit 129' HUP
 }
 
-trap 'run_exit_actions; rm -rf --one-file-system "$suite_directory"' EXIT
+trap 'run_exit_actions || true; rm -rf --one-file-system "$suite_directory"' EXIT
 set_signal_traps
 
 # ---- What a suite needs --------------------------------------------------------------------------------------------
 
-skip_suite() {
+# skip WHY: the suite, or the test that calls it, cannot run here, and could: as root, with the tools that `check` installs.
+# So it says that not everything was run.
+skip() {
     echo "skipped: $*"
     exit "$EXIT_SKIPPED"
 }
 
+# not_run WHY: the test that calls it has nothing to run, and nobody is to blame: the kernel has no such file system, or a
+# soak runs it. `check` shows it, and that is all.
+not_run() {
+    part_not_run "$*"
+    exit "$EXIT_NOT_RUN"
+}
+
+# part_not_run WHY: as not_run, of a part of the test, which goes on.
+part_not_run() {
+    echo "not run: $*"
+}
+
+# has_file_system NAME: the kernel can mount it.
+has_file_system() {
+    grep -qw "$1" /proc/filesystems || modprobe "$1" 2> /dev/null
+}
+
 require_root() {
-    [ "$(id -u)" = 0 ] || skip_suite "needs root"
+    [ "$(id -u)" = 0 ] || skip "needs root"
 }
 
 require_tools() {
     local tool
     for tool in "$@"; do
-        command -v "$tool" > /dev/null || skip_suite "needs $tool"
+        command -v "$tool" > /dev/null || skip "needs $tool"
     done
 }
 
@@ -309,7 +344,7 @@ list_tests() {
 # In a subshell of its own, so that nothing but its exit status gets out.
 run_one_test() {
     exit_actions=()
-    trap run_exit_actions EXIT
+    trap end_of_test EXIT
     set_signal_traps
     cd "$work"
     "$1"
@@ -335,10 +370,14 @@ run_tests() {
         ) > "$log" 2>&1
         status=$?
         set -e
-        if [ "$status" = 0 ]; then
+        if [ "$status" = "$EXIT_SKIPPED" ] && grep -q '^skipped: ' "$log"; then
+            printf 'skipped - %s (%s)\n' "${name#test_}" "$(sed -n 's/^skipped: //p' "$log")"
+        elif [ "$status" = 0 ] || { [ "$status" = "$EXIT_NOT_RUN" ] && grep -q '^not run: ' "$log"; }; then
             # A test says what it ran in lines that begin with "suite: ".
             grep '^suite: ' "$log" || true
-            printf 'ok - %s (%.1f s)\n' "${name#test_}" "$(echo "$EPOCHREALTIME $started" | awk '{print $1 - $2}')"
+            sed -n "s/^not run: \(.*\)/not run - ${name#test_} (\1)/p" "$log"
+            [ "$status" != 0 ] ||
+                printf 'ok - %s (%.1f s)\n' "${name#test_}" "$(echo "$EPOCHREALTIME $started" | awk '{print $1 - $2}')"
         else
             failed=1
             printf 'not ok - %s (exit status %s)\n' "${name#test_}" "$status"

@@ -242,7 +242,7 @@ test_a_server_mends_its_copies_by_itself() {
 
 # The last sector of a main larger than 16 TiB, which is where 32 bits of units end, over a kill.
 test_a_main_of_more_than_16_tib() {
-    [ "$(id -u)" = 0 ] || { echo "suite: a main of 17 TiB: needs root, left out"; return; }
+    require_root
     mkdir big
     mount -t tmpfs -o size=64M tmpfs big
     at_exit umount -l "$work/big"

@@ -96,7 +96,7 @@ test_a_disk_is_served_by_one() {
 }
 
 test_a_block_device_is_served_by_one() {
-    [ "$(id -u)" = 0 ] || { echo "suite: G15 block devices: needs root, left out"; return; }
+    require_root
     image main.img
     blank main.spare 16M
     blank other.spare 16M
@@ -258,7 +258,7 @@ test_copies_after_a_kill() {
 # The server dies at the n-th sync of data, of a file or of an attribute by one of its threads, in its start, its life or
 # its stop: the pair is served again. Then a clean stop, so that the next start has something to take back.
 test_killed_around_a_stop() {
-    command -v strace > /dev/null || { echo "suite: killed around a stop: needs strace, left out"; return; }
+    require_tools strace
     pair main
     export REMAP_JAVA_OPTS="${REMAP_JAVA_OPTS:-} -XX:TieredStopAtLevel=1"
     local call number killed=0 ended=0 unit=16

@@ -6,7 +6,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 require_root
 require_tools losetup fusermount3 mountpoint /usr/bin/python3
-/usr/bin/python3 -c 'import nbd, pyfuse3' 2> /dev/null || skip_suite "needs python3-libnbd and python3-pyfuse3"
+/usr/bin/python3 -c 'import nbd, pyfuse3' 2> /dev/null || skip "needs python3-libnbd and python3-pyfuse3"
 
 CUTS=${REMAP_CUTS:-5}
 SEED=${REMAP_SEED:-$(date +%j)}
@@ -49,11 +49,15 @@ power_off() {
 
 # write_and_cut NAME: the server first or the disks first.
 write_and_cut() {
-    local disks=("$(cat main/pid)" "$(cat spare/pid)") order
+    local disks=("$(cat main/pid)" "$(cat spare/pid)") order said status=0
     redirected=$(status_number disk mappedSectors)
     order=("$background_pid" "${disks[@]}")
-    [ $((cuts_made++ % 2)) = 0 ] || order=("${disks[1]}" "${disks[0]}" "$background_pid")
-    client write state disk.sock "$SEED/$1" 0 "${order[@]}" || fail "seed $SEED, cut $1"
+    [ $((cuts_made % 2)) = 0 ] || order=("${disks[1]}" "${disks[0]}" "$background_pid")
+    said=$(client write state disk.sock "$SEED/$1" 0 "${order[@]}") || fail "seed $SEED, cut $1: $said"
+    [[ $said == "killed after "* ]] || fail "seed $SEED, cut $1: the server ended by itself: $said: $(cat disk.err)"
+    wait "$background_pid" 2> /dev/null || status=$?
+    assert_equal 137 "$status" "exit status of a server that was killed: $(cat disk.err)"
+    cuts_made=$((cuts_made + 1))
     power_off
 }
 
@@ -78,11 +82,12 @@ test_flushed_sectors_survive_power_cuts() {
     assert_status 0 "$remap" stop disk
     wait_until 15 is_gone "$background_pid" || fail "it does not end"
     kill -9 "$(cat main/pid)" "$(cat spare/pid)"
+    cuts_made=$((cuts_made + 1))
     power_off
     power_on stopped || fail "seed $SEED: refused after a clean stop: $(cat disk.err)"
     checked stopped kill
     [ "$redirected" -gt 0 ] || fail "nothing was redirected"
-    echo "suite: G7 cuts=$((CUTS + 1)) $(client totals state) redirected=$redirected $(cat checked) lost=0 seed=$SEED"
+    echo "suite: G7 cuts=$cuts_made $(client totals state) redirected=$redirected $(cat checked) lost=0 seed=$SEED"
 }
 
 test_flushed_sectors_survive_power_cuts_through_the_page_cache() {
@@ -92,7 +97,7 @@ test_flushed_sectors_survive_power_cuts_through_the_page_cache() {
     write_and_cut buffered
     power_on last || fail "seed $SEED: refused after the last cut: $(cat disk.err)"
     checked last
-    echo "suite: G7 buffered cuts=1 $(client totals state) $(cat checked) lost=0 seed=$SEED"
+    echo "suite: G7 buffered cuts=$cuts_made $(client totals state) $(cat checked) lost=0 seed=$SEED"
 }
 
 # is_found_out DISK: from the first request on it ignores syncs. Then a later check finds sectors that are lost, or the

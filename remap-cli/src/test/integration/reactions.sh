@@ -6,7 +6,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 require_root
 require_tools losetup fusermount3 mountpoint
-/usr/bin/python3 -c 'import nbd' 2> /dev/null || skip_suite "needs python3-libnbd"
+/usr/bin/python3 -c 'import nbd' 2> /dev/null || skip "needs python3-libnbd"
 
 SECTOR=512
 MIB=1048576

@@ -92,7 +92,7 @@ text = open(sys.argv[1]).read()
 for needs, block in re.findall(r"(?:<!-- run: needs ([^>]*) -->\n)?```sh\n(.*?)```", text, re.S):
     missing = [n for n in needs.split() if not (os.path.exists(n) if "/" in n else shutil.which(n))]
     if missing:
-        print("suite: left out, as there is no %s: %s" % (", ".join(missing), block.splitlines()[0]), file=sys.stderr)
+        print("not run: there is no %s: %s" % (", ".join(missing), block.splitlines()[0]), file=sys.stderr)
         continue
     lines = block.splitlines()
     while lines:

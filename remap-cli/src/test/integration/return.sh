@@ -7,7 +7,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 require_root
 require_tools losetup mkfs.ext4 mount
-/usr/bin/python3 -c 'import nbd' 2> /dev/null || skip_suite "needs python3-libnbd"
+/usr/bin/python3 -c 'import nbd' 2> /dev/null || skip "needs python3-libnbd"
 
 DEADLINE_MILLIS=20000
 LOAD_SECONDS=10

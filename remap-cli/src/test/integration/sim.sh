@@ -5,7 +5,7 @@
 
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 require_tools nbdinfo nbdcopy qemu-io fio /usr/bin/python3
-/usr/bin/python3 -c 'import nbd' 2> /dev/null || skip_suite "needs python3-libnbd"
+/usr/bin/python3 -c 'import nbd' 2> /dev/null || skip "needs python3-libnbd"
 
 # start_sim IMAGE ARGUMENT...: serves it on $work/IMAGE.nbd, and returns when clients can connect; the URI is in $uri.
 start_sim() {
@@ -324,16 +324,14 @@ test_an_image_that_cannot_be_made_leaves_nothing() {
     assert_status 0 "$remap" sim create disk.img --size 16M
 }
 
-has_btrfs() {
-    if [ "$(id -u)" != 0 ] || ! command -v mkfs.btrfs nbdfuse fusermount3 losetup > /dev/null \
-        || ! grep -qw btrfs /proc/filesystems; then
-        echo "suite: sim: left out, as there is no btrfs, nbdfuse, loop device or root"
-        return 1
-    fi
+require_btrfs() {
+    require_root
+    require_tools mkfs.btrfs nbdfuse fusermount3 losetup
+    has_file_system btrfs || not_run "the kernel has no btrfs"
 }
 
 test_btrfs_mirrors_over_a_disk_that_decays() {
-    has_btrfs || return 0
+    require_btrfs
     local image devices=()
     for image in good.img bad.img; do
         "$remap" sim create "$image" --size 192M > /dev/null
@@ -392,7 +390,7 @@ scrub() {
 
 # The decaying half is served with a spare, and its sectors take no write: what the mirror writes again goes to the spare.
 test_a_mirror_repairs_what_a_spare_takes() {
-    has_btrfs || return 0
+    require_btrfs
     truncate -s 192M good.img bad.img
     truncate -s 128M spare.img
     local devices=() step

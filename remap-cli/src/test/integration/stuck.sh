@@ -6,7 +6,7 @@
 
 export REMAP_JAVA_OPTS=${REMAP_JAVA_OPTS-}
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-/usr/bin/python3 -c 'import nbd' 2> /dev/null || skip_suite "needs python3-libnbd"
+/usr/bin/python3 -c 'import nbd' 2> /dev/null || skip "needs python3-libnbd"
 
 STUCK_MILLIS=30000
 DEADLINE_MILLIS=20000

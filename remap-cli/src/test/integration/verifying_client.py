@@ -13,8 +13,9 @@ version that was acknowledged last or a later one, after a power cut the one tha
 one. A sector may give EIO only if it was unreadable from the start and no such version of it exists. While it writes,
 the client also reads, and expects exactly what was acknowledged.
 
-`write` ends when the server is gone, or without PID after LIMIT writes; `check` settles what it read. Exit status 1,
-with the sectors, if one is not as it must be.
+`write` ends when the server is gone, or without PID after LIMIT writes, and says how: "killed after N writes" if it killed
+all of PID first, "gone after N writes" if the server went by itself, which is for the caller to judge, "ended after N
+writes". `check` settles what it read. Exit status 1, with the sectors, if one is not as it must be.
 """
 
 import errno
@@ -153,9 +154,24 @@ class Load:
         for pid in pids:
             self.dying = True
             os.kill(pid, signal.SIGKILL)
-            self.drain(self.choose.randint(0, MOMENT_MILLIS_MAX))
+            self.drain_what_is_left(self.choose.randint(0, MOMENT_MILLIS_MAX))
         # What the server had sent before it died is still in the socket, and counts.
-        self.drain(POLL_MILLIS)
+        if pids:
+            self.drain_what_is_left(POLL_MILLIS)
+        else:
+            self.drain(POLL_MILLIS)
+
+    def is_cut_off(self):
+        return self.handle.aio_is_dead() or self.handle.aio_is_closed()
+
+    def drain_what_is_left(self, millis):
+        """As drain, and the connection may break: so all of them are killed, whichever of them it breaks at."""
+        try:
+            if not self.is_cut_off():
+                self.drain(millis)
+        except nbd.Error:
+            if not self.is_cut_off():
+                raise
 
 
 def write(state_path, socket, seed, limit, *pids):
@@ -166,8 +182,8 @@ def write(state_path, socket, seed, limit, *pids):
         load.run(int(limit) or drawn, [int(pid) for pid in pids])
         how = "killed" if pids else "ended"
     except nbd.Error as e:
-        how = "killed" if load.dying else "gone"
-        if not load.handle.aio_is_dead() and not load.handle.aio_is_closed():
+        how = "gone"
+        if not load.is_cut_off():
             load.wrong.append(str(e))
     if load.wrong:
         print("\n".join(load.wrong[:WRONG_SHOWN_MAX]))
