@@ -583,8 +583,7 @@ print(sum(event["count"] for event in json.load(sys.stdin)["events"] if event["k
     assert_eio read_bad
     assert_equal "1 0" "$(count still-unreadable-sectors) $(count new-unreadable-sectors)" "tries, and what is new"
     shows_it "after a try"
-    # Two saves later.
-    sleep 2.5
+    wait_for_autosave disk
     kill_remap "$background_pid"
     serve_sim
     shows_it "after a kill"

@@ -6,7 +6,6 @@
 /usr/bin/python3 -c 'import nbd' 2> /dev/null || skip "needs python3-libnbd"
 
 DEADLINE_MILLIS=20000
-LOAD_SECONDS=12
 AWAY_SECONDS=3
 SEED=${REMAP_SEED:-7}
 
@@ -25,7 +24,7 @@ drops_off() {
     truncate -s 32M spare.img
     start_remap disk "sim:main.img?size=32M&faults=faults" --spare "$work/spare.img" --transport "$1" \
         --set request-deadline-millis="$DEADLINE_MILLIS"
-    /usr/bin/python3 "$integration/stuck_client.py" "$uri" none "$LOAD_SECONDS" "$DEADLINE_MILLIS" "$SEED" > client.log 2>&1 &
+    /usr/bin/python3 "$integration/stuck_client.py" "$uri" none "$work/enough" "$DEADLINE_MILLIS" "$SEED" > client.log 2>&1 &
     local client=$! held=0 times
     for times in 1 2; do
         sleep 2
@@ -35,6 +34,9 @@ drops_off() {
         held=$("$remap" attributes disk get disk.disk.drop-off.held)
         list_of_faults ""
     done
+    # Under load until here; the requests that wait are answered when the disk is back.
+    is_running "$client" || fail "the load ended: $(cat client.log)"
+    : > enough
     wait "$client" || fail "$(cat client.log)"
     assert_equal 0 "$(status_number disk mappedSectors)" "mapped sectors after a drop-off"
     assert_contains "$("$remap" events disk)" "device back"

@@ -119,7 +119,7 @@ test_transient_fails_as_often_as_it_says() {
 
 test_slow_delays_itself_alone() {
     set_up << 'MAP'
-8192 512 slow 2000
+8192 512 slow 6000
 8192 512 read-and-write-bad
 MAP
     local started slow_pid
@@ -128,9 +128,9 @@ MAP
     slow_pid=$!
     sleep 0.3
     assert_original 17 64
-    [ $(($(millis) - started)) -lt 1500 ] || fail "a read of healthy sectors waited for the slow one"
+    is_running "$slow_pid" || fail "a read of healthy sectors waited for the slow one"
     wait "$slow_pid"
-    [ $(($(millis) - started)) -ge 2000 ] || fail "the slow read was not slow: $(($(millis) - started)) ms"
+    [ $(($(millis) - started)) -ge 6000 ] || fail "the slow read was not slow: $(($(millis) - started)) ms"
 }
 
 test_the_map_changes_while_the_device_runs() {

@@ -239,6 +239,19 @@ status_number() {
 print(json.load(sys.stdin)["services"][0]["disks"][0][sys.argv[1]])' "$2"
 }
 
+# wait_for_autosave NAME: until a save that the service makes by itself (--set autosave-seconds=1) has all that happened before.
+wait_for_autosave() {
+    wait_until 30 has_saved_since "$1" "$EPOCHREALTIME" || fail "nothing was saved: $("$remap" status "$1")"
+}
+
+# has_saved_since NAME TIME: the age in the status is in whole seconds. What has not changed is not saved: the read is a change.
+has_saved_since() {
+    local age
+    /usr/bin/python3 -m nbd -u "nbd+unix:///$1?socket=$work/$1.sock" -c 'h.pread(512, 0)'
+    age=$("$remap" status "$1" | sed -n 's/.*autosave: enabled (saved \([0-9]*\) s ago).*/\1/p')
+    [ -n "$age" ] && awk -v now="$EPOCHREALTIME" -v age="$age" -v then="$2" 'BEGIN { exit !(now - age - 1 >= then) }'
+}
+
 # assert_transport NAME TRANSPORT: what the status of the service says.
 assert_transport() {
     local used

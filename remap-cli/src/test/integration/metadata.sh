@@ -13,18 +13,27 @@ BUSY=4
 WRONG_DEVICE=5
 DAMAGED=6
 
-# pair: main.img and main.img.spare, with 16 sectors moved to the spare, and no server. content is what they hold.
+# pair: main.img and main.img.spare, with 16 sectors moved to the spare, and no server. content is what they hold: of the
+# moved ones something else than main has, or a spare without mappings would show the same.
 pair() {
     head -c 8M /dev/urandom > main.img
+    cp main.img content
+    head -c 8192 /dev/urandom | dd of=content bs=512 seek=2048 iflag=fullblock conv=notrunc status=none
     start_remap disk "$PWD/main.img"
     assert_status 0 "$remap" map add disk 2048+16
+    python3 - "$uri" << 'PYTHON'
+import nbd, sys
+h = nbd.NBD()
+h.connect_uri(sys.argv[1])
+h.pwrite(open("content", "rb").read()[2048 * 512:2064 * 512], 2048 * 512)
+h.flush()
+PYTHON
     # So that the mapping stands in the table, and not in the log.
     assert_status 0 "$remap" metadata sync disk
     assert_status 0 "$remap" stop disk
-    cp main.img content
 }
 
-# what_stands_there: the moved sectors read as before, through a server.
+# what_stands_there: all reads as before, through a server, the moved sectors from the spare.
 what_stands_there() {
     start_remap disk "$PWD/main.img"
     python3 - "$uri" << 'PYTHON'
@@ -32,8 +41,9 @@ import nbd, sys
 h = nbd.NBD()
 h.connect_uri(sys.argv[1])
 content = open("content", "rb").read()
-assert h.pread(16 * 512, 2048 * 512) == content[2048 * 512:2064 * 512]
+assert h.pread(len(content), 0) == content, "other content"
 PYTHON
+    assert_equal 16 "$(status_number disk mappedSectors)" "mapped sectors"
     assert_status 0 "$remap" stop disk
 }
 

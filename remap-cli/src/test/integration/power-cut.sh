@@ -55,10 +55,10 @@ write_and_cut() {
     [ $((cuts_made % 2)) = 0 ] || order=("${disks[1]}" "${disks[0]}" "$background_pid")
     said=$(client write state disk.sock "$SEED/$1" 0 "${order[@]}") || fail "seed $SEED, cut $1: $said"
     [[ $said == "killed after "* ]] || fail "seed $SEED, cut $1: the server ended by itself: $said: $(cat disk.err)"
+    power_off
     wait "$background_pid" 2> /dev/null || status=$?
     assert_equal 137 "$status" "exit status of a server that was killed: $(cat disk.err)"
     cuts_made=$((cuts_made + 1))
-    power_off
 }
 
 # checked NAME [kill]: nothing is lost, after a power cut, or as after kill -9.

@@ -10,7 +10,6 @@ require_tools losetup mkfs.ext4 mount
 /usr/bin/python3 -c 'import nbd' 2> /dev/null || skip "needs python3-libnbd"
 
 DEADLINE_MILLIS=20000
-LOAD_SECONDS=10
 SEED=${REMAP_SEED:-9}
 
 # A stick with a file system, mounted on ./stick.
@@ -47,12 +46,15 @@ requests_wait() {
 }
 
 under_load() {
-    /usr/bin/python3 "$integration/stuck_client.py" "$uri" none "$LOAD_SECONDS" "$DEADLINE_MILLIS" "$SEED" > client.log 2>&1 &
+    /usr/bin/python3 "$integration/stuck_client.py" "$uri" none "$work/enough" "$DEADLINE_MILLIS" "$SEED" > client.log 2>&1 &
     client=$!
     sleep 2
 }
 
+# goes_on_as DEVICE: what waits for the disk is answered there, all of it.
 goes_on_as() {
+    is_running "$client" || fail "the load ended: $(cat client.log)"
+    : > enough
     wait "$client" || fail "$(cat client.log)"
     assert_equal 0 "$(status_number disk mappedSectors)" "mapped sectors after a drop-off"
     assert_contains "$("$remap" events disk)" "device reopened"

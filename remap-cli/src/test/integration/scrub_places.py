@@ -2,6 +2,7 @@
 
     scrub_places.py make IMAGE BAD WEAK FAULTS   writes FAULTS from two lists (START LENGTH MODE, bytes), and content to IMAGE
     scrub_places.py count bad|weak FAULTS        prints how many sectors these are
+    scrub_places.py moved FAULTS MAP             whether all that is weak is on the spare; 1 if not
     scrub_places.py lose FAULTS                  what is weak neither reads nor takes a write from now on
     scrub_places.py verify URI FAULTS MAP        what remap knows (`map list --json`) and serves is what it must be
 
@@ -77,6 +78,10 @@ def count(kind, faults):
     print(len(bad_of(faults) if kind == "bad" else weak_of(faults)) * SECTORS)
 
 
+def moved(faults, map_path):
+    sys.exit(0 if sectors_of(weak_of(faults)) <= known(map_path).get(MOVED, set()) else 1)
+
+
 def lose(faults):
     lost = "".join("%d %d read-and-write-bad\n" % (unit * UNIT_BYTES, UNIT_BYTES) for unit in sorted(weak_of(faults)))
     with open(faults) as old, open(faults + ".new", "w") as new:
@@ -137,7 +142,7 @@ def verify(uri, faults, map_path):
 
 
 def main():
-    {"make": make, "count": count, "lose": lose, "verify": verify}[sys.argv[1]](*sys.argv[2:])
+    {"make": make, "count": count, "moved": moved, "lose": lose, "verify": verify}[sys.argv[1]](*sys.argv[2:])
 
 
 main()

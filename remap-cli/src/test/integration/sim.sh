@@ -151,7 +151,7 @@ PYTHON
     assert_contains "$(cat hang.log)" "all were answered"
     # A disk that hangs as a whole is stopped all the same.
     "$remap" sim state disk.img hangs > /dev/null
-    timeout 2 qemu-io -f raw -c 'read 0 512' "$uri" > /dev/null 2>&1 && fail "a hanging disk answered"
+    assert_status 124 timeout 5 qemu-io -f raw -c 'read 0 512' "$uri"
     stop_process "$background_pid"
 }
 
@@ -311,7 +311,8 @@ test_behind_a_spare() {
 attach() {
     mkdir "$1.mount"
     nbdfuse "$1.mount/disk" "${2:-nbd+unix:///?socket=$work/$1.nbd}" > "$1.nbdfuse.log" 2>&1 &
-    at_exit fusermount3 -u "$work/$1.mount"
+    # A loop device over it may go a moment after it was detached.
+    at_exit wait_until 10 fusermount3 -u "$work/$1.mount"
     wait_until 20 mountpoint -q "$1.mount" || fail "nbdfuse did not mount: $(cat "$1.nbdfuse.log")"
     device=$(losetup --find --show --direct-io=on "$work/$1.mount/disk")
     at_exit losetup -d "$device"
@@ -395,7 +396,7 @@ test_a_mirror_repairs_what_a_spare_takes() {
     truncate -s 128M spare.img
     local devices=() step
     device=$(losetup --find --show good.img)
-    at_exit losetup -d "$device"
+    at_exit detach_if_attached "$device" "$work/good.img"
     devices+=("$device")
     start_remap disk "sim:$work/bad.img?control=$work/bad.img.sim-control" --spare "$work/spare.img" --set scan.enabled=off
     attach bad.img "$uri"
@@ -430,6 +431,11 @@ test_a_mirror_repairs_what_a_spare_takes() {
     umount mnt
     echo "suite: sim: a mirror met $repaired errors of a served disk and repaired them:" \
         "$(status_number disk mappedSectors) sectors are on its spare"
+}
+
+# detach_if_attached DEVICE IMAGE: by then another suite may have a loop device of the same number.
+detach_if_attached() {
+    ! losetup --noheadings --raw --output BACK-FILE "$1" 2> /dev/null | grep -qxF "$2" || losetup -d "$1"
 }
 
 unmount_if_mounted() {

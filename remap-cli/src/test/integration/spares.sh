@@ -32,13 +32,41 @@ same_content() {
     assert_same_content wanted.img read.img
 }
 
+# reads_as_written OFFSET LENGTH: of a disk that does not read as a whole.
+reads_as_written() {
+    /usr/bin/python3 -m nbd -u "$uri" -c "
+with open('wanted.img', 'rb') as wanted:
+    wanted.seek($1)
+    assert h.pread($2, $1) == wanted.read($2), 'other content'" || fail "bytes $1+$2 are not what was written"
+}
+
 has_same_content() {
     nbdcopy "$uri" read.img 2> nbdcopy.log && cmp -s wanted.img read.img
 }
 
+# moved SECTORS: as many from the first one on stand on the spares, and hold other bytes than main does.
+moved() {
+    assert_status 0 "$remap" map add disk "0+$1"
+    overwritten "$1"
+}
+
+# overwritten SECTORS: as many from the first one on, which are on the spares, get other bytes. If a mapping is lost they read
+# as main has them, which is not what was written.
+overwritten() {
+    head -c "$(($1 * 512))" /dev/urandom > other.img
+    nbdcopy --flush other.img "$uri"
+    dd if=other.img of=wanted.img bs=1M conv=notrunc status=none
+    rm other.img
+}
+
+# on_spares SECTORS: after a start.
+on_spares() {
+    assert_equal "$1" "$(status_number disk mappedSectors)" "sectors on the spares"
+}
+
 # filled: 12 MiB of the disk stand on the spares, of which the first has no room left.
 filled() {
-    assert_status 0 "$remap" map add disk 0+24576
+    moved 24576
     assert_equal 0 "$(of_spare 0 freeSlots)" "free slots of the first spare"
     [ "$(of_spare 1 usedSlots)" -gt 1000 ] || fail "nothing went to the further spare"
 }
@@ -50,7 +78,7 @@ test_keep_takes_a_running_evacuation_back() {
     start_remap disk disk.img --spare a.spare
     assert_status 0 "$remap" spare add disk "sim:$work/b.spare?control=$work/b.spare.sim-control" --force
     assert_status 0 "$remap" spare set disk 1 --priority 5
-    assert_status 0 "$remap" map add disk 0+8192
+    moved 8192
     # Reads of the slots take long from now on.
     assert_status 0 "$remap" sim bad b.spare 0+32768 slow 20
     "$remap" spare evacuate disk 1 > evacuate.out 2>&1 &
@@ -65,6 +93,7 @@ test_keep_takes_a_running_evacuation_back() {
     [ "$used" -gt 0 ] || fail "it was emptied"
     assert_equal active "$(of_spare 1 state)" "a spare that is kept"
     assert_status 0 "$remap" sim heal b.spare 0+32768
+    same_content
     stop_disk
 }
 
@@ -117,6 +146,7 @@ END
     assert_status 0 "$remap" spare add disk b.spare --force
     stop_disk
     start_remap disk disk.img --spare a.spare
+    on_spares 24576
     same_content
     stop_disk
     echo "suite: spares: $((24576 / 8)) units over three spares, one emptied under 40 writes and removed"
@@ -129,6 +159,7 @@ test_killed_and_found_again() {
     filled
     kill_remap "$background_pid"
     start_remap disk disk.img --spare a.spare
+    on_spares 24576
     same_content
     stop_disk
     mv b.spare moved.spare
@@ -150,6 +181,7 @@ test_killed_and_found_again() {
     kill_remap "$background_pid"
     refused "$WRONG_DEVICE" "as it was before" "$remap" serve disk.img --spare a.spare --spare old.spare --name disk
     start_remap disk disk.img --spare a.spare
+    on_spares 24576
     stop_disk
     refused "$WRONG_DEVICE" "as it was before" "$remap" serve disk.img --spare a.spare --spare served.spare --name disk
     mv moved.spare there && mv served.spare moved.spare
@@ -163,6 +195,7 @@ test_killed_and_found_again() {
     stop_disk
     refused "$WRONG_DEVICE" "taken out of it" "$remap" serve disk.img --spare a.spare --spare old.spare --name disk
     start_remap disk disk.img --spare a.spare
+    on_spares 24576
     same_content
     stop_disk
     echo "suite: spares: found again after kill -9, by the old name and by a new one; a missing, lone or removed one is refused"
@@ -178,7 +211,8 @@ test_missing_spare() {
     start_remap disk disk.img --spare a.spare --missing-spares
     assert_equal missing "$(of_spare 1 state)" "a spare that is not there"
     # Sectors of main and of the first spare are there, those of the missing one answer with errors, and keep their places.
-    qemu-io -r -f raw -c 'read 0 4k' -c 'read 32M 4k' "$uri" > /dev/null || fail "the rest cannot be read"
+    reads_as_written 0 4194304
+    reads_as_written 33554432 4096
     assert_eio qemu-io -r -f raw -c 'read 11M 4k' "$uri"
     assert_contains "$("$remap" map list disk)" "spare 1, which is not there"
     # What is written whole goes elsewhere, if there is room; what is written in part cannot.
@@ -216,7 +250,8 @@ test_spare_that_dies() {
     assert_status 0 "$remap" spare add disk c.spare
     same_content
     echo gone > faults.new && mv faults.new faults
-    qemu-io -r -f raw -c 'read 0 4k' -c 'read 32M 4k' "$uri" > /dev/null || fail "the rest cannot be read"
+    reads_as_written 0 4194304
+    reads_as_written 33554432 4096
     assert_eio qemu-io -r -f raw -c 'read 11M 4k' "$uri"
     # New sectors go to the next spare, and so does what stood on the dead one and is written whole.
     assert_status 0 "$remap" map add disk 65536+64
@@ -250,7 +285,9 @@ test_first_spare_lost() {
     assert_equal "1" "$(table_on)" "the table when the first spare is gone"
     assert_equal missing "$(of_spare 0 state)" "the first spare"
     # Sectors of main and of the other one are there; those of the first one answer with errors until they are written.
-    qemu-io -r -f raw -c 'read 11M 4k' -c 'read 32M 4k' "$uri" > /dev/null || fail "the rest cannot be read"
+    on_spares 24576
+    reads_as_written 11534336 1048576
+    reads_as_written 33554432 4096
     assert_eio qemu-io -r -f raw -c 'read 0 4k' "$uri"
     qemu-io -f raw -c 'write -P 9 0 8k' -c 'flush' -c 'read -P 9 0 8k' "$uri" > qemu.log || fail "$(cat qemu.log)"
     stop_disk
@@ -265,6 +302,7 @@ test_first_spare_lost() {
     same_content
     stop_disk
     start_remap disk disk.img --spare a.spare
+    on_spares 24576
     same_content
     # Where the copy is goes, and another one takes it.
     assert_status 0 "$remap" spare add disk c.spare --create 16M
@@ -294,7 +332,8 @@ test_first_spare_dies() {
     assert_status 0 "$remap" spare add disk b.spare
     filled
     echo gone > faults.new && mv faults.new faults
-    qemu-io -r -f raw -c 'read 11M 4k' -c 'read 32M 4k' "$uri" > /dev/null || fail "the rest cannot be read"
+    reads_as_written 11534336 1048576
+    reads_as_written 33554432 4096
     assert_eio qemu-io -r -f raw -c 'read 0 4k' "$uri"
     # New mappings go on, on the table of the other one.
     assert_status 0 "$remap" map add disk 65536+64
@@ -306,7 +345,9 @@ test_first_spare_dies() {
     mv a.spare away
     start_remap disk disk.img --spare b.spare --missing-spares
     assert_contains "$("$remap" map list disk)" "65536"
-    qemu-io -r -f raw -c 'read 11M 4k' -c 'read 32M 4k' "$uri" > /dev/null || fail "the rest cannot be read after a start"
+    on_spares $((24576 + 64))
+    reads_as_written 11534336 1048576
+    reads_as_written 33554432 65536
     stop_disk
     echo "suite: spares: the first one died while it served; the table went on elsewhere, and was found there after kill -9"
 }
@@ -332,6 +373,7 @@ test_table_goes_on_to_a_third_spare() {
     "$remap" map list disk > listed
     assert_contains "$(cat listed)" "65536"
     assert_contains "$(cat listed)" "81920"
+    on_spares $((24576 + 64 + 64))
     stop_disk
     echo "suite: spares: one of three died while it served; the third had the table at once, and alone after kill -9"
 }
@@ -341,7 +383,7 @@ test_first_spare_taken_out() {
     start_remap disk disk.img --spare a.spare
     assert_status 0 "$remap" spare add disk b.spare --create 16M
     assert_status 0 "$remap" spare add disk c.spare --create 16M
-    assert_status 0 "$remap" map add disk 0+8192
+    moved 8192
     assert_equal "1024 0 1" "$(of_spare 0 usedSlots) $(table_on)" "units on the first spare, and where the table is"
     cp --sparse=always a.spare old.spare
     refused "$USAGE" "in use" "$remap" spare remove disk 0
@@ -375,6 +417,7 @@ test_first_spare_taken_out() {
     refused "$WRONG_DEVICE" "spare 1 is as it was before" "$remap" serve disk.img --spare older.spare --spare c.spare --adopt \
         --name disk
     start_remap disk disk.img --spare c.spare --adopt
+    on_spares $((8192 + 64))
     same_content
     # The one that leads goes too.
     assert_status 0 "$remap" spare evacuate disk 2
@@ -399,18 +442,20 @@ test_first_spare_gone_for_good() {
     assert_status 0 "$remap" spare add disk c.spare
     assert_status 0 "$remap" spare set disk 2 --priority 5
     assert_status 0 "$remap" map add disk 8192+128
+    # What main has there is something else.
+    qemu-io -f raw -c 'write -P 5 4M 64k' "$uri" > qemu.log || fail "$(cat qemu.log)"
     echo gone > faults.new && mv faults.new faults
     refused "$USAGE" "in use" "$remap" spare remove disk 0
     assert_status 0 "$remap" spare remove disk 0 --lose
     assert_equal "1 2" "$(table_on)" "the table after a dead first spare was given up"
     assert_eio qemu-io -r -f raw -c 'read 0 4k' "$uri"
-    qemu-io -r -f raw -c 'read 4M 64k' -c 'read 32M 4k' "$uri" > /dev/null || fail "the rest cannot be read"
+    qemu-io -r -f raw -c 'read -P 5 4M 64k' -c 'read 32M 4k' "$uri" > qemu.log || fail "the rest cannot be read: $(cat qemu.log)"
     assert_status 0 "$remap" map add disk 65536+64
     stop_disk
     start_remap disk disk.img --spare b.spare
     assert_equal "1 2" "$(table_on)" "the table after a start"
     assert_eio qemu-io -r -f raw -c 'read 0 4k' "$uri"
-    qemu-io -f raw -c 'write -P 9 0 64k' -c 'read -P 9 0 64k' "$uri" > qemu.log || fail "$(cat qemu.log)"
+    qemu-io -f raw -c 'read -P 5 4M 64k' -c 'write -P 9 0 64k' -c 'read -P 9 0 64k' "$uri" > qemu.log || fail "$(cat qemu.log)"
     stop_disk
     refused "$WRONG_DEVICE" "taken out of it" "$remap" serve disk.img --spare a.spare --spare b.spare --name disk
     # One that is not there at a start.
@@ -514,6 +559,7 @@ print(*[part["offsetBytes"] for part in json.load(sys.stdin)["checks"][0]["repor
     assert_status 0 "$remap" repair b.spare --apply
     assert_status 0 "$remap" check a.spare --level full
     start_remap disk disk.img --spare a.spare
+    on_spares 24576
     same_content
     # Served, both are read: a header of the other one, and one of the first.
     local spare
@@ -530,6 +576,7 @@ print(*[part["offsetBytes"] for part in json.load(sys.stdin)["checks"][0]["repor
     done
     stop_disk
     start_remap disk disk.img --spare b.spare
+    on_spares 24576
     same_content
     stop_disk
     echo "suite: spares: checked offline and served, quick to full, 24576 sectors on two spares; missing, moved and older told"
@@ -550,7 +597,7 @@ test_lost_tables_are_told() {
     small_pair
     start_remap disk disk.img --spare a.spare
     assert_status 0 "$remap" spare add disk b.spare --create 16M
-    assert_status 0 "$remap" map add disk 0+64
+    moved 64
     stop_disk
     start_remap disk disk.img --spare a.spare
     stop_disk
@@ -558,6 +605,7 @@ test_lost_tables_are_told() {
     assert_status "$NOT_SO" "$remap" check a.spare
     assert_contains "$output" "is stated to have a copy of the table, and none can be loaded from it"
     start_remap disk disk.img --spare a.spare
+    on_spares 64
     stop_disk
     assert_status 0 "$remap" check a.spare
     lose_table a.spare
@@ -566,11 +614,13 @@ test_lost_tables_are_told() {
     assert_contains "$output" "only if none has: 'remap forget MAIN'"
     refused "$DAMAGED" "name the other spares" "$remap" serve disk.img --spare a.spare --name disk
     start_remap disk disk.img --spare a.spare --spare b.spare --adopt
+    on_spares 64
     same_content
     assert_status 0 "$remap" spare evacuate disk 0
     assert_status 0 "$remap" spare remove disk 0
     stop_disk
     start_remap disk disk.img --spare b.spare
+    same_content
     stop_disk
     assert_status 0 "$remap" check b.spare
     # There is no other one.
@@ -599,6 +649,7 @@ test_both_stamps_damaged() {
     refused "$WRONG_DEVICE" "both its stamps are damaged" "$remap" serve disk.img --spare a.spare --spare b.spare --name disk
     refused "$WRONG_DEVICE" "both its stamps are damaged" "$remap" serve disk.img --spare a.spare --adopt --name disk
     start_remap disk disk.img --spare a.spare --spare b.spare --adopt
+    on_spares 24576
     same_content
     stop_disk
     assert_status 0 "$remap" check a.spare --level full
@@ -631,6 +682,7 @@ test_priority_and_standby() {
     assert_status 0 "$remap" map add disk "$((128 + 8 * room))+64"
     assert_equal "active 8" "$(of_spare 2 state) $(of_spare 2 usedSlots)" "one that took over"
     assert_contains "$("$remap" events disk)" "spare 2: spare 0 is full, spare 1 is full"
+    overwritten $((128 + 8 * room + 64))
     same_content
     kill_remap "$background_pid"
     # Of equal ones as they are named.
@@ -651,7 +703,7 @@ test_grow() {
     small_pair
     start_remap disk disk.img --spare a.spare
     assert_status 0 "$remap" spare add disk b.spare --create 8M
-    assert_status 0 "$remap" map add disk 0+8192
+    moved 8192
     local first further
     first=$(of_spare 0 slots) further=$(of_spare 1 slots)
     refused "$BUSY" "is served" "$remap" spare grow a.spare
@@ -668,9 +720,10 @@ test_grow() {
     start_remap disk disk.img --spare a.spare
     assert_equal "$((first + 768)) $((further + 8192))" "$(of_spare 0 slots) $(of_spare 1 slots)" "slots"
     same_content
-    assert_status 0 "$remap" map add disk "0+$((8 * 8000))"
+    moved $((8 * 8000))
     kill_remap "$background_pid"
     start_remap disk disk.img --spare a.spare
+    on_spares $((8 * 8000))
     same_content
     [ "$(of_spare 1 usedSlots)" -gt "$further" ] || fail "the new room is not used"
     stop_disk

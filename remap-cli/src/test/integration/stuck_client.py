@@ -1,11 +1,12 @@
 """Reads and writes a served disk of which a few sectors hang, and times the answers.
 
-    stuck_client.py URI SECTOR,SECTOR,...|none SECONDS DEADLINE_MILLIS SEED [P100_MILLIS]
+    stuck_client.py URI SECTOR,SECTOR,...|none SECONDS|FILE DEADLINE_MILLIS SEED [P100_MILLIS]
 
-Keeps 32 requests in flight for so long: reads of these sectors at any time, after one write of every other one, and
-reads and writes of 4096 bytes at random places elsewhere. A request must be answered within the deadline; one elsewhere
-without an error, and a read with what was acknowledged last. Of a sector that hangs any error is right but another content
-than the old one (zeros), or once its write was acknowledged, than that.
+Keeps 32 requests in flight for so long, or until FILE (with a slash) is there, for which it waits two minutes: reads of these
+sectors at any time, after one write of every other one, and reads and writes of 4096 bytes at random places elsewhere. A
+request must be answered within the deadline; one elsewhere without an error, and a read with what was acknowledged last. Of a
+sector that hangs any error is right but another content than the old one (zeros), or once its write was acknowledged, than
+that.
 
 First it reads and writes one unit after the other for a moment, at healthy places: what a server that has just begun takes to
 load its code and to see its first connection is not about sectors that hang, and is in none of the figures.
@@ -15,6 +16,7 @@ is not as it must be. With P100_MILLIS every answer elsewhere has to come within
 half a second; without it (a machine that does other things meanwhile) the figures are only printed.
 """
 
+import os
 import random
 import sys
 import time
@@ -31,6 +33,8 @@ QUIET_ALLOWANCE_MILLIS = 500
 WARM_UP_SECONDS = 0.2
 WARM_UP_REQUESTS = 64
 WRONG_SHOWN = 20
+# Of a load that a file ends.
+SECONDS_MAX = 120
 
 
 class Load:
@@ -128,9 +132,11 @@ class Load:
             self.check(place, UNIT_BYTES, bytes(self.handle.pread(UNIT_BYTES, place)))
             done += 1
 
-    def run(self, seconds):
+    def run(self, seconds, end_file=None):
         end = time.monotonic() + seconds
         while time.monotonic() < end or self.in_flight > 0:
+            if end_file is not None and os.path.exists(end_file):
+                end = min(end, time.monotonic())
             # So that the last of them is answered when the load ends.
             while time.monotonic() < end - self.deadline_millis / 1000 and self.idle and self.in_flight < IN_FLIGHT:
                 self.start_hanging()
@@ -141,6 +147,8 @@ class Load:
             time.sleep(PAUSE_SECONDS)
             if time.monotonic() > end + (self.deadline_millis + 10 * ALLOWANCE_MILLIS) / 1000:
                 sys.exit("%d requests were never answered" % self.in_flight)
+        if end_file is not None and not os.path.exists(end_file):
+            sys.exit("%s did not come within %d s" % (end_file, seconds))
         self.handle.flush()
         self.handle.shutdown()
 
@@ -151,7 +159,10 @@ def main():
     sectors = [] if stuck == "none" else [int(sector) for sector in stuck.split(",")]
     load = Load(uri, sectors, int(deadline_millis), int(seed), p100_millis)
     load.warm_up()
-    load.run(float(seconds))
+    if "/" in seconds:
+        load.run(SECONDS_MAX, seconds)
+    else:
+        load.run(float(seconds))
     if load.wrong:
         print("seed %s: %d requests are wrong" % (seed, len(load.wrong)))
         print("\n".join(load.wrong[:WRONG_SHOWN]))

@@ -71,8 +71,7 @@ test_a_weak_unit_moves_while_it_reads() {
         for x in e)")" "event of the weak unit"
     assert_equal True "$(events "any(x['kind'] == 'relocated' for x in e)")" "event of the move"
     # All of it is there after a kill.
-    wait_until 10 grep -q relocated <("$remap" events disk)
-    sleep 2.5
+    wait_for_autosave disk
     kill_remap "$background_pid"
     serve_sick
     assert_equal True "$(events "any(x['kind'] == 'weak' and x['cause']['error'] == 'EIO' for x in e)")" "after the kill"
@@ -144,7 +143,7 @@ test_what_was_healed_is_remembered_over_a_kill() {
     assert_equal "$(printf 'a%.0s' {1..4096})" "$(read_unit 8388608)" "what was written in place"
     assert_equal 0 "$(status_number disk mappedSectors)" "mapped sectors"
     assert_equal True "$(events "any(x['kind'] == 'healed' for x in e)")" "event of the healing"
-    sleep 2.5
+    wait_for_autosave disk
     kill_remap "$background_pid"
     # The place goes bad again.
     rm -f disk.img.sim* && echo '8M 512 read-bad-heals-on-write' > faults
