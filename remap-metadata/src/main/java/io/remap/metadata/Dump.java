@@ -99,7 +99,7 @@ final class Dump {
         try {
             return LogMetadataProvider.recover(io, superblock, SavedArea.find(io, superblock));
         } catch (Damage e) {
-            // None that could count: the first spare tells.
+            // None that could count: another spare tells.
             return null;
         }
     }

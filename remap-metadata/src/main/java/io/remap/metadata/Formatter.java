@@ -47,7 +47,7 @@ final class Formatter {
         Identities.write(io, superblock, 0, 1);
     }
 
-    /** Makes a device another spare of a pair: it holds slots and says whose they are, the table is on the first one. */
+    /** Makes a device another spare of a pair: it holds slots and says whose they are. The table is on others so far. */
     static void formatMember(
             BlockDevice spare, PairIdentity pair, int index, UUID id, Layout layout, Environment environment)
             throws DeviceException {

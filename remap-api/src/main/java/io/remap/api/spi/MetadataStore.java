@@ -12,7 +12,8 @@ import java.util.Optional;
 import java.util.function.Consumer;
 
 /**
- * The durable remap table of one spare. Thread-safe.
+ * The durable remap table of a pair: on the spare that it was opened from, and perhaps a copy of it on another one.
+ * Thread-safe.
  *
  * <p>The table it gives out is the committed one: what is in it will be found again after a crash at any moment.
  */
@@ -70,7 +71,7 @@ public interface MetadataStore extends AutoCloseable {
     /** The pairing. */
     PairIdentity pair();
 
-    /** What this spare offers. */
+    /** What the spare offers that it was opened from. */
     SparePlan plan();
 
     /** Generation of the newest durable table; grows with every checkpoint. */
