@@ -91,8 +91,7 @@ final class LogMetadataTools implements MetadataTools {
                     Refusal.Kind.DAMAGED, spare.name() + ": " + found.doubts().get(0));
         }
         // In the name of the owner: whether the last stop was in order stays as it was, and so does whose stop it was.
-        // A
-        // copy from before stays one, though its number grows. Main may remember that stop, so that it must be told
+        // A copy from before stays one, though its number grows. Main may remember that stop, so that it must be told
         // wherever this is cut off: each generation has it from the moment on in which it is in force.
         CommitLog log = new CommitLog(
                 io,

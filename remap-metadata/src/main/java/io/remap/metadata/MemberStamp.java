@@ -16,10 +16,10 @@ final class MemberStamp {
     static final long MAGIC = Block.magic("REMAPMEM");
     static final int STAMP_AT = 32;
     private static final int COPIES = 2;
-    /** Covered by the CRC. */
     /** Of a further spare, before its saved area: both stamps, whatever the granule. */
     static final long ROOM_BYTES = 2L * Layout.MAX_GRANULE_BYTES;
 
+    /** Covered by the CRC. */
     private static final int BYTES = Superblock.MARKER_BYTES;
 
     private MemberStamp() {}
