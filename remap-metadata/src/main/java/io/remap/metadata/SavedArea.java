@@ -54,7 +54,6 @@ final class SavedArea {
     private final TimeSource time;
     private final int pieceBlocks;
     private Found found;
-    private int wholeCopies;
     private long newestNumber;
     private int newestPlace = PLACES - 1;
     /** A place that could not be written since the opening: the other one is written each time. -1: none. */
@@ -90,13 +89,10 @@ final class SavedArea {
         for (int place = 0; place < PLACES; place++) {
             try {
                 Found here = area.readPlace(place);
-                if (here != null) {
-                    area.wholeCopies++;
-                    if (here.number > area.newestNumber) {
-                        area.found = here;
-                        area.newestNumber = here.number;
-                        area.newestPlace = place;
-                    }
+                if (here != null && here.number > area.newestNumber) {
+                    area.found = here;
+                    area.newestNumber = here.number;
+                    area.newestPlace = place;
                 }
             } catch (DeviceException e) {
                 if (!e.errorClass().mayBeSector()) {
@@ -115,11 +111,6 @@ final class SavedArea {
     /** The newest whole save that was read, or {@code null}. */
     Found found() {
         return found;
-    }
-
-    /** How many of the two places held a whole save when they were read. */
-    int wholeCopies() {
-        return wholeCopies;
     }
 
     private long placeBytes() {
