@@ -136,18 +136,9 @@ final class Holders {
 
     /** Before the first seal: a program that knows none would write to what is sealed. */
     private void declareSealed() throws CommitLog.NotCommitted, DeviceException {
-        declareSealed(lead);
-        follow(Holders::declareSealed);
+        declare(lead, Superblock.Version.SEALED);
+        follow(other -> declare(other, Superblock.Version.SEALED));
         sealsDeclared = true;
-    }
-
-    /** Should the device have failed, the commits find it. */
-    private static void declareSealed(Holder holder) throws CommitLog.NotCommitted {
-        try {
-            Holder.declare(holder.device(), Superblock.Version.SEALED);
-        } catch (Damage | Refusal | DeviceException e) {
-            throw new CommitLog.NotCommitted(e.getMessage(), e);
-        }
     }
 
     /** One that was stated, and that nobody has shown us, must not be taken for what counts. */
@@ -347,7 +338,7 @@ final class Holders {
         }
     }
 
-    /** Nothing rests on it yet. */
+    /** Nothing rests on it yet. Should the device have failed, what is written next finds it. */
     private static void declare(Holder holder, int features) throws CommitLog.NotCommitted {
         try {
             Holder.declare(holder.device(), features);
