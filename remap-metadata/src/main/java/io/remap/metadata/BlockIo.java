@@ -74,6 +74,19 @@ final class BlockIo {
         device.read(offsetBytes, part(firstBlock, blocks));
     }
 
+    /** As the other; {@code false} if sectors of them are unreadable. A device that fails as a whole is an error. */
+    boolean tryRead(long offsetBytes, int firstBlock, int blocks) throws DeviceException {
+        try {
+            read(offsetBytes, firstBlock, blocks);
+            return true;
+        } catch (DeviceException e) {
+            if (!e.errorClass().mayBeSector()) {
+                throw e;
+            }
+            return false;
+        }
+    }
+
     /** Writes the first block of the buffer. */
     void write(long offsetBytes) throws DeviceException {
         write(offsetBytes, 0, 1);

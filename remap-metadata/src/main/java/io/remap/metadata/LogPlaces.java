@@ -30,7 +30,7 @@ final class LogPlaces {
             for (int first = 0; first < layout.logBlocks(); first += BlockIo.CHUNK_BLOCKS) {
                 int count = Math.min(BlockIo.CHUNK_BLOCKS, layout.logBlocks() - first);
                 int body = copy.logBody(first);
-                if (copy.isContiguous(body, count) && isReadable(copy.offset(body), count)) {
+                if (copy.isContiguous(body, count) && io.tryRead(copy.offset(body), 0, count)) {
                     continue;
                 }
                 for (int i = 0; i < count; i++) {
@@ -45,7 +45,7 @@ final class LogPlaces {
 
     /** Whether something was written. */
     private boolean makeReadable(ArenaCopy copy, int body) throws DeviceException {
-        while (!isReadable(copy.offset(body), 1)) {
+        while (!io.tryRead(copy.offset(body), 0, 1)) {
             try {
                 io.zeroedBlock(0);
                 io.write(copy.offset(body));
@@ -61,17 +61,5 @@ final class LogPlaces {
             }
         }
         return false;
-    }
-
-    private boolean isReadable(long offsetBytes, int blocks) throws DeviceException {
-        try {
-            io.read(offsetBytes, 0, blocks);
-            return true;
-        } catch (DeviceException e) {
-            if (!e.errorClass().mayBeSector()) {
-                throw e;
-            }
-            return false;
-        }
     }
 }

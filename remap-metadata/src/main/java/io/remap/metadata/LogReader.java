@@ -89,15 +89,7 @@ final class LogReader {
     }
 
     private boolean tryRead(ArenaCopy copy, int position, int toIndex, int count) throws DeviceException {
-        try {
-            io.read(copy.offset(copy.logBody(position)), toIndex, count);
-            return true;
-        } catch (DeviceException e) {
-            if (!e.errorClass().mayBeSector()) {
-                throw e;
-            }
-            return false;
-        }
+        return io.tryRead(copy.offset(copy.logBody(position)), toIndex, count);
     }
 
     private void keep(int position, ByteBuffer block, int copyIndex) throws Damage {

@@ -306,18 +306,8 @@ final class Recovery {
 
     /** Reads blocks into the buffer; {@code false} if they do not lie together or sectors of them are unreadable. */
     private boolean tryRead(ArenaCopy copy, int firstBody, int toIndex, int count) throws DeviceException {
-        if (count > 1 && !copy.isContiguous(firstBody, count)) {
-            return false;
-        }
-        try {
-            io.read(copy.offset(firstBody), toIndex, count);
-            return true;
-        } catch (DeviceException e) {
-            if (!e.errorClass().mayBeSector()) {
-                throw e;
-            }
-            return false;
-        }
+        return (count == 1 || copy.isContiguous(firstBody, count))
+                && io.tryRead(copy.offset(firstBody), toIndex, count);
     }
 
     /** What the state must be in any case, whatever bytes led to it. */
