@@ -133,11 +133,7 @@ final class Holder {
 
     private static Identities identities(BlockDevice device) throws Damage, DeviceException {
         Identities identities = Identities.read(device);
-        Superblock superblock = identities.first();
-        if (superblock == null
-                || superblock.version().tooNew()
-                || identities.interruptedFormat()
-                || identities.disagree()) {
+        if (!identities.isOurs()) {
             throw new Damage(device.name() + " is no spare of this program any more");
         }
         return identities;

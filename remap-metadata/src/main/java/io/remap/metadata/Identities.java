@@ -129,6 +129,12 @@ final class Identities {
         return whole == null ? first() : whole.superblock;
     }
 
+    /** Whether {@link #first} is of a spare that this program knows, and holds. */
+    boolean isOurs() {
+        Superblock superblock = first();
+        return superblock != null && !superblock.version().tooNew() && !interruptedFormat() && !disagree();
+    }
+
     private Found firstWhole() {
         return newest(found);
     }

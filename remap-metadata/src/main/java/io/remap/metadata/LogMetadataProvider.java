@@ -194,12 +194,7 @@ public final class LogMetadataProvider implements MetadataProvider {
         }
         try {
             Identities identities = Identities.read(device);
-            Superblock superblock = identities.first();
-            boolean ours = superblock != null
-                    && !superblock.version().tooNew()
-                    && !identities.interruptedFormat()
-                    && !identities.disagree();
-            return ours ? Optional.of(superblock) : Optional.empty();
+            return identities.isOurs() ? Optional.of(identities.first()) : Optional.empty();
         } catch (Damage e) {
             return Optional.empty();
         }
