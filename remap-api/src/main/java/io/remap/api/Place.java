@@ -15,6 +15,9 @@ package io.remap.api;
  * </pre>
  *
  * The value 0 ({@link #MAIN}) is the place of every unit without an entry.
+ *
+ * <p>A <b>slot id</b> is no place, but names a slot of any spare, so that ids sort by spare, then slot, and no run of slots
+ * goes from one spare to the next: the number of the spare in bits 32 to 39, the slot below.
  */
 public final class Place {
     public static final int UNIT_BYTES = 4096;
@@ -90,6 +93,21 @@ public final class Place {
     /** The mask of all sectors of a unit. */
     public static int fullMask(int sectorBytes) {
         return (1 << (UNIT_BYTES / sectorBytes)) - 1;
+    }
+
+    /** The slot id of a slot. */
+    public static long slotId(int spare, long slot) {
+        return (long) spare << 32 | slot;
+    }
+
+    /** The spare that a slot id names. */
+    public static int spareOfId(long slotId) {
+        return (int) (slotId >>> 32);
+    }
+
+    /** The slot that a slot id names, of its spare. */
+    public static long slotOfId(long slotId) {
+        return slotId & MAX_SLOT;
     }
 
     public static String toString(long place) {

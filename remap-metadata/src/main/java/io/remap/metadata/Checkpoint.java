@@ -5,6 +5,7 @@ import io.remap.api.Environment;
 import io.remap.api.Errno;
 import io.remap.api.ErrorClass;
 import io.remap.api.MapChange;
+import io.remap.api.Place;
 import io.remap.api.RemapTable;
 import io.remap.api.spi.Lineage;
 import java.nio.ByteBuffer;
@@ -103,7 +104,7 @@ final class Checkpoint {
                     case SET -> Entry.encodeSet(block, at, first, cursor.lengthUnits(), cursor.place());
                     case BAD_SLOT ->
                         Entry.encodeBadSlots(
-                                block, at, Tables.spareOf(first), Tables.slotOf(first), cursor.lengthUnits());
+                                block, at, Place.spareOfId(first), Place.slotOfId(first), cursor.lengthUnits());
                     default -> Entry.encodeSeal(block, at, Tables.regionOf(first), cursor.place());
                 }
                 count++;

@@ -332,20 +332,20 @@ final class Recovery {
             }
             if (Place.hasSlot(place)) {
                 refuseNoSuchSlots(tables, Place.spare(place), Place.slot(place), cursor.lengthUnits());
-                firstSlots[count] = Tables.slotId(Place.spare(place), Place.slot(place));
+                firstSlots[count] = Place.slotId(Place.spare(place), Place.slot(place));
                 lengths[count++] = cursor.lengthUnits();
             }
         }
         for (boolean found = cursor.seek(tables.bad(), 0); found; found = cursor.next()) {
             long id = cursor.firstUnit();
-            refuseNoSuchSlots(tables, Tables.spareOf(id), Tables.slotOf(id), cursor.lengthUnits());
+            refuseNoSuchSlots(tables, Place.spareOfId(id), Place.slotOfId(id), cursor.lengthUnits());
         }
         for (boolean found = cursor.seek(tables.seals(), 0); found; found = cursor.next()) {
             long seal = cursor.place();
             long region = Tables.regionOf(cursor.firstUnit());
             refuseNoSuchSlots(tables, Seal.spare(seal), region << Seal.REGION_SHIFT, 1);
             refuseNoSuchSlots(tables, Seal.spare(seal), Seal.slot(seal), 1);
-            firstSlots[count] = Tables.slotId(Seal.spare(seal), Seal.slot(seal));
+            firstSlots[count] = Place.slotId(Seal.spare(seal), Seal.slot(seal));
             lengths[count++] = 1;
         }
         checkSlots(Arrays.copyOf(firstSlots, count), Arrays.copyOf(lengths, count));
@@ -371,7 +371,7 @@ final class Recovery {
             long first = run >>> 25;
             if (first < end) {
                 throw new Damage(
-                        "slot " + Tables.slotOf(first) + " of spare " + Tables.spareOf(first) + " is used twice");
+                        "slot " + Place.slotOfId(first) + " of spare " + Place.spareOfId(first) + " is used twice");
             }
             end = first + (run & (1 << 25) - 1);
         }

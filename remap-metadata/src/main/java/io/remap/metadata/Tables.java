@@ -14,7 +14,7 @@ import java.util.function.Predicate;
  * What a generation states: the remap table, the bad slots, the sealed regions, and the spares of the pair. Immutable.
  *
  * @param map the remap table
- * @param bad bad slots, kept as runs in a table whose "units" are {@link #slotId}s
+ * @param bad bad slots, kept as runs in a table whose "units" are slot ids, {@link Place#slotId}
  * @param seals sealed regions, in a table whose "units" are {@link #regionId}s and whose places are {@link Seal}s
  * @param members the spares by number, at least one
  */
@@ -36,19 +36,6 @@ record Tables(RemapTable map, RemapTable bad, RemapTable seals, List<SpareMember
         return new Tables(map, bad, seals, otherMembers);
     }
 
-    /** The spare in bits 32 and up, the slot below: no run goes from one spare to the next. */
-    static long slotId(int spare, long slot) {
-        return (long) spare << 32 | slot;
-    }
-
-    static int spareOf(long slotId) {
-        return (int) (slotId >>> 32);
-    }
-
-    static long slotOf(long slotId) {
-        return slotId & 0xffff_ffffL;
-    }
-
     /** The spare in bits 26 and up, the region below, of which {@link Seal#MAX_REGION} is the highest. */
     static long regionId(int spare, long region) {
         return (long) spare << 26 | region;
@@ -64,7 +51,7 @@ record Tables(RemapTable map, RemapTable bad, RemapTable seals, List<SpareMember
         long length = change.lengthUnits();
         return switch (change.kind()) {
             case SET -> new Tables(map.with(change), bad, seals, members);
-            case BAD_SLOT -> new Tables(map, bad.with(slotId(spare, first), length, BAD), seals, members);
+            case BAD_SLOT -> new Tables(map, bad.with(Place.slotId(spare, first), length, BAD), seals, members);
             case SEAL -> new Tables(map, bad, seals.with(regionId(spare, first), 1, change.place()), members);
             case OPEN -> new Tables(map, bad, seals.with(regionId(spare, first), length, Place.MAIN), members);
         };
@@ -72,7 +59,7 @@ record Tables(RemapTable map, RemapTable bad, RemapTable seals, List<SpareMember
 
     /** With other spares; bad slots and seals of those that are left out are forgotten. */
     Tables withMembers(List<SpareMember> newMembers) {
-        RemapTable keptBad = keep(bad, cursor -> isMember(newMembers, spareOf(cursor.firstUnit())));
+        RemapTable keptBad = keep(bad, cursor -> isMember(newMembers, Place.spareOfId(cursor.firstUnit())));
         RemapTable keptSeals = keep(seals, cursor -> isMember(newMembers, Seal.spare(cursor.place())));
         return new Tables(map, keptBad, keptSeals, newMembers);
     }
@@ -136,7 +123,7 @@ record Tables(RemapTable map, RemapTable bad, RemapTable seals, List<SpareMember
     void visitBad(SlotRunVisitor visitor) {
         RemapTable.Cursor cursor = new RemapTable.Cursor();
         for (boolean found = cursor.seek(bad, 0); found; found = cursor.next()) {
-            visitor.run(spareOf(cursor.firstUnit()), slotOf(cursor.firstUnit()), cursor.lengthUnits());
+            visitor.run(Place.spareOfId(cursor.firstUnit()), Place.slotOfId(cursor.firstUnit()), cursor.lengthUnits());
         }
     }
 
@@ -174,7 +161,7 @@ record Tables(RemapTable map, RemapTable bad, RemapTable seals, List<SpareMember
             try {
                 switch (part) {
                     case SET -> map.add(entry.firstUnit(), entry.lengthUnits(), entry.place());
-                    case BAD_SLOT -> bad.add(slotId(spare, entry.firstUnit()), entry.lengthUnits(), BAD);
+                    case BAD_SLOT -> bad.add(Place.slotId(spare, entry.firstUnit()), entry.lengthUnits(), BAD);
                     default -> seals.add(regionId(spare, entry.firstUnit()), 1, entry.place());
                 }
             } catch (IllegalArgumentException e) {

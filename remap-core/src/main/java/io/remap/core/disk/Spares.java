@@ -13,7 +13,7 @@ import java.util.function.UnaryOperator;
  * The spares of a virtual disk by their numbers. A place may name one that is not there: its sectors cannot be reached, and
  * keep their places.
  *
- * <p>A <i>slot id</i> names a slot of any of them: the number of the spare in bits 32 to 39, the slot below.
+ * <p>Their slots are named by slot ids, see {@link Place}.
  *
  * <p>Thread-safe: readers see one immutable array; whoever adds or removes one makes another.
  */
@@ -25,7 +25,7 @@ final class Spares {
     private volatile Consumer<Spare> whenTookOver = spare -> {};
 
     static long id(int spare, long slot) {
-        return (long) spare << 32 | slot;
+        return Place.slotId(spare, slot);
     }
 
     /** Of the slot of a place that has one. */
@@ -34,11 +34,11 @@ final class Spares {
     }
 
     static int spareOf(long id) {
-        return (int) (id >>> 32);
+        return Place.spareOfId(id);
     }
 
     static long slotOf(long id) {
-        return id & 0xffff_ffffL;
+        return Place.slotOfId(id);
     }
 
     /** The spare of this number, {@code null} if it is not there. */
