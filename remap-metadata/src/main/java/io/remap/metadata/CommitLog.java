@@ -70,7 +70,7 @@ final class CommitLog {
      *
      * @param lineage of the generations that are begun here
      */
-    CommitLog(BlockIo io, Superblock superblock, Recovery.Found found, Lineage lineage, Environment environment) {
+    CommitLog(BlockIo io, Superblock superblock, TableRecovery.Found found, Lineage lineage, Environment environment) {
         this.io = io;
         this.superblock = superblock;
         this.layout = superblock.layout();

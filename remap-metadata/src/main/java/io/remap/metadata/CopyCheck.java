@@ -10,7 +10,7 @@ import java.util.zip.CRC32C;
 
 /**
  * Reads one copy of the generation in force, step by step: header, table, log. It judges this copy alone; what the two
- * say together is for {@link Recovery}. Not thread-safe.
+ * say together is for {@link TableRecovery}. Not thread-safe.
  */
 final class CopyCheck {
     private final BlockIo io;

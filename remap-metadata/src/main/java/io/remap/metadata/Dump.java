@@ -36,13 +36,13 @@ final class Dump {
         }
         Superblock superblock = LogMetadataProvider.identify(device, identities, true);
         BlockIo io = LogMetadataProvider.blockIo(device, superblock);
-        Recovery.Found found = LogMetadataProvider.recover(io, superblock, SavedArea.find(io, superblock));
+        TableRecovery.Found found = LogMetadataProvider.recover(io, superblock, SavedArea.find(io, superblock));
         superblocks(identities);
         table(io, superblock, found);
     }
 
     /** What the generation in force states, and its log. */
-    private void table(BlockIo io, Superblock superblock, Recovery.Found found) throws Damage, DeviceException {
+    private void table(BlockIo io, Superblock superblock, TableRecovery.Found found) throws Damage, DeviceException {
         layout = superblock.layout();
         own = superblock.member();
         headers(io, superblock.pair().pairUuid());
@@ -79,7 +79,7 @@ final class Dump {
         }
         superblocks(identities);
         BlockIo io = LogMetadataProvider.blockIo(device, superblock);
-        Recovery.Found copy = superblock.version().isSpread() ? copyOfTable(io, superblock) : null;
+        TableRecovery.Found copy = superblock.version().isSpread() ? copyOfTable(io, superblock) : null;
         if (copy != null) {
             table(io, superblock, copy);
             return;
@@ -95,7 +95,7 @@ final class Dump {
         MemberExamination.lostTable(io, superblock).ifPresent(this::doubt);
     }
 
-    private static Recovery.Found copyOfTable(BlockIo io, Superblock superblock) throws DeviceException {
+    private static TableRecovery.Found copyOfTable(BlockIo io, Superblock superblock) throws DeviceException {
         try {
             return LogMetadataProvider.recover(io, superblock, SavedArea.find(io, superblock));
         } catch (Damage e) {
@@ -105,7 +105,7 @@ final class Dump {
     }
 
     /** The spares of the pair, as the generation in force states them. */
-    private void members(Recovery.Found found) {
+    private void members(TableRecovery.Found found) {
         for (SpareMember member : found.tables().members()) {
             Map<String, Object> piece = new LinkedHashMap<>();
             piece.put("spare", member.index());
@@ -222,7 +222,7 @@ final class Dump {
     }
 
     /** The records in force; each block from the copy that has it whole. */
-    private void log(BlockIo io, Recovery.Found found) throws Damage, DeviceException {
+    private void log(BlockIo io, TableRecovery.Found found) throws Damage, DeviceException {
         ArenaCopy[] copies = found.copies().get(found.arena());
         for (int position = 0; position < found.logBlocks(); position++) {
             ByteBuffer block = read(io, copies, found.header().generation(), position);

@@ -19,7 +19,7 @@ import java.util.UUID;
 
 /**
  * Looks at a spare that nobody writes, and says how each copy stands and what can be done. What the mappings are is told
- * by {@link Recovery} alone, so that a check and an opening never differ. Writes nothing. Used once.
+ * by {@link TableRecovery} alone, so that a check and an opening never differ. Writes nothing. Used once.
  */
 final class Examination {
     private static final String KEEP = "keep main and spare as they are (a copy of both is best)";
@@ -174,7 +174,7 @@ final class Examination {
                 headers.doubts().forEach(doubt -> readOnly(doubt, readOnlyHint()));
                 return;
             }
-            Recovery.Found found = LogMetadataProvider.recover(io, superblock, SavedArea.find(io, superblock));
+            TableRecovery.Found found = LogMetadataProvider.recover(io, superblock, SavedArea.find(io, superblock));
             found.doubts().forEach(doubt -> readOnly(doubt, readOnlyHint()));
             arena = found.arena();
             inForce = checks(found);
@@ -197,7 +197,7 @@ final class Examination {
         return checks;
     }
 
-    private List<CopyCheck> checks(Recovery.Found found) {
+    private List<CopyCheck> checks(TableRecovery.Found found) {
         List<CopyCheck> checks = new ArrayList<>();
         for (ArenaCopy copy : found.copies().get(found.arena())) {
             checks.add(new CopyCheck(io, superblock.layout(), copy, found.header(), found.logBlocks(), false));

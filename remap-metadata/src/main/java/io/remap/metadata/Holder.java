@@ -65,7 +65,7 @@ final class Holder {
             BlockDevice device,
             BlockIo io,
             Superblock superblock,
-            Recovery.Found found,
+            TableRecovery.Found found,
             Lineage lineage,
             Environment environment)
             throws Damage, DeviceException {
@@ -95,14 +95,14 @@ final class Holder {
         BlockIo io = LogMetadataProvider.blockIo(device, superblock);
         Lineage lineage = other.lineage();
         try {
-            return of(device, io, superblock, Recovery.recover(io, superblock), lineage, environment);
+            return of(device, io, superblock, TableRecovery.recover(io, superblock), lineage, environment);
         } catch (Damage e) {
             // Never written, or damaged: what counts is on the other one.
             Formatter.clearArenas(io, superblock.layout());
             Checkpoint checkpoint =
                     new Checkpoint(io, superblock.layout(), pairUuid, lineage, environment, other.generation());
             checkpoint.write(Formatter.arena(superblock.layout(), 0), stated);
-            return of(device, io, superblock, Recovery.recover(io, superblock), lineage, environment);
+            return of(device, io, superblock, TableRecovery.recover(io, superblock), lineage, environment);
         }
     }
 

@@ -172,7 +172,7 @@ public final class LogMetadataProvider implements MetadataProvider {
         }
         try {
             BlockIo io = blockIo(spare, superblock.get());
-            Recovery.Found found = recover(io, superblock.get(), SavedArea.find(io, superblock.get()));
+            TableRecovery.Found found = recover(io, superblock.get(), SavedArea.find(io, superblock.get()));
             long generation = found.header().generation().number();
             boolean certain = found.doubts().isEmpty()
                     && Identities.read(spare).count(Identities.State.WHOLE) >= Identities.QUORUM;
@@ -223,7 +223,7 @@ public final class LogMetadataProvider implements MetadataProvider {
             Identities identities = Identities.read(spare);
             Superblock superblock = identify(spare, identities, readOnly);
             BlockIo io = blockIo(spare, superblock);
-            Recovery.Found found = recover(io, superblock, SavedArea.find(io, superblock));
+            TableRecovery.Found found = recover(io, superblock, SavedArea.find(io, superblock));
             if (!readOnly && !found.doubts().isEmpty()) {
                 throw damaged(spare, String.join("; ", found.doubts()) + otherSpares(spare) + READ_ONLY_WAY_OUT);
             }
@@ -259,7 +259,7 @@ public final class LogMetadataProvider implements MetadataProvider {
                 return Optional.empty();
             }
             BlockIo io = blockIo(spare, superblock);
-            Optional<Recovery.Owner> owner = Recovery.owner(io, superblock);
+            Optional<TableRecovery.Owner> owner = TableRecovery.owner(io, superblock);
             SavedArea.Found saved = SavedArea.find(io, superblock);
             return owner.map(found -> new SpareOwner(
                     found.header().host(),
@@ -274,16 +274,16 @@ public final class LogMetadataProvider implements MetadataProvider {
     }
 
     /** What the mappings are, and every doubt about it: an opening, a check and a repair must not differ in that. */
-    static Recovery.Found recover(BlockIo io, Superblock superblock, SavedArea.Found saved)
+    static TableRecovery.Found recover(BlockIo io, Superblock superblock, SavedArea.Found saved)
             throws Damage, DeviceException {
-        Recovery.Found found = inForce(io, superblock);
+        TableRecovery.Found found = inForce(io, superblock);
         found.falsifiedBy(saved).ifPresent(found.doubts()::add);
         return found;
     }
 
     /** A copy that was begun and never stated says of itself that it does not count. */
-    static Recovery.Found inForce(BlockIo io, Superblock superblock) throws Damage, DeviceException {
-        Recovery.Found found = Recovery.recover(io, superblock);
+    static TableRecovery.Found inForce(BlockIo io, Superblock superblock) throws Damage, DeviceException {
+        TableRecovery.Found found = TableRecovery.recover(io, superblock);
         int index = superblock.member();
         boolean states =
                 found.tables().members().stream().anyMatch(member -> member.index() == index && member.table());

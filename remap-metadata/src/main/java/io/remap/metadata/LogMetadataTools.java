@@ -85,7 +85,7 @@ final class LogMetadataTools implements MetadataTools {
             throws Refusal, Damage, DeviceException {
         Superblock superblock = LogMetadataProvider.identify(spare, identities, true);
         BlockIo io = LogMetadataProvider.blockIo(spare, superblock);
-        Recovery.Found found = LogMetadataProvider.recover(io, superblock, SavedArea.find(io, superblock));
+        TableRecovery.Found found = LogMetadataProvider.recover(io, superblock, SavedArea.find(io, superblock));
         if (!found.doubts().isEmpty()) {
             throw new Refusal(
                     Refusal.Kind.DAMAGED, spare.name() + ": " + found.doubts().get(0));

@@ -144,7 +144,7 @@ final class LogReader {
             }
             for (int i = 0; i < batch; i++) {
                 ByteBuffer block = kept(position + i);
-                result = Recovery.apply(result, block);
+                result = TableRecovery.apply(result, block);
                 previousCrc = Block.bodyCrc(block);
                 clean = block.get(LogBlock.recordAt(LogBlock.count(block) - 1) + Entry.KIND_AT) == Entry.CLEAN;
             }

@@ -281,7 +281,8 @@ class ForgedHeadersTest {
     }
 
     /** Begins a generation, and takes back that it has begun; gives its copies. */
-    private List<ArenaCopy> beingWritten(Recovery.Found found, BlockIo io, Superblock superblock) throws Exception {
+    private List<ArenaCopy> beingWritten(TableRecovery.Found found, BlockIo io, Superblock superblock)
+            throws Exception {
         CommitLog log =
                 new CommitLog(io, superblock, found, found.header().lineage(), Bench.environment(new Bench.Tasks(), 2));
         log.begin();
@@ -296,7 +297,7 @@ class ForgedHeadersTest {
     void aGenerationThatWasBeingWrittenIsNotInForce() throws Exception {
         Superblock superblock = Identities.read(spare).first();
         BlockIo io = LogMetadataProvider.blockIo(spare, superblock);
-        Recovery.Found found = Recovery.recover(io, superblock);
+        TableRecovery.Found found = TableRecovery.recover(io, superblock);
         for (ArenaCopy copy : beingWritten(found, io, superblock)) {
             garbage(copy.offset(0));
         }
@@ -316,7 +317,7 @@ class ForgedHeadersTest {
     void aTableThatAPowerCutMadeUnreadableIsNoDoubt() throws Exception {
         Superblock superblock = Identities.read(spare).first();
         BlockIo io = LogMetadataProvider.blockIo(spare, superblock);
-        Recovery.Found found = Recovery.recover(io, superblock);
+        TableRecovery.Found found = TableRecovery.recover(io, superblock);
         List<ArenaCopy> copies = beingWritten(found, io, superblock);
         long header = copies.get(1).headerOffset(0);
         spare.poke(header, specimen.spare().peek(header, Block.BYTES));
@@ -347,7 +348,7 @@ class ForgedHeadersTest {
     void aBeginThatCannotBeReadIsNoDoubtWhereTheOtherCopyTells() throws Exception {
         Superblock superblock = Identities.read(spare).first();
         BlockIo io = LogMetadataProvider.blockIo(spare, superblock);
-        List<ArenaCopy> copies = beingWritten(Recovery.recover(io, superblock), io, superblock);
+        List<ArenaCopy> copies = beingWritten(TableRecovery.recover(io, superblock), io, superblock);
         long header = copies.get(1).headerOffset(0);
         spare.poke(header, specimen.spare().peek(header, Block.BYTES));
         spare.makeUnreadableUntilWritten(begin(copies.get(0)), Block.BYTES);

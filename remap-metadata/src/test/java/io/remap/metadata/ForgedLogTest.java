@@ -137,7 +137,7 @@ class ForgedLogTest {
     private static CommitLog begun(CrashDevice device) throws Exception {
         Superblock superblock = Identities.read(device).first();
         BlockIo io = LogMetadataProvider.blockIo(device, superblock);
-        Recovery.Found found = Recovery.recover(io, superblock);
+        TableRecovery.Found found = TableRecovery.recover(io, superblock);
         CommitLog log =
                 new CommitLog(io, superblock, found, found.header().lineage(), Bench.environment(new Bench.Tasks(), 2));
         log.begin();

@@ -236,7 +236,7 @@ class FurtherSpareTest {
     private static List<ArenaCopy> inForce(CrashDevice spare) throws Exception {
         Superblock superblock = Identities.read(spare).first();
         BlockIo io = new BlockIo(spare.copy(), Block.BYTES);
-        Recovery.Found found = Recovery.recover(io, superblock);
+        TableRecovery.Found found = TableRecovery.recover(io, superblock);
         return List.of(found.copies().get(found.arena()));
     }
 

@@ -65,7 +65,7 @@ class ImpossibleTablesTest {
         provider.format(spare, pair, Bench.environment(new Bench.Tasks(), 1));
         Superblock superblock = Identities.read(spare).first();
         BlockIo io = LogMetadataProvider.blockIo(spare, superblock);
-        Recovery.Found found = Recovery.recover(io, superblock);
+        TableRecovery.Found found = TableRecovery.recover(io, superblock);
         CommitLog log =
                 new CommitLog(io, superblock, found, found.header().lineage(), Bench.environment(new Bench.Tasks(), 2));
         Tables tables = found.tables();

@@ -112,9 +112,9 @@ class SpreadBugsTest {
                         "each start begins the arenas of the copy anew",
                         SpreadTest.class,
                         "aCrashWhileTheTableIsSpreadAndWritten",
-                        "        try {\n            return of(device, io, superblock, Recovery.recover",
+                        "        try {\n            return of(device, io, superblock, TableRecovery.recover",
                         "        try {\n            if (index != 0) {\n                throw new Damage(\"\");\n            }\n"
-                                + "            return of(device, io, superblock, Recovery.recover"),
+                                + "            return of(device, io, superblock, TableRecovery.recover"),
                 spread(
                         "one that is stated and not there goes on counting",
                         "oneThatIsNotShownIsLeftBehindByTheNextCommit",

@@ -382,7 +382,8 @@ class SpreadTest {
         pair.commit(1);
         pair.close();
         Superblock superblock = Identities.read(pair.first).first();
-        Recovery.Found found = Recovery.recover(LogMetadataProvider.blockIo(pair.first, superblock), superblock);
+        TableRecovery.Found found =
+                TableRecovery.recover(LogMetadataProvider.blockIo(pair.first, superblock), superblock);
         for (ArenaCopy copy : Formatter.arena(superblock.layout(), 1 - found.arena())) {
             pair.first.makeUnreadableUntilWritten(copy.headerOffset(0), Block.BYTES);
             pair.first.makeUnreadableUntilWritten(copy.offset(copy.logBody(0)), Block.BYTES);

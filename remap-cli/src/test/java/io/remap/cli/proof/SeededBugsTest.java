@@ -346,7 +346,7 @@ class SeededBugsTest {
     private static Stream<Bug> bugsOfTables() {
         Bug unlinked = metadata(
                 "a table of another generation counts",
-                "Recovery",
+                "TableRecovery",
                 "if (entries != header.entries() || (int) crc.getValue() != header.tableCrc()) {",
                 "if (entries < 0) {",
                 Step.MAIN_BAD,
@@ -389,7 +389,7 @@ class SeededBugsTest {
                         Step.RESTART),
                 metadata(
                         "a table that a power cut left unreadable is a doubt",
-                        "Recovery",
+                        "TableRecovery",
                         "if (unreadableTable && !neverBegan) {",
                         "if (unreadableTable) {",
                         Step.MAIN_BAD,

@@ -24,7 +24,7 @@ import java.util.zip.CRC32C;
  * <p>A generation whose log never began may be what a repair was about to put in place of one that ended with a clean stop.
  * If it states the same, by the same session, the one before it is what counts still, and its clean stop with it.
  */
-final class Recovery {
+final class TableRecovery {
     /**
      * What was found.
      *
@@ -67,7 +67,7 @@ final class Recovery {
     private final List<String> doubts = new ArrayList<>();
     private boolean unreadableTable;
 
-    private Recovery(BlockIo io, Layout layout, UUID pairUuid) {
+    private TableRecovery(BlockIo io, Layout layout, UUID pairUuid) {
         this.io = io;
         this.layout = layout;
         this.pairUuid = pairUuid;
@@ -75,7 +75,7 @@ final class Recovery {
 
     /** @throws Damage if not even a read-only table can be had */
     static Found recover(BlockIo io, Superblock superblock) throws Damage, DeviceException {
-        return new Recovery(io, superblock.layout(), superblock.pair().pairUuid()).recover(superblock);
+        return new TableRecovery(io, superblock.layout(), superblock.pair().pairUuid()).recover(superblock);
     }
 
     /**
@@ -88,8 +88,8 @@ final class Recovery {
 
     /** Reads headers and the newest log only, so that it may be asked while the owner writes. */
     static Optional<Owner> owner(BlockIo io, Superblock superblock) throws Damage, DeviceException {
-        Recovery recovery =
-                new Recovery(io, superblock.layout(), superblock.pair().pairUuid());
+        TableRecovery recovery =
+                new TableRecovery(io, superblock.layout(), superblock.pair().pairUuid());
         List<Candidate> candidates =
                 Headers.read(io, recovery.layout, recovery.pairUuid).candidates();
         if (candidates.isEmpty()) {
