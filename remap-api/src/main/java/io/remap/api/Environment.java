@@ -1,5 +1,6 @@
 package io.remap.api;
 
+import java.util.UUID;
 import java.util.random.RandomGenerator;
 
 /**
@@ -14,6 +15,11 @@ public record Environment(TimeSource time, Scheduler scheduler, RandomGenerator 
     /** On a host of which nothing is known. */
     public Environment(TimeSource time, Scheduler scheduler, RandomGenerator random) {
         this(time, scheduler, random, HostIdentity.UNKNOWN);
+    }
+
+    /** An id that nothing else has. */
+    public UUID newUuid() {
+        return new UUID(random.nextLong(), random.nextLong());
     }
 
     /** The same on, or in the name of, another host. */

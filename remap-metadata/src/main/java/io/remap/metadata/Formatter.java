@@ -30,8 +30,7 @@ final class Formatter {
         Identities.writeMarkers(io, uuid, layout.sizeBytes(), 0, 1);
 
         clearArenas(io, layout);
-        UUID session =
-                new UUID(environment.random().nextLong(), environment.random().nextLong());
+        UUID session = environment.newUuid();
         Checkpoint checkpoint =
                 new Checkpoint(io, layout, uuid, Lineage.first(session), environment.on(HostIdentity.UNKNOWN), 0);
         checkpoint.write(arena(layout, 0), Tables.empty(layout));

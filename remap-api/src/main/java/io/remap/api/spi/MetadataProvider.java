@@ -51,10 +51,7 @@ public interface MetadataProvider extends Provider {
     /** As the other, for writing by an opening of which no main knows. */
     default MetadataStore open(BlockDevice spare, boolean readOnly, Environment environment, Settings settings)
             throws Refusal, DeviceException {
-        Optional<Lineage> writing = readOnly
-                ? Optional.empty()
-                : Optional.of(Lineage.first(new UUID(
-                        environment.random().nextLong(), environment.random().nextLong())));
+        Optional<Lineage> writing = readOnly ? Optional.empty() : Optional.of(Lineage.first(environment.newUuid()));
         return open(spare, writing, environment, settings);
     }
 
