@@ -24,71 +24,52 @@ import io.remap.api.spi.SpareSlots;
 import io.remap.api.spi.TableMove;
 import io.remap.metadata.CommitQueue.Commit;
 import java.nio.ByteBuffer;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.Deque;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * An open spare: queues commits, and lets one task of the scheduler at a time work them off.
+ * An open table: on the spare that it was opened from, and perhaps with a copy on another one ({@link Holders}). Queues
+ * commits, and works them off in {@link Turns}, which the jobs of others and a save ({@link Saving}) share.
  *
  * <p>Invariants:
  *
  * <ul>
- *   <li>Commits are answered in the order of the calls, each once, by the task or by {@link #close()}; never by the thread
- *       that is in {@link #commit}.
- *   <li>While commits wait, a task is {@code scheduled} or somebody is {@code executing}; one at a time executes, and only
- *       it touches the log.
+ *   <li>Commits are answered in the order of the calls, each once, in a turn, the last of which is that of {@link #close()};
+ *       never by the thread that is in {@link #commit}.
+ *   <li>Only who has a turn touches the logs.
  *   <li>Once {@code failure} is set nothing is written any more.
  * </ul>
+ *
+ * <p>Thread-safe.
  */
 final class LogMetadataStore implements MetadataStore {
     private static final Logger LOG = LoggerFactory.getLogger(LogMetadataStore.class);
-
-    /** How the store stands, for its whole life. */
-    private enum Mode {
-        READ_ONLY,
-        WRITABLE,
-        CLOSED
-    }
 
     private final PairIdentity pair;
     private final Holders holders;
     private final Scheduler scheduler;
     private final Facts facts;
     private final SavedArea savedArea;
+    private final boolean readOnly;
     private final CommitQueue queue = new CommitQueue();
-    private final AtomicLong commits = new AtomicLong();
-    private final AtomicLong notCommitted = new AtomicLong();
+    private final Turns turns;
+    private final Saving saving;
     private final CopyKeeper copies;
-    private final Object lock = new Object();
-    /** What else needs a turn, after the commits that wait. Guarded by the lock, as all below. */
-    private final Deque<Runnable> jobs = new ArrayDeque<>();
+    private final Figures figures;
 
     /** The spare that it was opened from, or, once that one was taken out, the one that leads then. */
     private volatile Holder opened;
 
-    private volatile Mode mode;
     private volatile DeviceException failure;
     private volatile boolean unclean;
     private volatile boolean cleanStopRecorded;
     private volatile boolean takenOver;
     private volatile Runnable whenTakenOver = () -> {};
-    private boolean scheduled;
-    private boolean executing;
-    private boolean reading;
-    /** The save under way, guarded by {@link #lock}. */
-    private SaveListener saving;
-    /** What it saves, and where it is just now; {@code null} if it has not begun, touched in a turn only. */
-    private ByteBuffer savedBytes;
-
-    private Holder savingTo;
 
     /**
      * What the opening found.
@@ -108,7 +89,9 @@ final class LogMetadataStore implements MetadataStore {
         this.scheduler = environment.scheduler();
         this.savedArea = opened.saved();
         this.facts = facts;
-        this.mode = readOnly ? Mode.READ_ONLY : Mode.WRITABLE;
+        this.readOnly = readOnly;
+        this.turns = new Turns(scheduler, this::isMoreWaiting, this::work);
+        this.saving = new Saving(holders, this::fail);
         long now = environment.time().wallMillis();
         MetadataCopies.State atOpening = new MetadataCopies.State(
                 CopyKeeper.COPIES,
@@ -120,6 +103,7 @@ final class LogMetadataStore implements MetadataStore {
                 0,
                 0);
         this.copies = new CopyKeeper(this, environment, atOpening);
+        this.figures = new Figures(holders, queue, copies, facts);
     }
 
     /** Whose table decides now. */
@@ -314,17 +298,11 @@ final class LogMetadataStore implements MetadataStore {
         if (changes.isEmpty()) {
             throw new IllegalArgumentException("a commit without changes");
         }
-        Outcome refused;
-        synchronized (lock) {
-            refused = changes.stream().anyMatch(change -> namesNoMember(change, holders.tables()))
-                    ? Outcome.NOT_COMMITTED
-                    : refusal();
-            if (refused == null && !queue.offer(new Commit(changes, listener))) {
-                refused = Outcome.NOT_COMMITTED;
-            }
-            if (refused == null) {
-                scheduleIfIdle();
-            }
+        Tables present = holders.tables();
+        Outcome refused =
+                changes.stream().anyMatch(change -> namesNoMember(change, present)) ? Outcome.NOT_COMMITTED : refusal();
+        if (refused == null && !turns.offer(() -> queue.offer(new Commit(changes, listener)))) {
+            refused = Outcome.NOT_COMMITTED;
         }
         if (refused != null) {
             Outcome outcome = refused;
@@ -333,10 +311,14 @@ final class LogMetadataStore implements MetadataStore {
     }
 
     private Outcome refusal() {
-        return switch (mode) {
-            case READ_ONLY, CLOSED -> Outcome.NOT_COMMITTED;
-            case WRITABLE -> failure != null ? Outcome.STORE_FAILED : null;
-        };
+        if (readOnly || turns.isClosed()) {
+            return Outcome.NOT_COMMITTED;
+        }
+        return failure != null ? Outcome.STORE_FAILED : null;
+    }
+
+    private boolean mayWrite() {
+        return refusal() == null;
     }
 
     /** A change that names what does not exist is a mistake of the caller. */
@@ -370,85 +352,39 @@ final class LogMetadataStore implements MetadataStore {
         return namesSlot && tables.slotsOf(Place.spare(change.place())) == 0;
     }
 
-    private void scheduleIfIdle() {
-        if (!scheduled && !executing && (!queue.isEmpty() || !jobs.isEmpty() || saving != null)) {
-            scheduled = true;
-            scheduler.execute(this::work);
-        }
+    private boolean isMoreWaiting() {
+        return !queue.isEmpty() || saving.isUnderWay();
     }
 
-    /** The task: one group, then again as long as there is work, so that others get their turn between. */
+    /** A turn: one group of commits, one job, and a piece of a save if no commit waits. */
     private void work() {
-        synchronized (lock) {
-            scheduled = false;
-            if (executing) {
-                return;
-            }
-            executing = true;
+        workOnce();
+        // A job may have come to a store that must not write, or this turn after the end.
+        if (mayWrite() && queue.isEmpty() && holders.isFilling()) {
+            checkpointAhead();
         }
-        try {
-            workOnce();
-            // A job may have come to a store that must not write, or this turn after the end.
-            if (mode == Mode.WRITABLE && queue.isEmpty() && failure == null && holders.isFilling()) {
-                checkpointAhead();
-            }
-            runJob();
-            if (queue.isEmpty()) {
-                saveOn();
-            }
-        } finally {
-            stopExecuting();
+        turns.runJob();
+        if (queue.isEmpty()) {
+            saving.writeOn(failure);
         }
-    }
-
-    private boolean runJob() {
-        Runnable job;
-        synchronized (lock) {
-            job = jobs.poll();
-        }
-        if (job == null) {
-            return false;
-        }
-        try {
-            job.run();
-        } catch (RuntimeException e) {
-            LOG.error("a job of the metadata failed", e);
-        }
-        return true;
     }
 
     /** Runs the job in a turn, when nobody else touches the log; {@code false} if the store is closed: it does not run. */
     boolean inTurn(Runnable job) {
-        synchronized (lock) {
-            if (mode == Mode.CLOSED) {
-                return false;
-            }
-            jobs.add(job);
-            scheduleIfIdle();
-            return true;
-        }
+        return turns.add(job);
     }
 
     /** Keeps the spare from being given up until {@link #endReading}; {@code false} if it is given up already. */
     boolean beginReading() {
-        synchronized (lock) {
-            if (mode == Mode.CLOSED) {
-                return false;
-            }
-            reading = true;
-            return true;
-        }
+        return turns.beginReading();
     }
 
     void endReading() {
-        synchronized (lock) {
-            reading = false;
-            lock.notifyAll();
-        }
+        turns.endReading();
     }
 
     boolean isReadOnly() {
-        return mode == Mode.READ_ONLY;
+        return readOnly;
     }
 
     /** Why nothing can be written, {@code null} if it can. */
@@ -458,11 +394,10 @@ final class LogMetadataStore implements MetadataStore {
             return new Refusal(
                     Refusal.Kind.DEVICE_FAILED, "the metadata has failed, and is not written: " + error.getMessage());
         }
-        return switch (mode) {
-            case READ_ONLY -> new Refusal(Refusal.Kind.USAGE, name() + " is open read-only: nothing is written");
-            case CLOSED -> new Refusal(Refusal.Kind.BUSY, name() + ": the spare is being given up");
-            case WRITABLE -> null;
-        };
+        if (turns.isClosed()) {
+            return new Refusal(Refusal.Kind.BUSY, name() + ": the spare is being given up");
+        }
+        return readOnly ? new Refusal(Refusal.Kind.USAGE, name() + " is open read-only: nothing is written") : null;
     }
 
     @Override
@@ -478,94 +413,21 @@ final class LogMetadataStore implements MetadataStore {
 
     @Override
     public int saveCapacityBytes() {
-        Holder other = holders.copy();
-        int ofLead = holders.lead().saved().capacityBytes();
-        return other == null ? ofLead : Math.min(ofLead, other.saved().capacityBytes());
+        return saving.capacityBytes();
     }
 
     @Override
     public void save(Map<String, byte[]> sections, SaveListener listener) {
         ByteBuffer encoded = SavedArea.encode(sections, saveCapacityBytes());
-        String refused;
-        synchronized (lock) {
-            if (encoded == null) {
-                refused = "more than the " + saveCapacityBytes() + " bytes that there is room for";
-            } else if (mode != Mode.WRITABLE || failure != null) {
-                refused = "metadata is " + status().text();
-            } else if (saving != null) {
-                refused = "the save before is still under way";
-            } else {
-                refused = null;
-                savedBytes = encoded;
-                saving = listener;
-                scheduleIfIdle();
-            }
+        String refused = null;
+        if (encoded == null) {
+            refused = "more than the " + saveCapacityBytes() + " bytes that there is room for";
+        } else if (!mayWrite() || !turns.offer(() -> saving.offer(encoded, listener))) {
+            refused = mayWrite() ? "the save before is still under way" : "metadata is " + status().text();
         }
         if (refused != null) {
             String why = refused;
             scheduler.execute(() -> listener.ended(why));
-        }
-    }
-
-    /** Writes a piece of the save under way, if there is one. A place that cannot be written is no failure of the store. */
-    private void saveOn() {
-        SaveListener listener;
-        synchronized (lock) {
-            listener = saving;
-        }
-        if (listener == null) {
-            return;
-        }
-        String why = failure != null ? failure.getMessage() : saveOnNow();
-        if (why != null) {
-            synchronized (lock) {
-                saving = null;
-            }
-            listener.ended(why);
-        }
-    }
-
-    /** Gives {@code null} while there is more to do, else how it ended: empty if all is saved. */
-    private String saveOnNow() {
-        if (savingTo == null) {
-            savingTo = holders.lead();
-            savingTo.saved().begin(savedBytes);
-        }
-        Holder to = savingTo;
-        Holder other = holders.copy();
-        if (to != holders.lead() && to != other) {
-            // It may be closed by now. What it has stands where nobody looks.
-            savingTo = null;
-            return "the spare that it was being written to was left behind";
-        }
-        String why = null;
-        try {
-            if (to.saved().writeOn(to.log())) {
-                why = "";
-            }
-        } catch (DeviceException e) {
-            why = e.getMessage();
-            if (to.log().flushFailed() || e.errorClass() == ErrorClass.RESERVED) {
-                fail(to, e);
-            }
-        }
-        other = holders.copy();
-        if (why != null && why.isEmpty() && other != null && other != to && to == holders.lead()) {
-            savingTo = other;
-            other.saved().begin(savedBytes);
-            return null;
-        }
-        if (why != null) {
-            savingTo = null;
-        }
-        return why;
-    }
-
-    private void stopExecuting() {
-        synchronized (lock) {
-            executing = false;
-            lock.notifyAll();
-            scheduleIfIdle();
         }
     }
 
@@ -670,7 +532,7 @@ final class LogMetadataStore implements MetadataStore {
     }
 
     private void tell(Commit commit, Outcome outcome) {
-        (outcome == Outcome.DURABLE ? commits : notCommitted).incrementAndGet();
+        figures.ended(outcome);
         if (outcome == Outcome.DURABLE) {
             copies.saved();
         }
@@ -687,13 +549,13 @@ final class LogMetadataStore implements MetadataStore {
     @Override
     public FeatureStatus status() {
         DeviceException error = failure;
-        if (mode == Mode.CLOSED) {
+        if (turns.isClosed()) {
             return FeatureStatus.of("metadata", FeatureState.STOPPED, "");
         }
         if (error != null) {
             return FeatureStatus.of("metadata", FeatureState.FAILED, error.getMessage());
         }
-        if (mode == Mode.READ_ONLY) {
+        if (readOnly) {
             return FeatureStatus.of("metadata", FeatureState.STARTED, "read-only");
         }
         return FeatureStatus.of("metadata", FeatureState.STARTED, holders.alone());
@@ -701,56 +563,7 @@ final class LogMetadataStore implements MetadataStore {
 
     @Override
     public List<Attribute> attributes() {
-        return List.of(
-                number(
-                        "copies-valid",
-                        "count",
-                        "Whole copies of the table, two on each spare that has it, when they were last read",
-                        () -> (long) copies.state().copiesValid()),
-                number(
-                        "verifications",
-                        "count",
-                        "How often all copies were read since the start",
-                        () -> copies.state().verifications()),
-                number(
-                        "repairs",
-                        "count",
-                        "How often damaged ones were written anew then",
-                        () -> copies.state().repairs()),
-                number("generation", "count", "Generation of the newest durable table", this::generation),
-                number("log-used", "blocks", "Blocks of the log in use", () -> (long) log().usedBlocks()),
-                number("log-size", "blocks", "Blocks of the log", () ->
-                        (long) lead().layout().logBlocks()),
-                number("commits", "count", "Commits that became durable since the start", commits::get),
-                number("commits-refused", "count", "Commits that did not, since the start", notCommitted::get),
-                number("commits-waiting", "count", "Commits that wait for their turn", () -> (long) queue.size()),
-                number("compactions", "count", "Tables written since the start", () -> log().checkpoints()),
-                number("log-replayed", "blocks", "Blocks of the log that the start replayed", () ->
-                        (long) facts.blocksReplayed()),
-                number("copies-found", "count", "Whole copies of the table at the start; 2 again since then", () ->
-                        (long) facts.copiesWhole()),
-                number(
-                        "superblocks",
-                        "count",
-                        "Whole superblocks of these spares, four on each, when they were last read",
-                        () -> (long) copies.state().superblocksValid()),
-                number(
-                        "mappings",
-                        "count",
-                        "Entries of the table, bad slots included",
-                        () -> holders.tables().entries()),
-                number("mapping-limit", "count", "Most entries that the spare holds", holders::entryLimit),
-                Attribute.readOnly(
-                        "metadata.spares",
-                        "text",
-                        "Numbers of the spares with the table, the leading one first",
-                        holders::where),
-                Attribute.readOnly(
-                        "metadata.clean-stop", "flag", "Whether the last stop was in order", facts::cleanStop));
-    }
-
-    private static Attribute number(String name, String unit, String doc, java.util.function.LongSupplier value) {
-        return Attribute.readOnly("metadata." + name, unit, doc, value::getAsLong);
+        return figures.attributes();
     }
 
     @Override
@@ -765,56 +578,29 @@ final class LogMetadataStore implements MetadataStore {
 
     @Override
     public void close() {
-        boolean wasWritable;
-        synchronized (lock) {
-            wasWritable = mode == Mode.WRITABLE;
-            mode = Mode.CLOSED;
-            awaitTurn();
-            executing = true;
-        }
+        boolean first = turns.beginLast();
         try {
             while (!queue.isEmpty()) {
                 workOnce();
             }
             boolean more = true;
             while (more) {
-                more = runJob();
+                more = turns.runJob();
             }
-            while (isSaving()) {
-                saveOn();
+            while (saving.isUnderWay()) {
+                saving.writeOn(failure);
             }
-            if (wasWritable && failure == null && !unclean) {
+            if (first && !readOnly && failure == null && !unclean) {
                 markClean();
             }
         } finally {
-            stopExecuting();
+            turns.end();
         }
     }
 
     @Override
     public boolean cleanStopRecorded() {
         return cleanStopRecorded;
-    }
-
-    private boolean isSaving() {
-        synchronized (lock) {
-            return saving != null;
-        }
-    }
-
-    /** Waits until nobody executes. An interrupt is kept for later: the file I/O of the caller must not see it. */
-    private void awaitTurn() {
-        boolean interrupted = false;
-        while (executing || reading) {
-            try {
-                lock.wait();
-            } catch (InterruptedException e) {
-                interrupted = true;
-            }
-        }
-        if (interrupted) {
-            Thread.currentThread().interrupt();
-        }
     }
 
     private void markClean() {

@@ -1,0 +1,158 @@
+package io.remap.metadata;
+
+import io.remap.api.Scheduler;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.function.BooleanSupplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Whose turn it is to touch the logs of a store: that of a task of the scheduler, which works on what waits, or of whoever
+ * closes it. What needs a turn of its own is a <i>job</i>; the work of a turn says when it runs one.
+ *
+ * <p>Invariants:
+ *
+ * <ul>
+ *   <li>One at a time has a turn.
+ *   <li>While something waits, a task is {@code scheduled} or somebody has a turn; who ends one sees to the next.
+ *   <li>Once it is closed nothing is taken any more; what was taken before is there for the last turn.
+ * </ul>
+ *
+ * <p>Thread-safe. The work and the jobs run without its lock; {@code more}, and what puts something, run under it, and must
+ * not call it.
+ */
+final class Turns {
+    private static final Logger LOG = LoggerFactory.getLogger(Turns.class);
+
+    private final Scheduler scheduler;
+    private final BooleanSupplier more;
+    private final Runnable work;
+    private final Deque<Runnable> jobs = new ArrayDeque<>();
+    private boolean scheduled;
+    private boolean taken;
+    private boolean reading;
+    private volatile boolean closed;
+
+    /**
+     * @param more whether something waits beside the jobs
+     * @param work what is done in a turn: a part of what waits, so that others get theirs between
+     */
+    Turns(Scheduler scheduler, BooleanSupplier more, Runnable work) {
+        this.scheduler = scheduler;
+        this.more = more;
+        this.work = work;
+    }
+
+    boolean isClosed() {
+        return closed;
+    }
+
+    /**
+     * Sees to a turn for what is put where {@code more} finds it.
+     *
+     * @param put puts it there, unless there is no room
+     * @return {@code false} if it was not put, as there was no room, or as this is closed
+     */
+    synchronized boolean offer(BooleanSupplier put) {
+        if (closed || !put.getAsBoolean()) {
+            return false;
+        }
+        scheduleIfIdle();
+        return true;
+    }
+
+    /** Sees to a turn for the job; {@code false} if this is closed: it does not run. */
+    synchronized boolean add(Runnable job) {
+        if (closed) {
+            return false;
+        }
+        jobs.add(job);
+        scheduleIfIdle();
+        return true;
+    }
+
+    private void scheduleIfIdle() {
+        if (!scheduled && !taken && (!jobs.isEmpty() || more.getAsBoolean())) {
+            scheduled = true;
+            scheduler.execute(this::run);
+        }
+    }
+
+    private void run() {
+        synchronized (this) {
+            scheduled = false;
+            if (taken) {
+                return;
+            }
+            taken = true;
+        }
+        try {
+            work.run();
+        } finally {
+            end();
+        }
+    }
+
+    /** In a turn: runs the job that waits longest; {@code false} if none does. */
+    boolean runJob() {
+        Runnable job;
+        synchronized (this) {
+            job = jobs.poll();
+        }
+        if (job == null) {
+            return false;
+        }
+        try {
+            job.run();
+        } catch (RuntimeException e) {
+            LOG.error("a job of the metadata failed", e);
+        }
+        return true;
+    }
+
+    /** Keeps this from being closed until {@link #endReading}; {@code false} if it is closed already. One at a time. */
+    synchronized boolean beginReading() {
+        if (closed) {
+            return false;
+        }
+        reading = true;
+        return true;
+    }
+
+    synchronized void endReading() {
+        reading = false;
+        notifyAll();
+    }
+
+    /**
+     * Closes this, then waits for its turn, and until nobody reads. {@link #end} has to follow.
+     *
+     * <p>An interrupt is kept for later: the file I/O of the caller must not see it.
+     *
+     * @return {@code false} if it was closed before
+     */
+    synchronized boolean beginLast() {
+        boolean first = !closed;
+        closed = true;
+        boolean interrupted = false;
+        while (taken || reading) {
+            try {
+                wait();
+            } catch (InterruptedException e) {
+                interrupted = true;
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+        taken = true;
+        return first;
+    }
+
+    synchronized void end() {
+        taken = false;
+        notifyAll();
+        scheduleIfIdle();
+    }
+}
