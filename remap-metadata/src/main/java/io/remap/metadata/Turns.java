@@ -32,6 +32,9 @@ final class Turns {
     private boolean scheduled;
     private boolean taken;
     private boolean reading;
+    /** Whoever has the last turn was interrupted, and gets that back at its end. */
+    private boolean interrupted;
+
     private volatile boolean closed;
 
     /**
@@ -128,29 +131,31 @@ final class Turns {
     /**
      * Closes this, then waits for its turn, and until nobody reads. {@link #end} has to follow.
      *
-     * <p>An interrupt is kept for later: the file I/O of the caller must not see it.
+     * <p>An interrupt is kept until then: it would close the files that the turn writes to.
      *
      * @return {@code false} if it was closed before
      */
     synchronized boolean beginLast() {
         boolean first = !closed;
         closed = true;
-        boolean interrupted = false;
+        boolean kept = Thread.interrupted();
         while (taken || reading) {
             try {
                 wait();
             } catch (InterruptedException e) {
-                interrupted = true;
+                kept = true;
             }
         }
-        if (interrupted) {
-            Thread.currentThread().interrupt();
-        }
+        interrupted = kept;
         taken = true;
         return first;
     }
 
     synchronized void end() {
+        if (interrupted) {
+            interrupted = false;
+            Thread.currentThread().interrupt();
+        }
         taken = false;
         notifyAll();
         scheduleIfIdle();

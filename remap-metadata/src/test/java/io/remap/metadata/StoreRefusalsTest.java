@@ -1,6 +1,7 @@
 package io.remap.metadata;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -210,10 +211,14 @@ class StoreRefusalsTest {
     @Test
     void closingWaitsForAVerificationAndKeepsAnInterrupt() throws Exception {
         AtomicBoolean interrupted = new AtomicBoolean();
+        AtomicBoolean inFileIo = new AtomicBoolean();
         List<Refusal> refusals = new ArrayList<>();
         List<Thread> closing = new ArrayList<>();
         long last = lastReadOfAVerification();
         spare.observe((operation, offset, length) -> {
+            if (Thread.currentThread().isInterrupted()) {
+                inFileIo.set(true);
+            }
             if (spare.operations() == last) {
                 Thread thread = new Thread(() -> {
                     opened.close();
@@ -233,12 +238,13 @@ class StoreRefusalsTest {
             refusals.add(refusal);
         });
         opened.tasks().runAll();
-        spare.observe(null);
         closing.get(0).join();
+        spare.observe(null);
         opened.tasks().runAll();
         assertEquals(1, refusals.size());
         assertEquals(Refusal.Kind.BUSY, refusals.get(0).kind());
         assertTrue(interrupted.get(), "the interrupt is kept for the caller");
+        assertFalse(inFileIo.get(), "it closes the channel of a file");
         assertTrue(opened.store().cleanStopRecorded());
     }
 
