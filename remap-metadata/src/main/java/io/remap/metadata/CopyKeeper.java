@@ -145,13 +145,10 @@ final class CopyKeeper implements MetadataCopies {
     }
 
     private void start() {
-        if (!store.inTurn(this::begin)) {
-            environment.scheduler().execute(() -> end(null, stopping()));
+        Refusal refused = store.inTurn(this::begin);
+        if (refused != null) {
+            environment.scheduler().execute(() -> end(null, refused));
         }
-    }
-
-    private Refusal stopping() {
-        return new Refusal(Refusal.Kind.BUSY, device().name() + ": the spare is being given up");
     }
 
     /** In a turn of the store. */
@@ -165,7 +162,7 @@ final class CopyKeeper implements MetadataCopies {
 
     private void step() {
         if (!store.beginReading()) {
-            end(null, stopping());
+            end(null, store.stopping());
             return;
         }
         MetadataReport report = null;
@@ -194,8 +191,11 @@ final class CopyKeeper implements MetadataCopies {
             end(report, null);
         } else if (reading < readings.size()) {
             environment.scheduler().execute(this::step);
-        } else if (!store.inTurn(this::conclude)) {
-            end(null, stopping());
+        } else {
+            Refusal refused = store.inTurn(this::conclude);
+            if (refused != null) {
+                end(null, refused);
+            }
         }
     }
 
@@ -366,8 +366,9 @@ final class CopyKeeper implements MetadataCopies {
 
     @Override
     public void rewrite(Listener listener) {
-        if (!store.inTurn(() -> listener.ended(null, rewriteNow()))) {
-            environment.scheduler().execute(() -> listener.ended(null, stopping()));
+        Refusal refused = store.inTurn(() -> listener.ended(null, rewriteNow()));
+        if (refused != null) {
+            environment.scheduler().execute(() -> listener.ended(null, refused));
         }
     }
 

@@ -29,6 +29,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -157,9 +158,7 @@ final class LogMetadataStore implements MetadataStore {
     @Override
     public void spread(Map<Integer, BlockDevice> present, Consumer<Refusal> listener) {
         Map<Integer, BlockDevice> there = Map.copyOf(present);
-        if (!inTurn(() -> listener.accept(spreadNow(there)))) {
-            scheduler.execute(() -> listener.accept(refusalToWrite()));
-        }
+        inTurn(() -> spreadNow(there), listener);
     }
 
     private Refusal spreadNow(Map<Integer, BlockDevice> present) {
@@ -234,9 +233,7 @@ final class LogMetadataStore implements MetadataStore {
     public void changeMembers(List<SpareMember> members, Consumer<Refusal> listener) {
         List<SpareMember> wanted = List.copyOf(members);
         checkMembers(wanted);
-        if (!inTurn(() -> listener.accept(changeMembersNow(wanted)))) {
-            scheduler.execute(() -> listener.accept(refusalToWrite()));
-        }
+        inTurn(() -> changeMembersNow(wanted), listener);
     }
 
     /** A list that no header can name is a mistake of the caller. */
@@ -369,9 +366,29 @@ final class LogMetadataStore implements MetadataStore {
         }
     }
 
-    /** Runs the job in a turn, when nobody else touches the log; {@code false} if the store is closed: it does not run. */
-    boolean inTurn(Runnable job) {
-        return turns.add(job);
+    /** Runs the job in a turn, when nobody else touches the log; otherwise gives why it never runs. */
+    Refusal inTurn(Runnable job) {
+        if (turns.add(job)) {
+            return null;
+        }
+        return turns.isClosed()
+                ? stopping()
+                : new Refusal(
+                        Refusal.Kind.BUSY,
+                        name() + ": " + Turns.MAX_JOBS + " changes of the metadata wait already; try later");
+    }
+
+    /** As the other, for a change that tells how it ended. */
+    private void inTurn(Supplier<Refusal> change, Consumer<Refusal> listener) {
+        Refusal full = inTurn(() -> listener.accept(change.get()));
+        if (full != null) {
+            Refusal why = refusalToWrite();
+            scheduler.execute(() -> listener.accept(why != null ? why : full));
+        }
+    }
+
+    Refusal stopping() {
+        return new Refusal(Refusal.Kind.BUSY, name() + ": the spare is being given up");
     }
 
     /** Keeps the spare from being given up until {@link #endReading}; {@code false} if it is given up already. */
@@ -395,7 +412,7 @@ final class LogMetadataStore implements MetadataStore {
                     Refusal.Kind.DEVICE_FAILED, "the metadata has failed, and is not written: " + error.getMessage());
         }
         if (turns.isClosed()) {
-            return new Refusal(Refusal.Kind.BUSY, name() + ": the spare is being given up");
+            return stopping();
         }
         return readOnly ? new Refusal(Refusal.Kind.USAGE, name() + " is open read-only: nothing is written") : null;
     }

@@ -25,6 +25,9 @@ import org.slf4j.LoggerFactory;
 final class Turns {
     private static final Logger LOG = LoggerFactory.getLogger(Turns.class);
 
+    /** Most jobs that wait: each command has one at a time, but whoever waits for a spare that hangs gives up, and asks again. */
+    static final int MAX_JOBS = 64;
+
     private final Scheduler scheduler;
     private final BooleanSupplier more;
     private final Runnable work;
@@ -65,9 +68,9 @@ final class Turns {
         return true;
     }
 
-    /** Sees to a turn for the job; {@code false} if this is closed: it does not run. */
+    /** Sees to a turn for the job; {@code false} if this is closed, or {@link #MAX_JOBS} wait: it does not run. */
     synchronized boolean add(Runnable job) {
-        if (closed) {
+        if (closed || jobs.size() >= MAX_JOBS) {
             return false;
         }
         jobs.add(job);

@@ -22,6 +22,7 @@ import io.remap.metadata.Bench.Opened;
 import io.remap.testkit.CrashDevice;
 import io.remap.testkit.CrashDevice.Operation;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
@@ -112,6 +113,27 @@ class StoreRefusalsTest {
         opened.tasks().runAll();
         assertEquals(Map.of(Outcome.DURABLE, CommitQueue.MAX_WAITING, Outcome.NOT_COMMITTED, 2), outcomes);
         assertEquals((long) CommitQueue.MAX_WAITING, opened.attribute("commits"));
+    }
+
+    @Test
+    void moreJobsThanCanWaitAreRefusedAndTheOthersDone() {
+        List<Refusal> ends = new ArrayList<>();
+        for (int i = 0; i < Turns.MAX_JOBS; i++) {
+            opened.store().spread(Map.of(), ends::add);
+        }
+        List<Refusal> refused = new ArrayList<>();
+        opened.store().spread(Map.of(), refused::add);
+        opened.store().changeMembers(opened.store().members(), refused::add);
+        opened.store().copies().orElseThrow().rewrite((report, refusal) -> refused.add(refusal));
+        opened.store().copies().orElseThrow().verify(false, (report, refusal) -> refused.add(refusal));
+        opened.tasks().runAll();
+        assertEquals(Collections.nCopies(Turns.MAX_JOBS, null), ends);
+        assertEquals(4, refused.size());
+        for (Refusal refusal : refused) {
+            assertEquals(Refusal.Kind.BUSY, refusal.kind());
+            assertTrue(refusal.getMessage().contains("wait already; try later"), refusal.getMessage());
+        }
+        assertNull(change(opened, opened.store().members()));
     }
 
     /** Two that do not share a block, and a save: the first one fails, and with it all that wait. */
