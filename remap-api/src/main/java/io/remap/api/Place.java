@@ -16,8 +16,8 @@ package io.remap.api;
  *
  * The value 0 ({@link #MAIN}) is the place of every unit without an entry.
  *
- * <p>A <b>slot id</b> is no place, but names a slot of any spare, so that ids sort by spare, then slot, and no run of slots
- * goes from one spare to the next: the number of the spare in bits 32 to 39, the slot below.
+ * <p>A <b>slot id</b> is no place, but names a slot of any spare, so that ids sort by spare, then slot, and no run of
+ * slots goes from one spare to the next: the number of the spare in bits 32 to 39, the slot below.
  */
 public final class Place {
     public static final int UNIT_BYTES = 4096;

@@ -46,7 +46,7 @@ final class Formatter {
         Identities.write(io, superblock, 0, 1);
     }
 
-    /** Makes a device another spare of a pair: it holds slots and says whose they are. The table is on others so far. */
+    /** Makes a device another spare of a pair: it holds slots and says whose they are. It has no table so far. */
     static void formatMember(
             BlockDevice spare, PairIdentity pair, int index, UUID id, Layout layout, Environment environment)
             throws DeviceException {

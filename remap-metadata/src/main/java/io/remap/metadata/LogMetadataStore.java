@@ -34,14 +34,14 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * An open table: on the spare that it was opened from, and perhaps with a copy on another one ({@link Holders}). Queues
- * commits, and works them off in {@link Turns}, which the jobs of others and a save ({@link Saving}) share.
+ * An open table: on the spare that it was opened from, and perhaps with a copy on another one ({@link Holders}).
+ * Queues commits, and works them off in {@link Turns}, which the jobs of others and a save ({@link Saving}) share.
  *
  * <p>Invariants:
  *
  * <ul>
- *   <li>Commits are answered in the order of the calls, each once, in a turn, the last of which is that of {@link #close()};
- *       never by the thread that is in {@link #commit}.
+ *   <li>Commits are answered in the order of the calls, each once, in a turn, the last of which is that of
+ *       {@link #close()}; never by the thread that is in {@link #commit}.
  *   <li>Only who has a turn touches the logs.
  *   <li>Once {@code failure} is set nothing is written any more.
  * </ul>

@@ -7,15 +7,15 @@ import java.nio.ByteBuffer;
 import java.util.function.BiConsumer;
 
 /**
- * The save under way: what is kept beside the table is written to the {@link SavedArea} of the lead, then of the copy, a piece
- * in each turn, so that commits need not wait for all of it.
+ * The save under way: what is kept beside the table is written to the {@link SavedArea} of the lead, then of the
+ * copy, a piece in each turn, so that commits need not wait for all of it.
  *
  * <p>Invariants:
  *
  * <ul>
  *   <li>One at a time; its listener is told once how it ended, in a turn.
- *   <li>A place that cannot be written ends the save, and is no failure of the store; a spare whose flush failed, or that
- *       another server has taken over, is one.
+ *   <li>A place that cannot be written ends the save, and is no failure of the store; a spare whose flush failed, or
+ *       that another server has taken over, is one.
  *   <li>Nothing is written to a spare that has the table no more.
  * </ul>
  *

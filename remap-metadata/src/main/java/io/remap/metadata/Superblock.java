@@ -73,7 +73,7 @@ record Superblock(
         /** An incompatible feature, of format 1.1: the log of a generation begins with BEGIN. */
         static final int BEGIN_BLOCKS = 1;
 
-        /** An incompatible feature: this is not the first spare of its pair; without {@link #SPREAD} it has no table. */
+        /** An incompatible feature: this is not the first spare of its pair. Without {@link #SPREAD}: no table. */
         static final int FURTHER_MEMBER = 2;
 
         /** An incompatible feature: there are slots behind the end that the spare was formatted with. */

@@ -8,8 +8,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Whose turn it is to touch the logs of a store: that of a task of the scheduler, which works on what waits, or of whoever
- * closes it. What needs a turn of its own is a <i>job</i>; the work of a turn says when it runs one.
+ * Whose turn it is to touch the logs of a store: that of a task of the scheduler, which works on what waits, or of
+ * whoever closes it. What needs a turn of its own is a <i>job</i>; the work of a turn says when it runs one.
  *
  * <p>Invariants:
  *
@@ -19,13 +19,13 @@ import org.slf4j.LoggerFactory;
  *   <li>Once it is closed nothing is taken any more; what was taken before is there for the last turn.
  * </ul>
  *
- * <p>Thread-safe. The work and the jobs run without its lock; {@code more}, and what puts something, run under it, and must
- * not call it.
+ * <p>Thread-safe. The work and the jobs run without its lock; {@code more}, and what puts something, run under it,
+ * and must not call it.
  */
 final class Turns {
     private static final Logger LOG = LoggerFactory.getLogger(Turns.class);
 
-    /** Most jobs that wait: each command has one at a time, but whoever waits for a spare that hangs gives up, and asks again. */
+    /** Most jobs that wait: a command has one, but whoever waits for a spare that hangs gives up, and asks again. */
     static final int MAX_JOBS = 64;
 
     private final Scheduler scheduler;
@@ -117,7 +117,7 @@ final class Turns {
         return true;
     }
 
-    /** Keeps this from being closed until {@link #endReading}; {@code false} if it is closed already. One at a time. */
+    /** Keeps the last turn waiting until {@link #endReading}; {@code false} if this is closed. One at a time. */
     synchronized boolean beginReading() {
         if (closed) {
             return false;

@@ -9,8 +9,8 @@ import java.util.Optional;
 import java.util.UUID;
 
 /**
- * Keeps the remap table on the spares of a pair. All methods work on a device that the caller opened and closes; it is direct where
- * that is possible.
+ * Keeps the remap table on the spares of a pair. All methods work on a device that the caller opened and closes; it
+ * is direct where that is possible.
  */
 public interface MetadataProvider extends Provider {
     /** Says what stands on the device; writes nothing. An unreadable place is not an absent one. */
@@ -64,8 +64,8 @@ public interface MetadataProvider extends Provider {
     }
 
     /**
-     * Makes the device a further spare of a pair: it holds slots, and no table before {@link MetadataStore#spread}. It counts
-     * once the table states it, {@link MetadataStore#changeMembers}. One transaction as {@link #format}.
+     * Makes the device a further spare of a pair: it holds slots, and no table before {@link MetadataStore#spread}.
+     * It counts once the table states it, {@link MetadataStore#changeMembers}. One transaction as {@link #format}.
      *
      * @param index its number, 1 or more
      * @param id that no device of the pair has had
@@ -81,8 +81,8 @@ public interface MetadataProvider extends Provider {
     }
 
     /**
-     * Writes a number to a further spare, durably, by which it is told from older copies of itself: the table states it then
-     * ({@link SpareMember#seen}), and demands as much or more from then on.
+     * Writes a number to a further spare, durably, by which it is told from older copies of itself: the table states
+     * it then ({@link SpareMember#seen}), and demands as much or more from then on.
      */
     default void stampMember(BlockDevice device, long stamp) throws Refusal, DeviceException {
         throw new Refusal(Refusal.Kind.USAGE, "the metadata module '" + name() + "' knows one spare of a pair only");

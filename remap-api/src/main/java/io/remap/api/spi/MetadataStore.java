@@ -155,18 +155,19 @@ public interface MetadataStore extends AutoCloseable {
      * Has the callback run each time that a copy of the table was left behind, after that is durable and before anything that
      * the copy does not know is acknowledged: whoever remembers the {@link #generation} must do so now.
      *
-     * <p>By any thread, perhaps within {@link #spread}, one call at a time. Commits wait for it meanwhile: it may block, but
-     * not on an answer of this store, and it must not close it. What it throws is logged. One callback, the last one that
-     * was set; not for what was left behind before.
+     * <p>By any thread, perhaps within {@link #spread}, one call at a time. Commits wait for it meanwhile: it may
+     * block, but not on an answer of this store, and it must not close it. What it throws is logged. One callback,
+     * the last one that was set; not for what was left behind before.
      */
     default void whenLeftBehind(Runnable remember) {}
 
     /**
-     * Has the callback told where the table came to be and where it was left behind, of all that happened since the opening:
-     * what came before is told within this call.
+     * Has the callback told where the table came to be and where it was left behind, of all that happened since the
+     * opening: what came before is told within this call.
      *
-     * <p>By any thread, one call at a time, in the order in which it happened. Commits wait for it meanwhile: it must not
-     * block, nor close the store, but may have {@link #spread} make another copy. One callback, the last one that was set.
+     * <p>By any thread, one call at a time, in the order in which it happened. Commits wait for it meanwhile: it must
+     * not block, nor close the store, but may have {@link #spread} make another copy. One callback, the last one that
+     * was set.
      */
     default void whenTableMoves(Consumer<TableMove> told) {}
 
