@@ -13,7 +13,9 @@ public interface BufferPool extends AutoCloseable {
      * A buffer with one holder, its content undefined.
      *
      * @param lengthBytes 1 to {@link #MAX_BUFFER_BYTES}
-     * @return the buffer, or {@code null} if it would exceed the budget at the moment (see {@link #whenReleased})
+     * @return the buffer, or {@code null} if it would exceed the budget at the moment (see {@link #whenReleased}), which a
+     *     buffer larger than the budget always does
+     * @throws OutOfMemoryError if the host has not what the budget allows; nothing is out then
      */
     IoBuffer acquire(int lengthBytes);
 

@@ -23,7 +23,7 @@ public enum ErrorClass {
     RESERVED(false),
     /** What lies under the device is full: ENOSPC, EDQUOT, EFBIG. */
     NO_SPACE(false),
-    /** The host is short of something for the moment: ENOMEM, EBUSY, EAGAIN, EINTR, EMFILE, ENFILE. */
+    /** The host is short of something for the moment: ENOMEM, EBUSY, EAGAIN, EINTR, EMFILE, ENFILE, ECANCELED. */
     HOST(false),
     /** The device refuses writes: EROFS, EPERM, EACCES. */
     READ_ONLY(false),

@@ -13,8 +13,8 @@ import java.util.concurrent.atomic.AtomicInteger;
  * itself, although it might hang for once: then the thread is given up, and another one takes its loop over
  * ({@link Loop#rescue}). It is the loop's no more, and finds that out before it touches anything of it.
  *
- * <p>Used by itself only, but for {@link #isHeldUp} and {@link #giveUp}. Invariant: what is collected is handed over before
- * the loop waits for events, and before the thread executes a transfer itself.
+ * <p>Used by itself only, but for {@link #isInTransfer}, {@link #isHeldUp} and {@link #giveUp}. Invariant: what is collected is
+ * handed over before the loop waits for events, and before the thread executes a transfer itself.
  */
 final class LoopThread extends FastThreadLocalThread implements BatchThread {
     /** Most transfers that are handed over together. */

@@ -4,7 +4,10 @@ import io.remap.api.Attribute;
 import io.remap.api.FeatureStatus;
 import java.util.List;
 
-/** A started optional part of the service. */
+/**
+ * A started optional part of the service. Thread-safe: what it tells is asked for by the threads that serve the control
+ * socket, several at a time, and must be told without waiting for a device.
+ */
 public interface Feature extends AutoCloseable {
     /** How it is and what its parts are doing. */
     FeatureStatus status();

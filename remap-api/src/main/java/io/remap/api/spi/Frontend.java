@@ -5,7 +5,7 @@ import io.remap.api.ListenAddress;
 import io.remap.api.SessionFactory;
 import java.util.List;
 
-/** A block protocol: serves exports to clients through sessions. */
+/** A block protocol: serves exports to clients through sessions. Thread-safe. */
 public interface Frontend extends AutoCloseable {
     /** Makes the sessions for connections of a transport. */
     SessionFactory sessions();
@@ -19,6 +19,7 @@ public interface Frontend extends AutoCloseable {
     /** What it shows of itself. */
     List<Attribute> attributes();
 
+    /** Called once, after the transports have ended their sessions; does not throw. */
     @Override
     void close();
 }

@@ -10,7 +10,10 @@ import java.util.List;
  */
 public interface IoEngine extends AutoCloseable {
     /**
-     * Executes the transfer now or later, on the calling thread or another, and completes it exactly once.
+     * Executes the transfer now or later, on the calling thread or another, and completes it exactly once. Only an error in
+     * the program, of an engine that executes it on the calling thread, reaches the caller instead.
+     *
+     * @throws IllegalStateException if the engine is closed; the transfer is not completed then
      */
     void submit(DeviceIo io);
 
@@ -19,7 +22,10 @@ public interface IoEngine extends AutoCloseable {
         return List.of();
     }
 
-    /** Stops taking transfers and waits for those under way. */
+    /**
+     * Stops taking transfers and waits for those under way. An engine may give up waiting for a device that hangs, after a limit
+     * of its own, and completes what it left once the device answers. Idempotent.
+     */
     @Override
     void close();
 }

@@ -6,5 +6,11 @@ import io.remap.api.Settings;
 
 /** Provides an I/O engine. */
 public interface IoEngineProvider extends Provider {
+    /**
+     * Opens an engine that takes transfers at once.
+     *
+     * @param environment time, and a scheduler whose tasks may block
+     * @throws Refusal if a setting is wrong or the environment lacks something (a kernel without io_uring, say)
+     */
     IoEngine open(Environment environment, Settings settings) throws Refusal;
 }
