@@ -5,7 +5,6 @@ import io.remap.api.RemapTable;
 import io.remap.api.Seal;
 import io.remap.api.spi.MetadataStore;
 import io.remap.api.spi.SpareSlots;
-import java.util.BitSet;
 
 /**
  * The free slots of one spare, derived from the committed table and the bad slots at open and stored nowhere.
@@ -17,15 +16,16 @@ import java.util.BitSet;
  */
 final class SlotAllocator {
     private final long slots;
-    private final BitSet taken;
-    private final BitSet bad = new BitSet();
+    private final SlotSet taken;
+    private final SlotSet bad;
     private long free;
-    private int searchFrom;
+    private long searchFrom;
 
-    /** The allocator of a spare of up to 2^31 - 1 slots (8 TiB); a larger one is used in part. */
+    /** The allocator of a spare of up to 2^32 slots (16 TiB); a larger one is used in part. */
     SlotAllocator(MetadataStore store, int spare, SpareSlots places) {
-        this.slots = Math.min(places.count(), Integer.MAX_VALUE);
-        this.taken = new BitSet();
+        this.slots = Math.min(places.count(), Place.MAX_SLOT + 1);
+        this.taken = new SlotSet(slots);
+        this.bad = new SlotSet(slots);
         RemapTable.Cursor cursor = new RemapTable.Cursor();
         RemapTable table = store.table();
         for (boolean found = cursor.seek(table, 0); found; found = cursor.next()) {
@@ -36,8 +36,8 @@ final class SlotAllocator {
         }
         store.badSlots((badSpare, first, length) -> {
             if (badSpare == spare) {
-                taken.set((int) first, (int) (first + length));
-                bad.set((int) first, (int) (first + length));
+                taken.set(first, first + length);
+                bad.set(first, first + length);
             }
         });
         store.seals((region, seal) -> {
@@ -45,22 +45,21 @@ final class SlotAllocator {
                 take(store, Seal.slot(seal), 1);
             }
         });
-        this.free = slots - taken.cardinality();
+        this.free = slots - taken.size();
     }
 
     private void take(MetadataStore store, long firstSlot, long lengthSlots) {
-        int from = (int) firstSlot;
-        int to = (int) (firstSlot + lengthSlots);
-        if (firstSlot + lengthSlots > slots || isTaken(from, to)) {
+        long from = firstSlot;
+        long to = firstSlot + lengthSlots;
+        if (to > slots || isTaken(from, to)) {
             throw new IllegalStateException("pair " + store.pair().pairUuid() + ": slots " + firstSlot + "+"
                     + lengthSlots + " are outside the spare or used twice");
         }
         taken.set(from, to);
     }
 
-    private boolean isTaken(int from, int to) {
-        int next = taken.nextSetBit(from);
-        return next >= 0 && next < to;
+    private boolean isTaken(long from, long to) {
+        return taken.hasAny(from, to);
     }
 
     /** A slot of its own, or -1 if none is free. Neighbours are handed out one after the other where possible. */
@@ -68,9 +67,9 @@ final class SlotAllocator {
         if (free == 0) {
             return -1;
         }
-        int slot = taken.nextClearBit(searchFrom);
-        if (slot >= slots) {
-            slot = taken.nextClearBit(0);
+        long slot = taken.nextFree(searchFrom);
+        if (slot < 0) {
+            slot = taken.nextFree(0);
         }
         taken.set(slot);
         searchFrom = slot + 1;
@@ -80,7 +79,7 @@ final class SlotAllocator {
 
     /** As {@link #allocate}, from the other end: for what stands for no unit. */
     synchronized long allocateLast() {
-        int slot = free == 0 ? -1 : taken.previousClearBit((int) slots - 1);
+        long slot = free == 0 ? -1 : taken.lastFree();
         if (slot >= 0) {
             taken.set(slot);
             free--;
@@ -90,24 +89,24 @@ final class SlotAllocator {
 
     /** The search for the next one begins here, at the latest. */
     synchronized void rewind(long slot) {
-        searchFrom = Math.min(searchFrom, (int) slot);
+        searchFrom = Math.min(searchFrom, slot);
     }
 
     /** Takes a slot back that no record names. */
     synchronized void free(long slot) {
-        if (!taken.get((int) slot) || bad.get((int) slot)) {
+        if (!taken.get(slot) || bad.get(slot)) {
             throw new IllegalStateException("slot " + slot + " was not taken, or is bad");
         }
-        taken.clear((int) slot);
+        taken.clear(slot);
         free++;
     }
 
     /** A slot that was handed out is bad: it is never handed out again. */
     synchronized void markBad(long slot) {
-        if (!taken.get((int) slot)) {
+        if (!taken.get(slot)) {
             throw new IllegalStateException("slot " + slot + " was not taken");
         }
-        bad.set((int) slot);
+        bad.set(slot);
     }
 
     synchronized long freeSlots() {
@@ -115,7 +114,7 @@ final class SlotAllocator {
     }
 
     synchronized long badSlots() {
-        return bad.cardinality();
+        return bad.size();
     }
 
     long slots() {

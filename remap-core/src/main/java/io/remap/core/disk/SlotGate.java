@@ -82,10 +82,37 @@ final class SlotGate {
         }
     }
 
+    /** The regions by number, in pages that come to be where something is known: most of a large spare is never written. */
+    private static final class Regions {
+        private static final int PAGE_SHIFT = 10;
+
+        private final AtomicReferenceArray<AtomicReferenceArray<Region>> pages;
+
+        Regions(int count) {
+            pages = new AtomicReferenceArray<>((count - 1 >> PAGE_SHIFT) + 1);
+        }
+
+        /** {@code null}: nothing is known of it. */
+        private Region get(int index) {
+            AtomicReferenceArray<Region> page = pages.get(index >> PAGE_SHIFT);
+            return page == null ? null : page.get(index & ((1 << PAGE_SHIFT) - 1));
+        }
+
+        private Region make(int index) {
+            if (pages.get(index >> PAGE_SHIFT) == null) {
+                pages.compareAndSet(index >> PAGE_SHIFT, null, new AtomicReferenceArray<>(1 << PAGE_SHIFT));
+            }
+            AtomicReferenceArray<Region> page = pages.get(index >> PAGE_SHIFT);
+            int place = index & ((1 << PAGE_SHIFT) - 1);
+            page.compareAndSet(place, null, new Region());
+            return page.get(place);
+        }
+    }
+
     private final UUID pairUuid;
     private final SpareSlots slots;
     private final int sectorBytes;
-    private final AtomicReferenceArray<Region> regions;
+    private final Regions regions;
     private final Deque<Region> loaded = new ArrayDeque<>();
 
     // Set before the first client.
@@ -100,7 +127,7 @@ final class SlotGate {
         this.pairUuid = pairUuid;
         this.slots = slots;
         this.sectorBytes = sectorBytes;
-        this.regions = new AtomicReferenceArray<>((int) Seal.regionOf(slots.count() - 1) + 1);
+        this.regions = new Regions((int) Seal.regionOf(slots.count() - 1) + 1);
     }
 
     /**
@@ -127,11 +154,7 @@ final class SlotGate {
 
     private Region region(int index) {
         Region region = regions.get(index);
-        if (region == null) {
-            regions.compareAndSet(index, null, new Region());
-            region = regions.get(index);
-        }
-        return region;
+        return region == null ? regions.make(index) : region;
     }
 
     private int regionIndex(long offsetBytes) {

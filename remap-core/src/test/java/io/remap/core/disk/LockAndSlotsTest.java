@@ -5,6 +5,11 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.remap.api.Place;
+import io.remap.api.Seal;
+import io.remap.api.spi.SpareSlots;
+import java.util.BitSet;
+import java.util.UUID;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -79,6 +84,76 @@ class LockAndSlotsTest {
             assertThrows(IllegalStateException.class, () -> slots.free(5));
             assertEquals(5, slots.allocate());
             assertEquals(0, slots.freeSlots());
+        }
+    }
+
+    /** With bits and gates for all of them at once, these are 2 GiB; a server has a heap of 512 MiB. */
+    @Test
+    void largeSparesAreUsedWholeAndTakeMemoryOnlyForWhatIsTaken() throws Exception {
+        SpareSlots all = SpareSlots.of(0, Place.MAX_SLOT + 1, Place.UNIT_BYTES);
+        List<Object> kept = new ArrayList<>();
+        try (DiskRig rig = new DiskRig(8)) {
+            for (int i = 0; i < 4; i++) {
+                SlotAllocator slots = new SlotAllocator(rig.store, 0, all);
+                assertEquals(Place.MAX_SLOT, slots.allocateLast());
+                assertEquals(Place.MAX_SLOT - 1, slots.allocateLast());
+                slots.markBad(Place.MAX_SLOT);
+                assertEquals(0, slots.allocate());
+                slots.free(Place.MAX_SLOT - 1);
+                assertEquals(Place.MAX_SLOT - 1, slots.freeSlots());
+                SlotGate gate = new SlotGate(new UUID(1, 2), all, 512);
+                assertTrue(gate.enter(Place.MAX_SLOT * Place.UNIT_BYTES, Place.UNIT_BYTES));
+                assertFalse(gate.close(Seal.MAX_REGION), "a write is under way");
+                gate.leave(Place.MAX_SLOT * Place.UNIT_BYTES, Place.UNIT_BYTES);
+                assertTrue(gate.takeTouched(Seal.MAX_REGION));
+                assertTrue(gate.close(Seal.MAX_REGION));
+                assertTrue(gate.isClosed(Seal.MAX_REGION) && !gate.isClosed(0));
+                kept.addAll(List.of(slots, gate));
+            }
+        }
+        assertEquals(8, kept.size());
+    }
+
+    @Test
+    void slotSetIsASetOfSlots() {
+        SplittableRandom random = new SplittableRandom(Long.getLong("remap.seed", 1));
+        int slots = (3 << 18) + 1000;
+        SlotSet set = new SlotSet(slots);
+        BitSet model = new BitSet();
+        for (int i = 0; i < 2000; i++) {
+            int from = random.nextInt(slots);
+            int to = Math.min(slots, from + 1 + (random.nextInt(4) == 0 ? random.nextInt(slots) : random.nextInt(100)));
+            switch (random.nextInt(4)) {
+                case 0 -> {
+                    set.set(from, to);
+                    model.set(from, to);
+                }
+                case 1 -> {
+                    set.set(from);
+                    model.set(from);
+                }
+                case 2 -> {
+                    int end = Math.min(to, from + 2000);
+                    for (int slot = from; slot < end; slot++) {
+                        set.clear(slot);
+                    }
+                    model.clear(from, end);
+                }
+                default -> {
+                    int all = i % 100 == 3 ? slots : 0;
+                    for (int slot = 0; slot < all; slot++) {
+                        set.clear(slot);
+                    }
+                    model.clear(0, all);
+                }
+            }
+            int taken = model.nextSetBit(from);
+            assertEquals(taken >= 0 && taken < to, set.hasAny(from, to));
+            int free = model.nextClearBit(from);
+            assertEquals(free < slots ? free : -1, set.nextFree(from));
+            assertEquals(model.previousClearBit(slots - 1), set.lastFree());
+            assertEquals(model.get(from), set.get(from));
+            assertEquals(model.cardinality(), set.size());
         }
     }
 

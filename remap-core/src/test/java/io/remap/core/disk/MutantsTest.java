@@ -282,8 +282,8 @@ class MutantsTest {
                 .foundBy(Lives.WITH_REUSE)
                 .replace(
                         "SlotAllocator",
-                        "        if (!taken.get((int) slot) || bad.get((int) slot)) {\n",
-                        "        if (!taken.get((int) slot)) return;\n        if (bad.get((int) slot)) {\n")
+                        "        if (!taken.get(slot) || bad.get(slot)) {\n",
+                        "        if (!taken.get(slot)) return;\n        if (bad.get(slot)) {\n")
                 .replace("SlotAllocator", " || isTaken(from, to)) {", " || from > to && isTaken(from, to)) {");
     }
 
