@@ -199,8 +199,14 @@ public final class AvoidedRegions implements Saved {
                 .filter(region -> region.found
                         && region.firstUnit < endUnit
                         && firstUnit < region.endUnit
-                        && region.retryMillis <= now)
+                        && isOver(region.retryMillis, now))
                 .findFirst();
+    }
+
+    /** Also one that is further away than any is set: the clock was ahead then, and was put right. */
+    private boolean isOver(long retryMillis, long now) {
+        long furthest = Math.max(DeadAreas.MAX_RETRY_MILLIS, disk.policy.avoidRetryMillis());
+        return retryMillis <= now || retryMillis - now > furthest;
     }
 
     /**

@@ -386,6 +386,25 @@ class DeadAreasTest {
         assertEquals(DiskError.NONE, read(4352, 8).error);
     }
 
+    /** As after a start at which nobody had set the clock. */
+    @Test
+    void aClockThatWasAheadMakesNoAreaPermanent() throws IOException {
+        start(4096, "7000");
+        faults(bad(4096, 1024));
+        read(4096, CHUNK_SECTORS);
+        rig.scheduler.runUntilIdle();
+        faults("");
+        List<String> saved = new ArrayList<>(List.of(
+                new String(rig.disk.avoided().save(), StandardCharsets.US_ASCII).strip().split(" ")));
+        long farAway = Long.parseLong(saved.get(4)) + TimeUnit.DAYS.toMillis(3650);
+        saved.set(4, String.valueOf(farAway));
+        rig.disk.avoided().restore(String.join(" ", saved).getBytes(StandardCharsets.US_ASCII));
+        assertEquals(farAway, rig.disk.avoided().regions().get(0).retryMillis());
+        read(4352, 8);
+        rig.scheduler.runUntilIdle();
+        assertEquals(List.of(), avoided());
+    }
+
     @Test
     void bandsOfADeadHeadAreFoundByTheirPeriod() throws IOException {
         long band = 2 * DeadAreas.MIN_BAND_UNITS;
