@@ -153,7 +153,9 @@ record ServiceSettings(
                     + " was sealed is then an error, and never data. The next write there costs a commit. 0 (nothing is"
                     + " sealed; what is sealed is compared all the same) to " + MAX_AUTOSAVE_SECONDS + ".");
     private static final long MIN_LEDGER_BYTES = 64 << 10;
-    private static final long MAX_LEDGER_BYTES = 1 << 30;
+    /** Looking into a full one takes about three times as much of the heap, and servers have 512 MiB of that. */
+    static final long MAX_LEDGER_BYTES = 64 << 20;
+
     private static final Setting LEDGER = new Setting(
             "ledger-bytes",
             "8M",

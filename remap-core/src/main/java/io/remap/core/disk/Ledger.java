@@ -34,7 +34,7 @@ final class Ledger {
     static final int RECORD_BYTES = 64;
 
     static final long MIN_BYTES = 4 << 10;
-    static final long MAX_BYTES = 1L << 30;
+    static final long MAX_BYTES = 64L << 20;
     static final int MAX_SECTORS_PER_UNIT = 8;
 
     /** What a record says about its sectors. */

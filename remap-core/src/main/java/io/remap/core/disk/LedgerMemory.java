@@ -1,6 +1,7 @@
 package io.remap.core.disk;
 
 import java.io.IOException;
+import java.io.OutputStream;
 import java.io.RandomAccessFile;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
@@ -37,6 +38,9 @@ final class LedgerMemory {
     private static final int UNDER_WAY = 2048;
     private static final int UNDER_WAY_AT = HEADER_BYTES;
     private static final int RING_AT = UNDER_WAY_AT + UNDER_WAY * Long.BYTES;
+
+    /** Of a new file that is written at a time. */
+    private static final int PART_BYTES = 64 << 10;
 
     private static final int MAGIC_AT = 0;
     private static final int SECTOR_BYTES_AT = 8;
@@ -130,7 +134,7 @@ final class LedgerMemory {
         if (!there) {
             Files.deleteIfExists(file);
             // Written whole, so that its memory is there: a page that is not is a crash when it is touched.
-            Files.write(file, new byte[bytes]);
+            writeZeros(file, bytes);
             Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rw-------"));
         }
         ByteBuffer mapped = map(file, bytes);
@@ -150,6 +154,16 @@ final class LedgerMemory {
         putUuid(mapped, SESSION_AT, key.session);
         LONGS.setRelease(mapped, MAGIC_AT, MAGIC);
         return new LedgerMemory(mapped, mapped.slice(RING_AT, ringBytes), left);
+    }
+
+    /** In parts: the heap may be smaller than the ledger. */
+    private static void writeZeros(Path file, int bytes) throws IOException {
+        byte[] part = new byte[Math.min(bytes, PART_BYTES)];
+        try (OutputStream out = Files.newOutputStream(file)) {
+            for (int done = 0; done < bytes; done += part.length) {
+                out.write(part, 0, Math.min(part.length, bytes - done));
+            }
+        }
     }
 
     private static boolean isLeft(ByteBuffer mapped, int ringBytes, int sectorBytes, Key key) {

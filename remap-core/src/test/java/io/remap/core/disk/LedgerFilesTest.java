@@ -316,4 +316,27 @@ class LedgerFilesTest {
         buffer.release();
         return request;
     }
+
+    /** The file is larger than what is left of the heap of a server may be. */
+    @Test
+    void aLargeLedgerIsMadeWithoutAHeapOfItsSize(@TempDir Path directory) throws Exception {
+        Path file = directory.resolve("large");
+        LedgerMemory.Key key =
+                new LedgerMemory.Key(new UUID(1, 1), new UUID(2, 2), new UUID(3, 3), new UUID(4, 4));
+        long before = allocatedByThisThread();
+        LedgerMemory.of(file, (int) Ledger.MAX_BYTES, SECTOR, key);
+        long allocated = allocatedByThisThread() - before;
+        assertTrue(allocated < 4 << 20, "allocated " + allocated);
+        assertTrue(Files.size(file) > Ledger.MAX_BYTES);
+    }
+
+    /** By reflection, since the module under test does not read the one that counts. */
+    private static long allocatedByThisThread() throws ReflectiveOperationException {
+        Object threads = Class.forName("java.lang.management.ManagementFactory")
+                .getMethod("getThreadMXBean")
+                .invoke(null);
+        return (long) Class.forName("com.sun.management.ThreadMXBean")
+                .getMethod("getCurrentThreadAllocatedBytes")
+                .invoke(threads);
+    }
 }
