@@ -45,6 +45,11 @@ public interface BlockDevice extends AutoCloseable {
     /** Advice that the content of the range is not needed; it is undefined afterwards. May do nothing. */
     void discard(long offsetBytes, long lengthBytes) throws DeviceException;
 
+    /** Whether {@link #discard} may have changed, or may change, anything: not if it never does, or it refused the first one. */
+    default boolean discards() {
+        return true;
+    }
+
     /**
      * Makes the range read as zeros, by the cheapest means that does so for certain.
      *

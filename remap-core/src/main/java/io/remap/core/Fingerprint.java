@@ -1,6 +1,7 @@
 package io.remap.core;
 
 import io.remap.api.Place;
+import io.remap.core.disk.RecentWrites;
 import java.nio.BufferUnderflowException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -45,7 +46,7 @@ record Fingerprint(
     static final String SECTION = "main";
 
     /** First and last bytes of main that are part of it. */
-    static final long EDGE_BYTES = 1 << 20;
+    static final long EDGE_BYTES = RecentWrites.EDGE_UNITS << Place.UNIT_SHIFT;
 
     /** Those of them that are compared before a disk is opened: where file systems have what every mount changes. */
     static final long NEAR_EDGE_BYTES = 128 << 10;

@@ -12,6 +12,8 @@ import java.util.Deque;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Compares, beside the requests, what of main's fingerprint was not compared before it was opened. Skips what was written
@@ -21,6 +23,8 @@ import java.util.concurrent.atomic.AtomicInteger;
  * way. Thread-safe; what shows how it stands never waits.
  */
 final class MainComparison implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(MainComparison.class);
+
     /** Few, with a pause between them, so that clients of a slow disk hardly notice. */
     private static final int STEP_BLOCKS = 4;
 
@@ -28,7 +32,7 @@ final class MainComparison implements AutoCloseable {
 
     /** How it stands. */
     private enum State {
-        /** There was no fingerprint of this stop. */
+        /** There was no fingerprint of this stop, or none of its blocks could be compared. */
         UNKNOWN,
         COMPARING,
         UNCHANGED,
@@ -44,7 +48,7 @@ final class MainComparison implements AutoCloseable {
     // Guarded by this.
     private final Deque<Block> open;
     private volatile State state;
-    private volatile Optional<String> found = Optional.empty();
+    private volatile Optional<String> notice = Optional.empty();
     private final AtomicInteger compared = new AtomicInteger();
     private Scheduler.Cancellable timer;
     private Runnable whenChanged = () -> {};
@@ -96,9 +100,21 @@ final class MainComparison implements AutoCloseable {
             state = State.ENDED;
         }
         if (state == State.COMPARING && open.isEmpty()) {
-            state = State.UNCHANGED;
+            end();
         }
         next();
+    }
+
+    /** All was looked at. */
+    private void end() {
+        if (compared.get() > 0) {
+            state = State.UNCHANGED;
+            return;
+        }
+        state = State.UNKNOWN;
+        notice = Optional.of("main: no block of the fingerprint of the last clean stop could be compared: whether main was"
+                + " written without remap since then is not known");
+        LOG.warn("{}: {}", disk.name(), notice.get());
     }
 
     private void compare(Block block) throws DeviceException {
@@ -113,7 +129,7 @@ final class MainComparison implements AutoCloseable {
         // Whoever wrote while we read has said so before.
         if (verdict == MainCheck.Verdict.DIFFERENT && !disk.recentWrites().wasWritten(block.unit())) {
             String how = "main " + MainCheck.describe(1, compared.get(), block);
-            found = Optional.of(how + ": the disk is read-only until it is started with --accept-main-changes");
+            notice = Optional.of(how + ": the disk is read-only until it is started with --accept-main-changes");
             state = State.CHANGED;
             disk.mainChanged(how);
             whenChanged.run();
@@ -122,7 +138,7 @@ final class MainComparison implements AutoCloseable {
 
     /** What was found since the start, for people. */
     Optional<String> foundNow() {
-        return found;
+        return notice;
     }
 
     /** Whether main was written without us, and the disk refuses writes since. */
@@ -140,7 +156,8 @@ final class MainComparison implements AutoCloseable {
                 Attribute.readOnly(
                         "main-check.state",
                         "text",
-                        "Main beside its fingerprint of the last clean stop: unknown (there is none), comparing, unchanged, "
+                        "Main beside its fingerprint of the last clean stop: unknown (there is none, or no block could be "
+                                + "compared), comparing, unchanged, "
                                 + "changed (it was written without remap) or ended (before all of it was compared)",
                         () -> PlainValues.word(state)),
                 Attribute.readOnly("main-check.compared", "count", "Blocks of 4096 bytes that were compared", () ->

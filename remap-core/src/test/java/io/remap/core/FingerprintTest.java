@@ -4,10 +4,14 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.remap.api.BlockDevice;
+import io.remap.api.DeviceIo;
+import io.remap.api.DeviceTraits;
 import io.remap.api.Environment;
 import io.remap.api.Place;
 import io.remap.api.RemapTable;
 import io.remap.api.Settings;
+import io.remap.api.spi.IoEngine;
 import io.remap.api.spi.MetadataStore;
 import io.remap.api.spi.PairIdentity;
 import io.remap.core.Fingerprint.Block;
@@ -17,6 +21,9 @@ import io.remap.core.disk.VirtualDisk;
 import io.remap.testkit.MemoryDevice;
 import io.remap.testkit.MemoryMetadata;
 import io.remap.testkit.SimScheduler;
+import io.remap.testkit.SimpleFaultPolicy;
+import io.remap.testkit.TrackingBufferPool;
+import java.lang.reflect.Proxy;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.List;
@@ -24,6 +31,8 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.SplittableRandom;
 import java.util.UUID;
+import java.util.function.BooleanSupplier;
+import java.util.function.Supplier;
 import java.util.zip.CRC32C;
 import org.junit.jupiter.api.Test;
 
@@ -41,7 +50,7 @@ class FingerprintTest {
     private final MemoryDevice main = new MemoryDevice("main", MAIN_BYTES, SECTOR_BYTES);
     private final MemoryDevice spare = new MemoryDevice("spare", 1 << 20, SECTOR_BYTES);
     private final MemoryMetadata metadata = new MemoryMetadata();
-    private final RecentWrites recent = new RecentWrites();
+    private final RecentWrites recent = new RecentWrites(MAIN_BYTES);
     private RemapTable table = RemapTable.empty();
 
     FingerprintTest() throws Exception {
@@ -54,8 +63,12 @@ class FingerprintTest {
     }
 
     private Fingerprint take(long generation) {
+        return takeOf(main, generation);
+    }
+
+    private Fingerprint takeOf(BlockDevice device, long generation) {
         return new FingerprintTaker(
-                        main,
+                        device,
                         SECTOR_BYTES,
                         recent,
                         unit -> VirtualDisk.sectorsOnMain(table, unit, SECTOR_BYTES, MAIN_BYTES),
@@ -181,17 +194,102 @@ class FingerprintTest {
         assertTrue(check(changed).difference().orElseThrow().contains("served last"));
     }
 
-    @Test
-    void whatWasDiscardedIsLeftToTheDrive() throws Exception {
-        TrackedDevice tracked = TrackedDevice.of(main);
-        tracked.watch(recent);
-        tracked.discard(0, 8L * Place.UNIT_BYTES);
-        assertTrue(recent.mayBeDiscarded(7));
-        assertFalse(recent.mayBeDiscarded(8));
-        for (int i = 0; i < 3000; i++) {
-            tracked.discard(random.nextLong(UNITS) * Place.UNIT_BYTES, Place.UNIT_BYTES);
+    /** Main as a drive: what it gives for a discarded range may change by itself, if it takes discards at all. */
+    private BlockDevice drive(BooleanSupplier discards) {
+        DeviceTraits file = main.traits();
+        DeviceTraits traits = new DeviceTraits(
+                MAIN_BYTES, SECTOR_BYTES, Place.UNIT_BYTES, file.alignmentBytes(), true, false, false, false, true);
+        return (BlockDevice) Proxy.newProxyInstance(
+                BlockDevice.class.getClassLoader(),
+                new Class<?>[] {BlockDevice.class},
+                (proxy, method, arguments) -> switch (method.getName()) {
+                    case "traits" -> traits;
+                    case "discards" -> discards.getAsBoolean();
+                    default -> method.invoke(main, arguments);
+                });
+    }
+
+    /** As fstrim does: thousands of ranges, none of them in an edge. */
+    private void discardEveryOtherUnit(TrackedDevice tracked) throws Exception {
+        for (long unit = RecentWrites.EDGE_UNITS + 1; unit < UNITS - RecentWrites.EDGE_UNITS; unit += 2) {
+            tracked.discard(unit * Place.UNIT_BYTES, Place.UNIT_BYTES);
         }
-        assertTrue(recent.mayBeDiscarded(UNITS - 1), "too many to remember");
+    }
+
+    @Test
+    void whatWasDiscardedIsLeftToTheDriveButNotWhatIsWrittenSince() throws Exception {
+        TrackedDevice tracked = TrackedDevice.of(drive(() -> true));
+        tracked.watch(recent);
+        writeThroughUs(tracked, 2000);
+        writeThroughUs(tracked, 4001);
+        discardEveryOtherUnit(tracked);
+        writeThroughUs(tracked, 3001);
+        tracked.write(5001L * Place.UNIT_BYTES, ByteBuffer.allocate(SECTOR_BYTES));
+        Fingerprint print = takeOf(tracked, generation());
+        List<Long> units = print.blocks().stream().map(Block::unit).toList();
+        assertFalse(units.contains(4001L), "discarded after it was written");
+        assertFalse(units.contains(5001L), "the rest of it is as it was discarded");
+        assertTrue(units.contains(2000L) && units.contains(3001L));
+        for (long edge = 0; edge < RecentWrites.EDGE_UNITS; edge++) {
+            assertTrue(units.contains(edge) && units.contains(UNITS - 1 - edge), "edge " + edge);
+        }
+        change(3001, 1);
+        assertTrue(isSeen(print));
+    }
+
+    @Test
+    void aDriveThatRefusesDiscardsChangesNothingByThem() throws Exception {
+        boolean[] discards = {true};
+        BlockDevice drive = drive(() -> discards[0]);
+        TrackedDevice tracked = TrackedDevice.of(drive);
+        tracked.watch(recent);
+        writeThroughUs(tracked, 4001);
+        discards[0] = false;
+        discardEveryOtherUnit(tracked);
+        assertEquals(List.of(4001L), recent.newestFirst());
+        Fingerprint print = takeOf(tracked, generation());
+        assertTrue(print.blocks().size() > 2 * RecentWrites.EDGE_UNITS + Fingerprint.RANDOM_BLOCKS * 9 / 10);
+        change(4001, 1);
+        assertTrue(isSeen(print));
+    }
+
+    @Test
+    void aMainOfWhichNoBlockCouldBeComparedIsNotCalledUnchanged() throws Exception {
+        Fingerprint print = take(generation());
+        assertEquals("unchanged", stateAfterComparing(print, false));
+        Fingerprint empty = new Fingerprint(
+                5, 1, MAIN_BYTES, print.modifiedNanos(), SEED, false, SECTOR_BYTES, List.of());
+        assertEquals("unknown", stateAfterComparing(empty, true));
+    }
+
+    private String stateAfterComparing(Fingerprint print, boolean isTold) throws Exception {
+        VirtualDisk disk = VirtualDisk.open(new VirtualDisk.Parts(
+                "disk",
+                main,
+                List.of(),
+                Optional.empty(),
+                new SimpleFaultPolicy(),
+                new IoEngine() {
+                    @Override
+                    public void submit(DeviceIo io) {
+                        io.run();
+                    }
+
+                    @Override
+                    public void close() {}
+                },
+                new TrackingBufferPool(1 << 20),
+                environment,
+                true,
+                0,
+                VirtualDisk.LedgerLimits.USUAL));
+        MainCheck before = new MainCheck(Optional.of(print), Optional.empty(), 0, print.blocks());
+        MainComparison comparison = new MainComparison(disk, TrackedDevice.of(main), before, environment);
+        comparison.start(() -> {});
+        Supplier<Object> state = comparison.attributes().get(0).get();
+        scheduler.runUntil(() -> !state.get().equals("comparing"));
+        assertEquals(isTold, comparison.foundNow().isPresent());
+        return state.get().toString();
     }
 
     @Test

@@ -186,6 +186,11 @@ public final class BlockPart implements BlockDevice {
     }
 
     @Override
+    public boolean discards() {
+        return whole.discards();
+    }
+
+    @Override
     public void zero(long offsetBytes, long lengthBytes, boolean keepAllocated) throws DeviceException {
         BlockRanges.check(name, traits, "zero", offsetBytes, lengthBytes);
         whole.zero(startBytes + offsetBytes, lengthBytes, keepAllocated);

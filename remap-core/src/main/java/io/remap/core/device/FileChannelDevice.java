@@ -166,6 +166,11 @@ final class FileChannelDevice implements BlockDevice {
     }
 
     @Override
+    public boolean discards() {
+        return false;
+    }
+
+    @Override
     public void zero(long offsetBytes, long lengthBytes, boolean keepAllocated) throws DeviceException {
         BlockRanges.check(name, traits, "zero", offsetBytes, lengthBytes);
         refuseIfReadOnly("zero", offsetBytes, lengthBytes);

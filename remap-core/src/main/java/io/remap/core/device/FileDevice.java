@@ -242,6 +242,11 @@ final class FileDevice implements BlockDevice {
     }
 
     @Override
+    public boolean discards() {
+        return space.discards();
+    }
+
+    @Override
     public void zero(long offsetBytes, long lengthBytes, boolean keepAllocated) throws DeviceException {
         BlockRanges.check(name, traits, "zero", offsetBytes, lengthBytes);
         refuseIfReadOnly("zero", offsetBytes, lengthBytes);

@@ -65,6 +65,11 @@ final class FileSpace {
         }
     }
 
+    /** As {@code BlockDevice.discards}. */
+    boolean discards() {
+        return !refused.contains(Way.DISCARD);
+    }
+
     /** As {@code BlockDevice.zero}, on a range that was checked. */
     void zero(long offsetBytes, long lengthBytes, boolean keepAllocated) throws DeviceException {
         long end = offsetBytes + lengthBytes;

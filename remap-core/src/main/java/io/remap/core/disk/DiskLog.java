@@ -6,8 +6,10 @@ import io.remap.api.ErrorClass;
 import io.remap.api.Place;
 import io.remap.api.Seal;
 import io.remap.api.SectorRange;
+import io.remap.api.TimeSource;
 import io.remap.api.spi.WatchedDisk.Trouble;
 import io.remap.api.spi.WatchedDisk.TroubleListener;
+import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -18,10 +20,30 @@ import org.slf4j.LoggerFactory;
 
 /**
  * What a virtual disk tells people as it goes. Disks and clients trigger it, so it is limited: events of one kind are told
- * one by one up to {@link #LOG_IN_FULL}, then each time their number has doubled. Thread-safe.
+ * as {@link LogLimit} has it. Thread-safe.
  */
 final class DiskLog {
-    private static final int LOG_IN_FULL = 16;
+    /** What is told again and again; each is limited by itself. */
+    private enum Message {
+        DEVICE_FAULT,
+        HOST_SHORT,
+        OVERDUE,
+        FLUSH_FAILED,
+        VERIFIED,
+        NOT_VERIFIED,
+        LOST,
+        UNREADABLE,
+        RECOVERED,
+        REDIRECTED,
+        ROTTEN,
+        CHECKSUMS_LOST,
+        RETURN_REFUSED,
+        RETURN_ABANDONED,
+        RETURNS_DROPPED,
+        AWAY,
+        REOPENED,
+        BACK
+    }
 
     private static final Logger LOG = LoggerFactory.getLogger(DiskLog.class);
 
@@ -30,17 +52,23 @@ final class DiskLog {
     private final long sizeBytes;
     private final Counters counters;
     private final EventLog events;
+    private final TimeSource time;
+    private final Map<Message, LogLimit> limits = new EnumMap<>(Message.class);
     private final AtomicBoolean toldOfForgotten = new AtomicBoolean();
     private volatile TroubleListener listener;
     private volatile String noticeOfStart = "";
 
     /** @param events gets all of it, as what repeats only counts there */
-    DiskLog(String name, int sectorBytes, long sizeBytes, Counters counters, EventLog events) {
+    DiskLog(String name, int sectorBytes, long sizeBytes, Counters counters, EventLog events, TimeSource time) {
         this.name = name;
         this.sectorBytes = sectorBytes;
         this.sizeBytes = sizeBytes;
         this.counters = counters;
         this.events = events;
+        this.time = time;
+        for (Message message : Message.values()) {
+            limits.put(message, new LogLimit());
+        }
     }
 
     /** Has the health module told; {@code null} for none. */
@@ -83,7 +111,7 @@ final class DiskLog {
         counters.deviceFaults.increment();
         events.note(DiskEvent.Kind.DEVICE_FAULT, Optional.empty(), causeOf(error), error.getMessage());
         tell(Trouble.DEVICE_FAULT, null);
-        if (worthLogging(counters.deviceFaults.sum())) {
+        if (worthLogging(Message.DEVICE_FAULT)) {
             LOG.warn("{}: {}; blamed on the device, nothing was remapped", name, error.getMessage());
         }
     }
@@ -92,7 +120,7 @@ final class DiskLog {
     private void hostShort(DeviceException error) {
         counters.hostShortages.increment();
         events.note(DiskEvent.Kind.HOST_SHORT, Optional.empty(), causeOf(error), error.getMessage());
-        if (worthLogging(counters.hostShortages.sum())) {
+        if (worthLogging(Message.HOST_SHORT)) {
             LOG.warn("{}: {}; this host is short of something, no device is blamed", name, error.getMessage());
         }
     }
@@ -109,7 +137,7 @@ final class DiskLog {
                 placed ? sectors(firstByte, Math.max(sectorBytes, byteCount)) : Optional.empty(),
                 Optional.empty(),
                 operation + (ending ? ", as the disk stops" : ""));
-        if (worthLogging(counters.overdueRequests.sum())) {
+        if (worthLogging(Message.OVERDUE)) {
             LOG.warn(
                     "{}: {} at byte {} was not done when {}: answered with an error",
                     name,
@@ -128,13 +156,13 @@ final class DiskLog {
     void flushFailed(DeviceException error) {
         events.note(DiskEvent.Kind.FLUSH_FAILED, Optional.empty(), causeOf(error), error.getMessage());
         tell(Trouble.FLUSH_FAILED, null);
-        if (worthLogging(counters.failedRequests.sum())) {
+        if (worthLogging(Message.FLUSH_FAILED)) {
             LOG.error("{}: {}; acknowledged writes may be lost", name, error.getMessage());
         }
     }
 
     void verified(String device, boolean synced) {
-        if (worthLogging(counters.verifiedOnMain.verifications.sum() + counters.verifiedOnSpare.verifications.sum())) {
+        if (worthLogging(Message.VERIFIED)) {
             LOG.warn(
                     "{}: what was not flushed was verified on {}{}",
                     name,
@@ -144,13 +172,13 @@ final class DiskLog {
     }
 
     void notVerified(DeviceException error) {
-        if (worthLogging(counters.failedRequests.sum())) {
+        if (worthLogging(Message.NOT_VERIFIED)) {
             LOG.error("{}: {}; requests for what was not flushed get errors until it can", name, error.getMessage());
         }
     }
 
     void lost(int sectors, long firstUnit) {
-        if (sectors > 0 && worthLogging(counters.lostUnflushedSectors.sum())) {
+        if (sectors > 0 && worthLogging(Message.LOST)) {
             LOG.error("{}: {} sectors were lost before they were flushed, from unit {} on", name, sectors, firstUnit);
         }
     }
@@ -162,12 +190,14 @@ final class DiskLog {
         return sectors((unit << Place.UNIT_SHIFT) + (long) first * sectorBytes, (long) count * sectorBytes);
     }
 
-    void unreadable(Map<Long, Integer> unitMasks, Map<Long, Integer> found, Optional<DiskEvent.Cause> cause) {
-        unitMasks.forEach((unit, mask) -> events.note(DiskEvent.Kind.UNREADABLE, sectorsOf(unit, mask), cause, ""));
-        found.forEach(
-                (unit, mask) -> tell(Trouble.UNREADABLE, sectorsOf(unit, mask).orElseThrow()));
-        if (!unitMasks.isEmpty() && worthLogging(counters.newUnreadableSectors.sum())) {
-            LOG.warn("{}: unreadable sectors in units {}", name, unitMasks.keySet());
+    /** Sectors of units that did not count as unreadable so far: whoever reads one again and again is no news. */
+    void unreadable(Map<Long, Integer> found, Optional<DiskEvent.Cause> cause) {
+        found.forEach((unit, mask) -> {
+            events.note(DiskEvent.Kind.UNREADABLE, sectorsOf(unit, mask), cause, "");
+            tell(Trouble.UNREADABLE, sectorsOf(unit, mask).orElseThrow());
+        });
+        if (!found.isEmpty() && worthLogging(Message.UNREADABLE)) {
+            LOG.warn("{}: unreadable sectors in units {}", name, found.keySet());
         }
     }
 
@@ -188,7 +218,7 @@ final class DiskLog {
         if (weak) {
             tell(Trouble.WEAK, where.orElseThrow());
         }
-        if (worthLogging(counters.recoveredReads.sum())) {
+        if (worthLogging(Message.RECOVERED)) {
             LOG.warn("{}: unit {} was read after an error, the {}. that counts", name, unit, errors);
         }
     }
@@ -212,7 +242,7 @@ final class DiskLog {
         Optional<SectorRange> where = sectors(firstByte, endByte - firstByte);
         events.note(DiskEvent.Kind.REDIRECTED, where, cause, units + " units of 4096 bytes: " + why);
         tellRuns(refused);
-        if (worthLogging(counters.redirectedWrites.sum())) {
+        if (worthLogging(Message.REDIRECTED)) {
             LOG.warn("{}: redirected a failing write of {} units at byte {} to the spare", name, units, firstByte);
         }
     }
@@ -248,8 +278,9 @@ final class DiskLog {
                 units + " units of 4096 bytes: their area of main is avoided");
     }
 
-    void relocating(SectorRange range, String why) {
-        events.note(DiskEvent.Kind.RELOCATING, Optional.of(range), Optional.empty(), why);
+    /** Their content stands in slots, and no mapping is durable yet. */
+    void relocating(long firstByte, long endByte, String why) {
+        events.note(DiskEvent.Kind.RELOCATING, sectors(firstByte, endByte - firstByte), Optional.empty(), why);
     }
 
     void relocated(int units, long firstByte, long endByte) {
@@ -280,7 +311,7 @@ final class DiskLog {
                 unit(unit),
                 Optional.empty(),
                 device + ", slot " + slot + ": it is not used any more");
-        if (worthLogging(counters.rottenSlots.sum())) {
+        if (worthLogging(Message.ROTTEN)) {
             LOG.error(
                     "{}: slot {} of {} does not hold what was written there, by its checksum: unit {} is lost until it is"
                             + " written",
@@ -293,7 +324,7 @@ final class DiskLog {
 
     void checksumsLost(String device, long region) {
         events.note(DiskEvent.Kind.CHECKSUMS_LOST, device + ", slots from " + (region << Seal.REGION_SHIFT) + " on");
-        if (worthLogging(counters.openings.sum())) {
+        if (worthLogging(Message.CHECKSUMS_LOST)) {
             LOG.warn("{}: the checksums of region {} of {} are damaged; they are made anew", name, region, device);
         }
     }
@@ -311,14 +342,14 @@ final class DiskLog {
 
     void returnRefused(long unit) {
         events.note(DiskEvent.Kind.RETURN_REFUSED, unit(unit), Optional.empty(), "");
-        if (worthLogging(counters.refusedReturns.sum())) {
+        if (worthLogging(Message.RETURN_REFUSED)) {
             LOG.warn("{}: main refuses unit {} again: it stays on the spare", name, unit);
         }
     }
 
     void returnAbandoned(long unit, int tries) {
         events.note(DiskEvent.Kind.RETURN_ABANDONED, unit(unit), Optional.empty(), tries + " tries");
-        if (worthLogging(counters.abandonedReturns.sum())) {
+        if (worthLogging(Message.RETURN_ABANDONED)) {
             LOG.warn(
                     "{}: unit {} could not be brought back to main in {} tries and stays on the spare; 'map remove' tries again",
                     name,
@@ -328,7 +359,7 @@ final class DiskLog {
     }
 
     void returnsDropped() {
-        if (worthLogging(counters.droppedReturns.sum())) {
+        if (worthLogging(Message.RETURNS_DROPPED)) {
             LOG.warn(
                     "{}: {} units wait to be brought back to main: more stay on the spare until 'map remove'",
                     name,
@@ -359,21 +390,21 @@ final class DiskLog {
 
     void away(String device) {
         events.note(DiskEvent.Kind.DEVICE_AWAY, device);
-        if (worthLogging(counters.heldRequests.sum())) {
+        if (worthLogging(Message.AWAY)) {
             LOG.error("{}: {} is away; requests wait for it, nothing is remapped", name, device);
         }
     }
 
     void reopened(String device, String where) {
         events.note(DiskEvent.Kind.DEVICE_REOPENED, device + " as " + where);
-        if (worthLogging(counters.heldRequests.sum())) {
+        if (worthLogging(Message.REOPENED)) {
             LOG.warn("{}: {} went away and is there again; opened anew as {}", name, device, where);
         }
     }
 
     void isBack(String device, int requests) {
         events.note(DiskEvent.Kind.DEVICE_BACK, device);
-        if (worthLogging(counters.resumedRequests.sum())) {
+        if (worthLogging(Message.BACK)) {
             LOG.warn("{}: {} is back; {} requests go on", name, device, requests);
         }
     }
@@ -432,7 +463,7 @@ final class DiskLog {
         LOG.error("{}: {}; every write is refused from now on", name, how);
     }
 
-    private static boolean worthLogging(long count) {
-        return count <= LOG_IN_FULL || Long.bitCount(count) == 1;
+    private boolean worthLogging(Message message) {
+        return limits.get(message).admits(time.nanoTime());
     }
 }

@@ -43,7 +43,7 @@ public final class MapSteering {
         steer(
                 range,
                 (error, place) -> done.accept(error),
-                told -> Relocation.move(disk, range, false, "it is weak", told));
+                told -> Relocation.moveWeak(disk, range, "it is weak", told));
     }
 
     /** As the other, for those who do not ask where it failed. */

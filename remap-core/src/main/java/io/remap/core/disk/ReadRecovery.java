@@ -263,7 +263,7 @@ final class ReadRecovery extends Recovery {
             }
             return changed;
         });
-        disk.log.unreadable(unreadable, found, suspicion());
+        disk.log.unreadable(found, suspicion());
         stillUnreadable.keySet().forEach(this::suspect);
         watchWhatReads();
         if (firstErrorOffset == Long.MAX_VALUE) {

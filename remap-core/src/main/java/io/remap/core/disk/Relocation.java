@@ -1,8 +1,10 @@
 package io.remap.core.disk;
 
 import io.remap.api.DiskError;
+import io.remap.api.DiskTraits;
 import io.remap.api.IoBuffer;
 import io.remap.api.Place;
+import io.remap.api.RemapTable;
 import io.remap.api.SectorRange;
 import io.remap.api.spi.MetadataStore.Outcome;
 import io.remap.core.disk.SegmentCursor.Target;
@@ -21,16 +23,24 @@ final class Relocation extends Recovery {
     private final long start;
     private final long end;
     private final boolean loseUnreadable;
+    private final String why;
     private final IoBuffer scratch;
     private final SlotPlan plan;
     private final Consumer<Failure> done;
 
     private Relocation(
-            VirtualDisk disk, long start, long end, boolean loseUnreadable, IoBuffer scratch, Consumer<Failure> done) {
+            VirtualDisk disk,
+            long start,
+            long end,
+            boolean loseUnreadable,
+            String why,
+            IoBuffer scratch,
+            Consumer<Failure> done) {
         super(disk, start >> Place.UNIT_SHIFT, SegmentCursor.endUnit(end));
         this.start = start;
         this.end = end;
         this.loseUnreadable = loseUnreadable;
+        this.why = why;
         this.scratch = scratch;
         this.plan = new SlotPlan(this, this::bytes, false);
         this.done = done;
@@ -43,13 +53,39 @@ final class Relocation extends Recovery {
      * @param done told once: {@code null}, or how it ended; what was moved before that stays moved
      */
     static void move(VirtualDisk disk, SectorRange range, boolean loseUnreadable, String why, Consumer<Failure> done) {
-        disk.log.relocating(range, why);
         long sectorBytes = disk.traits().sectorBytes();
-        movePiece(disk, range.firstSector() * sectorBytes, range.endSector() * sectorBytes, loseUnreadable, done);
+        movePiece(disk, range.firstSector() * sectorBytes, range.endSector() * sectorBytes, loseUnreadable, why, done);
+    }
+
+    /**
+     * As the other, of what still reads and nobody asked for. Where a slot is needed and there is none it ends before anything
+     * is read or anybody waits: it is tried again and again, and what is weak had better be left alone.
+     */
+    static void moveWeak(VirtualDisk disk, SectorRange range, String why, Consumer<Failure> done) {
+        long start = range.firstSector() * disk.traits().sectorBytes();
+        long end = range.endSector() * disk.traits().sectorBytes();
+        if (!disk.spares.haveRoom() && needsSlot(disk, start, end)) {
+            done.accept(new Failure(DiskError.NO_SPACE, start, null));
+        } else {
+            movePiece(disk, start, end, false, why, done);
+        }
+    }
+
+    /** Whether a unit has sectors on main, and no slot to which they could be added. */
+    private static boolean needsSlot(VirtualDisk disk, long start, long end) {
+        RemapTable table = disk.state.current().table;
+        DiskTraits traits = disk.traits();
+        for (long unit = start >> Place.UNIT_SHIFT; unit < SegmentCursor.endUnit(end); unit++) {
+            boolean isOnMain = VirtualDisk.sectorsOnMain(table, unit, traits.sectorBytes(), traits.sizeBytes()) != 0;
+            if (isOnMain && !Place.hasSlot(table.placeOf(unit))) {
+                return true;
+            }
+        }
+        return false;
     }
 
     private static void movePiece(
-            VirtualDisk disk, long start, long end, boolean loseUnreadable, Consumer<Failure> done) {
+            VirtualDisk disk, long start, long end, boolean loseUnreadable, String why, Consumer<Failure> done) {
         if (start == end) {
             done.accept(null);
             return;
@@ -62,15 +98,15 @@ final class Relocation extends Recovery {
         IoBuffer scratch = disk.buffers.acquire((int) (pieceEnd - start));
         if (scratch == null) {
             disk.buffers.whenReleased(() ->
-                    disk.environment.scheduler().execute(() -> movePiece(disk, start, end, loseUnreadable, done)));
+                    disk.environment.scheduler().execute(() -> movePiece(disk, start, end, loseUnreadable, why, done)));
             return;
         }
-        new Relocation(disk, start, pieceEnd, loseUnreadable, scratch, failure -> {
+        new Relocation(disk, start, pieceEnd, loseUnreadable, why, scratch, failure -> {
                     scratch.release();
                     if (failure == null) {
                         disk.environment
                                 .scheduler()
-                                .execute(() -> movePiece(disk, pieceEnd, end, loseUnreadable, done));
+                                .execute(() -> movePiece(disk, pieceEnd, end, loseUnreadable, why, done));
                     } else {
                         done.accept(failure);
                     }
@@ -110,6 +146,7 @@ final class Relocation extends Recovery {
             throw new Failure(DiskError.IO, start, null);
         }
         plan.writeSlots();
+        disk.log.relocating(start, end, why);
         plan.commit(outcome -> run(() -> committed(outcome)));
     }
 

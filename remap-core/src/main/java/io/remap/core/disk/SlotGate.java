@@ -89,7 +89,7 @@ final class SlotGate {
         private final AtomicReferenceArray<AtomicReferenceArray<Region>> pages;
 
         Regions(int count) {
-            pages = new AtomicReferenceArray<>((count - 1 >> PAGE_SHIFT) + 1);
+            pages = new AtomicReferenceArray<>(((count - 1) >> PAGE_SHIFT) + 1);
         }
 
         /** {@code null}: nothing is known of it. */

@@ -37,7 +37,7 @@ final class SlotSet {
     }
 
     private static int word(long slot) {
-        return (int) slot >> 6 & (PAGE_SLOTS / Long.SIZE - 1);
+        return ((int) slot >> 6) & (PAGE_SLOTS / Long.SIZE - 1);
     }
 
     boolean get(long slot) {
@@ -57,7 +57,7 @@ final class SlotSet {
         if (pages[index] == null) {
             pages[index] = new long[PAGE_SLOTS / Long.SIZE];
         }
-        long mask = -1L << from & -1L >>> -to;
+        long mask = (-1L << from) & (-1L >>> -to);
         int more = Long.bitCount(mask & ~pages[index][word(from)]);
         pages[index][word(from)] |= mask;
         size += more;
@@ -130,7 +130,7 @@ final class SlotSet {
                 slot = ((slot >> PAGE_SHIFT) + 1) << PAGE_SHIFT;
                 continue;
             }
-            long free = ~page[word(slot)] & -1L << slot;
+            long free = ~page[word(slot)] & (-1L << slot);
             if (free != 0) {
                 long found = (slot & -Long.SIZE) + Long.numberOfTrailingZeros(free);
                 return found < slots ? found : -1;
@@ -152,7 +152,7 @@ final class SlotSet {
                 slot = ((slot >> PAGE_SHIFT) << PAGE_SHIFT) - 1;
                 continue;
             }
-            long free = ~page[word(slot)] & -1L >>> (Long.SIZE - 1 - (slot & (Long.SIZE - 1)));
+            long free = ~page[word(slot)] & (-1L >>> (Long.SIZE - 1 - (slot & (Long.SIZE - 1))));
             if (free != 0) {
                 return (slot & -Long.SIZE) + Long.SIZE - 1 - Long.numberOfLeadingZeros(free);
             }

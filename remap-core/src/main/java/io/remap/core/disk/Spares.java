@@ -178,6 +178,16 @@ final class Spares {
         return false;
     }
 
+    /** Whether any has a free slot for what has no other place to go. */
+    boolean haveRoom() {
+        for (Spare spare : byIndex) {
+            if (spare != null && !spare.isClosed() && spare.allocator.freeSlots() > 0) {
+                return true;
+            }
+        }
+        return false;
+    }
+
     /** Takes a slot back that no record names; one of a spare that is not there is nobody's. */
     void free(long id) {
         ifThere(id, spare -> spare.allocator.free(slotOf(id)));

@@ -497,8 +497,10 @@ public final class TrackedDevice implements BlockDevice {
     }
 
     private void discardInside(long offsetBytes, long lengthBytes) throws DeviceException {
-        if (state.recent != null) {
-            state.recent.noteDiscard(offsetBytes, lengthBytes);
+        // One that refuses discards changes nothing, and file systems go on with them all the same.
+        RecentWrites recent = device.discards() ? state.recent : null;
+        if (recent != null) {
+            recent.noteDiscardBegins(offsetBytes, lengthBytes);
         }
         long began = beginWrite("discard", offsetBytes, lengthBytes, Ledger.recordsOfRange(offsetBytes, lengthBytes));
         long eventsBefore = account.events();
@@ -513,9 +515,18 @@ public final class TrackedDevice implements BlockDevice {
             }
             account.recordNothing(began, offsetBytes, lengthBytes);
         } finally {
+            // Also of one that failed: it may have discarded a part.
+            if (recent != null && device.discards()) {
+                recent.noteDiscarded(offsetBytes, lengthBytes);
+            }
             account.ended(underWay);
         }
         account.noteWritten(eventsBefore);
+    }
+
+    @Override
+    public boolean discards() {
+        return device.discards();
     }
 
     @Override

@@ -97,7 +97,7 @@ public final class VirtualDisk implements Disk {
     private final String name;
     private final DiskTraits traits;
     private final MetadataStore store;
-    private final RecentWrites recentWrites = new RecentWrites();
+    private final RecentWrites recentWrites;
     /** Main is not what it was: nothing may be written until a person has looked. */
     private volatile boolean refusesWrites;
 
@@ -173,7 +173,7 @@ public final class VirtualDisk implements Disk {
     /**
      * The ledgers: that of main, and a smaller one of each spare.
      *
-     * @param bytes memory of that of main, 64 KiB to 1 GiB; each 64 of them stand for 4096 bytes that were written and not
+     * @param bytes memory of that of main, 64 KiB to 64 MiB; each 64 of them stand for 4096 bytes that were written and not
      *     flushed
      * @param flushDeadlineMillis how long a flush waits for a verification
      * @param files where they outlive the process
@@ -218,13 +218,20 @@ public final class VirtualDisk implements Disk {
         this.deadlines = new Deadlines(this, parts.environment().scheduler());
         var mainTraits = main.traits();
         this.events = new EventLog(environment.time()::wallMillis);
-        this.log = new DiskLog(name, mainTraits.logicalSectorBytes(), mainTraits.sizeBytes(), counters, events);
+        this.log = new DiskLog(
+                name,
+                mainTraits.logicalSectorBytes(),
+                mainTraits.sizeBytes(),
+                counters,
+                events,
+                environment.time());
         this.traits = new DiskTraits(
                 mainTraits.sizeBytes(),
                 mainTraits.logicalSectorBytes(),
                 Math.max(Place.UNIT_BYTES, mainTraits.physicalSectorBytes()),
                 parts.readOnly() || mainTraits.readOnly(),
                 mainTraits.rotational());
+        this.recentWrites = new RecentWrites(mainTraits.sizeBytes());
         this.inFlight = new InFlightTable(environment.scheduler());
         this.locks = new RangeLock(environment.scheduler());
         this.holdOffs = new HoldOffs(environment.time(), policy);

@@ -267,6 +267,11 @@ final class SimDevice implements BlockDevice {
     }
 
     @Override
+    public boolean discards() {
+        return image.discards();
+    }
+
+    @Override
     public void flush() throws DeviceException {
         requireOpen();
         SimVerdict verdict = enter(Operation.FLUSH, 0, 0);

@@ -174,6 +174,49 @@ class WatchListTest {
         rig = null;
     }
 
+    /** It is tried every few minutes, for months if nobody comes: what has happened before must not be displaced by that. */
+    @Test
+    void aMoveThatASpareHasNoRoomForLeavesNoTraceAndTheUnitAlone() throws Refusal {
+        start(Map.of());
+        assertEquals(DiskError.NONE, rig.move(true, 16, 64, false), "all slots");
+        List<DiskEvent> before = rig.disk.events().newest(0, 100);
+        boolean[] asked = {false};
+        for (int i = 0; i < 5; i++) {
+            pass(600_000);
+            rig.atMainsNextStep = () -> asked[0] = true;
+            assertEquals(DiskError.NO_SPACE, relocate());
+            assertFalse(asked[0], "main was asked");
+            rig.atMainsNextStep = () -> {};
+        }
+        assertEquals(before, rig.disk.events().newest(0, 100));
+        assertEquals(DiskError.NONE, rig.move(false, 16, 8, false));
+        assertEquals(DiskError.NONE, relocate(), "there is room again");
+        assertEquals(
+                new SectorRange(8, 8), events(Kind.RELOCATING).get(1).sectors().orElseThrow());
+        assertEquals(DiskError.NO_SPACE, rig.move(true, 160, 8, false), "somebody asked for it");
+        assertEquals(2, events(Kind.RELOCATING).size(), "nothing of it stands in a slot");
+    }
+
+    @Test
+    void whatDoesNotReadAgainAndAgainIsOneEventUntilItReads() throws Refusal {
+        start(Map.of());
+        rig.main.fault(9, 1, Fault.BAD);
+        for (int i = 0; i < 5; i++) {
+            assertNull(rig.read(UNIT, UNIT));
+            pass(25 * HOUR);
+        }
+        assertEquals(1, events(Kind.UNREADABLE).size());
+        rig.main.fault(10, 1, Fault.BAD);
+        assertNull(rig.read(UNIT, UNIT));
+        assertEquals(2, events(Kind.UNREADABLE).size(), "another sector of the unit");
+        pass(25 * HOUR);
+        rig.main.heal(9, 2);
+        assertNotNull(rig.read(UNIT, UNIT));
+        rig.main.fault(9, 1, Fault.BAD);
+        assertNull(rig.read(UNIT, UNIT));
+        assertEquals(3, events(Kind.UNREADABLE).size(), "it had read");
+    }
+
     @Test
     void aWriteThatFailsNeedsNoThreshold() throws Refusal {
         start(Map.of("error-threshold", "1000", "auto-remap", "writes"));
