@@ -5,9 +5,12 @@ import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.remap.api.Environment;
+import io.remap.api.Scheduler;
 import io.remap.api.Scheduler.Cancellable;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.Test;
@@ -55,5 +58,41 @@ class SystemEnvironmentTest {
         system.environment().scheduler().schedule(ran::incrementAndGet, 0).cancel();
         assertEquals(0, ran.get());
         system.close();
+    }
+
+    private static final class ThreadThatDoesNotStart extends Thread {
+        private final CountDownLatch refused;
+
+        ThreadThatDoesNotStart(CountDownLatch refused) {
+            this.refused = refused;
+        }
+
+        @Override
+        public synchronized void start() {
+            refused.countDown();
+            throw new OutOfMemoryError("unable to create native thread");
+        }
+    }
+
+    /** One that is dropped ends deadlines, autosaves and listeners for ever, as each of these is armed by the one before. */
+    @Test
+    void aTimerForWhichTheHostHasNoThreadWaitsForOneAndMayBeCancelledMeanwhile() throws Exception {
+        ThreadFactory threads = WorkerPool.daemons("test-");
+        AtomicBoolean noThread = new AtomicBoolean(true);
+        // One of the start, and those of two timers.
+        CountDownLatch refused = new CountDownLatch(3);
+        CountDownLatch ran = new CountDownLatch(1);
+        AtomicInteger cancelled = new AtomicInteger();
+        try (SystemEnvironment system = SystemEnvironment.start(
+                work -> noThread.get() ? new ThreadThatDoesNotStart(refused) : threads.newThread(work))) {
+            Scheduler scheduler = system.environment().scheduler();
+            Cancellable second = scheduler.schedule(cancelled::incrementAndGet, 5);
+            scheduler.schedule(ran::countDown, 5);
+            assertTrue(refused.await(20, TimeUnit.SECONDS));
+            second.cancel();
+            noThread.set(false);
+            assertTrue(ran.await(20, TimeUnit.SECONDS), "a timer was lost for lack of a thread");
+        }
+        assertEquals(0, cancelled.get());
     }
 }
