@@ -137,10 +137,14 @@ final class Acceptor implements Transport.Listener, EpollIoHandle {
         }
         socket.close();
         transport.stopped(this);
-        loop.execute(() -> {
-            if (registration != null) {
-                registration.cancel();
-            }
-        });
+        try {
+            loop.execute(() -> {
+                if (registration != null) {
+                    registration.cancel();
+                }
+            });
+        } catch (OutOfMemoryError e) {
+            log.debug("{}: its loop never had a thread, so nothing is registered: {}", address(), e.toString());
+        }
     }
 }

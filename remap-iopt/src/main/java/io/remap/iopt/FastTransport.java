@@ -28,8 +28,9 @@ import org.slf4j.LoggerFactory;
 /**
  * Serves all connections by a few event loops over epoll(7).
  *
- * <p>Invariants: a connection belongs to one loop for its life, the next one in turn to the next loop. The loops end when
- * the transport was stopped and the last connection is gone; until then each of them can be asked for attention.
+ * <p>Invariants: a connection belongs to one loop for its life, the next one in turn to the next loop that has a thread.
+ * The loops end when the transport was stopped and the last connection is gone; until then each of them can be asked for
+ * attention.
  */
 final class FastTransport implements Transport {
     /** Most events that a loop takes at a time. */
@@ -88,9 +89,13 @@ final class FastTransport implements Transport {
         return newGroup(1).next();
     }
 
-    /** Ends an event loop; what is registered there is closed. */
-    void end(IoEventLoop events) {
-        var unused = events.shutdownGracefully(0, LOOP_END_MILLIS, TimeUnit.MILLISECONDS);
+    /** Ends an event loop; what is registered there is closed. One that never began has nothing there, perhaps no thread. */
+    void end(EventExecutor events) {
+        try {
+            var unused = events.shutdownGracefully(0, LOOP_END_MILLIS, TimeUnit.MILLISECONDS);
+        } catch (OutOfMemoryError e) {
+            log.debug("the host gives an event loop no thread to end with: {}", e.toString());
+        }
     }
 
     /** Another thread runs the loop, which is the calling one. */
@@ -124,10 +129,21 @@ final class FastTransport implements Transport {
         }
     }
 
+    /** The next in turn, of those for which the host has a thread; the one that accepts has its own. */
     private Loop nextLoop() {
-        Loop loop = loops[Math.floorMod(nextLoop.getAndIncrement(), loops.length)];
-        loop.start();
-        return loop;
+        OutOfMemoryError refused = null;
+        for (int i = 0; i < loops.length; i++) {
+            Loop loop = loops[Math.floorMod(nextLoop.getAndIncrement(), loops.length)];
+            try {
+                loop.start();
+                return loop;
+            } catch (OutOfMemoryError e) {
+                warn("an event loop has no thread yet, so another one serves its connections: " + e.getMessage()
+                        + "; raise the limit of processes (ulimit -u, or TasksMax= of the service)");
+                refused = e;
+            }
+        }
+        throw refused;
     }
 
     @Override
@@ -205,7 +221,8 @@ final class FastTransport implements Transport {
             }
             ended = true;
         }
-        var unused = group.shutdownGracefully(0, LOOP_END_MILLIS, TimeUnit.MILLISECONDS);
+        // One by one: the group itself stops at the first that cannot.
+        group.forEach(this::end);
         for (Loop loop : loops) {
             end(loop.events());
             loop.endSpare();

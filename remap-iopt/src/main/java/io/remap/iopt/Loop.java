@@ -47,11 +47,14 @@ final class Loop implements EpollIoHandle {
     /** Its thread and epoll set; others after a rescue. */
     private volatile IoEventLoop events;
 
-    /** Set by {@link #start}. */
+    /** Set by {@link #start}; {@code null} again if the loop had no thread then. */
     private volatile FileDescriptor bell;
 
     /** The bell cannot be heard: it is closed, and tasks take its place until {@link #start} tries again. */
     private volatile boolean deaf;
+
+    /** The thread of the loop has not been told of the bell yet. */
+    private volatile boolean unheard;
 
     /** Made for a rescue for which there was no thread. It has descriptors, so the next one takes it. */
     private final AtomicReference<IoEventLoop> spare = new AtomicReference<>();
@@ -62,6 +65,7 @@ final class Loop implements EpollIoHandle {
     /** Of {@link #waiting}, taken off and not attended to yet. */
     private Connection taken;
 
+    private final Runnable registerIfUnheard = this::registerIfUnheard;
     private final Runnable ring = this::ring;
     private final Runnable attendToAll = this::attendToAll;
     private ByteBuffer scratch;
@@ -71,16 +75,41 @@ final class Loop implements EpollIoHandle {
         this.events = events;
     }
 
-    /** Begins to hear the bell, if it does not yet. */
+    /**
+     * Begins to hear the bell, if it does not yet.
+     *
+     * @throws OutOfMemoryError the host gives the loop no thread; then this may be tried again
+     */
     synchronized void start() {
-        if (bell == null || deaf) {
-            bell = Native.newEventFd();
-            deaf = false;
+        if (bell != null && !deaf) {
+            return;
+        }
+        bell = Native.newEventFd();
+        deaf = false;
+        unheard = true;
+        try {
+            if (isThisThread()) {
+                registerIfUnheard();
+            } else {
+                events.execute(registerIfUnheard);
+            }
+        } catch (RuntimeException | Error e) {
+            // The task stays queued, and finds nothing to do should there be a thread one day.
+            unheard = false;
+            closeBell();
+            bell = null;
+            throw e;
+        }
+    }
+
+    private synchronized void registerIfUnheard() {
+        if (unheard && isThisThread()) {
             register();
         }
     }
 
     private void register() {
+        unheard = false;
         events.register(this).addListener(future -> {
             if (future.isSuccess()) {
                 registration = (IoRegistration) future.getNow();
@@ -107,13 +136,17 @@ final class Loop implements EpollIoHandle {
         registration.cancel();
         registration = null;
         deaf = true;
+        closeBell();
+        // It may have been rung.
+        execute(attendToAll);
+    }
+
+    private void closeBell() {
         try {
             bell.close();
         } catch (IOException e) {
             log.debug("closing a bell: {}", e.toString());
         }
-        // It may have been rung.
-        execute(attendToAll);
     }
 
     IoEventLoop events() {
@@ -165,7 +198,7 @@ final class Loop implements EpollIoHandle {
         if (!isThisThread()) {
             return;
         }
-        if (deaf) {
+        if (deaf || bell == null) {
             execute(attendToAll);
         } else if (bell.isOpen()) {
             Native.eventFdWrite(bell.intValue(), 1);
@@ -243,7 +276,12 @@ final class Loop implements EpollIoHandle {
         if (registration != null) {
             registration.cancel();
         }
-        register();
+        if (bell == null || deaf) {
+            // Its number may be another file's by now.
+            ((LoopThread) Thread.currentThread()).runs(this);
+        } else {
+            register();
+        }
         transport.adoptAllOf(this);
         ring();
         // By its own thread, after it has cancelled what it had registered: what is registered is closed with it.
@@ -270,7 +308,7 @@ final class Loop implements EpollIoHandle {
     /** The loop ends. */
     @Override
     public void close() throws IOException {
-        if (isThisThread()) {
+        if (isThisThread() && bell != null) {
             bell.close();
         }
     }

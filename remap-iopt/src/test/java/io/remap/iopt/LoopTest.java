@@ -3,7 +3,10 @@ package io.remap.iopt;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotSame;
+import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.netty.channel.IoEventLoop;
 import io.netty.channel.IoHandle;
@@ -14,6 +17,7 @@ import io.netty.util.concurrent.Future;
 import io.netty.util.concurrent.Promise;
 import io.remap.api.Environment;
 import io.remap.api.ListenAddress;
+import io.remap.testkit.EchoClient;
 import io.remap.testkit.EchoSession;
 import io.remap.testkit.RealEnvironment;
 import java.io.IOException;
@@ -23,7 +27,9 @@ import java.net.UnixDomainSocketAddress;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ThreadFactory;
@@ -199,5 +205,85 @@ class LoopTest {
                 throw new UncheckedIOException(e);
             }
         });
+    }
+
+    @Test
+    void aLoopForWhichThereIsNoThreadAtItsStartHearsItsBellOnceThereIsOne() throws Exception {
+        Loop loop = new Loop(transport, events);
+        noThread = true;
+        long before = descriptors();
+        for (int i = 0; i < TRIES; i++) {
+            assertThrows(OutOfMemoryError.class, loop::start);
+        }
+        assertTrue(descriptors() < before + TRIES, before + " descriptors, and now " + descriptors());
+        noThread = false;
+        loop.start();
+        FileDescriptor bell = loop.fd();
+        for (int i = 0; i < TRIES; i++) {
+            assertAttendsToAConnection(loop);
+        }
+        loop.start();
+        assertSame(bell, loop.fd());
+        assertTrue(bell.isOpen());
+    }
+
+    /** The number of the bell that was closed is the next file's: it must not be registered in its place. */
+    @Test
+    void aLoopWithoutABellIsTakenOverWithoutOne() throws Exception {
+        failures.set(1);
+        Loop loop = new Loop(transport, failing());
+        loop.start();
+        FileDescriptor bell = loop.fd();
+        eventually("the bell is closed", () -> !bell.isOpen());
+        LinuxSocket socket = LinuxSocket.newSocketDomain();
+        try {
+            assumeTrue(socket.intValue() == bell.intValue(), "somebody else has the number");
+            assertTrue(loop.rescue(() -> true));
+            Connection other = new Connection(transport, loop, socket, "nobody", (peer, itsEvents) -> null);
+            Future<IoRegistration> registered = loop.events().register(other);
+            assertTrue(registered.await(30, TimeUnit.SECONDS));
+            assertTrue(registered.isSuccess(), () -> "refused: " + registered.cause());
+            registered.getNow().cancel();
+            for (int i = 0; i < TRIES; i++) {
+                assertAttendsToAConnection(loop);
+            }
+            transport.end(loop.events());
+        } finally {
+            socket.close();
+        }
+    }
+
+    @Test
+    void connectionsGoToTheLoopThatHasAThreadAndItEndsThoughTheOthersCannot() throws Exception {
+        List<Thread> begun = new CopyOnWriteArrayList<>();
+        FastTransport several = new FastTransport(environment, TRIES, 3, task -> {
+            if (noThread) {
+                return new ThreadThatDoesNotStart();
+            }
+            begun.add(threads.newThread(task));
+            return begun.get(0);
+        });
+        Path path = directory.resolve("several");
+        EchoSession.Shared shared = new EchoSession.Shared();
+        several.listen(new ListenAddress.Unix(path), (peer, itsEvents) -> new EchoSession(shared, itsEvents))
+                .start();
+        assertEquals(1, begun.size());
+        noThread = true;
+        for (int i = 0; i < TRIES; i++) {
+            try (EchoClient client = new EchoClient(SocketChannel.open(UnixDomainSocketAddress.of(path)))) {
+                client.send(i, EchoSession.Manner.AT_ONCE, 100);
+                assertEquals(i, client.receive());
+            }
+            eventually("it is gone", () -> several.connections() == 0);
+        }
+        several.close();
+        begun.get(0).join(TimeUnit.SECONDS.toMillis(30));
+        assertFalse(begun.get(0).isAlive(), "its loop has not ended");
+
+        FastTransport idle = new FastTransport(environment, TRIES, 2, task -> new ThreadThatDoesNotStart());
+        Path other = directory.resolve("idle");
+        idle.listen(new ListenAddress.Unix(other), (peer, itsEvents) -> null);
+        idle.close();
+        assertFalse(Files.exists(other), "its socket is left");
     }
 }
