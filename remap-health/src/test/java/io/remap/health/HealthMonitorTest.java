@@ -135,6 +135,55 @@ class HealthMonitorTest extends HealthRig {
     }
 
     @Test
+    void whatIsWeakIsMovedAfterMaintenanceAlsoWhileTheScanIsPaused() throws Exception {
+        start();
+        call("scan.start", Map.of("restart", true));
+        call("maintenance", Map.of("seconds", 3600));
+        disk.recovered(70_000, 3);
+        call("scan.pause");
+        runFor(59 * MINUTE);
+        assertEquals(0, disk.moved.size(), "moved in maintenance");
+        runFor(5 * MINUTE);
+        assertEquals(1, disk.moved.size(), "moved after it");
+        disk.movesWeak = false;
+        disk.recovered(80_000, 3);
+        runFor(60 * MINUTE);
+        assertEquals(1, disk.moved.size(), "moved against the policy");
+        disk.movesWeak = true;
+        runFor(5 * MINUTE);
+        assertEquals(2, disk.moved.size(), "moved once the policy has it so");
+    }
+
+    @Test
+    void aFullSpareIsAskedForRoomLessAndLessOftenAndAtOnceWhenSlotsAreFree() throws Exception {
+        long day = 24 * 60 * MINUTE;
+        disk.freeSlots = 0;
+        chosen.putAll(Map.of("scan.enabled", "off", "scan.save-seconds", "3600"));
+        start();
+        disk.recovered(70_000, 3);
+        runFor(60 * MINUTE);
+        assertEquals(3, disk.relocations, "after 0, 10 and 30 minutes");
+        runFor(8 * day);
+        assertEquals(15, disk.relocations, "once a day in the end");
+        disk.freeSlots = 1;
+        runFor(3 * MINUTE);
+        assertEquals(1, disk.moved.size(), "there is room for it");
+        disk.recovered(80_000, 3);
+        long tried = disk.relocations;
+        runFor(60 * MINUTE);
+        assertEquals(3, disk.relocations - tried, "after 0, 10 and 30 minutes, as at first");
+
+        // Slots that are free are not all that it takes, so that they tell nothing unless they get more.
+        disk.noRoom = true;
+        disk.freeSlots = 7;
+        runFor(8 * day);
+        assertTrue(disk.relocations - tried <= 16, disk.relocations - tried + " moves tried in eight days");
+        disk.noRoom = false;
+        runFor(day + MINUTE);
+        assertEquals(2, disk.moved.size(), "tried once a day");
+    }
+
+    @Test
     void aKillInTheMidstCostsLittleAndThePassGoesOn() throws Exception {
         start();
         call("scan.start", Map.of("rateBytesPerSecond", 1L << 20));

@@ -70,6 +70,11 @@ public final class WatchedDiskDouble implements WatchedDisk {
     public long requests;
     public long judgements;
     public long freeSlots = 1 << 20;
+    /** Moves that were asked for, whatever came of them. */
+    public long relocations;
+    /** Something but slots is missing for a move. */
+    public boolean noRoom;
+
     public long lost;
     /** How often {@link #remember} still fails. */
     public int failingSaves;
@@ -248,8 +253,13 @@ public final class WatchedDiskDouble implements WatchedDisk {
 
     @Override
     public void relocate(SectorRange range, Consumer<DiskError> done) {
+        relocations++;
         time.execute(() -> {
             boolean reads = in(bad, range).isEmpty();
+            if (reads && (noRoom || freeSlots < endUnit(range) - firstUnit(range))) {
+                done.accept(DiskError.NO_SPACE);
+                return;
+            }
             if (reads) {
                 for (long unit = firstUnit(range); unit < endUnit(range); unit++) {
                     moved.add(unit);

@@ -15,6 +15,11 @@ public final class AlertRules {
     /** Degrees by which a temperature has to fall below a limit before that is over: it goes up and down all the time. */
     private static final long HEAT_SLACK = 3;
 
+    /** Points by which the use of a spare has to fall: with checksums each seal takes a slot, and each opening frees one. */
+    private static final long SPARE_SLACK = 2;
+
+    private static final long FULL_PERCENT = 100;
+
     private static final List<Limit> BAD_UNITS = List.of(
             new Limit(1, Severity.WARNING),
             new Limit(10, Severity.WARNING),
@@ -52,7 +57,8 @@ public final class AlertRules {
         this.spare = List.of(
                 new Limit(chosen.spareWarningPercent(), Severity.WARNING),
                 new Limit(chosen.spareCriticalPercent(), Severity.CRITICAL),
-                new Limit(chosen.spareLastPercent(), Severity.CRITICAL));
+                new Limit(chosen.spareLastPercent(), Severity.CRITICAL),
+                new Limit(FULL_PERCENT, Severity.CRITICAL));
     }
 
     private List<Limit> heat(boolean nvme) {
@@ -93,6 +99,7 @@ public final class AlertRules {
                 "spare-used",
                 known.spareUsedPercent(),
                 spare,
+                SPARE_SLACK,
                 "percent of the spare in use: add a spare or replace main",
                 nowMillis);
         measure(
@@ -157,14 +164,14 @@ public final class AlertRules {
         measure(key, value, limits, 0, text, nowMillis);
     }
 
-    /** @param slack a limit that was reached is left with a value that is so much less */
+    /** @param slack a limit that was reached is left with a value that is so much less, or with 0 */
     private void measure(String key, long value, List<Limit> limits, long slack, String text, long nowMillis) {
         int reached = book.step(key);
         Severity severity = null;
         int step = 0;
         for (int i = 0; i < limits.size(); i++) {
             Limit limit = limits.get(i);
-            if (value >= limit.from || (i < reached && value > limit.from - slack)) {
+            if (value >= limit.from || (i < reached && value > Math.max(0, limit.from - slack))) {
                 severity = limit.severity;
                 step = i + 1;
             }

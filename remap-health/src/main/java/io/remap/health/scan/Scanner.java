@@ -51,6 +51,9 @@ public final class Scanner implements AutoCloseable {
     /** How soon moves are tried again when the disk takes none. */
     private static final long NO_MOVES_NANOS = TimeUnit.MINUTES.toNanos(10);
 
+    /** The longest such wait, for a spare that has no room: each try is a read of main, and holds up its clients. */
+    private static final long MAX_NO_ROOM_NANOS = TimeUnit.DAYS.toNanos(1);
+
     /** Longest wait without a look. */
     private static final long MAX_WAIT_NANOS = TimeUnit.MINUTES.toNanos(1);
 
@@ -82,6 +85,11 @@ public final class Scanner implements AutoCloseable {
     private boolean failed;
     private Scheduler.Cancellable timer;
     private long movesAgainNanos;
+    /** Wait of the last move if the spare had no room for it, else 0; and how many slots were free then. */
+    private long noRoomNanos;
+
+    private long freeSlotsThen;
+    private long lookForRoomNanos;
     private long suspendedUntilNanos;
     private long suspendMillis;
     private long restUntilNanos;
@@ -179,8 +187,9 @@ public final class Scanner implements AutoCloseable {
         }
         if (progress.state == ScanProgress.State.PAUSED) {
             // What is weak does not wait for somebody to resume the scan: maintenance is what stops moves.
-            if (!move(now) && moveNanos(now).isPresent()) {
-                arm(Math.max(0, moveNanos(now).getAsLong() - now));
+            // Nobody tells when that is over, or the policy changed: it is looked at once in a while.
+            if (!move(now) && weak.waiting() > 0) {
+                arm(Math.max(0, moveNanos(now).orElse(now + MAX_WAIT_NANOS) - now));
             }
             return null;
         }
@@ -435,7 +444,10 @@ public final class Scanner implements AutoCloseable {
 
     /** Begins the move of a weak sector, if one may be moved now. */
     private boolean move(long now) {
-        if (!disk.movesWeak() || !movesWanted.getAsBoolean() || movesAgainNanos - now > 0) {
+        if (weak.waiting() == 0 || !disk.movesWeak() || !movesWanted.getAsBoolean()) {
+            return false;
+        }
+        if (movesAgainNanos - now > 0 && !hasRoomAgain(now)) {
             return false;
         }
         Optional<SectorRange> range = weak.take(wallMillis());
@@ -453,6 +465,7 @@ public final class Scanner implements AutoCloseable {
             return;
         }
         if (error == DiskError.NONE) {
+            noRoomNanos = 0;
             count(Finding.RELOCATED, range);
         } else if (error == DiskError.IO && disk.figures().redirects()) {
             // It reads no more, or not for the disk: the disk says which.
@@ -460,9 +473,33 @@ public final class Scanner implements AutoCloseable {
             return;
         } else {
             weak.add(range);
-            movesAgainNanos = now() + NO_MOVES_NANOS;
+            refused(error == DiskError.NO_SPACE, now());
         }
         arm(0);
+    }
+
+    private void refused(boolean noRoom, long now) {
+        noRoomNanos = noRoom ? Math.min(MAX_NO_ROOM_NANOS, Math.max(NO_MOVES_NANOS, 2 * noRoomNanos)) : 0;
+        movesAgainNanos = now + Math.max(NO_MOVES_NANOS, noRoomNanos);
+        if (noRoom) {
+            freeSlotsThen = disk.figures().freeSlots();
+            lookForRoomNanos = now + MAX_WAIT_NANOS;
+        }
+    }
+
+    /** Whether slots have become free since the spare had no room; a look takes time, so there is one in a while. */
+    private boolean hasRoomAgain(long now) {
+        if (noRoomNanos == 0 || lookForRoomNanos - now > 0) {
+            return false;
+        }
+        lookForRoomNanos = now + MAX_WAIT_NANOS;
+        long free = disk.figures().freeSlots();
+        boolean more = free > freeSlotsThen;
+        if (more) {
+            movesAgainNanos = now;
+        }
+        freeSlotsThen = free;
+        return more;
     }
 
     // --- what interrupts it

@@ -92,6 +92,40 @@ class AlertRulesTest {
         assertEquals(List.of("temperature warning open 63"), heat("ATA", 63));
     }
 
+    private List<String> spareUse(long slots, long... used) {
+        for (long one : used) {
+            rules.apply(new Evidence(0, 0, 0, 0, 0, 0, 0, 0, 0, slots, one, true, Optional.empty()), 1000);
+        }
+        return taken();
+    }
+
+    /** With checksums each seal takes a slot, and each opening frees one. */
+    @Test
+    void aSpareWhoseUseGoesUpAndDownAroundALimitIsToldOfOnce() throws Refusal {
+        assertEquals(List.of("spare-used warning open 50"), spareUse(16_000, 7_999, 8_000, 7_999, 8_000, 7_840, 8_000));
+        assertEquals(List.of("spare-used warning resolved 49"), spareUse(16_000, 7_840, 7_839, 7_999));
+        assertEquals(List.of("spare-used warning open 50"), spareUse(16_000, 8_000));
+        book.acknowledge(book.list().get(0).id(), 2000);
+        assertEquals(List.of(), spareUse(16_000, 7_999, 8_000, 7_999, 8_000, 8_300));
+        resolveAll();
+        assertEquals(List.of(), spareUse(16_000, 7_999, 8_000, 7_999, 8_000));
+        assertEquals(List.of("spare-used critical open 80"), spareUse(100, 80, 79, 80));
+    }
+
+    @Test
+    void aSpareThatIsFullIsToldOfThoughSomebodyKnewThatItAlmostWas() throws Refusal {
+        spareUse(100, 99);
+        book.acknowledge(book.list().get(0).id(), 2000);
+        assertEquals(List.of("spare-used critical open 100"), spareUse(100, 99, 100, 99, 100, 99, 100));
+    }
+
+    @Test
+    void alsoTheLeastLimitOfASpareIsLeft() throws Refusal {
+        rules = new AlertRules(book, limits("spare-warning-percent", "1"));
+        assertEquals(
+                List.of("spare-used warning open 1", "spare-used warning resolved 1"), spareUse(100, 0, 1, 2, 1, 0));
+    }
+
     private static AlertLimits limits(String... namesAndValues) throws Refusal {
         Map<String, String> chosen = new HashMap<>();
         for (int i = 0; i < namesAndValues.length; i += 2) {
