@@ -3,6 +3,7 @@ package io.remap.core.disk;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.remap.api.BlockDevice;
@@ -85,7 +86,27 @@ class DropOffTest {
         goesAway(errno);
         assertArrayEquals(bytes(0x22), rig.read(UNIT, UNIT));
         assertTrue(rig.scheduler.nanoTime() >= TimeUnit.MILLISECONDS.toNanos(AWAY_MILLIS));
+        assertEquals(1, rig.disk.counters.verifiedOnMain.verifications.sum());
+        assertEquals(8, rig.disk.counters.verifiedOnMain.sectors.sum());
         assertEquals(DiskError.NONE, rig.perform(Operation.FLUSH, 0, 0, null).error);
+        assertEquals(0, rig.disk.summary().mappedSectors());
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {Errno.ENODEV, Errno.ENXIO, Errno.EIO, Errno.ENOLINK, Errno.ETIMEDOUT})
+    void whatItLostMeanwhileFailsAndSoDoesTheFlush(int errno) {
+        assertEquals(DiskError.NONE, rig.perform(Operation.FLUSH, 0, 0, null).error);
+        assertEquals(DiskError.NONE, rig.write(UNIT, UNIT, 0x22));
+        goesAway(errno);
+        rig.mainMedium.poke(9 * DiskRig.SECTOR, Arrays.copyOf(bytes(DiskRig.OLD), DiskRig.SECTOR));
+        assertNull(rig.read(UNIT, UNIT), "what was there before must not be shown");
+        assertTrue(rig.scheduler.nanoTime() >= TimeUnit.MILLISECONDS.toNanos(AWAY_MILLIS));
+        assertEquals(DiskError.IO, rig.perform(Operation.FLUSH, 0, 0, null).error);
+        for (int sector = 8; sector < 16; sector++) {
+            assertEquals(
+                    sector == 9, rig.read((long) sector * DiskRig.SECTOR, DiskRig.SECTOR) == null, "sector " + sector);
+        }
+        assertEquals(1, rig.disk.summary().lostSectors());
         assertEquals(0, rig.disk.summary().mappedSectors());
     }
 

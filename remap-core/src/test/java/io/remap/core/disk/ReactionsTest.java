@@ -200,6 +200,14 @@ class ReactionsTest {
         assertEquals(sectors, rig.disk.summary().mappedSectors(), "mapped sectors");
     }
 
+    private long counter(String name) {
+        return rig.disk.attributes().stream()
+                .filter(attribute -> attribute.name().equals(name))
+                .mapToLong(attribute -> (Long) attribute.get().get())
+                .findAny()
+                .orElseThrow();
+    }
+
     private boolean happened(DiskEvent.Kind kind) {
         return rig.disk.events().newest(0, 1000).stream().anyMatch(event -> event.kind() == kind);
     }
@@ -369,11 +377,12 @@ class ReactionsTest {
         assertEquals(0, rig.disk.summary().unreadableSectors());
     }
 
-    @Test
-    void row11WriteProtectedMainMakesTheDiskReadOnly() throws IOException {
+    @ParameterizedTest
+    @ValueSource(strings = {"", " errno=EPERM", " errno=EACCES"})
+    void row11WriteProtectedMainMakesTheDiskReadOnly(String errno) throws IOException {
         start(Map.of());
         assertWritten(0, 8, 0x22);
-        faults("read-only");
+        faults("read-only" + errno);
         assertEquals(DiskError.READ_ONLY, write(0, 8, 0x33));
         assertTrue(rig.disk.isReadOnly());
         assertTrue(happened(DiskEvent.Kind.MAIN_READ_ONLY));
@@ -426,6 +435,8 @@ class ReactionsTest {
         assertWritten(0, 16, 0x22);
         faults("flush-fails 1");
         assertEquals(DiskError.NONE, flush(), "all of it was read back");
+        assertEquals(1, counter("ledger.verifications"));
+        assertEquals(16, counter("ledger.verified-sectors"));
         faults("flush-fails");
         assertWritten(0, 16, 0x33);
         assertEquals(DiskError.IO, flush());
@@ -434,6 +445,17 @@ class ReactionsTest {
         assertEquals(DiskError.NONE, flush());
         assertReads(0x33, 0, 16);
         assertMapped(0);
+        long before = counter("ledger.verifications");
+        // A second try would succeed, but this one is lost.
+        faults(sectors(8, 1, "lost-write"));
+        assertWritten(0, 16, 0x44);
+        faults("flush-fails 1");
+        assertEquals(DiskError.IO, flush(), "a sector was lost");
+        assertTrue(counter("ledger.verifications") > before);
+        assertReadFails(8);
+        assertReads(0x44, 0, 8);
+        assertReads(0x44, 9, 7);
+        assertEquals(1, rig.disk.summary().lostSectors());
     }
 
     @Test
@@ -523,7 +545,7 @@ class ReactionsTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"ENOMEM", "EAGAIN", "EMFILE", "EBUSY"})
+    @ValueSource(strings = {"ENOMEM", "EAGAIN", "EBUSY", "EMFILE", "ENFILE"})
     void row22HostThatIsShortOfSomethingIsTriedAgainAndNobodyBlamed(String errno) throws IOException {
         start(Map.of());
         assertWritten(0, 16, 0x22);

@@ -195,7 +195,7 @@ class RedirectionPolicyTest {
     }
 
     @ParameterizedTest
-    @ValueSource(ints = {Errno.EROFS, Errno.EPERM})
+    @ValueSource(ints = {Errno.EROFS, Errno.EPERM, Errno.EACCES})
     void mainThatIsWriteProtectedMakesTheDiskReadOnly(int errno) throws Refusal {
         start(Map.of());
         rig.main.failTransfers(Integer.MAX_VALUE, errno);
@@ -210,7 +210,7 @@ class RedirectionPolicyTest {
     }
 
     @ParameterizedTest
-    @ValueSource(ints = {Errno.ENOMEM, Errno.EAGAIN, Errno.EMFILE})
+    @ValueSource(ints = {Errno.ENOMEM, Errno.EAGAIN, Errno.EBUSY, Errno.EMFILE, Errno.ENFILE})
     void hostThatIsShortOfSomethingIsWaitedForAndNobodyBlamed(int errno) throws Refusal {
         start(Map.of());
         rig.main.failTransfers(2, errno);
