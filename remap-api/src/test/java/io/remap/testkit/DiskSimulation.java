@@ -764,6 +764,7 @@ public final class DiskSimulation implements AutoCloseable {
         SimClient reader = new SimClient(this, -1, new SplittableRandom(0), plan.sectorBytes);
         reader.readEverything();
         scheduler.runUntil(reader::done);
+        require(reader.done(), () -> "a read at the end was never answered");
         reader.end();
     }
 
