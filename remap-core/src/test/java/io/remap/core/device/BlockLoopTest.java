@@ -29,10 +29,7 @@ import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/**
- * Block devices, on loop devices of the kernel. Where these are not to be had (no root), the tests ask instead that a
- * block device which may not be opened is refused, and the contract runs over the image itself.
- */
+/** Block devices, on loop devices of the kernel. Where these are not to be had (no root), nearly all of it is skipped. */
 class BlockLoopTest {
     private static final long SIZE_BYTES = 4 << 20;
     private static final OpenOptions SERVE = OpenOptions.serve(false, Door.AUTO, OptionalInt.empty());
@@ -58,19 +55,18 @@ class BlockLoopTest {
         return refusal;
     }
 
-    /** What can be asked for without root; false if loop devices are to be had and the real test should run. */
-    private static boolean withoutLoopDevices() {
-        if (LoopDevice.available()) {
-            return false;
-        }
-        Optional<BlockTopology.Block> some = BlockTopology.ofThisHost().all().stream()
-                .filter(block -> block.sizeBytes() > 0)
-                .findFirst();
+    /** All that can be asked for without loop devices. */
+    @Test
+    void aDeviceThatMayNotBeOpenedIsRefused() {
+        Optional<BlockTopology.Block> some = LoopDevice.available()
+                ? Optional.empty()
+                : BlockTopology.ofThisHost().all().stream()
+                        .filter(block -> block.sizeBytes() > 0)
+                        .findFirst();
         String path = some.map(BlockTopology.Block::node).orElse("/dev/no-such-disk");
         Refusal refusal = assertThrows(Refusal.class, () -> open(path, SERVE).close());
         assertTrue(refusal.getMessage().contains(path), refusal.getMessage());
         assertNotEquals(Refusal.Kind.USAGE, refusal.kind(), refusal.getMessage());
-        return true;
     }
 
     /** The contract over one loop device. */
@@ -81,18 +77,16 @@ class BlockLoopTest {
         private LoopDevice loop;
 
         BlockDevice openLoop(Door door, int sectorBytes) throws IOException {
-            Path image = image(directory);
-            String path = image.toString();
-            if (LoopDevice.available()) {
-                loop = LoopDevice.attach(image, "--sector-size", Integer.toString(sectorBytes));
-                path = loop.node;
-            }
-            return BlockLoopTest.open(path, OpenOptions.serve(false, door, OptionalInt.of(sectorBytes)));
+            LoopDevice.require();
+            loop = LoopDevice.attach(image(directory), "--sector-size", Integer.toString(sectorBytes));
+            return BlockLoopTest.open(loop.node, OpenOptions.serve(false, door, OptionalInt.of(sectorBytes)));
         }
 
         @AfterEach
         void detach() throws IOException {
-            device.close();
+            if (device != null) {
+                device.close();
+            }
             if (loop != null) {
                 loop.close();
             }
@@ -132,9 +126,7 @@ class BlockLoopTest {
 
     @Test
     void aLoopDeviceIsItsFile(@TempDir Path directory) throws IOException {
-        if (withoutLoopDevices()) {
-            return;
-        }
+        LoopDevice.require();
         Path image = image(directory);
         try (LoopDevice loop = LoopDevice.attach(image, "--offset", "1048576");
                 BlockDevice device = open(loop.node, OpenOptions.inspect());
@@ -151,9 +143,7 @@ class BlockLoopTest {
 
     @Test
     void aLoopDeviceCarriesTheWitnessOfItsFile(@TempDir Path directory) throws IOException {
-        if (withoutLoopDevices()) {
-            return;
-        }
+        LoopDevice.require();
         Path image = image(directory);
         byte[] tag = "pair 7".getBytes(StandardCharsets.US_ASCII);
         try (LoopDevice loop = LoopDevice.attach(image);
@@ -188,9 +178,7 @@ class BlockLoopTest {
 
     @Test
     void aServedDeviceIsNobodyElses(@TempDir Path directory) throws IOException {
-        if (withoutLoopDevices()) {
-            return;
-        }
+        LoopDevice.require();
         Path image = image(directory);
         try (LoopDevice loop = LoopDevice.attach(image)) {
             try (BlockDevice first = open(loop.node, SERVE)) {
@@ -213,9 +201,7 @@ class BlockLoopTest {
 
     @Test
     void aMountedDeviceIsRefusedAndTheMountNamed(@TempDir Path directory) throws IOException {
-        if (withoutLoopDevices()) {
-            return;
-        }
+        LoopDevice.require();
         Path image = image(directory);
         Path mount = Files.createDirectory(directory.resolve("mount"));
         try (LoopDevice loop = LoopDevice.attach(image)) {
@@ -239,9 +225,7 @@ class BlockLoopTest {
 
     @Test
     void aLoopDeviceOverADeviceIsNoWayAroundIt(@TempDir Path directory) throws IOException {
-        if (withoutLoopDevices()) {
-            return;
-        }
+        LoopDevice.require();
         Path image = image(directory);
         Path mount = Files.createDirectory(directory.resolve("mount"));
         try (LoopDevice lower = LoopDevice.attach(image)) {
@@ -275,9 +259,7 @@ class BlockLoopTest {
     /** Two loop devices over one file: the one is mounted, the other one would write beneath it. */
     @Test
     void aMountOfTheSameBytesByAnotherWayIsNoticed(@TempDir Path directory) throws IOException {
-        if (withoutLoopDevices()) {
-            return;
-        }
+        LoopDevice.require();
         Path image = image(directory);
         Path mount = Files.createDirectory(directory.resolve("mount"));
         try (LoopDevice one = LoopDevice.attach(image, "--sizelimit", "2097152");
@@ -297,9 +279,7 @@ class BlockLoopTest {
 
     @Test
     void aWriteProtectedDeviceIsOpenedForReading(@TempDir Path directory) throws IOException {
-        if (withoutLoopDevices()) {
-            return;
-        }
+        LoopDevice.require();
         try (LoopDevice loop = LoopDevice.attach(image(directory), "--read-only");
                 BlockDevice device = open(loop.node, SERVE)) {
             assertTrue(device.traits().readOnly());
@@ -308,9 +288,7 @@ class BlockLoopTest {
 
     @Test
     void aDeviceIsNotMade(@TempDir Path directory) throws IOException {
-        if (withoutLoopDevices()) {
-            return;
-        }
+        LoopDevice.require();
         try (LoopDevice loop = LoopDevice.attach(image(directory))) {
             OpenOptions creation =
                     new OpenOptions(false, true, Door.AUTO, OptionalInt.empty(), OptionalLong.of(SIZE_BYTES), false);

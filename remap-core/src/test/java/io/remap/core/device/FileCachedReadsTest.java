@@ -133,13 +133,8 @@ class FileCachedReadsTest {
 
     @Test
     void pagesOfALoopDevice() throws IOException {
+        LoopDevice.require();
         Path image = image();
-        if (!LoopDevice.available()) {
-            try (BlockDevice device = open(image.toString(), Door.BUFFERED)) {
-                givesPages(device, 0, 1 << 20);
-            }
-            return;
-        }
         try (LoopDevice loop = LoopDevice.attach(image);
                 BlockDevice device = open(loop.node, Door.BUFFERED)) {
             givesPages(device, 0, PAGE, 1 << 20, 1 << 20, SECTOR, 65536, SIZE - SECTOR, SECTOR);
@@ -304,11 +299,8 @@ class FileCachedReadsTest {
     /** A loop device answers EIO for what its file does not have any more. */
     @Test
     void aFailingPageGivesNothingAndTheOrdinaryReadTheError() throws IOException {
+        LoopDevice.require();
         Path image = image();
-        if (!LoopDevice.available()) {
-            aRangeThatIsNoLongerThereGivesNothing();
-            return;
-        }
         int bad = (1 << 20) + 5 * SECTOR;
         try (LoopDevice loop = LoopDevice.attach(image);
                 BlockDevice device = open(loop.node, Door.BUFFERED)) {

@@ -26,7 +26,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /**
  * A device that is found again under another name, or is not: disks on loop devices, of which a sysfs made here says which
- * drive each is. Where loop devices are not to be had (no root), only what concerns files is asked.
+ * drive each is. Where loop devices are not to be had (no root), these are skipped.
  */
 class FileReopeningTest {
     private static final int SIZE_BYTES = 1 << 20;
@@ -84,9 +84,7 @@ class FileReopeningTest {
 
     @Test
     void aDriveIsFoundUnderAnotherNameAndOnlyThat() throws IOException {
-        if (!LoopDevice.available()) {
-            return;
-        }
+        LoopDevice.require();
         try (LoopDevice first = LoopDevice.attach(image("a", 1));
                 LoopDevice second = LoopDevice.attach(image("b", 2));
                 LoopDevice smaller = LoopDevice.attach(image("c", 3, SIZE_BYTES / 2))) {
@@ -117,9 +115,7 @@ class FileReopeningTest {
 
     @Test
     void aDriveWithoutANumberIsNotBelieved() throws IOException {
-        if (!LoopDevice.available()) {
-            return;
-        }
+        LoopDevice.require();
         try (LoopDevice first = LoopDevice.attach(image("a", 1));
                 LoopDevice second = LoopDevice.attach(image("b", 2))) {
             plugIn(first, "", SIZE_BYTES);
@@ -137,9 +133,7 @@ class FileReopeningTest {
 
     @Test
     void aLinkThatLeadsElsewhereByNowIsFollowed() throws IOException {
-        if (!LoopDevice.available()) {
-            return;
-        }
+        LoopDevice.require();
         try (LoopDevice first = LoopDevice.attach(image("a", 1));
                 LoopDevice second = LoopDevice.attach(image("b", 2))) {
             plugIn(first, DRIVE, SIZE_BYTES);

@@ -1,5 +1,7 @@
 package io.remap.core.device;
 
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.charset.StandardCharsets;
@@ -25,6 +27,11 @@ final class LoopDevice implements AutoCloseable {
     /** Whether loop devices are to be had here. */
     static boolean available() {
         return AVAILABLE;
+    }
+
+    /** Skips the test where they are not. */
+    static void require() {
+        assumeTrue(AVAILABLE, "no loop devices are to be had here (root and losetup)");
     }
 
     private static boolean tryOne() {
