@@ -23,7 +23,8 @@ import java.util.concurrent.atomic.AtomicLongArray;
 import org.junit.jupiter.api.Test;
 
 /**
- * G8: the metadata of a spare damaged in every way, each open with the real classes. One copy of a block: recovered in
+ * G8: the metadata of a spare damaged in many ways (each bit of its superblocks in a soak), each open with the real
+ * classes. One copy of a block: recovered in
  * full. Both: recovered, or refused with nothing written; and read-only either refused or a table that the spare has
  * stated. Never a table that it has not.
  */

@@ -23,7 +23,10 @@ import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 
-/** G3: every operation of both devices, and every acquisition of a buffer, fails in every way; see {@link FaultSweep}. */
+/**
+ * G3: every operation of both devices, and every acquisition of a buffer, fails in every way; see {@link FaultSweep}. All of
+ * them in a soak; else as many as there is time for, in an order that follows from the seed.
+ */
 class FaultSweepTest {
     private static final long SEED = Long.getLong("remap.seed", 20261126L);
     private static final double SECONDS = 10;
