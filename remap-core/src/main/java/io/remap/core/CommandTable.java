@@ -16,7 +16,53 @@ import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.concurrent.TimeoutException;
 
-/** The commands of a service by name, as {@link Service#commands} documents them. */
+/**
+ * The commands of a service by name, with their arguments; those in brackets may be left out, {@code disk} if there
+ * is only one.
+ *
+ * <ul>
+ *   <li>{@code status} → {@link ServiceStatus#toMap()}
+ *   <li>{@code disks} → the {@code disks} of the status
+ *   <li>{@code attributes} {@code [prefix]} → list of {@code {name, unit, doc, value, settable}}
+ *   <li>{@code attribute.get} {@code name} → one of these
+ *   <li>{@code attribute.set} {@code name value} → the same, afterwards
+ *   <li>{@code map.list} {@code [disk] [first] [limit]} → {@code {disk, sectorBytes, entries: [{first, length, state,
+ *       …}], next}}; {@code next} is the sector to go on with, {@code null} at the end
+ *   <li>{@code map.add} {@code [disk] first length [unreadable]} → {@code {disk, first, length}} when it is durable
+ *   <li>{@code map.remove} {@code [disk] first length} → the same
+ *   <li>{@code avoid.list} {@code [disk]} → {@code {disk, sectorBytes, spareUnits, spareBudgetUnits, regions:
+ *       [{first, length, origin, sinceMillis, retryMillis, retries}]}}; {@code origin} is {@code asked} or {@code
+ *       found}
+ *   <li>{@code avoid.add} {@code [disk] first length} → the same, afterwards
+ *   <li>{@code avoid.remove} {@code [disk] first length} → the same, afterwards
+ *   <li>{@code metadata.status} {@code [disk]} → {@code {disk, metadata, pairUuid, generation, mappings,
+ *       mappingLimit, copies}}
+ *   <li>{@code metadata.check} {@code [disk] [level]} → {@link SpareCare.Checked#toMap()} when all copies were read
+ *   <li>{@code metadata.save} {@code [disk]} → {@code {disk, written, ageMillis, bytes, sections: [{name, bytes}]}},
+ *       when it is durable
+ *   <li>{@code metadata.sync} {@code [disk]} → as {@code metadata.status}, when all was written anew and read back
+ *   <li>{@code spare.list} {@code [disk]} → {@code {disk, spares: [{spare, device, stableId, state, priority, slots,
+ *       freeSlots, badSlots, usedSlots, holdsTable}]}}
+ *   <li>{@code spare.add} {@code [disk] spare [createBytes] [force] [priority] [standby]} → as {@code spare.list},
+ *       when it is durable; here {@code spare} is the device, for the others its number
+ *   <li>{@code spare.set} {@code [disk] spare [priority] [standby]} → as {@code spare.list}, when it is durable
+ *   <li>{@code spare.evacuate} {@code [disk] spare} → as {@code spare.list}, with {@code {movedUnits, leftUnits,
+ *       goesOn, takenBack}}, when nothing more can be moved, or when that takes too long and goes on
+ *   <li>{@code spare.keep} {@code [disk] spare} → as {@code spare.list}, when it is durable
+ *   <li>{@code spare.remove} {@code [disk] spare [lose]} → as {@code spare.list}, when it is durable
+ *   <li>{@code events} {@code [disk] [after] [limit]} → {@code {disk, sectorBytes, events: [{number, firstMillis,
+ *       lastMillis, count, kind, sectors, detail}]}}, the newest with a number above {@code after}, oldest first
+ *   <li>{@code disk.add} {@code main [spare] [name] [export] [readOnly] [acceptMainChanges]} → the disk's status
+ *   <li>{@code disk.remove} {@code disk} → {@code {removed: name}}
+ *   <li>{@code plugins} → list of {@code {role, name, module, description}}
+ *   <li>{@code stop} → {@code {stopping: true}}; the owner of the service is told by {@link Service#stopRequested()}
+ *   <li>{@code stop.wait} {@code timeoutMillis} → {@code {ended, failure}} when the disks are stopped or the time is
+ *       over; {@code failure} is {@code null} if they ended in order
+ * </ul>
+ *
+ * <p>The features of a disk bring their own for as long as they stand, see {@link FeatureCommand}; with {@code
+ * [disk]} as here. A test compares this list with the table.
+ */
 final class CommandTable implements ControlCommands {
     private static final long MAX_STOP_WAIT_MILLIS = 3_600_000;
     private static final int MAX_EVENTS_SHOWN = 1024;

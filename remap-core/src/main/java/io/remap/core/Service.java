@@ -364,37 +364,7 @@ public final class Service implements AutoCloseable {
         return all;
     }
 
-    /**
-     * What may be called from outside.
-     *
-     * <ul>
-     *   <li>{@code status} → {@link ServiceStatus#toMap()}
-     *   <li>{@code disks} → the {@code disks} of the status
-     *   <li>{@code attributes} {@code [prefix]} → list of {@code {name, unit, doc, value, settable}}
-     *   <li>{@code attribute.get} {@code name} → one of these
-     *   <li>{@code attribute.set} {@code name, value} → the same, afterwards
-     *   <li>{@code map.list} {@code [disk] [first] [limit]} → {@code {disk, sectorBytes, entries: [{first, length, state,
-     *       …}], next}}; {@code next} is the sector to go on with, {@code null} at the end
-     *   <li>{@code map.add} {@code [disk] first length [unreadable]} → {@code {disk, first, length}} when it is durable
-     *   <li>{@code map.remove} {@code [disk] first length} → the same
-     *   <li>{@code metadata.status} {@code [disk]} → {@code {disk, metadata, pairUuid, generation, mappings, mappingLimit,
-     *       copies}}
-     *   <li>{@code metadata.check} {@code [disk] [level]} → {@link SpareCare.Checked#toMap()} when all copies were read
-     *   <li>{@code metadata.save} {@code [disk]} → {@code {disk, written, ageMillis, bytes, sections: [{name, bytes}]}}, when it
-     *       is durable
-     *   <li>{@code metadata.sync} {@code [disk]} → as {@code metadata.status}, when all was written anew and read back
-     *   <li>{@code events} {@code [disk] [after] [limit]} → {@code {disk, sectorBytes, events: [{number, firstMillis,
-     *       lastMillis, count, kind, sectors, detail}]}}, the newest with a number above {@code after}, oldest first
-     *   <li>{@code disk.add} {@code main [spare] [name] [export] [readOnly]} → the disk's status
-     *   <li>{@code disk.remove} {@code disk} → {@code {removed: name}}
-     *   <li>{@code plugins} → list of {@code {role, name, module, description}}
-     *   <li>{@code stop} → {@code {stopping: true}}; the owner of the service is told by {@link #stopRequested()}
-     *   <li>{@code stop.wait} {@code timeoutMillis} → {@code {ended, failure}} when the disks are stopped or the time is
-     *       over; {@code failure} is {@code null} if they ended in order
-     * </ul>
-     *
-     * {@code disk} may be left out if there is only one.
-     */
+    /** What may be called from outside: {@link CommandTable} lists it. */
     public ControlCommands commands() {
         return commands;
     }

@@ -9,12 +9,15 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.remap.api.DeviceException;
 import io.remap.api.Errno;
 import io.remap.api.Refusal;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.TimeUnit;
+import java.util.regex.Pattern;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -99,6 +102,29 @@ class ServiceCommandsTest {
                         "stop",
                         "stop.wait")),
                 rig.start().commands().names());
+    }
+
+    /** Who calls a command has nothing else to read. */
+    @Test
+    void theListOfTheCommandsIsThatOfTheTable() throws Exception {
+        String source = Files.readString(Path.of("src/main/java/io/remap/core/CommandTable.java"));
+        List<String> listed = found("<li>\\{@code ([a-z.]+)}(?: \\{@code ([^}]*)})? →", source);
+        assertEquals(
+                List.copyOf(rig.start().commands().names()),
+                listed.stream().map(line -> line.split(" ")[0]).sorted().toList());
+        assertEquals(found("put\\(\"([a-z.]+)\", List\\.of\\(([^)]*)\\)", source), listed);
+    }
+
+    /** Each command, and the words of its arguments. */
+    private static List<String> found(String pattern, String source) {
+        return Pattern.compile(pattern)
+                .matcher(source)
+                .results()
+                .map(result -> result.group(1) + " "
+                        + String.valueOf(result.group(2))
+                                .replaceAll("null|[^A-Za-z ]", "")
+                                .strip())
+                .toList();
     }
 
     @Test
