@@ -81,7 +81,7 @@ final class CommandTable implements ControlCommands {
     CommandTable(Service service) {
         this.service = service;
         AttributeTree attributes = new AttributeTree(service::attributes);
-        MapCommands map = new MapCommands(service.disks, MapCommands.MOVE_WAIT_MILLIS);
+        MapCommands map = new MapCommands(service.disks, Patience.COMMAND_MILLIS);
         put("status", List.of(), a -> service.status().toMap());
         put("disks", List.of(), a -> PlainValues.of(service.status().disks()));
         put("attributes", List.of("prefix"), a -> attributes.list(a.text("prefix", "")));

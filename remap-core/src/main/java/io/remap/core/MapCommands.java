@@ -13,18 +13,12 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
 import java.util.function.Consumer;
 
 /** The commands on the map of a disk: list, add, remove. */
 final class MapCommands {
     static final int MAX_LIST_ENTRIES = 10_000;
     static final int DEFAULT_LIST_ENTRIES = 1_000;
-
-    /** So long a command waits for a move; shorter than the patience of its client. */
-    static final long MOVE_WAIT_MILLIS = 590_000;
 
     private final DiskTable disks;
     private final long moveWaitMillis;
@@ -125,21 +119,12 @@ final class MapCommands {
         CompletableFuture<End> ended = new CompletableFuture<>();
         start.accept((error, place) -> ended.complete(new End(error, place)));
         String what = range + " of disk '" + served.name() + "'";
-        End end;
-        try {
-            end = ended.get(moveWaitMillis, TimeUnit.MILLISECONDS);
-        } catch (TimeoutException e) {
-            throw new Refusal(
-                    Refusal.Kind.DEVICE_FAILED,
-                    what + " are still being moved after " + moveWaitMillis
-                            + " ms; that goes on, and 'map list' shows how far it is",
-                    e);
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new Refusal(Refusal.Kind.DEVICE_FAILED, "interrupted; the move of " + what + " goes on", e);
-        } catch (ExecutionException e) {
-            throw new IllegalStateException("a failure is a result here", e);
-        }
+        End end = Patience.await(
+                ended,
+                moveWaitMillis,
+                what + " are still being moved after " + moveWaitMillis
+                        + " ms; that goes on, and 'map list' shows how far it is",
+                "the move of " + what + " goes on");
         if (end.error != DiskError.NONE) {
             throw refusal(end, served.disk(), what + " were not all moved " + where, hint);
         }

@@ -16,15 +16,9 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
 
 /** The commands on the metadata of a disk: status, check, save, sync. */
 final class MetadataCommands {
-    /** So long a command waits for the copies to be read; shorter than the patience of its client. */
-    static final long READ_WAIT_MILLIS = 590_000;
-
     private final DiskTable disks;
     private final String serviceName;
 
@@ -168,22 +162,12 @@ final class MetadataCommands {
                 ended.complete(Optional.ofNullable(report));
             }
         });
-        try {
-            return ended.get(READ_WAIT_MILLIS, TimeUnit.MILLISECONDS).orElse(null);
-        } catch (TimeoutException e) {
-            throw new Refusal(
-                    Refusal.Kind.DEVICE_FAILED,
-                    "the metadata of disk '" + disk.name() + "' is still being read after " + READ_WAIT_MILLIS
-                            + " ms: the spare answers slowly or not at all",
-                    e);
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new Refusal(Refusal.Kind.DEVICE_FAILED, "interrupted", e);
-        } catch (ExecutionException e) {
-            if (e.getCause() instanceof Refusal refusal) {
-                throw refusal;
-            }
-            throw new IllegalStateException("a failure is a refusal here", e);
-        }
+        String stillRead = "the metadata of disk '" + disk.name() + "' is still being read";
+        return Patience.await(
+                        ended,
+                        Patience.COMMAND_MILLIS,
+                        stillRead + " after " + Patience.COMMAND_MILLIS + " ms: the spare answers slowly or not at all",
+                        stillRead)
+                .orElse(null);
     }
 }

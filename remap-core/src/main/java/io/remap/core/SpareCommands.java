@@ -19,10 +19,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
-import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -147,44 +144,16 @@ final class SpareCommands {
 
     /** States the members, durably. */
     private static void state(ServedDisk served, UnaryOperator<List<SpareMember>> how) throws Refusal {
-        Refusal refused =
-                SpareCommands.<Refusal>await(done -> served.memberChanges().change(how, done), e -> {
-                    throw new Refusal(
-                            Refusal.Kind.DEVICE_FAILED,
-                            "the members are still being changed after " + MapCommands.MOVE_WAIT_MILLIS
-                                    + " ms; that goes on, and 'spare list' of '" + served.name()
-                                    + "' shows how far it is",
-                            e);
-                });
-        if (refused != null) {
-            throw refused;
-        }
-    }
-
-    @FunctionalInterface
-    private interface Start<T> {
-        void with(Consumer<T> done) throws Refusal;
-    }
-
-    @FunctionalInterface
-    private interface Late<T> {
-        T after(TimeoutException time) throws Refusal;
-    }
-
-    /** @param late what there is to say when nobody waits any longer; what was started goes on */
-    private static <T> T await(Start<T> start, Late<T> late) throws Refusal {
-        CompletableFuture<Optional<T>> ended = new CompletableFuture<>();
-        start.with(result -> ended.complete(Optional.ofNullable(result)));
-        try {
-            return ended.get(MapCommands.MOVE_WAIT_MILLIS, TimeUnit.MILLISECONDS)
-                    .orElse(null);
-        } catch (TimeoutException e) {
-            return late.after(e);
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new Refusal(Refusal.Kind.DEVICE_FAILED, "interrupted; the change goes on", e);
-        } catch (ExecutionException e) {
-            throw new IllegalStateException("a failure is a result here", e);
+        CompletableFuture<Optional<Refusal>> ended = new CompletableFuture<>();
+        served.memberChanges().change(how, refusal -> ended.complete(Optional.ofNullable(refusal)));
+        Optional<Refusal> refused = Patience.await(
+                ended,
+                Patience.COMMAND_MILLIS,
+                "the members are still being changed after " + Patience.COMMAND_MILLIS
+                        + " ms; that goes on, and 'spare list' of '" + served.name() + "' shows how far it is",
+                "the change goes on");
+        if (refused.isPresent()) {
+            throw refused.get();
         }
     }
 
@@ -270,16 +239,20 @@ final class SpareCommands {
 
     private static Ended empty(ServedDisk served, SpareMember spare, boolean lose) throws Refusal {
         long before = usedUnits(served, spare);
-        Ended ended = SpareCommands.<Ended>await(
-                done -> served.disk()
-                        .evacuate(
-                                spare.index(),
-                                lose,
-                                (moved, left, error) -> done.accept(new Ended(moved, left, error, false))),
+        CompletableFuture<Ended> end = new CompletableFuture<>();
+        served.disk()
+                .evacuate(
+                        spare.index(),
+                        lose,
+                        (moved, left, error) -> end.complete(new Ended(moved, left, error, false)));
+        Ended ended = Patience.await(
+                end,
+                Patience.COMMAND_MILLIS,
                 e -> {
                     long left = usedUnits(served, spare);
                     return new Ended(Math.max(0, before - left), left, DiskError.NONE, true);
-                });
+                },
+                "the change goes on");
         if (ended.error == DiskError.NONE) {
             return ended;
         }

@@ -27,9 +27,6 @@ import java.util.OptionalLong;
 import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
 import java.util.function.Consumer;
 
 /**
@@ -433,21 +430,13 @@ final class SpareSet {
     private static void await(Consumer<Consumer<Refusal>> start) throws Refusal {
         CompletableFuture<Optional<Refusal>> ended = new CompletableFuture<>();
         start.accept(refusal -> ended.complete(Optional.ofNullable(refusal)));
-        try {
-            Optional<Refusal> refused = ended.get(STATE_MILLIS, TimeUnit.MILLISECONDS);
-            if (refused.isPresent()) {
-                throw refused.get();
-            }
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new Refusal(Refusal.Kind.BUSY, "interrupted while the spares of the pair were stated", e);
-        } catch (TimeoutException e) {
-            throw new Refusal(
-                    Refusal.Kind.DEVICE_FAILED,
-                    "the spares of the pair have not been stated in " + STATE_MILLIS + " ms",
-                    e);
-        } catch (ExecutionException e) {
-            throw new IllegalStateException("a failure is a result here", e);
+        Optional<Refusal> refused = Patience.await(
+                ended,
+                STATE_MILLIS,
+                "the spares of the pair have not been stated in " + STATE_MILLIS + " ms",
+                "the spares of the pair are still being stated");
+        if (refused.isPresent()) {
+            throw refused.get();
         }
     }
 
