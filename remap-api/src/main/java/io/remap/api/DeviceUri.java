@@ -1,5 +1,6 @@
 package io.remap.api;
 
+import java.nio.file.Path;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -78,6 +79,18 @@ public record DeviceUri(
     /** Whether only a part of the device is meant. */
     public boolean isPart() {
         return offsetBytes != 0 || lengthBytes != TO_END;
+    }
+
+    /** The same for whoever has another working directory: another process, or the next start. Memory has no path. */
+    public DeviceUri absolute() {
+        return scheme.equals("mem")
+                ? this
+                : new DeviceUri(
+                        scheme,
+                        Path.of(path).toAbsolutePath().normalize().toString(),
+                        parameters,
+                        offsetBytes,
+                        lengthBytes);
     }
 
     @Override

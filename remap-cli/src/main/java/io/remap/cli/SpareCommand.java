@@ -11,7 +11,6 @@ import io.remap.core.HostPaths;
 import io.remap.core.Providers;
 import io.remap.core.SpareCare;
 import io.remap.core.SystemEnvironment;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -156,7 +155,8 @@ final class SpareCommand extends Verb {
         @Override
         int run() throws Exception {
             Map<String, Object> arguments = new LinkedHashMap<>();
-            arguments.put("spare", absolute(DeviceUri.parse(spare)).toString());
+            // The server has a working directory of its own.
+            arguments.put("spare", DeviceUri.parse(spare).absolute().toString());
             arguments.put("force", force);
             arguments.put("priority", priority);
             arguments.put("standby", standby);
@@ -165,18 +165,6 @@ final class SpareCommand extends Verb {
             }
             call(name, "spare.add", arguments);
             return ExitStatus.OK;
-        }
-
-        /** The server has a working directory of its own. */
-        private static DeviceUri absolute(DeviceUri uri) {
-            return uri.scheme().equals("mem")
-                    ? uri
-                    : new DeviceUri(
-                            uri.scheme(),
-                            Path.of(uri.path()).toAbsolutePath().normalize().toString(),
-                            uri.parameters(),
-                            uri.offsetBytes(),
-                            uri.lengthBytes());
         }
     }
 

@@ -1,6 +1,7 @@
 package io.remap.core;
 
 import io.remap.api.Refusal;
+import io.remap.api.SectorRange;
 import io.remap.api.spi.CommandArguments;
 import java.util.List;
 import java.util.Map;
@@ -84,6 +85,12 @@ final class Arguments implements CommandArguments {
     @Override
     public long number(String name, long min, long max, long otherwise) throws Refusal {
         return has(name) ? number(name, min, max) : otherwise;
+    }
+
+    /** The sectors from {@code first} on, as many as {@code length}, of so many that there are. */
+    SectorRange range(long sectors) throws Refusal {
+        long first = number("first", 0, sectors - 1);
+        return new SectorRange(first, number("length", 1, sectors - first));
     }
 
     /** A truth value, false if it is not given. */

@@ -4,7 +4,6 @@ import io.remap.api.Refusal;
 import io.remap.api.SectorRange;
 import io.remap.core.disk.AvoidedRegions;
 import io.remap.core.disk.AvoidedRegions.Region;
-import io.remap.core.disk.VirtualDisk;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -52,7 +51,7 @@ final class AvoidCommands {
 
     Map<String, Object> add(Arguments arguments) throws Refusal {
         ServedDisk served = disk(arguments);
-        SectorRange range = range(served.disk(), arguments);
+        SectorRange range = arguments.range(MapCommands.sectors(served.disk()));
         if (served.disk().avoided().add(range).isEmpty()) {
             throw new Refusal(
                     Refusal.Kind.ENVIRONMENT,
@@ -66,7 +65,7 @@ final class AvoidCommands {
 
     Map<String, Object> remove(Arguments arguments) throws Refusal {
         ServedDisk served = disk(arguments);
-        SectorRange range = range(served.disk(), arguments);
+        SectorRange range = arguments.range(MapCommands.sectors(served.disk()));
         if (served.disk().avoided().remove(range) == 0) {
             throw new Refusal(
                     Refusal.Kind.USAGE,
@@ -74,11 +73,5 @@ final class AvoidCommands {
         }
         served.saveSoon();
         return show(served);
-    }
-
-    private static SectorRange range(VirtualDisk disk, Arguments arguments) throws Refusal {
-        long sectors = disk.traits().sizeBytes() / disk.traits().sectorBytes();
-        long first = arguments.number("first", 0, sectors - 1);
-        return new SectorRange(first, arguments.number("length", 1, sectors - first));
     }
 }

@@ -32,7 +32,7 @@ final class MapCommands {
         return disks.disk(arguments.text("disk", ""));
     }
 
-    private static long sectors(VirtualDisk disk) {
+    static long sectors(VirtualDisk disk) {
         return disk.traits().sizeBytes() / disk.traits().sectorBytes();
     }
 
@@ -72,7 +72,7 @@ final class MapCommands {
 
     Map<String, Object> add(Arguments arguments) throws Refusal {
         ServedDisk served = disk(arguments);
-        SectorRange range = range(served, arguments);
+        SectorRange range = arguments.range(sectors(served.disk()));
         boolean unreadable = arguments.flag("unreadable");
         return move(
                 served,
@@ -84,19 +84,13 @@ final class MapCommands {
 
     Map<String, Object> remove(Arguments arguments) throws Refusal {
         ServedDisk served = disk(arguments);
-        SectorRange range = range(served, arguments);
+        SectorRange range = arguments.range(sectors(served.disk()));
         return move(
                 served,
                 range,
                 ended -> served.disk().map().remove(range, ended),
                 "back to main",
                 "; if main does not take it, it stays on the spare");
-    }
-
-    private static SectorRange range(ServedDisk served, Arguments arguments) throws Refusal {
-        long sectors = sectors(served.disk());
-        long first = arguments.number("first", 0, sectors - 1);
-        return new SectorRange(first, arguments.number("length", 1, sectors - first));
     }
 
     /** How a move ended. */

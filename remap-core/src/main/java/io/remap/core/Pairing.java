@@ -460,7 +460,7 @@ public final class Pairing {
             store = metadata.open(spare.direct(), writing, environment, settings);
             int openedFrom = store.openedFrom();
             // So that a start from another spare finds it.
-            pair.spareUri().ifPresent(uri -> examined.further.remember(openedFrom, SpareSet.absolute(uri)));
+            pair.spareUri().ifPresent(uri -> examined.further.remember(openedFrom, uri.absolute()));
             if (!pair.spec().readOnly()) {
                 SpareSet.spread(examined.further, store);
                 spareSet(pair.spec(), pair.main())

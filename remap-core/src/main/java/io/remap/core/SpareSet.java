@@ -16,7 +16,6 @@ import io.remap.api.spi.SpareSlots;
 import io.remap.api.spi.TableCopy;
 import io.remap.core.disk.TrackedDevice;
 import io.remap.core.disk.VirtualDisk;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -236,7 +235,7 @@ final class SpareSet {
                             + " when it was served last");
         }
         wanted.remove(member.id());
-        result.add(new FurtherSpares.Open(member, TrackedDevice.of(device), slots, absolute(uri), order));
+        result.add(new FurtherSpares.Open(member, TrackedDevice.of(device), slots, uri.absolute(), order));
     }
 
     /** Where it was the last time; gives why it is not there now. */
@@ -377,7 +376,7 @@ final class SpareSet {
             long stamp = aboveAll(store, store.generation());
             metadata.stampMember(device.direct(), stamp);
             SpareMember member = new SpareMember(index, id, use, slots.count(), stamp);
-            return new FurtherSpares.Open(member, device, slots, absolute(uri), VirtualDisk.SpareDevice.UNORDERED);
+            return new FurtherSpares.Open(member, device, slots, uri.absolute(), VirtualDisk.SpareDevice.UNORDERED);
         } catch (Refusal | DeviceException | RuntimeException e) {
             device.close();
             throw e;
@@ -438,17 +437,5 @@ final class SpareSet {
         if (refused.isPresent()) {
             throw refused.get();
         }
-    }
-
-    /** The next start may have another working directory. */
-    static DeviceUri absolute(DeviceUri uri) {
-        return uri.scheme().equals("mem")
-                ? uri
-                : new DeviceUri(
-                        uri.scheme(),
-                        Path.of(uri.path()).toAbsolutePath().normalize().toString(),
-                        uri.parameters(),
-                        uri.offsetBytes(),
-                        uri.lengthBytes());
     }
 }
