@@ -13,9 +13,12 @@ import java.util.function.UnaryOperator;
  * The changes of what the first spare states of the spares of one disk: by people, and by a spare that stops standing by.
  *
  * <p>Invariant: one is under way at a time, and each is made of what the one before has left, so that none takes another back.
- * Thread-safe; never blocks.
+ * At most {@link #MAX_WAITING} wait behind it. Thread-safe; never blocks.
  */
 final class MemberChanges {
+    /** Most changes that wait: people give one after the other, and each spare takes over once. */
+    static final int MAX_WAITING = 256;
+
     private record Change(UnaryOperator<List<SpareMember>> how, Consumer<Refusal> done) {}
 
     private final MetadataStore store;
@@ -35,12 +38,23 @@ final class MemberChanges {
      * @param done told once, perhaps within this call: {@code null} once it is durable, otherwise why it is not
      */
     void change(UnaryOperator<List<SpareMember>> how, Consumer<Refusal> done) {
+        boolean full;
         synchronized (waiting) {
-            waiting.add(new Change(how, done));
-            if (busy) {
-                return;
+            full = waiting.size() == MAX_WAITING;
+            if (!full) {
+                waiting.add(new Change(how, done));
+                if (busy) {
+                    return;
+                }
+                busy = true;
             }
-            busy = true;
+        }
+        if (full) {
+            done.accept(new Refusal(
+                    Refusal.Kind.BUSY,
+                    MAX_WAITING + " changes of the spares wait for one that does not end: the first spare may not"
+                            + " answer; see 'remap status'"));
+            return;
         }
         next();
     }
