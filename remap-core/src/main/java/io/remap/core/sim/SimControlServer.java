@@ -14,11 +14,11 @@ import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
-import java.security.SecureRandom;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
+import java.util.random.RandomGenerator;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -54,11 +54,11 @@ final class SimControlServer implements AutoCloseable {
     }
 
     /** Listens at the path, or refuses. */
-    static SimControlServer start(Path path, Commands commands) throws Refusal, IOException {
+    static SimControlServer start(Path path, RandomGenerator random, Commands commands) throws Refusal, IOException {
         ServerSocketChannel listener = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
         try {
             UnixSocketFile file =
-                    UnixSocketFile.bind(path, new SecureRandom(), at -> listener.bind(UnixDomainSocketAddress.of(at)));
+                    UnixSocketFile.bind(path, random, at -> listener.bind(UnixDomainSocketAddress.of(at)));
             SimControlServer server = new SimControlServer(commands, listener, file);
             daemon("remap-sim-control", server::accept).start();
             return server;

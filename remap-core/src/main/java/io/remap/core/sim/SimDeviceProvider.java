@@ -18,6 +18,7 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.security.SecureRandom;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -25,6 +26,7 @@ import java.util.OptionalInt;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.LongConsumer;
+import java.util.random.RandomGenerator;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -37,22 +39,25 @@ public final class SimDeviceProvider implements BlockDeviceProvider {
 
     private final BlockDeviceProvider images;
     private final TimeSource time;
+    private final RandomGenerator random;
     private final LongConsumer pauseMillis;
 
     /** With the time of this host, which a slow disk takes. */
     public SimDeviceProvider() {
-        this(new FileDeviceProvider(), new HostTime(), SimDeviceProvider::pauseMillis);
+        this(new FileDeviceProvider(), new HostTime(), new SecureRandom(), SimDeviceProvider::pauseMillis);
     }
 
     /**
      * With another time.
      *
      * @param images opens what holds the content
+     * @param random for the name of a socket before it has its own; what fails is drawn from the seed of the disk
      * @param pauseMillis lets the calling thread pass so much time
      */
-    SimDeviceProvider(BlockDeviceProvider images, TimeSource time, LongConsumer pauseMillis) {
+    SimDeviceProvider(BlockDeviceProvider images, TimeSource time, RandomGenerator random, LongConsumer pauseMillis) {
         this.images = images;
         this.time = time;
+        this.random = random;
         this.pauseMillis = pauseMillis;
     }
 
@@ -179,6 +184,7 @@ public final class SimDeviceProvider implements BlockDeviceProvider {
             if (config.control().isPresent()) {
                 device.endsWith(SimControlServer.start(
                         config.control().get(),
+                        random,
                         new SimControl(
                                 device, medium, model, config.blockBytes().orElse(sector))::execute));
             }

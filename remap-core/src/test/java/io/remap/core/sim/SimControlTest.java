@@ -133,7 +133,7 @@ class SimControlTest {
             }
             return SimControl.Answer.of("said " + line, Map.of("said", line));
         };
-        try (SimControlServer server = SimControlServer.start(socket(), commands)) {
+        try (SimControlServer server = SimControlServer.start(socket(), new Random(1), commands)) {
             List<String> answers = say("broken\n{\"command\": \"broken\"}\nfine");
             assertEquals(4, answers.size(), answers.toString());
             assertTrue(answers.get(0).matches("error: broke off.* 7 of 5"), answers.get(0));

@@ -22,6 +22,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.OptionalInt;
+import java.util.Random;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.Test;
@@ -53,6 +54,7 @@ class SimDeviceTest extends BlockDeviceContract {
                     return 0;
                 }
             },
+            new Random(1),
             pausedMillis::addAndGet);
 
     @Override

@@ -12,6 +12,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.OptionalInt;
+import java.util.Random;
 import java.util.concurrent.TimeUnit;
 
 /** The product's {@code sim:} disks in the time of a simulation: who waits there lets it pass. */
@@ -23,6 +24,7 @@ public final class SimDisks {
         return new SimDeviceProvider(
                         new FileDeviceProvider(),
                         scheduler,
+                        new Random(1),
                         millis -> scheduler.sleep(TimeUnit.MILLISECONDS.toNanos(millis)))
                 .open(
                         DeviceUri.parse("sim:" + image + "?" + parameters),

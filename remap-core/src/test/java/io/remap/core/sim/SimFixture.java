@@ -27,6 +27,7 @@ import java.nio.file.StandardCopyOption;
 import java.util.Arrays;
 import java.util.List;
 import java.util.OptionalInt;
+import java.util.Random;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 
@@ -47,7 +48,8 @@ final class SimFixture implements AutoCloseable, TimeSource {
 
     BlockDevice device;
     private long nanos;
-    private final SimDeviceProvider provider = new SimDeviceProvider(new FileDeviceProvider(), this, this::pass);
+    private final SimDeviceProvider provider =
+            new SimDeviceProvider(new FileDeviceProvider(), this, new Random(1), this::pass);
 
     SimFixture(Path folder) {
         this.folder = folder;
