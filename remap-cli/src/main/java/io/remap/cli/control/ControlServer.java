@@ -5,6 +5,7 @@ import io.remap.api.Environment;
 import io.remap.api.FeatureState;
 import io.remap.api.FeatureStatus;
 import io.remap.api.Refusal;
+import io.remap.api.listen.UnixSocketFile;
 import io.remap.api.spi.ControlCommands;
 import io.remap.api.spi.Feature;
 import java.io.IOException;
@@ -17,10 +18,7 @@ import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.nio.file.attribute.UserPrincipal;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -38,8 +36,8 @@ import org.slf4j.LoggerFactory;
  * <p>Invariants:
  *
  * <ul>
- *   <li>The socket never stands under its name with a mode other than 0600: it is bound under another name in the
- *       private directory, gets its mode, and is then renamed, which also replaces a stale one at once.
+ *   <li>The socket never stands under its name with a mode other than 0600, and takes the place of no other but one
+ *       that nobody listens on: see {@link UnixSocketFile}.
  *   <li>Whoever connects is the owner of the process or root, by the credentials that the kernel reports (SO_PEERCRED
  *       of unix(7)); anybody else is told so and cut off before a byte is read.
  *   <li>At most {@link #MAX_CONNECTIONS} connections, one request of each at a time, each bounded in size and time.
@@ -58,16 +56,16 @@ final class ControlServer implements Feature {
     private static final long ACCEPT_PAUSE_MILLIS = 500;
     private static final long JOIN_MILLIS = 2_000;
     private static final long UID_ROOT = 0;
-    private static final Logger log = LoggerFactory.getLogger(ControlServer.class);
+    private static final Logger LOG = LoggerFactory.getLogger(ControlServer.class);
 
     private final Path socket;
+    private final UnixSocketFile file;
     private final ServiceLock lock;
     private final ServerSocketChannel listener;
     private final ControlCommands commands;
     private final Environment environment;
     private final Set<UserPrincipal> allowed;
     private final Thread acceptor;
-    private final Object ownFileKey;
     private final AtomicLong requests = new AtomicLong();
     private final AtomicLong refused = new AtomicLong();
 
@@ -82,16 +80,16 @@ final class ControlServer implements Feature {
 
     private ControlServer(
             Path socket,
+            UnixSocketFile file,
             ServiceLock lock,
             ServerSocketChannel listener,
-            Object ownFileKey,
             ControlCommands commands,
             Environment environment,
             Set<UserPrincipal> allowed) {
         this.socket = socket;
+        this.file = file;
         this.lock = lock;
         this.listener = listener;
-        this.ownFileKey = ownFileKey;
         this.commands = commands;
         this.environment = environment;
         this.allowed = allowed;
@@ -105,32 +103,27 @@ final class ControlServer implements Feature {
         RunDirectory.checkName(name);
         RunDirectory.check(directory);
         Path socket = RunDirectory.controlSocket(directory, name);
-        Path temporary = directory.resolve("." + name);
-        if (socket.toString().getBytes(StandardCharsets.UTF_8).length > RunDirectory.MAX_SOCKET_PATH_BYTES) {
+        if (socket.toString().getBytes(StandardCharsets.UTF_8).length > UnixSocketFile.MAX_PATH_BYTES) {
             throw new Refusal(
                     Refusal.Kind.USAGE,
-                    "the path of the control socket " + socket + " is longer than " + RunDirectory.MAX_SOCKET_PATH_BYTES
+                    "the path of the control socket " + socket + " is longer than " + UnixSocketFile.MAX_PATH_BYTES
                             + " bytes: choose a shorter --name or XDG_RUNTIME_DIR");
         }
-        refuseIfInUse(socket, name);
+        // Before the lock is touched, which does not exclude within a process.
+        if (LocalConnect.isListening(socket)) {
+            throw new Refusal(Refusal.Kind.BUSY, ServiceLock.running(name, ""));
+        }
         ServiceLock lock = ServiceLock.take(directory, name);
-        ServerSocketChannel listener = null;
         try {
-            refuseIfInUse(socket, name);
-            Files.deleteIfExists(temporary);
-            listener = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
-            listener.bind(UnixDomainSocketAddress.of(temporary), BACKLOG);
-            Files.setPosixFilePermissions(temporary, PosixFilePermissions.fromString("rw-------"));
-            Files.move(temporary, socket, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
-            ControlServer server = new ControlServer(
-                    socket, lock, listener, fileKey(socket), commands, environment, allowedPeers(socket));
+            ControlServer server = bind(socket, lock, commands, environment);
             server.acceptor.start();
             return server;
         } catch (IOException e) {
-            abandon(listener, temporary);
             lock.close();
             if (e instanceof Refusal refusal) {
-                throw refusal;
+                throw refusal.kind() == Refusal.Kind.BUSY
+                        ? new Refusal(Refusal.Kind.BUSY, ServiceLock.running(name, ""), refusal)
+                        : refusal;
             }
             throw new Refusal(
                     Refusal.Kind.ENVIRONMENT,
@@ -139,14 +132,20 @@ final class ControlServer implements Feature {
         }
     }
 
-    private static void abandon(ServerSocketChannel listener, Path temporary) {
+    private static ControlServer bind(Path socket, ServiceLock lock, ControlCommands commands, Environment environment)
+            throws IOException {
+        ServerSocketChannel listener = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
+        UnixSocketFile file = null;
         try {
-            if (listener != null) {
-                listener.close();
-            }
-            Files.deleteIfExists(temporary);
+            file = UnixSocketFile.bind(
+                    socket, environment.random(), at -> listener.bind(UnixDomainSocketAddress.of(at), BACKLOG));
+            return new ControlServer(socket, file, lock, listener, commands, environment, allowedPeers(socket));
         } catch (IOException e) {
-            log.debug("cannot tidy up {}: {}", temporary, e.toString());
+            listener.close();
+            if (file != null) {
+                file.remove();
+            }
+            throw e;
         }
     }
 
@@ -157,36 +156,6 @@ final class ControlServer implements Feature {
         UserPrincipal root =
                 socket.getFileSystem().getUserPrincipalLookupService().lookupPrincipalByName(Long.toString(UID_ROOT));
         return Set.of(owner).contains(root) ? Set.of(owner) : Set.of(owner, root);
-    }
-
-    /** A socket that answers, or something that is no socket, stays; only a stale one may be replaced. */
-    private static void refuseIfInUse(Path socket, String name) throws Refusal {
-        try {
-            if (!Files.readAttributes(
-                                    socket,
-                                    java.nio.file.attribute.BasicFileAttributes.class,
-                                    LinkOption.NOFOLLOW_LINKS)
-                            .isOther()
-                    || Files.isSymbolicLink(socket)) {
-                throw new Refusal(
-                        Refusal.Kind.ENVIRONMENT,
-                        socket + " exists and is no socket: find out what it is, and remove it");
-            }
-            try (SocketChannel probe = SocketChannel.open(UnixDomainSocketAddress.of(socket))) {
-                throw new Refusal(Refusal.Kind.BUSY, ServiceLock.running(name, ""));
-            }
-        } catch (Refusal e) {
-            throw e;
-        } catch (NoSuchFileException e) {
-            log.trace("{} is free", socket);
-        } catch (IOException e) {
-            log.debug("{} is stale: {}", socket, e.toString());
-        }
-    }
-
-    private static Object fileKey(Path file) throws IOException {
-        return Files.readAttributes(file, java.nio.file.attribute.BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS)
-                .fileKey();
     }
 
     /**
@@ -202,7 +171,7 @@ final class ControlServer implements Feature {
                 return;
             } catch (IOException e) {
                 if (failure.isEmpty()) {
-                    log.warn("control socket {} cannot accept connections for now: {}", socket, e.toString());
+                    LOG.warn("control socket {} cannot accept connections for now: {}", socket, e.toString());
                 }
                 failure = "cannot accept connections: " + e.getMessage();
                 pause();
@@ -255,7 +224,7 @@ final class ControlServer implements Feature {
             return allowed.contains(
                     channel.getOption(ExtendedSocketOptions.SO_PEERCRED).user());
         } catch (IOException | UnsupportedOperationException e) {
-            log.warn("control socket {}: a peer without credentials was turned away: {}", socket, e.toString());
+            LOG.warn("control socket {}: a peer without credentials was turned away: {}", socket, e.toString());
             return false;
         }
     }
@@ -324,12 +293,10 @@ final class ControlServer implements Feature {
         }
         try {
             listener.close();
-            if (fileKey(socket).equals(ownFileKey)) {
-                Files.delete(socket);
-            }
         } catch (IOException e) {
-            log.debug("cannot remove {}: {}", socket, e.toString());
+            LOG.debug("cannot close {}: {}", socket, e.toString());
         }
+        file.remove();
         long deadline = environment.time().nanoTime() + JOIN_MILLIS * 1_000_000;
         for (ControlConnection connection : open) {
             connection.finish(Math.max(1, (deadline - environment.time().nanoTime()) / 1_000_000));

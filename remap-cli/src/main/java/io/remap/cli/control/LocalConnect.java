@@ -1,11 +1,13 @@
 package io.remap.cli.control;
 
 import java.io.IOException;
+import java.net.ConnectException;
 import java.net.SocketTimeoutException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
-import java.nio.channels.AsynchronousCloseException;
+import java.nio.channels.ClosedChannelException;
 import java.nio.channels.SocketChannel;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
@@ -13,7 +15,8 @@ import java.util.concurrent.TimeUnit;
 /**
  * Connects to a Unix socket within a time. A blocking connect(2) waits for as long as the queue of the listener is full,
  * which is for ever if its process stands still; a non-blocking one fails then, see unix(7), in a way that Java does not tell
- * from others. So it is tried that way first, and what fails is tried again by one that blocks and is broken off in time.
+ * from all others. So it is tried that way first, and what may be a full queue is tried again by one that blocks and
+ * is broken off in time. Where nobody listens no time is taken: on a busy host it could be over before the call.
  */
 final class LocalConnect {
     /** For the question whether somebody listens. */
@@ -35,9 +38,13 @@ final class LocalConnect {
                 return channel;
             }
         } catch (IOException e) {
-            // Refused, or the queue is full: the next one finds out which.
+            if (e instanceof ConnectException || Files.notExists(socket)) {
+                close(channel);
+                throw e;
+            }
+            // Perhaps the queue is full: the next one finds that out.
         }
-        channel.close();
+        close(channel);
         return openBlocking(address, timeoutMillis);
     }
 
@@ -49,7 +56,7 @@ final class LocalConnect {
             channel.connect(address);
             channel.configureBlocking(false);
             return channel;
-        } catch (AsynchronousCloseException e) {
+        } catch (ClosedChannelException e) {
             throw new SocketTimeoutException(
                     "its queue is full, and it took nobody in within " + timeoutMillis + " ms");
         } catch (IOException e) {

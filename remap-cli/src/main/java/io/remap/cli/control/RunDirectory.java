@@ -32,9 +32,6 @@ import java.util.regex.Pattern;
  * </ul>
  */
 public final class RunDirectory {
-    /** Longest path of a Unix socket on Linux: {@code sun_path} of unix(7) without its final zero. */
-    public static final int MAX_SOCKET_PATH_BYTES = 107;
-
     /** Longest name of a service. */
     public static final int MAX_NAME_CHARS = 64;
 

@@ -13,6 +13,7 @@ import io.remap.api.FeatureState;
 import io.remap.api.Refusal;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.net.SocketTimeoutException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
@@ -124,6 +125,51 @@ class ControlServerTest {
         }
         Files.delete(socket);
         assertFalse(ControlClient.isRunning(directory, NAME));
+    }
+
+    /** However late a busy host comes to it. */
+    @Test
+    void whereNobodyListensThatIsCertainInNoTime() throws Exception {
+        for (boolean leftBehind : new boolean[] {false, true}) {
+            if (leftBehind) {
+                leaveOneBehind();
+            }
+            for (int i = 0; i < 200; i++) {
+                IOException failure = assertThrows(
+                        IOException.class, () -> LocalConnect.open(socket(), 0).close());
+                assertFalse(
+                        failure instanceof SocketTimeoutException, () -> "a full queue is no case of this: " + failure);
+            }
+        }
+    }
+
+    private void leaveOneBehind() throws IOException {
+        try (ServerSocketChannel dead = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+            dead.bind(UnixDomainSocketAddress.of(socket()));
+        }
+    }
+
+    /** Nor whoever wants its name. */
+    @Test
+    @Timeout(10)
+    void theNameOfAServiceThatStandsStillIsInUse() throws Exception {
+        try (ServerSocketChannel still = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+            still.bind(UnixDomainSocketAddress.of(socket()), 1);
+            List<SocketChannel> queue = new ArrayList<>();
+            try {
+                for (int i = 0; i < 2; i++) {
+                    queue.add(SocketChannel.open(UnixDomainSocketAddress.of(socket())));
+                }
+                Refusal refusal = assertThrows(Refusal.class, this::start);
+                assertEquals(Refusal.Kind.BUSY, refusal.kind());
+                assertTrue(refusal.getMessage().contains("remap stop " + NAME), refusal.getMessage());
+            } finally {
+                for (SocketChannel channel : queue) {
+                    channel.close();
+                }
+            }
+            assertTrue(Files.exists(socket()));
+        }
     }
 
     @Test
@@ -401,9 +447,7 @@ class ControlServerTest {
 
     @Test
     void replacesAStaleSocket() throws Exception {
-        try (ServerSocketChannel dead = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
-            dead.bind(UnixDomainSocketAddress.of(socket()));
-        }
+        leaveOneBehind();
         assertTrue(Files.exists(socket()), "closing leaves the file");
         try (ControlServer server = start()) {
             assertAnswers();
