@@ -13,8 +13,6 @@ import java.nio.channels.SelectionKey;
 import java.nio.channels.Selector;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
-import java.util.ArrayList;
-import java.util.List;
 
 /**
  * A small NBD client: fixed newstyle handshake without TLS, simple replies, one command at a time. It shares no code
@@ -27,14 +25,7 @@ import java.util.List;
  */
 public final class NbdClient implements AutoCloseable {
     /** Longest payload of a command. */
-    public static final int MAX_PAYLOAD_BYTES = 32 * 1024 * 1024;
-
-    public static final int FLAG_READ_ONLY = 1 << 1;
-    public static final int FLAG_SEND_FLUSH = 1 << 2;
-    public static final int FLAG_SEND_FUA = 1 << 3;
-    public static final int FLAG_SEND_TRIM = 1 << 5;
-    public static final int FLAG_SEND_WRITE_ZEROES = 1 << 6;
-    public static final int FLAG_CAN_MULTI_CONN = 1 << 8;
+    private static final int MAX_PAYLOAD_BYTES = 32 * 1024 * 1024;
 
     private static final long NBD_MAGIC = 0x4e42444d41474943L;
     private static final long OPTION_MAGIC = 0x49484156454F5054L;
@@ -44,11 +35,8 @@ public final class NbdClient implements AutoCloseable {
 
     private static final int FIXED_NEWSTYLE = 1;
     private static final int NO_ZEROES = 2;
-    private static final int OPTION_ABORT = 2;
-    private static final int OPTION_LIST = 3;
     private static final int OPTION_GO = 7;
     private static final int REPLY_ACK = 1;
-    private static final int REPLY_SERVER = 2;
     private static final int REPLY_INFO = 3;
     private static final int INFO_EXPORT = 0;
 
@@ -56,9 +44,7 @@ public final class NbdClient implements AutoCloseable {
     private static final short WRITE = 1;
     private static final short DISCONNECT = 2;
     private static final short FLUSH = 3;
-    private static final short TRIM = 4;
-    private static final short WRITE_ZEROES = 6;
-    private static final short COMMAND_FLAG_FUA = 1;
+    private static final short NO_COMMAND_FLAGS = 0;
 
     private static final int MAX_OPTION_REPLIES = 10_000;
     private static final int MAX_OPTION_REPLY_BYTES = 64 * 1024;
@@ -71,7 +57,6 @@ public final class NbdClient implements AutoCloseable {
     private final Selector selector;
     private final long timeoutMillis;
     private long sizeBytes;
-    private int transmissionFlags;
     private long lastCookie;
 
     private NbdClient(SocketChannel channel, Selector selector, long timeoutMillis) {
@@ -98,20 +83,6 @@ public final class NbdClient implements AutoCloseable {
                 client.channel.close();
                 client.selector.close();
             }
-        }
-    }
-
-    /** The names of the exports that the server lists. */
-    public static List<String> list(ListenAddress address, long timeoutMillis) throws IOException {
-        NbdClient client = open(address, timeoutMillis);
-        try {
-            client.greet();
-            List<String> names = client.askForList();
-            client.sendOption(OPTION_ABORT, new byte[0]);
-            return names;
-        } finally {
-            client.channel.close();
-            client.selector.close();
         }
     }
 
@@ -145,15 +116,10 @@ public final class NbdClient implements AutoCloseable {
         return sizeBytes;
     }
 
-    /** What the export can do, see the {@code FLAG_} constants. */
-    public boolean has(int flag) {
-        return (transmissionFlags & flag) != 0;
-    }
-
     /** Reads so many bytes; an {@link NbdError} if the server cannot. */
     public byte[] read(long offsetBytes, int lengthBytes) throws IOException {
         checkPayload(lengthBytes);
-        command("read", READ, (short) 0, offsetBytes, lengthBytes, null);
+        command("read", READ, offsetBytes, lengthBytes, null);
         ByteBuffer data = ByteBuffer.allocate(lengthBytes);
         receive(data);
         return data.array();
@@ -161,26 +127,12 @@ public final class NbdClient implements AutoCloseable {
 
     public void write(long offsetBytes, byte[] data) throws IOException {
         checkPayload(data.length);
-        command("write", WRITE, (short) 0, offsetBytes, data.length, data);
-    }
-
-    /** Writes; when it returns, the data is on stable storage. */
-    public void writeDurably(long offsetBytes, byte[] data) throws IOException {
-        checkPayload(data.length);
-        command("write with FUA", WRITE, COMMAND_FLAG_FUA, offsetBytes, data.length, data);
-    }
-
-    public void writeZeroes(long offsetBytes, long lengthBytes) throws IOException {
-        command("write-zeroes", WRITE_ZEROES, (short) 0, offsetBytes, lengthBytes, null);
-    }
-
-    public void trim(long offsetBytes, long lengthBytes) throws IOException {
-        command("trim", TRIM, (short) 0, offsetBytes, lengthBytes, null);
+        command("write", WRITE, offsetBytes, data.length, data);
     }
 
     /** When it returns, every write completed before is on stable storage. */
     public void flush() throws IOException {
-        command("flush", FLUSH, (short) 0, 0, 0, null);
+        command("flush", FLUSH, 0, 0, null);
     }
 
     private static void checkPayload(int lengthBytes) {
@@ -238,7 +190,6 @@ public final class NbdClient implements AutoCloseable {
             } else if (reply.type() == REPLY_INFO) {
                 if (reply.data().remaining() >= 12 && reply.data().getShort() == INFO_EXPORT) {
                     sizeBytes = reply.data().getLong();
-                    transmissionFlags = Short.toUnsignedInt(reply.data().getShort());
                     described = true;
                 }
             } else {
@@ -249,34 +200,13 @@ public final class NbdClient implements AutoCloseable {
         throw new IOException("the server sends replies without end");
     }
 
-    private List<String> askForList() throws IOException {
-        sendOption(OPTION_LIST, new byte[0]);
-        List<String> names = new ArrayList<>();
-        for (int replies = 0; replies < MAX_OPTION_REPLIES; replies++) {
-            OptionReply reply = optionReply(OPTION_LIST);
-            if (reply.type() == REPLY_ACK) {
-                return names;
-            }
-            int length = reply.data().remaining() < 4 ? -1 : reply.data().getInt();
-            if (reply.type() != REPLY_SERVER
-                    || length < 0
-                    || length > reply.data().remaining()) {
-                throw new IOException("the server refuses to list its exports");
-            }
-            names.add(StandardCharsets.UTF_8
-                    .decode(reply.data().slice(reply.data().position(), length))
-                    .toString());
-        }
-        throw new IOException("the server lists exports without end");
-    }
-
     /** Sends a command and receives the reply header; the payload of a read follows it. */
-    private void command(String what, short type, short flags, long offsetBytes, long lengthBytes, byte[] payload)
+    private void command(String what, short type, long offsetBytes, int lengthBytes, byte[] payload)
             throws IOException {
         long cookie = ++lastCookie;
         ByteBuffer request = ByteBuffer.allocate(REQUEST_BYTES);
-        request.putInt(REQUEST_MAGIC).putShort(flags).putShort(type).putLong(cookie);
-        request.putLong(offsetBytes).putInt((int) lengthBytes).flip();
+        request.putInt(REQUEST_MAGIC).putShort(NO_COMMAND_FLAGS).putShort(type).putLong(cookie);
+        request.putLong(offsetBytes).putInt(lengthBytes).flip();
         send(request);
         if (payload != null) {
             send(ByteBuffer.wrap(payload));
@@ -336,7 +266,7 @@ public final class NbdClient implements AutoCloseable {
                 channel) {
             ByteBuffer request = ByteBuffer.allocate(REQUEST_BYTES);
             request.putInt(REQUEST_MAGIC)
-                    .putShort((short) 0)
+                    .putShort(NO_COMMAND_FLAGS)
                     .putShort(DISCONNECT)
                     .putLong(++lastCookie);
             request.putLong(0).putInt(0).flip();
