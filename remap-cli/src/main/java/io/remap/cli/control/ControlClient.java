@@ -1,17 +1,13 @@
 package io.remap.cli.control;
 
 import io.remap.api.Refusal;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.net.SocketTimeoutException;
-import java.nio.ByteBuffer;
-import java.nio.channels.SelectionKey;
-import java.nio.channels.Selector;
-import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
@@ -22,18 +18,16 @@ import org.slf4j.LoggerFactory;
  * {@link IllegalStateException}.
  */
 public final class ControlClient implements AutoCloseable {
-    private static final int READ_BYTES = 64 * 1024;
+    private static final Logger LOG = LoggerFactory.getLogger(ControlClient.class);
     private static final long CONNECT_MILLIS = 10_000;
 
     private final String name;
-    private final SocketChannel channel;
-    private final Selector selector;
+    private final LineConnection connection;
     private long lastId;
 
-    private ControlClient(String name, SocketChannel channel, Selector selector) {
+    private ControlClient(String name, LineConnection connection) {
         this.name = name;
-        this.channel = channel;
-        this.selector = selector;
+        this.connection = connection;
     }
 
     /** Whether a service of this name answers in the checked directory. */
@@ -49,12 +43,8 @@ public final class ControlClient implements AutoCloseable {
     static ControlClient connect(Path directory, String name, long timeoutMillis) throws Refusal {
         RunDirectory.checkName(name);
         Path socket = RunDirectory.controlSocket(directory, name);
-        SocketChannel channel = null;
         try {
-            channel = LocalConnect.open(socket, timeoutMillis);
-            Selector selector = Selector.open();
-            channel.register(selector, 0);
-            return new ControlClient(name, channel, selector);
+            return new ControlClient(name, LineConnection.open(socket, timeoutMillis));
         } catch (SocketTimeoutException e) {
             throw new Refusal(
                     Refusal.Kind.ENVIRONMENT,
@@ -62,7 +52,6 @@ public final class ControlClient implements AutoCloseable {
                             + "; its process stands still (stopped, or out of memory)",
                     e);
         } catch (IOException e) {
-            abandon(channel);
             throw new Refusal(
                     Refusal.Kind.ENVIRONMENT,
                     Files.exists(socket)
@@ -73,16 +62,6 @@ public final class ControlClient implements AutoCloseable {
         }
     }
 
-    private static void abandon(SocketChannel channel) {
-        if (channel != null) {
-            try {
-                channel.close();
-            } catch (IOException e) {
-                // The failure to connect is what the caller is told.
-            }
-        }
-    }
-
     /**
      * Calls a command and waits for its answer.
      *
@@ -90,7 +69,7 @@ public final class ControlClient implements AutoCloseable {
      * @return strings, numbers, booleans, lists and maps
      */
     public Object call(String method, Map<String, Object> arguments, long timeoutMillis) throws Refusal {
-        long deadlineNanos = System.nanoTime() + timeoutMillis * 1_000_000;
+        long deadlineNanos = LineConnection.deadlineNanos(timeoutMillis);
         long id = ++lastId;
         Map<String, Object> request = new LinkedHashMap<>();
         request.put("jsonrpc", "2.0");
@@ -99,10 +78,13 @@ public final class ControlClient implements AutoCloseable {
         request.put("id", id);
         Object answer;
         try {
-            send(request, deadlineNanos, method, timeoutMillis);
-            answer = JsonLines.parse(readLine(deadlineNanos, method, timeoutMillis));
-        } catch (Refusal e) {
-            throw e;
+            send(request, deadlineNanos);
+            answer = JsonLines.parse(connection.receive(deadlineNanos));
+        } catch (SocketTimeoutException e) {
+            throw new Refusal(
+                    Refusal.Kind.ENVIRONMENT,
+                    "service '" + name + "' did not answer " + method + " within " + timeoutMillis + " ms",
+                    e);
         } catch (IOException e) {
             throw new Refusal(
                     Refusal.Kind.ENVIRONMENT,
@@ -112,20 +94,15 @@ public final class ControlClient implements AutoCloseable {
         return resultOf(answer, id, method);
     }
 
-    private void send(Map<String, Object> request, long deadlineNanos, String method, long timeoutMillis)
-            throws IOException {
-        ByteBuffer bytes = ByteBuffer.wrap(RpcErrors.withLineFeed(request));
+    private void send(Map<String, Object> request, long deadlineNanos) throws IOException {
+        byte[] line = RpcErrors.withLineFeed(request);
         try {
-            while (bytes.hasRemaining()) {
-                if (channel.write(bytes) == 0) {
-                    await(SelectionKey.OP_WRITE, deadlineNanos, method, timeoutMillis);
-                }
-            }
-        } catch (Refusal e) {
+            connection.send(line, deadlineNanos);
+        } catch (SocketTimeoutException e) {
             throw e;
         } catch (IOException e) {
             // A server that turns a client away says why before it hangs up: its line is read, if there is one.
-            LoggerFactory.getLogger(ControlClient.class).debug("cannot send {}: {}", method, e.toString());
+            LOG.debug("cannot send {}: {}", request.get("method"), e.toString());
         }
     }
 
@@ -156,47 +133,8 @@ public final class ControlClient implements AutoCloseable {
                 : String.valueOf(message);
     }
 
-    private ByteBuffer readLine(long deadlineNanos, String method, long timeoutMillis) throws IOException {
-        ByteArrayOutputStream line = new ByteArrayOutputStream();
-        ByteBuffer piece = ByteBuffer.allocate(READ_BYTES);
-        while (true) {
-            int length = channel.read(piece.clear());
-            if (length < 0) {
-                throw new IOException("it closed the connection");
-            }
-            if (length == 0) {
-                await(SelectionKey.OP_READ, deadlineNanos, method, timeoutMillis);
-                continue;
-            }
-            // A server sends nothing on its own, so a line feed ends what was received.
-            boolean complete = piece.get(length - 1) == '\n';
-            line.write(piece.array(), 0, complete ? length - 1 : length);
-            if (complete) {
-                return ByteBuffer.wrap(line.toByteArray());
-            }
-            if (line.size() > JsonLines.MAX_ANSWER_BYTES) {
-                throw new IOException("its answer is longer than " + JsonLines.MAX_ANSWER_BYTES + " bytes");
-            }
-        }
-    }
-
-    private void await(int operation, long deadlineNanos, String method, long timeoutMillis) throws IOException {
-        channel.keyFor(selector).interestOps(operation);
-        long leftMillis = (deadlineNanos - System.nanoTime()) / 1_000_000;
-        selector.selectedKeys().clear();
-        if (leftMillis <= 0 || (selector.select(leftMillis) == 0 && System.nanoTime() - deadlineNanos >= 0)) {
-            throw new Refusal(
-                    Refusal.Kind.ENVIRONMENT,
-                    "service '" + name + "' did not answer " + method + " within " + timeoutMillis + " ms");
-        }
-    }
-
     @Override
     public void close() {
-        try (selector) {
-            channel.close();
-        } catch (IOException e) {
-            // A client that goes has nothing left to lose.
-        }
+        connection.close();
     }
 }

@@ -1,13 +1,8 @@
 package io.remap.cli.control;
 
 import io.remap.api.Refusal;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.channels.SelectionKey;
-import java.nio.channels.Selector;
-import java.nio.channels.SocketChannel;
-import java.nio.charset.StandardCharsets;
+import java.net.SocketTimeoutException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
@@ -17,30 +12,20 @@ import java.util.Map;
  * a {@link Refusal} of kind {@code ENVIRONMENT}; a refusal of the disk arrives with its own kind.
  */
 public final class SimControlClient {
-    private static final int READ_BYTES = 64 * 1024;
     private static final long ANSWER_MILLIS = 60_000;
 
     private SimControlClient() {}
 
     /** The values that the disk answers with. */
     public static Map<?, ?> call(Path socket, String command) throws Refusal {
-        try (SocketChannel channel = LocalConnect.open(socket, ANSWER_MILLIS);
-                Selector selector = Selector.open()) {
-            // A command is short, and nothing was sent before it: it fits.
-            channel.write(ByteBuffer.wrap(
-                    (JsonLines.line(Map.of("command", command)) + "\n").getBytes(StandardCharsets.UTF_8)));
-            channel.register(selector, SelectionKey.OP_READ);
-            Object answer = JsonLines.parse(readLine(channel, selector, socket));
-            if (answer instanceof Map<?, ?> map && map.get("result") instanceof Map<?, ?> result) {
-                return result;
-            }
-            if (answer instanceof Map<?, ?> map && map.get("error") != null) {
-                throw new Refusal(
-                        Refusal.Kind.valueOf(String.valueOf(map.get("kind"))), String.valueOf(map.get("error")));
-            }
-            throw new Refusal(Refusal.Kind.ENVIRONMENT, socket + " is no control of a simulated disk");
-        } catch (Refusal e) {
-            throw e;
+        try (LineConnection connection = connect(socket)) {
+            return resultOf(ask(connection, socket, command), socket);
+        }
+    }
+
+    private static LineConnection connect(Path socket) throws Refusal {
+        try {
+            return LineConnection.open(socket, ANSWER_MILLIS);
         } catch (IOException e) {
             throw new Refusal(
                     Refusal.Kind.ENVIRONMENT,
@@ -51,28 +36,30 @@ public final class SimControlClient {
         }
     }
 
-    private static ByteBuffer readLine(SocketChannel channel, Selector selector, Path socket) throws IOException {
-        long deadlineNanos = System.nanoTime() + ANSWER_MILLIS * 1_000_000;
-        ByteArrayOutputStream line = new ByteArrayOutputStream();
-        ByteBuffer piece = ByteBuffer.allocate(READ_BYTES);
-        while (true) {
-            int length = channel.read(piece.clear());
-            if (length < 0) {
-                throw new IOException("it closed the connection");
+    private static Object ask(LineConnection connection, Path socket, String command) throws Refusal {
+        long deadlineNanos = LineConnection.deadlineNanos(ANSWER_MILLIS);
+        try {
+            connection.send(RpcErrors.withLineFeed(Map.of("command", command)), deadlineNanos);
+            return JsonLines.parse(connection.receive(deadlineNanos));
+        } catch (SocketTimeoutException e) {
+            throw new Refusal(
+                    Refusal.Kind.ENVIRONMENT, socket + " did not answer within " + ANSWER_MILLIS / 1000 + " s", e);
+        } catch (IOException e) {
+            throw new Refusal(Refusal.Kind.ENVIRONMENT, socket + " did not answer: " + RunDirectory.reason(e), e);
+        }
+    }
+
+    private static Map<?, ?> resultOf(Object answer, Path socket) throws Refusal {
+        if (answer instanceof Map<?, ?> map) {
+            if (map.get("result") instanceof Map<?, ?> result) {
+                return result;
             }
-            if (length > 0) {
-                boolean complete = piece.get(length - 1) == '\n';
-                line.write(piece.array(), 0, complete ? length - 1 : length);
-                if (complete) {
-                    return ByteBuffer.wrap(line.toByteArray());
+            for (Refusal.Kind kind : Refusal.Kind.values()) {
+                if (kind.name().equals(map.get("kind"))) {
+                    throw new Refusal(kind, String.valueOf(map.get("error")));
                 }
             }
-            long leftMillis = (deadlineNanos - System.nanoTime()) / 1_000_000;
-            selector.selectedKeys().clear();
-            if (leftMillis <= 0 || selector.select(leftMillis) == 0) {
-                throw new Refusal(
-                        Refusal.Kind.ENVIRONMENT, socket + " did not answer within " + ANSWER_MILLIS / 1000 + " s");
-            }
         }
+        throw new Refusal(Refusal.Kind.ENVIRONMENT, socket + " is no control of a simulated disk");
     }
 }
