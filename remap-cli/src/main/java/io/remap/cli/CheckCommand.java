@@ -114,14 +114,10 @@ final class CheckCommand extends Verb {
             try {
                 return care.check(spareUri, furtherUris, mainUri, level).toMap();
             } catch (Refusal e) {
-                Optional<ServedSpare> served =
-                        e.kind() == Refusal.Kind.BUSY ? ServedSpare.find(care, spareUri) : Optional.empty();
-                if (served.isEmpty()) {
-                    throw e;
-                }
-                note(spare + " is served by '" + served.get().service().name() + "', so that service reads it"
+                ServedSpare served = ServedSpare.behind(e, care, spareUri);
+                note(spare + " is served by '" + served.service().name() + "', so that service reads it"
                         + (main == null ? "" : "; --main is left out, as it knows its main"));
-                return ask(served.get());
+                return ask(served);
             }
         }
     }

@@ -12,7 +12,6 @@ import java.io.PrintWriter;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.StringJoiner;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -168,12 +167,7 @@ final class DumpCommand extends Verb {
                     doubtful[0] |= kind.equals("doubts");
                 });
             } catch (Refusal e) {
-                Optional<ServedSpare> served =
-                        e.kind() == Refusal.Kind.BUSY ? ServedSpare.find(care, uri) : Optional.empty();
-                if (served.isEmpty()) {
-                    throw e;
-                }
-                String name = served.get().service().name();
+                String name = ServedSpare.behind(e, care, uri).service().name();
                 throw new Refusal(
                         Refusal.Kind.BUSY,
                         spare + " is served; see 'remap map list " + name + "' and 'remap metadata status " + name

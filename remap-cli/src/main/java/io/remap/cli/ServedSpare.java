@@ -47,8 +47,18 @@ record ServedSpare(Services.Found service, String disk) {
         return found;
     }
 
-    /** The one that has this device, of those services that answer; whoever asks knows already that somebody has it. */
-    static Optional<ServedSpare> find(SpareCare care, DeviceUri spare) throws Refusal, DeviceException {
+    /**
+     * The one that a command met which wanted the device for itself.
+     *
+     * @param refusal what that got, thrown again if it is about something else
+     */
+    static ServedSpare behind(Refusal refusal, SpareCare care, DeviceUri spare) throws Refusal, DeviceException {
+        Optional<ServedSpare> served = refusal.kind() == Refusal.Kind.BUSY ? find(care, spare) : Optional.empty();
+        return served.orElseThrow(() -> refusal);
+    }
+
+    /** The one that has this device, of those services that answer. */
+    private static Optional<ServedSpare> find(SpareCare care, DeviceUri spare) throws Refusal, DeviceException {
         String wanted = care.stableId(spare);
         for (Services.Found service : running()) {
             try (ControlClient client = service.connect()) {

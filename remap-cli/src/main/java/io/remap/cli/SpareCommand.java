@@ -15,7 +15,6 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -338,16 +337,11 @@ final class SpareCommand extends Verb {
             try {
                 return care.grow(uri);
             } catch (Refusal e) {
-                Optional<ServedSpare> served =
-                        e.kind() == Refusal.Kind.BUSY ? ServedSpare.find(care, uri) : Optional.empty();
-                if (served.isEmpty()) {
-                    throw e;
-                }
-                String name = served.get().service().name();
+                String name = ServedSpare.behind(e, care, uri).service().name();
                 throw new Refusal(
                         Refusal.Kind.BUSY,
                         spare + " is served: 'remap stop " + name
-                                + "', grow it, then serve it again; or, without a stop," + " 'remap spare add " + name
+                                + "', grow it, then serve it again; or, without a stop, 'remap spare add " + name
                                 + "' with a further spare",
                         e);
             }

@@ -47,15 +47,10 @@ abstract class SpareRepair extends Verb {
             try {
                 return repair(care, uri);
             } catch (Refusal e) {
-                Optional<ServedSpare> served =
-                        e.kind() == Refusal.Kind.BUSY ? ServedSpare.find(care, uri) : Optional.empty();
-                if (served.isEmpty()) {
-                    throw e;
-                }
+                String name = ServedSpare.behind(e, care, uri).service().name();
                 throw new Refusal(
                         Refusal.Kind.BUSY,
-                        spare + " is served, and repaired by its service: remap metadata sync "
-                                + served.get().service().name(),
+                        spare + " is served, and repaired by its service: remap metadata sync " + name,
                         e);
             }
         }
