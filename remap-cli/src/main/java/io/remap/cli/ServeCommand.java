@@ -30,6 +30,7 @@ import java.util.Map;
 import java.util.OptionalInt;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
@@ -87,18 +88,8 @@ final class ServeCommand extends Verb implements Foreground.Command {
     @ArgGroup(exclusive = true)
     SpareChoice spareChoice = new SpareChoice();
 
-    @Option(
-            names = "--socket",
-            paramLabel = "PATH",
-            description = "Listen on this Unix socket; @NAME is the abstract address NAME, for you and root. Without "
-                    + "--socket and --listen: one in the run directory.")
-    List<String> sockets = new ArrayList<>();
-
-    @Option(
-            names = "--listen",
-            paramLabel = "HOST:PORT",
-            description = "Listen on this TCP address; port 0 takes a free one. Whoever reaches it may read and write.")
-    List<String> listen = new ArrayList<>();
+    @Mixin
+    final ListenOptions listen = new ListenOptions();
 
     @Option(
             names = "--name",
@@ -244,26 +235,11 @@ final class ServeCommand extends Verb implements Foreground.Command {
         DeviceUri mainUri = DeviceUri.parse(main);
         String chosenName = name == null ? RunDirectory.nameFor(mainUri.path()) : name;
         RunDirectory.checkName(chosenName);
-        List<ListenAddress> addresses = new ArrayList<>();
-        for (String socket : sockets) {
-            addresses.add(
-                    socket.startsWith("@")
-                            ? new ListenAddress.Abstract(socket.substring(1))
-                            : new ListenAddress.Unix(
-                                    Path.of(socket).toAbsolutePath().normalize()));
-        }
-        for (String text : listen) {
-            ListenAddress.Tcp address = ListenArgument.parse(text);
-            if (!ListenArgument.isLoopback(address)) {
-                note("warning: " + address + ": whoever reaches this address over the network may read and write the"
-                        + " disk, unencrypted");
-            }
-            addresses.add(address);
-        }
+        List<ListenAddress> addresses = listen.addresses(this::note);
         Path runDirectory = RunDirectory.locate(System.getenv());
         RunDirectory.prepare(runDirectory);
         if (addresses.isEmpty()) {
-            addresses.add(new ListenAddress.Unix(RunDirectory.nbdSocket(runDirectory, chosenName)));
+            addresses.add(ListenOptions.inRunDirectory(runDirectory, chosenName));
         }
         List<DeviceUri> spares = new ArrayList<>();
         for (String spare : spareChoice.spares) {

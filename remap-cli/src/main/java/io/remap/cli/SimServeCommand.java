@@ -10,11 +10,11 @@ import io.remap.core.SystemEnvironment;
 import io.remap.core.sim.SimFiles;
 import io.remap.core.sim.SimServer;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
@@ -39,17 +39,8 @@ final class SimServeCommand extends Verb implements Foreground.Command {
     @Parameters(paramLabel = "IMAGE", description = "The image file, or a URI sim:IMAGE?….")
     String image;
 
-    @Option(
-            names = "--socket",
-            paramLabel = "PATH",
-            description = "Listen on this Unix socket. Without --socket and --listen: one in the run directory.")
-    List<String> sockets = new ArrayList<>();
-
-    @Option(
-            names = "--listen",
-            paramLabel = "HOST:PORT",
-            description = "Listen on this TCP address; port 0 takes a free one. Whoever reaches it may read and write.")
-    List<String> listen = new ArrayList<>();
+    @Mixin
+    final ListenOptions listen = new ListenOptions();
 
     @Option(names = "--name", paramLabel = "NAME", description = "Name of the export; default: from IMAGE.")
     String name;
@@ -100,23 +91,11 @@ final class SimServeCommand extends Verb implements Foreground.Command {
         DeviceUri disk = disk();
         String chosenName = name == null ? RunDirectory.nameFor(disk.path()) : name;
         RunDirectory.checkName(chosenName);
-        List<ListenAddress> addresses = new ArrayList<>();
-        for (String socket : sockets) {
-            addresses.add(
-                    new ListenAddress.Unix(Path.of(socket).toAbsolutePath().normalize()));
-        }
-        for (String text : listen) {
-            ListenAddress.Tcp address = ListenArgument.parse(text);
-            if (!ListenArgument.isLoopback(address)) {
-                note("warning: " + address + ": whoever reaches this address over the network may read and write the"
-                        + " disk, unencrypted");
-            }
-            addresses.add(address);
-        }
+        List<ListenAddress> addresses = listen.addresses(this::note);
         if (addresses.isEmpty()) {
             Path runDirectory = RunDirectory.locate(System.getenv());
             RunDirectory.prepare(runDirectory);
-            addresses.add(new ListenAddress.Unix(RunDirectory.nbdSocket(runDirectory, chosenName)));
+            addresses.add(ListenOptions.inRunDirectory(runDirectory, chosenName));
         }
         return new SimServer.Spec(disk, chosenName, addresses, readOnly);
     }

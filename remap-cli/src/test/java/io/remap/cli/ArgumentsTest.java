@@ -5,12 +5,17 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.remap.api.ListenAddress.Abstract;
 import io.remap.api.ListenAddress.Tcp;
+import io.remap.api.ListenAddress.Unix;
 import io.remap.api.Refusal;
 import io.remap.api.SectorRange;
 import io.remap.cli.MapPicture.Mark;
+import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import picocli.CommandLine;
 
 class ArgumentsTest {
     @Test
@@ -43,6 +48,24 @@ class ArgumentsTest {
         }
         for (String open : List.of("0.0.0.0:1", "[::]:1", "10.0.0.1:1", "127.0.0.1.example.org:1", "host:1")) {
             assertFalse(ListenArgument.isLoopback(ListenArgument.parse(open)), open);
+        }
+    }
+
+    /** A command that took the name of an abstract address for a path would make a file of it. */
+    @Test
+    void everyServerTakesTheSameAddresses() throws Exception {
+        String[] words = {"MAIN", "--socket", "@name", "--listen", "0.0.0.0:1", "--socket", "/a/../b"};
+        ServeCommand serve = new ServeCommand();
+        SimServeCommand sim = new SimServeCommand();
+        for (Verb server : List.of(serve, sim)) {
+            new CommandLine(server).setCaseInsensitiveEnumValuesAllowed(true).parseArgs(words);
+        }
+        for (ListenOptions options : List.of(serve.listen, sim.listen)) {
+            List<String> warnings = new ArrayList<>();
+            assertEquals(
+                    List.of(new Abstract("name"), new Unix(Path.of("/b")), new Tcp("0.0.0.0", 1)),
+                    options.addresses(warnings::add));
+            assertEquals(1, warnings.size(), warnings.toString());
         }
     }
 
