@@ -51,7 +51,7 @@ public final class UnixSocketFile {
     private static final int PUBLISH_TRIES = 16;
 
     private static final int RADIX = 36;
-    private static final Logger log = LoggerFactory.getLogger(UnixSocketFile.class);
+    private static final Logger LOG = LoggerFactory.getLogger(UnixSocketFile.class);
 
     private final Path path;
     private final Object ownKey;
@@ -156,7 +156,7 @@ public final class UnixSocketFile {
         }
         try {
             if (isLeftBehind(aside)) {
-                log.info("replacing the socket {}, which was left behind: nobody listens on it", path);
+                LOG.info("replacing the socket {}, which was left behind: nobody listens on it", path);
                 Files.delete(aside);
             }
         } catch (Refusal e) {
@@ -169,7 +169,7 @@ public final class UnixSocketFile {
             name(aside, path);
             Files.deleteIfExists(aside);
         } catch (IOException e) {
-            log.warn("the socket of another server at {} is {} now: {}", path, aside.getFileName(), e.toString());
+            LOG.warn("the socket of another server at {} is {} now: {}", path, aside.getFileName(), e.toString());
         }
     }
 
@@ -292,9 +292,9 @@ public final class UnixSocketFile {
                 Files.delete(path);
             }
         } catch (NoSuchFileException e) {
-            log.debug("the socket {} was removed by somebody else", path);
+            LOG.debug("the socket {} was removed by somebody else", path);
         } catch (IOException e) {
-            log.warn("the socket {} cannot be removed: {}", path, reason(e, path));
+            LOG.warn("the socket {} cannot be removed: {}", path, reason(e, path));
         }
     }
 
@@ -308,7 +308,7 @@ public final class UnixSocketFile {
                 Files.deleteIfExists(passing.directory());
             }
         } catch (IOException e) {
-            log.warn("cannot tidy up {}: {}", passing.first(), e.toString());
+            LOG.warn("cannot tidy up {}: {}", passing.first(), e.toString());
         }
     }
 

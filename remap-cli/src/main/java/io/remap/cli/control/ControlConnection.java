@@ -23,7 +23,7 @@ import org.slf4j.LoggerFactory;
  */
 final class ControlConnection {
     private static final int READ_BYTES = 4096;
-    private static final Logger log = LoggerFactory.getLogger(ControlConnection.class);
+    private static final Logger LOG = LoggerFactory.getLogger(ControlConnection.class);
 
     private final SocketChannel channel;
     private final ControlServer server;
@@ -49,7 +49,7 @@ final class ControlConnection {
             channel.configureBlocking(false);
             channel.write(ControlServer.objection(message));
         } catch (IOException e) {
-            log.debug("cannot tell a peer that it was turned away: {}", e.toString());
+            LOG.debug("cannot tell a peer that it was turned away: {}", e.toString());
         }
     }
 
@@ -59,7 +59,7 @@ final class ControlConnection {
             // The peer sees the end of the answers; a thread that waits for a request sees the end of the requests.
             channel.shutdownInput();
         } catch (IOException e) {
-            log.debug("control connection is gone already: {}", e.toString());
+            LOG.debug("control connection is gone already: {}", e.toString());
         }
         if (thread != Thread.currentThread()) {
             try {
@@ -77,7 +77,7 @@ final class ControlConnection {
         try {
             channel.close();
         } catch (IOException e) {
-            log.debug("control connection: {}", e.toString());
+            LOG.debug("control connection: {}", e.toString());
         }
     }
 
@@ -89,7 +89,7 @@ final class ControlConnection {
                 goOn = line != null && answer(line);
             }
         } catch (IOException e) {
-            log.debug("control connection ended: {}", e.toString());
+            LOG.debug("control connection ended: {}", e.toString());
         } finally {
             hangUp();
             server.ended(this);
@@ -211,7 +211,7 @@ final class ControlConnection {
             return RpcErrors.line(id, RpcErrors.code(e.kind()), e.getMessage(), e.kind());
         } catch (RuntimeException e) {
             // A programmer error of one command: it must not take the control of the disk down with it.
-            log.error("control command {} failed", method, e);
+            LOG.error("control command {} failed", method, e);
             return RpcErrors.line(id, RpcErrors.INTERNAL, "internal error, see the log of the service: " + e, null);
         }
     }
