@@ -22,15 +22,9 @@ import picocli.CommandLine.Parameters;
             AlertsCommand.BaselineCommand.class,
             AlertsCommand.TestCommand.class
         })
-final class AlertsCommand extends Verb {
+final class AlertsCommand extends VerbGroup {
     /** Made by picocli. */
     AlertsCommand() {}
-
-    @Override
-    int run() {
-        spec.commandLine().usage(out());
-        return ExitStatus.USAGE;
-    }
 
     /** What the subcommands share: the list afterwards. */
     abstract static class OfDisk extends DiskVerb {
@@ -42,7 +36,7 @@ final class AlertsCommand extends Verb {
                 print(StatusText.list(answer, "alerts"));
                 if (StatusText.number(answer, "maintenanceUntilMillis") > 0) {
                     note("no alerts come up before "
-                            + ScanText.time(StatusText.number(answer, "maintenanceUntilMillis")) + ": maintenance");
+                            + Terminal.time(StatusText.number(answer, "maintenanceUntilMillis")) + ": maintenance");
                 }
                 if (!StatusText.text(answer, "hookFailure").isEmpty()) {
                     note("the hook failed the last time: " + StatusText.text(answer, "hookFailure"));
@@ -64,7 +58,7 @@ final class AlertsCommand extends Verb {
                         StatusText.text(alert, "id"),
                         StatusText.text(alert, "severity"),
                         StatusText.text(alert, "state"),
-                        ScanText.time(StatusText.number(alert, "raisedMillis")),
+                        Terminal.time(StatusText.number(alert, "raisedMillis")),
                         StatusText.text(alert, "text")));
             }
             terminal().table(rows);

@@ -1,8 +1,6 @@
 package io.remap.cli;
 
-import io.remap.api.SectorRange;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import picocli.CommandLine.Command;
@@ -19,15 +17,9 @@ import picocli.CommandLine.Parameters;
             ""
         },
         subcommands = {AvoidCommand.ListCommand.class, AvoidCommand.AddCommand.class, AvoidCommand.RemoveCommand.class})
-final class AvoidCommand extends Verb {
+final class AvoidCommand extends VerbGroup {
     /** Made by picocli. */
     AvoidCommand() {}
-
-    @Override
-    int run() {
-        spec.commandLine().usage(out());
-        return ExitStatus.USAGE;
-    }
 
     /** What the subcommands share: the list afterwards. */
     abstract static class OfDisk extends DiskVerb {
@@ -39,14 +31,6 @@ final class AvoidCommand extends Verb {
                 print(answer);
             }
             return ExitStatus.OK;
-        }
-
-        static Map<String, Object> sectors(String text) throws Exception {
-            SectorRange range = SectorArgument.parse(text);
-            Map<String, Object> arguments = new LinkedHashMap<>();
-            arguments.put("first", range.firstSector());
-            arguments.put("length", range.lengthSectors());
-            return arguments;
         }
 
         private void print(Map<?, ?> answer) {
@@ -65,10 +49,10 @@ final class AvoidCommand extends Verb {
                         first + "-" + (first + length - 1),
                         Long.toString(length),
                         StatusText.text(region, "origin"),
-                        ScanText.time(StatusText.number(region, "sinceMillis")),
+                        Terminal.time(StatusText.number(region, "sinceMillis")),
                         region.get("retryMillis") == null
                                 ? "never"
-                                : "when wanted after " + ScanText.time(StatusText.number(region, "retryMillis"))));
+                                : "when wanted after " + Terminal.time(StatusText.number(region, "retryMillis"))));
             }
             terminal().table(rows);
             terminal()
@@ -119,7 +103,7 @@ final class AvoidCommand extends Verb {
 
         @Override
         int run() throws Exception {
-            return answer(name, "avoid.add", sectors(sectors));
+            return answer(name, "avoid.add", SectorArgument.forCommand(SectorArgument.parse(sectors)));
         }
     }
 
@@ -145,7 +129,7 @@ final class AvoidCommand extends Verb {
 
         @Override
         int run() throws Exception {
-            return answer(name, "avoid.remove", sectors(sectors));
+            return answer(name, "avoid.remove", SectorArgument.forCommand(SectorArgument.parse(sectors)));
         }
     }
 }

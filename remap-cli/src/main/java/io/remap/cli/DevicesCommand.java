@@ -14,15 +14,9 @@ import picocli.CommandLine.Mixin;
         name = "devices",
         header = "Show the block devices of this host.",
         subcommands = DevicesCommand.ListCommand.class)
-final class DevicesCommand extends Verb {
+final class DevicesCommand extends VerbGroup {
     /** Made by picocli. */
     DevicesCommand() {}
-
-    @Override
-    int run() {
-        spec.commandLine().usage(out());
-        return ExitStatus.USAGE;
-    }
 
     /** Lists disks and partitions. */
     @Command(

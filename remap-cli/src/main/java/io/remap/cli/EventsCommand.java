@@ -1,12 +1,8 @@
 package io.remap.cli;
 
 import io.remap.cli.control.ControlClient;
-import java.time.Instant;
-import java.time.ZoneId;
-import java.time.format.DateTimeFormatter;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -28,9 +24,6 @@ import picocli.CommandLine.Parameters;
             ""
         })
 final class EventsCommand extends Verb {
-    private static final DateTimeFormatter TIME =
-            DateTimeFormatter.ofPattern("yyyy-MM-dd HH:mm:ss", Locale.ROOT).withZone(ZoneId.systemDefault());
-
     @Parameters(arity = "0..1", paramLabel = "NAME", description = "Name of the service.")
     String name;
 
@@ -79,7 +72,7 @@ final class EventsCommand extends Verb {
             Map<?, ?> event = (Map<?, ?>) one;
             rows.add(List.of(
                     StatusText.text(event, "number"),
-                    TIME.format(Instant.ofEpochMilli(StatusText.number(event, "lastMillis"))),
+                    Terminal.time(StatusText.number(event, "lastMillis")),
                     StatusText.text(event, "count"),
                     StatusText.text(event, "kind").replace('-', ' '),
                     event.get("sectors") instanceof Map<?, ?> range

@@ -71,7 +71,7 @@ final class HealthCommand extends DiskVerb {
         facts.add(List.of("alerts", StatusText.number(health, "openAlerts") + " open"));
         if (StatusText.number(health, "maintenanceUntilMillis") > 0) {
             facts.add(List.of(
-                    "maintenance", "until " + ScanText.time(StatusText.number(health, "maintenanceUntilMillis"))));
+                    "maintenance", "until " + Terminal.time(StatusText.number(health, "maintenanceUntilMillis"))));
         }
         facts.add(List.of(
                 "sectors",
@@ -164,7 +164,7 @@ final class HealthCommand extends DiskVerb {
             if (!StatusText.text(smart, "why").isEmpty()) {
                 facts.add(List.of(
                         "",
-                        "that was at " + ScanText.time(StatusText.number(smart, "reportMillis"))
+                        "that was at " + Terminal.time(StatusText.number(smart, "reportMillis"))
                                 + "; it did not answer since: " + StatusText.text(smart, "why")));
             }
             if (!StatusText.text(report, "ercAdvice").isEmpty()) {
@@ -197,7 +197,7 @@ final class HealthCommand extends DiskVerb {
                     Long.toString(StatusText.number(region, "offsetBytes") >> 20),
                     StatusText.text(region, "score"),
                     String.join(", ", why),
-                    ScanText.time(StatusText.number(region, "lastMillis"))));
+                    Terminal.time(StatusText.number(region, "lastMillis"))));
         }
         terminal.table(rows);
     }

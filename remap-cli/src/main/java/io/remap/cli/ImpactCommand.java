@@ -19,7 +19,6 @@ import picocli.CommandLine.Parameters;
             ""
         })
 final class ImpactCommand extends DiskVerb {
-    private static final long READ_MILLIS = 600_000;
     private static final int RANGES_SHOWN = 20;
 
     @Parameters(arity = "0..1", paramLabel = "NAME", description = "Name of the service.")
@@ -37,7 +36,7 @@ final class ImpactCommand extends DiskVerb {
 
     @Override
     int run() throws Exception {
-        Map<?, ?> answer = call(name, "impact", Map.of("device", device), READ_MILLIS);
+        Map<?, ?> answer = call(name, "impact", Map.of("device", device), Services.DEVICE_MILLIS);
         if (json.wanted) {
             out().println(JsonOption.document(answer));
             return ExitStatus.OK;

@@ -2,7 +2,6 @@ package io.remap.cli;
 
 import io.remap.api.SectorRange;
 import io.remap.cli.control.ControlClient;
-import java.util.LinkedHashMap;
 import java.util.Map;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -14,18 +13,9 @@ import picocli.CommandLine.Parameters;
         name = "map",
         header = "Show and change which sectors stand on the spare.",
         subcommands = {MapCommand.ListCommand.class, MapCommand.AddCommand.class, MapCommand.RemoveCommand.class})
-final class MapCommand extends Verb {
-    /** Sectors are moved with flushes between, so a large range on a slow disk takes its time. */
-    private static final long MOVE_MILLIS = 600_000;
-
+final class MapCommand extends VerbGroup {
     /** Made by picocli. */
     MapCommand() {}
-
-    @Override
-    int run() {
-        spec.commandLine().usage(out());
-        return ExitStatus.USAGE;
-    }
 
     /** Lists what is not plainly on main. */
     @Command(
@@ -98,7 +88,7 @@ final class MapCommand extends Verb {
         @Override
         int run() throws Exception {
             SectorRange range = SectorArgument.parse(sectors);
-            Map<String, Object> arguments = argumentsFor(range);
+            Map<String, Object> arguments = SectorArgument.forCommand(range);
             arguments.put("unreadable", unreadable);
             Object answer = change(name, "map.add", arguments);
             out().println(json.wanted ? JsonOption.document((Map<?, ?>) answer) : range + " are on the spare");
@@ -133,22 +123,15 @@ final class MapCommand extends Verb {
         @Override
         int run() throws Exception {
             SectorRange range = SectorArgument.parse(sectors);
-            Object answer = change(name, "map.remove", argumentsFor(range));
+            Object answer = change(name, "map.remove", SectorArgument.forCommand(range));
             out().println(json.wanted ? JsonOption.document((Map<?, ?>) answer) : range + " are on main");
             return ExitStatus.OK;
         }
     }
 
-    private static Map<String, Object> argumentsFor(SectorRange range) {
-        Map<String, Object> arguments = new LinkedHashMap<>();
-        arguments.put("first", range.firstSector());
-        arguments.put("length", range.lengthSectors());
-        return arguments;
-    }
-
     private static Object change(String name, String command, Map<String, Object> arguments) throws Exception {
         try (ControlClient client = Services.ofThisUser().find(name).connect()) {
-            return client.call(command, arguments, MOVE_MILLIS);
+            return client.call(command, arguments, Services.DEVICE_MILLIS);
         }
     }
 }

@@ -18,15 +18,9 @@ import picocli.CommandLine.Parameters;
             MetadataCommand.SyncCommand.class,
             RestoreCommand.class
         })
-final class MetadataCommand extends Verb {
+final class MetadataCommand extends VerbGroup {
     /** Made by picocli. */
     MetadataCommand() {}
-
-    @Override
-    int run() {
-        spec.commandLine().usage(out());
-        return ExitStatus.USAGE;
-    }
 
     /** What the subcommands share. */
     abstract static class OfService extends Verb {

@@ -15,15 +15,9 @@ import picocli.CommandLine.Parameters;
         name = "plugins",
         header = "Show what the modules of this installation provide.",
         subcommands = {PluginsCommand.ListCommand.class, PluginsCommand.SettingsCommand.class})
-final class PluginsCommand extends Verb {
+final class PluginsCommand extends VerbGroup {
     /** Made by picocli. */
     PluginsCommand() {}
-
-    @Override
-    int run() {
-        spec.commandLine().usage(out());
-        return ExitStatus.USAGE;
-    }
 
     /** Lists the providers of every role. */
     @Command(

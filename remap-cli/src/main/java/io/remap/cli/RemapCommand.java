@@ -40,7 +40,7 @@ import picocli.CommandLine.Option;
             "  REMAP_JAVA_OPTS  more options for the Java runtime",
             "  NO_COLOR         no colours"
         })
-final class RemapCommand extends Verb {
+final class RemapCommand extends VerbGroup {
     /** The verbs in the order of the help. */
     private static final List<Class<? extends Verb>> VERBS = List.of(
             DemoCommand.class,
@@ -90,11 +90,5 @@ final class RemapCommand extends Verb {
             }
         }
         return VERBS;
-    }
-
-    @Override
-    int run() {
-        spec.commandLine().usage(out());
-        return ExitStatus.USAGE;
     }
 }

@@ -23,15 +23,9 @@ import picocli.CommandLine.Parameters;
             ScanCommand.CancelCommand.class,
             ScanCommand.StatusCommand.class
         })
-final class ScanCommand extends Verb {
+final class ScanCommand extends VerbGroup {
     /** Made by picocli. */
     ScanCommand() {}
-
-    @Override
-    int run() {
-        spec.commandLine().usage(out());
-        return ExitStatus.USAGE;
-    }
 
     /** What the subcommands share: the answer. */
     abstract static class OfDisk extends DiskVerb {

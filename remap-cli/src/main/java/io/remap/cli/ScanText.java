@@ -2,9 +2,6 @@ package io.remap.cli;
 
 import io.remap.api.ByteSize;
 import java.time.Duration;
-import java.time.Instant;
-import java.time.ZoneId;
-import java.time.format.DateTimeFormatter;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -12,9 +9,6 @@ import java.util.Map;
 
 /** How a scan stands, for people. */
 final class ScanText {
-    static final DateTimeFormatter TIME =
-            DateTimeFormatter.ofPattern("yyyy-MM-dd HH:mm:ss", Locale.ROOT).withZone(ZoneId.systemDefault());
-
     private ScanText() {}
 
     static void print(Terminal terminal, Map<?, ?> status) {
@@ -26,7 +20,7 @@ final class ScanText {
                     "pass",
                     StatusText.text(status, "pass")
                             + (Boolean.TRUE.equals(status.get("requested")) ? ", asked for" : ", in the background")
-                            + ", begun " + time(StatusText.number(status, "startedMillis"))));
+                            + ", begun " + Terminal.time(StatusText.number(status, "startedMillis"))));
             facts.add(List.of(
                     "done",
                     StatusText.text(status, "percent") + " %, "
@@ -39,7 +33,7 @@ final class ScanText {
         if (StatusText.number(status, "elevatedUntilMillis") > 0) {
             facts.add(List.of(
                     "elevated",
-                    "twice as often as usual until " + time(StatusText.number(status, "elevatedUntilMillis"))
+                    "twice as often as usual until " + Terminal.time(StatusText.number(status, "elevatedUntilMillis"))
                             + ", as a sector failed"));
         }
         facts.add(List.of(
@@ -68,7 +62,8 @@ final class ScanText {
         if (status.get("last") instanceof Map<?, ?> last) {
             facts.add(List.of(
                     "last pass",
-                    StatusText.text(last, "pass") + ", ended " + time(StatusText.number(last, "endedMillis")) + ", "
+                    StatusText.text(last, "pass") + ", ended " + Terminal.time(StatusText.number(last, "endedMillis"))
+                            + ", "
                             + ByteSize.format(StatusText.number(last, "scannedBytes")) + " read"
                             + leftOut(StatusText.number(last, "leftOutBytes"))));
         }
@@ -77,10 +72,6 @@ final class ScanText {
 
     private static String leftOut(long bytes) {
         return bytes == 0 ? "" : ", " + ByteSize.format(bytes) + " left out";
-    }
-
-    static String time(long millis) {
-        return TIME.format(Instant.ofEpochMilli(millis));
     }
 
     static String rate(Map<?, ?> status) {

@@ -2,6 +2,8 @@ package io.remap.cli;
 
 import io.remap.api.Refusal;
 import io.remap.api.SectorRange;
+import java.util.LinkedHashMap;
+import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -10,6 +12,14 @@ final class SectorArgument {
     private static final Pattern FORM = Pattern.compile("(\\d{1,18})(?:([+-])(\\d{1,18}))?");
 
     private SectorArgument() {}
+
+    /** The arguments {@code first} and {@code length} of a command of a service. */
+    static Map<String, Object> forCommand(SectorRange range) {
+        Map<String, Object> arguments = new LinkedHashMap<>();
+        arguments.put("first", range.firstSector());
+        arguments.put("length", range.lengthSectors());
+        return arguments;
+    }
 
     static SectorRange parse(String text) throws Refusal {
         Matcher matcher = FORM.matcher(text);

@@ -22,9 +22,6 @@ import org.slf4j.LoggerFactory;
 record ServedSpare(Services.Found service, String disk) {
     private static final Logger LOG = LoggerFactory.getLogger(ServedSpare.class);
 
-    /** The copies of a large table on a slow spare are read in minutes. */
-    static final long READ_MILLIS = 600_000;
-
     /** All those of a service. */
     static List<ServedSpare> of(Services.Found service) throws Refusal {
         List<ServedSpare> found = new ArrayList<>();
@@ -111,7 +108,7 @@ record ServedSpare(Services.Found service, String disk) {
         Map<String, Object> arguments = new LinkedHashMap<>(more);
         arguments.put("disk", disk);
         try (ControlClient client = service.connect()) {
-            return (Map<?, ?>) client.call(command, arguments, READ_MILLIS);
+            return (Map<?, ?>) client.call(command, arguments, Services.DEVICE_MILLIS);
         }
     }
 }

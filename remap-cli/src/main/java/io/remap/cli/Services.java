@@ -15,6 +15,9 @@ final class Services {
     /** For commands that answer from memory. */
     static final long ANSWER_MILLIS = 10_000;
 
+    /** For commands that read or move what stands on devices, with flushes between: a slow one takes minutes. */
+    static final long DEVICE_MILLIS = 600_000;
+
     /** A running service. */
     record Found(Path directory, String name) {
         ControlClient connect() throws Refusal {

@@ -23,13 +23,7 @@ import picocli.CommandLine.Command;
             SimSteering.PowerCut.class,
             SimSteering.Message.class
         })
-final class SimCommand extends Verb {
+final class SimCommand extends VerbGroup {
     /** Made by picocli. */
     SimCommand() {}
-
-    @Override
-    int run() {
-        spec.commandLine().usage(out());
-        return ExitStatus.USAGE;
-    }
 }

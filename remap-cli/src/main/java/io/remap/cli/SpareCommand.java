@@ -40,18 +40,9 @@ import picocli.CommandLine.Parameters;
             SpareCommand.RemoveCommand.class,
             SpareCommand.GrowCommand.class
         })
-final class SpareCommand extends Verb {
-    /** What stands on a spare is moved with flushes between. */
-    private static final long MOVE_MILLIS = 600_000;
-
+final class SpareCommand extends VerbGroup {
     /** Made by picocli. */
     SpareCommand() {}
-
-    @Override
-    int run() {
-        spec.commandLine().usage(out());
-        return ExitStatus.USAGE;
-    }
 
     /** What the subcommands share. */
     abstract static class OfDisk extends Verb {
@@ -61,7 +52,7 @@ final class SpareCommand extends Verb {
         /** Calls a command, and shows the spares as they are then. */
         final Map<?, ?> call(String name, String command, Map<String, Object> arguments) throws Exception {
             try (ControlClient client = Services.ofThisUser().findOrOnly(name).connect()) {
-                Map<?, ?> answer = (Map<?, ?>) client.call(command, arguments, MOVE_MILLIS);
+                Map<?, ?> answer = (Map<?, ?>) client.call(command, arguments, Services.DEVICE_MILLIS);
                 if (json.wanted) {
                     out().println(JsonOption.document(answer));
                 } else {

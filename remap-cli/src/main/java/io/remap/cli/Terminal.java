@@ -4,6 +4,9 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Instant;
+import java.time.ZoneId;
+import java.time.format.DateTimeFormatter;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -17,6 +20,8 @@ import java.util.Map;
  */
 final class Terminal {
     private static final String RESET = "\u001b[0m";
+    private static final DateTimeFormatter TIME =
+            DateTimeFormatter.ofPattern("yyyy-MM-dd HH:mm:ss", Locale.ROOT).withZone(ZoneId.systemDefault());
 
     /** What a text means. */
     enum Tone {
@@ -66,6 +71,11 @@ final class Terminal {
         } catch (IOException e) {
             return false;
         }
+    }
+
+    /** A moment, in the zone of this host. */
+    static String time(long wallMillis) {
+        return TIME.format(Instant.ofEpochMilli(wallMillis));
     }
 
     boolean colours() {
