@@ -18,16 +18,6 @@ public record SectorRange(long firstSector, long lengthSectors) {
         return firstSector + lengthSectors;
     }
 
-    /** Whether the two ranges have a sector in common. */
-    public boolean overlaps(SectorRange other) {
-        return firstSector < other.endSector() && other.firstSector < endSector();
-    }
-
-    /** Whether {@code other} lies wholly inside this range. */
-    public boolean contains(SectorRange other) {
-        return firstSector <= other.firstSector && other.endSector() <= endSector();
-    }
-
     @Override
     public String toString() {
         return "sectors " + firstSector + "+" + lengthSectors;

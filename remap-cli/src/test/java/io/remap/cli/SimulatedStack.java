@@ -191,7 +191,7 @@ public final class SimulatedStack implements SimProduct {
             savedUnreadable.set(virtualDisk.unreadableUnits().save());
             int move = moves.getAndIncrement();
             if (opened.spares().size() < 2 || move % 2 != 0) {
-                virtualDisk.map().add(range, unreadableToo, done);
+                virtualDisk.map().add(range, unreadableToo, (failure, at) -> done.accept(failure));
                 return;
             }
             // Meanwhile everything of one spare goes to the other.
@@ -199,13 +199,13 @@ public final class SimulatedStack implements SimProduct {
             virtualDisk.setUse(emptied, use -> new SpareMember.Use(true, false, 0));
             virtualDisk.evacuate(emptied, false, (moved, left, error) -> {
                 virtualDisk.setUse(emptied, use -> SpareMember.Use.PLAIN);
-                virtualDisk.map().add(range, unreadableToo, done);
+                virtualDisk.map().add(range, unreadableToo, (failure, at) -> done.accept(failure));
             });
         }
 
         @Override
         public void mapRemove(SectorRange range, Consumer<DiskError> done) {
-            virtualDisk.map().remove(range, done);
+            virtualDisk.map().remove(range, (error, at) -> done.accept(error));
         }
 
         @Override

@@ -66,7 +66,8 @@ public final class ReadThroughMap {
                         .require(IoEngineProvider.class, arguments[1])
                         .open(system.environment(), Settings.defaults());
                 FileChannel channel = FileChannel.open(image, StandardOpenOption.READ)) {
-            VirtualDisk disk = VirtualDisk.open(new VirtualDisk.Parts(
+            VirtualDisk disk = VirtualDisk.open(
+new VirtualDisk.Parts(
                     "bench",
                     main,
                     List.of(),
@@ -77,7 +78,7 @@ public final class ReadThroughMap {
                     system.environment(),
                     true,
                     0,
-                    VirtualDisk.LedgerLimits.USUAL));
+                    VirtualDisk.LedgerLimits.USUAL), 0);
             IoBuffer buffer = buffers.acquire(READ_BYTES);
             double[] bare = new double[rounds];
             double[] mapped = new double[rounds];

@@ -96,11 +96,4 @@ final class BoundedScheduler implements Scheduler {
     public Lock newLock() {
         return below.newLock();
     }
-
-    /** Tasks that wait for a place; for the status and tests. */
-    int waitingTasks() {
-        synchronized (waiting) {
-            return waiting.size();
-        }
-    }
 }

@@ -137,13 +137,8 @@ final class InFlightTable {
      * Calls {@code then} once no transfer that entered before this call and overlaps the units is left: at once on the
      * calling thread, or later on the executor. Only one wait for overlapping units at a time.
      *
-     * @param readsToo also waits for reads
+     * @param awaited which transfers count
      */
-    void awaitOverlapping(long firstUnit, long endUnit, boolean readsToo, Runnable then) {
-        awaitOverlapping(firstUnit, endUnit, readsToo ? Awaited.ALL : Awaited.WRITES, then);
-    }
-
-    /** As the other, for these transfers. */
     void awaitOverlapping(long firstUnit, long endUnit, Awaited awaited, Runnable then) {
         Waiter waiter = new Waiter(firstUnit, endUnit, awaited, then);
         VarHandle.fullFence();
@@ -196,7 +191,7 @@ final class InFlightTable {
         return true;
     }
 
-    /** Transfers at this moment; for status and tests. */
+    /** Transfers at this moment; for tests. */
     int size() {
         int count = 0;
         for (int i = 0; i < entries.length; i++) {

@@ -362,10 +362,6 @@ final class Ledger {
         return capacity;
     }
 
-    int sectorBytes() {
-        return sectorBytes;
-    }
-
     /** Told of the units of a record. */
     @FunctionalInterface
     interface UnitsVisitor {

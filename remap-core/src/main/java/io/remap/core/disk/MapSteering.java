@@ -46,19 +46,9 @@ public final class MapSteering {
                 told -> Relocation.moveWeak(disk, range, "it is weak", told));
     }
 
-    /** As the other, for those who do not ask where it failed. */
-    public void add(SectorRange range, boolean unreadableToo, Consumer<DiskError> done) {
-        add(range, unreadableToo, (error, place) -> done.accept(error));
-    }
-
     /** Brings units that the range touches back to main, as {@link #add}. */
     public void remove(SectorRange range, MoveListener done) {
         steer(range, done, told -> Return.bringBack(disk, range, told));
-    }
-
-    /** As the other, for those who do not ask where it failed. */
-    public void remove(SectorRange range, Consumer<DiskError> done) {
-        remove(range, (error, place) -> done.accept(error));
     }
 
     private void steer(SectorRange range, MoveListener done, Consumer<Consumer<Recovery.Failure>> start) {

@@ -97,7 +97,7 @@ final class RangeLock {
         throw new IllegalStateException("a claim is waiting that is not listed");
     }
 
-    /** Claims at this moment, granted and waiting. */
+    /** Claims at this moment, granted and waiting; for tests. */
     int size() {
         synchronized (claims) {
             return claims.size();

@@ -61,13 +61,6 @@ final class Spares {
         return Arrays.stream(byIndex).filter(Objects::nonNull).toList();
     }
 
-    /** Those of a set of numbers, one bit each, that are there. */
-    List<Spare> of(int mask) {
-        return Arrays.stream(byIndex)
-                .filter(spare -> spare != null && (mask >>> spare.index & 1) != 0)
-                .toList();
-    }
-
     /** The numbers of all that are there, one bit each. */
     int mask() {
         int mask = 0;

@@ -287,11 +287,6 @@ public final class VirtualDisk implements Disk {
                 whole.time(), new BoundedScheduler(whole.scheduler(), MAX_BLOCKED_TASKS), whole.random(), whole.host());
     }
 
-    /** Opens a disk that seals nothing. */
-    public static VirtualDisk open(Parts parts) {
-        return open(parts, 0);
-    }
-
     /**
      * Opens the disk; reads a few places of both devices, writes nothing.
      *

@@ -181,7 +181,7 @@ final class DiskRig implements AutoCloseable {
 
     DiskError move(boolean add, long firstSector, long count, boolean lose) {
         DiskError[] outcome = {null};
-        Consumer<DiskError> done = error -> outcome[0] = error;
+        MapSteering.MoveListener done = (error, at) -> outcome[0] = error;
         SectorRange range = new SectorRange(firstSector, count);
         scheduler.execute(() -> {
             if (add) {

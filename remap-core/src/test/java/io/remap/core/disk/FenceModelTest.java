@@ -39,7 +39,7 @@ public class FenceModelTest {
     @Operation(nonParallelGroup = "holder of the range lock")
     public void mover() {
         state.publish(s -> s.withMoving(UNIT, UNIT + 1));
-        inFlight.awaitOverlapping(UNIT, UNIT + 1, false, this::moved);
+        inFlight.awaitOverlapping(UNIT, UNIT + 1, InFlightTable.Awaited.WRITES, this::moved);
     }
 
     private void moved() {

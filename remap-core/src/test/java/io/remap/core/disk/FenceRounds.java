@@ -77,7 +77,7 @@ final class FenceRounds implements IntSupplier {
             moverAt = i;
             states[i].publish(s -> s.withMoving(UNIT, UNIT + 1));
             moverWaits[i] = true;
-            inFlight[i].awaitOverlapping(UNIT, UNIT + 1, false, () -> moverWaits[table] = false);
+            inFlight[i].awaitOverlapping(UNIT, UNIT + 1, InFlightTable.Awaited.WRITES, () -> moverWaits[table] = false);
         }
     }
 

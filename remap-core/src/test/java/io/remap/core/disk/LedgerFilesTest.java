@@ -288,7 +288,8 @@ class LedgerFilesTest {
             @Override
             public void close() {}
         };
-        return VirtualDisk.open(new VirtualDisk.Parts(
+        return VirtualDisk.open(
+new VirtualDisk.Parts(
                 "disk",
                 main,
                 List.of(VirtualDisk.SpareDevice.first(spare, store)),
@@ -299,7 +300,7 @@ class LedgerFilesTest {
                 environment,
                 false,
                 DiskRig.RETURN_PAUSE_MILLIS,
-                VirtualDisk.LedgerLimits.USUAL.in(files)));
+                VirtualDisk.LedgerLimits.USUAL.in(files)), 0);
     }
 
     private static DiskRequest perform(

@@ -266,7 +266,7 @@ class ReturnTest {
     @Test
     void personsWordOutranksTheReturn() {
         writeThatRunsOutOfTime();
-        rig.scheduler.execute(() -> rig.disk.map().add(new SectorRange(8, 16), false, error -> {}));
+        rig.scheduler.execute(() -> rig.disk.map().add(new SectorRange(8, 16), false, (error, at) -> {}));
         rig.scheduler.runUntilIdle();
         requireAttributes(Map.of("return.units-out-of-time", 1L, "return.waiting-units", 0L));
         assertEquals(24, rig.disk.summary().mappedSectors());

@@ -134,7 +134,7 @@ class SimulatedVirtualDisk implements SimProduct {
             savedUnreadable.set(virtualDisk.unreadableUnits().save());
             int move = moves.getAndIncrement();
             if (secondAt == 0 || move % 2 != 0) {
-                virtualDisk.map().add(range, unreadableToo, done);
+                virtualDisk.map().add(range, unreadableToo, (failure, at) -> done.accept(failure));
                 return;
             }
             // Meanwhile everything of one spare goes to the other.
@@ -142,13 +142,13 @@ class SimulatedVirtualDisk implements SimProduct {
             virtualDisk.setUse(emptied, use -> new SpareMember.Use(true, false, 0));
             virtualDisk.evacuate(emptied, false, (moved, left, error) -> {
                 virtualDisk.setUse(emptied, use -> SpareMember.Use.PLAIN);
-                virtualDisk.map().add(range, unreadableToo, done);
+                virtualDisk.map().add(range, unreadableToo, (failure, at) -> done.accept(failure));
             });
         }
 
         @Override
         public void mapRemove(SectorRange range, Consumer<DiskError> done) {
-            virtualDisk.map().remove(range, done);
+            virtualDisk.map().remove(range, (error, at) -> done.accept(error));
         }
 
         @Override

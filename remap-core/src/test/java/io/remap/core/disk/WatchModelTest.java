@@ -41,7 +41,7 @@ public class WatchModelTest {
         watch.begin(inFlight);
         int copy = slot.get();
         state.publish(s -> s.withMoving(UNIT, UNIT + 1));
-        inFlight.awaitOverlapping(UNIT, UNIT + 1, true, () -> fenced(watch, copy));
+        inFlight.awaitOverlapping(UNIT, UNIT + 1, InFlightTable.Awaited.ALL, () -> fenced(watch, copy));
     }
 
     private void fenced(SlotWatch watch, int copy) {
