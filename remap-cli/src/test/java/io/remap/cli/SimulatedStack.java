@@ -305,7 +305,7 @@ public final class SimulatedStack implements SimProduct {
         @Override
         public void checkQuiet() {
             require(
-                    virtualDisk.summary().extents() == store().table().extents(),
+                    publishedExtents() == store().table().extents(),
                     "published and committed table differ");
             Set<Long> used = new HashSet<>();
             store().badSlots((spare, first, length) -> {
@@ -324,6 +324,14 @@ public final class SimulatedStack implements SimProduct {
                     used.add(firstSlotOf(Seal.spare(seal)) + Seal.slot(seal)),
                     "a slot of checksums is used twice, or bad"));
             require(freeSlots() + used.size() <= slots(), "more slots are free than there are");
+        }
+
+        private long publishedExtents() {
+            return virtualDisk.attributes().stream()
+                    .filter(attribute -> attribute.name().equals("remap.extents"))
+                    .mapToLong(attribute -> (long) attribute.get().get())
+                    .findFirst()
+                    .orElseThrow();
         }
 
         private static void require(boolean holds, String otherwise) {

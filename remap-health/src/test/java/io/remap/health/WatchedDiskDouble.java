@@ -282,7 +282,7 @@ public final class WatchedDiskDouble implements WatchedDisk {
 
     @Override
     public Figures figures() {
-        return new Figures(moved.size() * 8L, known.size() * 8L, lost, 1 << 20, freeSlots, 0, redirects);
+        return new Figures(known.size() * 8L, lost, 1 << 20, freeSlots, redirects);
     }
 
     @Override

@@ -124,22 +124,13 @@ public interface WatchedDisk {
     /**
      * What stands where. Takes time that grows with the map.
      *
-     * @param sectorsOnSpare sectors with a place on the spare
      * @param unreadableSectors that could not be read the last time
      * @param lostSectors whose content is gone until they are written
-     * @param slots of the spare, 0 without one
+     * @param slots of all spares that are there, 0 without one
      * @param freeSlots that nobody uses
-     * @param badSlots that turned out to be bad
      * @param redirects whether failing writes are redirected now
      */
-    record Figures(
-            long sectorsOnSpare,
-            long unreadableSectors,
-            long lostSectors,
-            long slots,
-            long freeSlots,
-            long badSlots,
-            boolean redirects) {}
+    record Figures(long unreadableSectors, long lostSectors, long slots, long freeSlots, boolean redirects) {}
 
     /** See {@link Figures}. */
     Figures figures();

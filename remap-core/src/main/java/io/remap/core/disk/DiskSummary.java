@@ -5,29 +5,23 @@ import java.util.Optional;
 /**
  * The state of a virtual disk in figures.
  *
- * @param extents extents of the remap table
- * @param mappedSectors sectors on the spare
- * @param zeroSectors sectors that stand nowhere and read as zeros
+ * @param mappedSectors sectors on the spares
  * @param unreadableSectors sectors that could not be read the last time
  * @param lostSectors sectors whose content is gone until they are written
  * @param avoidedSectors sectors in areas in which main is left alone, wherever they stand
- * @param slots slots of the spare, 0 without one
+ * @param slots slots of all spares that are there, 0 without one
  * @param freeSlots slots without a user
  * @param badSlots slots found bad
- * @param doubt why flushes fail since acknowledged writes may be lost, if so
  * @param ledger what was written to main and not flushed, and what became of it, for people; empty if no ledger is kept
  * @param redirects whether failing writes are redirected; {@code false} without a working metadata store
  */
 public record DiskSummary(
-        long extents,
         long mappedSectors,
-        long zeroSectors,
         long unreadableSectors,
         long lostSectors,
         long avoidedSectors,
         long slots,
         long freeSlots,
         long badSlots,
-        Optional<String> doubt,
         Optional<String> ledger,
         boolean redirects) {}

@@ -226,12 +226,10 @@ final class DiskWatch implements WatchedDisk {
     public Figures figures() {
         DiskSummary summary = disk.summary();
         return new Figures(
-                summary.mappedSectors(),
                 summary.unreadableSectors(),
                 summary.lostSectors(),
                 summary.slots(),
                 summary.freeSlots(),
-                summary.badSlots(),
                 summary.redirects());
     }
 

@@ -822,18 +822,14 @@ public final class VirtualDisk implements Disk {
     /** The state in figures. */
     public DiskSummary summary() {
         MapSnapshot snapshot = state.current();
-        int full = Place.fullMask(traits.sectorBytes());
         return new DiskSummary(
-                snapshot.table.extents(),
                 sectors(snapshot.table, Place::onSlotMask),
-                sectors(snapshot.table, place -> Place.isZero(place) ? full & ~Place.lostMask(place) : 0),
                 sectors(snapshot.hints, MapSnapshot.Hint::unreadableMask),
                 sectors(snapshot.table, Place::lostMask),
                 avoided.sectors(),
                 slots(),
                 slots(SlotAllocator::freeSlots),
                 slots(SlotAllocator::badSlots),
-                doubt().map(Throwable::getMessage),
                 describeLedgers(),
                 canRedirect());
     }

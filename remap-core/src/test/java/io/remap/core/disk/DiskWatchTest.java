@@ -166,7 +166,7 @@ class DiskWatchTest {
         Arrays.fill(expected, (byte) 0x33);
         rig.main.fault(8, 8, Fault.BAD);
         assertArrayEquals(expected, rig.read(8 * SECTOR, 4096));
-        assertEquals(8, watched.figures().sectorsOnSpare());
+        assertEquals(8, rig.disk.summary().mappedSectors());
     }
 
     @Test
