@@ -19,7 +19,10 @@ import io.remap.api.spi.MetadataStore;
 import io.remap.api.spi.PairIdentity;
 import io.remap.api.spi.SpareMember;
 import io.remap.core.Providers;
+import io.remap.core.disk.DiskParts;
+import io.remap.core.disk.LedgerLimits;
 import io.remap.core.disk.MapEntry;
+import io.remap.core.disk.SpareDevice;
 import io.remap.core.disk.TrackedDevice;
 import io.remap.core.disk.VirtualDisk;
 import io.remap.testkit.JoinedDevice;
@@ -142,7 +145,7 @@ public final class SimulatedStack implements SimProduct {
                 spares.size() > 1 ? new TwoSpares(spares).open(parts.metadata(), parts.environment()) : one(parts);
         MetadataStore store = opened.store();
         VirtualDisk disk = VirtualDisk.open(
-                new VirtualDisk.Parts(
+                new DiskParts(
                         "disk",
                         main,
                         opened.spares(),
@@ -153,8 +156,8 @@ public final class SimulatedStack implements SimProduct {
                         parts.environment(),
                         false,
                         parts.returnPauseMillis(),
-                        new VirtualDisk.LedgerLimits(
-                                parts.ledgerBytes(), VirtualDisk.LedgerLimits.USUAL.flushDeadlineMillis())),
+                        new LedgerLimits(
+                                parts.ledgerBytes(), LedgerLimits.USUAL.flushDeadlineMillis())),
                 sealMillis > 0 ? sealMillis : parts.sealMillis());
         disk.holdWhileAway(HOLD_AWAY_MILLIS);
         if (remembers) {
@@ -167,7 +170,7 @@ public final class SimulatedStack implements SimProduct {
         TrackedDevice spare = TrackedDevice.of(parts.spare());
         MetadataStore store = parts.metadata().open(spare, false, parts.environment(), Settings.defaults());
         return new TwoSpares.Opened(
-                store, List.of(VirtualDisk.SpareDevice.first(spare, store)), store.slots(), store.slots(), 0);
+                store, List.of(SpareDevice.first(spare, store)), store.slots(), store.slots(), 0);
     }
 
     private record Started(

@@ -12,8 +12,8 @@ import io.remap.api.spi.SpareIdentity;
 import io.remap.api.spi.SpareMember;
 import io.remap.api.spi.SpareSlots;
 import io.remap.api.spi.TableCopy;
+import io.remap.core.disk.SpareDevice;
 import io.remap.core.disk.TrackedDevice;
-import io.remap.core.disk.VirtualDisk;
 import io.remap.testkit.TaskQueue;
 import java.util.List;
 import java.util.Map;
@@ -65,7 +65,7 @@ record TwoSpares(BlockDevice first, BlockDevice second) {
      */
     record Opened(
             MetadataStore store,
-            List<VirtualDisk.SpareDevice> spares,
+            List<SpareDevice> spares,
             SpareSlots slotsOfFirst,
             SpareSlots slotsOfSecond,
             long secondAt) {
@@ -107,12 +107,12 @@ record TwoSpares(BlockDevice first, BlockDevice second) {
         return new Opened(
                 store,
                 List.of(
-                        VirtualDisk.SpareDevice.first(leading, store),
-                        new VirtualDisk.SpareDevice(
+                        SpareDevice.first(leading, store),
+                        new SpareDevice(
                                 member,
                                 following,
                                 secondLeads ? slotsOfFirst : slotsOfSecond,
-                                VirtualDisk.SpareDevice.UNORDERED)),
+                                SpareDevice.UNORDERED)),
                 slotsOfFirst,
                 slotsOfSecond,
                 first.traits().sizeBytes());

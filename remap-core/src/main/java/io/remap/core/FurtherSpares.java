@@ -7,8 +7,8 @@ import io.remap.api.spi.MetadataStore;
 import io.remap.api.spi.SpareMember;
 import io.remap.api.spi.SpareSlots;
 import io.remap.core.disk.Saved;
+import io.remap.core.disk.SpareDevice;
 import io.remap.core.disk.TrackedDevice;
-import io.remap.core.disk.VirtualDisk;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -39,11 +39,11 @@ final class FurtherSpares implements Saved, AutoCloseable {
      * @param device which is closed with this
      * @param slots where its slots lie
      * @param uri by which it was found
-     * @param order as in {@link VirtualDisk.SpareDevice}
+     * @param order as in {@link SpareDevice}
      */
     record Open(SpareMember member, TrackedDevice device, SpareSlots slots, DeviceUri uri, int order) {
-        VirtualDisk.SpareDevice forDisk() {
-            return new VirtualDisk.SpareDevice(member, device, slots, order);
+        SpareDevice forDisk() {
+            return new SpareDevice(member, device, slots, order);
         }
     }
 
@@ -125,9 +125,9 @@ final class FurtherSpares implements Saved, AutoCloseable {
     }
 
     /** All spares of a disk, the first one before the others. */
-    List<VirtualDisk.SpareDevice> forDisk(TrackedDevice first, MetadataStore store, int orderOfFirst) {
-        List<VirtualDisk.SpareDevice> all = new ArrayList<>();
-        all.add(VirtualDisk.SpareDevice.first(first, store, orderOfFirst));
+    List<SpareDevice> forDisk(TrackedDevice first, MetadataStore store, int orderOfFirst) {
+        List<SpareDevice> all = new ArrayList<>();
+        all.add(SpareDevice.first(first, store, orderOfFirst));
         open().forEach(spare -> all.add(spare.forDisk()));
         return all;
     }

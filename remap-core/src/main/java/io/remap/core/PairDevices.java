@@ -1,8 +1,8 @@
 package io.remap.core;
 
 import io.remap.api.DeviceUri;
+import io.remap.core.disk.SpareDevice;
 import io.remap.core.disk.TrackedDevice;
-import io.remap.core.disk.VirtualDisk;
 import java.util.List;
 import java.util.Optional;
 
@@ -41,7 +41,7 @@ record PairDevices(
                 return i;
             }
         }
-        return VirtualDisk.SpareDevice.UNORDERED;
+        return SpareDevice.UNORDERED;
     }
 
     @Override

@@ -17,6 +17,7 @@ import io.remap.api.spi.TableMove;
 import io.remap.core.ServiceStatus.DeviceStatus;
 import io.remap.core.ServiceStatus.DiskStatus;
 import io.remap.core.disk.DiskEvent;
+import io.remap.core.disk.DiskParts;
 import io.remap.core.disk.DiskSummary;
 import io.remap.core.disk.HealthMemory;
 import io.remap.core.disk.LedgerFiles;
@@ -158,7 +159,7 @@ final class ServedDisk {
         BufferPool recoveryBuffers = service.io().openRecoveryBuffers();
         stack.push("buffer pool of recovery", recoveryBuffers::close);
         disk = VirtualDisk.open(
-                new VirtualDisk.Parts(
+                new DiskParts(
                         name(),
                         devices.main(),
                         store.map(s -> metadata.further()

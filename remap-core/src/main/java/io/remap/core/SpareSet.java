@@ -14,8 +14,10 @@ import io.remap.api.spi.SpareIdentity;
 import io.remap.api.spi.SpareMember;
 import io.remap.api.spi.SpareSlots;
 import io.remap.api.spi.TableCopy;
+import io.remap.core.disk.SpareDevice;
 import io.remap.core.disk.TrackedDevice;
 import io.remap.core.disk.VirtualDisk;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -258,7 +260,7 @@ final class SpareSet {
                     device.close();
                     return not;
                 }
-                take(member, device, identity.get().slots(), uri, VirtualDisk.SpareDevice.UNORDERED, wanted, result);
+                take(member, device, identity.get().slots(), uri, SpareDevice.UNORDERED, wanted, result);
                 return Optional.empty();
             } catch (Refusal | DeviceException | RuntimeException e) {
                 device.close();
@@ -376,7 +378,7 @@ final class SpareSet {
             long stamp = aboveAll(store, store.generation());
             metadata.stampMember(device.direct(), stamp);
             SpareMember member = new SpareMember(index, id, use, slots.count(), stamp);
-            return new FurtherSpares.Open(member, device, slots, uri.absolute(), VirtualDisk.SpareDevice.UNORDERED);
+            return new FurtherSpares.Open(member, device, slots, uri.absolute(), SpareDevice.UNORDERED);
         } catch (Refusal | DeviceException | RuntimeException e) {
             device.close();
             throw e;

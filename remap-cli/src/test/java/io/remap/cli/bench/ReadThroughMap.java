@@ -16,6 +16,8 @@ import io.remap.api.spi.IoEngineProvider;
 import io.remap.core.Devices;
 import io.remap.core.Providers;
 import io.remap.core.SystemEnvironment;
+import io.remap.core.disk.DiskParts;
+import io.remap.core.disk.LedgerLimits;
 import io.remap.core.disk.VirtualDisk;
 import java.io.IOException;
 import java.io.PrintStream;
@@ -67,7 +69,7 @@ public final class ReadThroughMap {
                         .open(system.environment(), Settings.defaults());
                 FileChannel channel = FileChannel.open(image, StandardOpenOption.READ)) {
             VirtualDisk disk = VirtualDisk.open(
-new VirtualDisk.Parts(
+new DiskParts(
                     "bench",
                     main,
                     List.of(),
@@ -78,7 +80,7 @@ new VirtualDisk.Parts(
                     system.environment(),
                     true,
                     0,
-                    VirtualDisk.LedgerLimits.USUAL), 0);
+                    LedgerLimits.USUAL), 0);
             IoBuffer buffer = buffers.acquire(READ_BYTES);
             double[] bare = new double[rounds];
             double[] mapped = new double[rounds];

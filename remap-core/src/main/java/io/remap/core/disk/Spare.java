@@ -39,7 +39,7 @@ final class Spare {
     private volatile long passedOverUntilNanos;
 
     /** Reads a few places of it. */
-    Spare(VirtualDisk disk, MetadataStore store, VirtualDisk.SpareDevice member, VirtualDisk.LedgerLimits limits) {
+    Spare(VirtualDisk disk, MetadataStore store, SpareDevice member, LedgerLimits limits) {
         this.index = member.stated().index();
         // The store has an account of its own there.
         this.device = TrackedDevice.of(member.device()).apart().direct();

@@ -38,7 +38,7 @@ abstract class UnflushedWrites {
             int number,
             VirtualDisk.Side side,
             Counters.Verified counts,
-            VirtualDisk.LedgerLimits limits) {
+            LedgerLimits limits) {
         this.disk = disk;
         this.number = number;
         this.side = side;
@@ -64,12 +64,12 @@ abstract class UnflushedWrites {
         }
     }
 
-    static UnflushedWrites ofMain(VirtualDisk disk, VirtualDisk.Side side, VirtualDisk.LedgerLimits limits) {
+    static UnflushedWrites ofMain(VirtualDisk disk, VirtualDisk.Side side, LedgerLimits limits) {
         return new OfMain(disk, side, limits);
     }
 
     /** Those to slots; the device must be for nothing else. */
-    static UnflushedWrites ofSpare(VirtualDisk disk, Spare spare, VirtualDisk.LedgerLimits limits) {
+    static UnflushedWrites ofSpare(VirtualDisk disk, Spare spare, LedgerLimits limits) {
         return new OfSpare(disk, spare, limits);
     }
 
@@ -166,7 +166,7 @@ abstract class UnflushedWrites {
     abstract boolean keepsOrder();
 
     private static final class OfMain extends UnflushedWrites {
-        OfMain(VirtualDisk disk, VirtualDisk.Side side, VirtualDisk.LedgerLimits limits) {
+        OfMain(VirtualDisk disk, VirtualDisk.Side side, LedgerLimits limits) {
             super(disk, 0, side, disk.counters.verifiedOnMain, limits);
         }
 
@@ -196,7 +196,7 @@ abstract class UnflushedWrites {
     private static final class OfSpare extends UnflushedWrites {
         private final Spare spare;
 
-        OfSpare(VirtualDisk disk, Spare spare, VirtualDisk.LedgerLimits limits) {
+        OfSpare(VirtualDisk disk, Spare spare, LedgerLimits limits) {
             super(disk, 1 + spare.index, spare.side, disk.counters.verifiedOnSpare, limits);
             this.spare = spare;
         }

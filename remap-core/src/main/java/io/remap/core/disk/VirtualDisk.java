@@ -19,7 +19,6 @@ import io.remap.api.spi.FaultPolicy;
 import io.remap.api.spi.IoEngine;
 import io.remap.api.spi.MetadataStore;
 import io.remap.api.spi.SpareMember;
-import io.remap.api.spi.SpareSlots;
 import io.remap.api.spi.WatchedDisk;
 import io.remap.core.disk.SegmentCursor.Target;
 import java.nio.ByteBuffer;
@@ -114,90 +113,6 @@ public final class VirtualDisk implements Disk {
     /** Set before the first request. */
     private long holdAwayNanos;
 
-    /**
-     * What a virtual disk is made of. The devices and the store stay the caller's to close, after the disk.
-     *
-     * @param name under which it is known
-     * @param main the failing device
-     * @param spares the healthy ones that are there; none: nothing can be redirected
-     * @param store the open table on the first spare; its device must be {@code TrackedDevice.of} that one
-     * @param policy rules for errors
-     * @param engine executes transfers
-     * @param buffers memory for recovery
-     * @param environment time, threads and randomness
-     * @param readOnly refuse every change
-     * @param returnPauseMillis after which pause to bring back to main what went to the spare only for lack of time; 0:
-     *     never
-     * @param ledger of the writes that were not flushed
-     */
-    public record Parts(
-            String name,
-            BlockDevice main,
-            List<SpareDevice> spares,
-            Optional<MetadataStore> store,
-            FaultPolicy policy,
-            IoEngine engine,
-            BufferPool buffers,
-            Environment environment,
-            boolean readOnly,
-            long returnPauseMillis,
-            LedgerLimits ledger) {}
-
-    /**
-     * A spare, and where its slots are.
-     *
-     * @param stated as the store states it
-     * @param device stays the caller's to close, after the disk or after {@link #removeSpare}
-     * @param slots where they lie
-     * @param order of spares of equal priority the lowest comes first; {@link #UNORDERED} if nobody chose
-     */
-    public record SpareDevice(SpareMember stated, BlockDevice device, SpareSlots slots, int order) {
-        /** Behind all that the user named; among these the number decides. */
-        public static final int UNORDERED = Integer.MAX_VALUE;
-
-        /** The spare that a store was opened from. */
-        public static SpareDevice first(BlockDevice device, MetadataStore store) {
-            return first(device, store, UNORDERED);
-        }
-
-        /** The spare that a store was opened from, in an order: the first one, or one with a copy of its table. */
-        public static SpareDevice first(BlockDevice device, MetadataStore store, int order) {
-            SpareMember opened = store.members().stream()
-                    .filter(member -> member.index() == store.openedFrom())
-                    .findFirst()
-                    .orElseThrow();
-            return new SpareDevice(opened, device, store.slots(), order);
-        }
-    }
-
-    /**
-     * The ledgers: that of main, and a smaller one of each spare.
-     *
-     * @param bytes memory of that of main, 64 KiB to 64 MiB; each 64 of them stand for 4096 bytes that were written and not
-     *     flushed
-     * @param flushDeadlineMillis how long a flush waits for a verification
-     * @param files where they outlive the process
-     */
-    public record LedgerLimits(long bytes, long flushDeadlineMillis, LedgerFiles files) {
-        /** For ledgers that end with the process. */
-        public LedgerLimits(long bytes, long flushDeadlineMillis) {
-            this(bytes, flushDeadlineMillis, LedgerFiles.none("nobody asked for more"));
-        }
-
-        /** The same in files. */
-        public LedgerLimits in(LedgerFiles newFiles) {
-            return new LedgerLimits(bytes, flushDeadlineMillis, newFiles);
-        }
-
-        /** As the settings have it if nobody chose anything. */
-        public static final LedgerLimits USUAL = new LedgerLimits(8 << 20, 20_000);
-
-        /** Few writes go to slots. */
-        LedgerLimits ofSpare() {
-            return new LedgerLimits(Math.max(Ledger.MIN_BYTES, bytes / 8), flushDeadlineMillis, files);
-        }
-    }
-
     /** One of the devices, and how to tell whether it lives. */
     record Side(TrackedDevice device, Canary canary, DropOff dropOff) {
         /** The door that proves something. */
@@ -206,7 +121,7 @@ public final class VirtualDisk implements Disk {
         }
     }
 
-    private VirtualDisk(Parts parts, long sealMillis) {
+    private VirtualDisk(DiskParts parts, long sealMillis) {
         this.name = parts.name();
         this.main = TrackedDevice.of(parts.main());
         this.store = parts.store().orElse(null);
@@ -293,7 +208,7 @@ public final class VirtualDisk implements Disk {
      * @param sealMillis how long nobody has written to a region of a spare until it is sealed with checksums; 0: nothing is
      *     sealed, and what is sealed is compared all the same
      */
-    public static VirtualDisk open(Parts parts, long sealMillis) {
+    public static VirtualDisk open(DiskParts parts, long sealMillis) {
         if (parts.store().isPresent() == parts.spares().isEmpty()) {
             throw new IllegalArgumentException("a store and its spares go together");
         }

@@ -112,10 +112,10 @@ final class DiskRig implements AutoCloseable {
             public void close() {}
         };
         return VirtualDisk.open(
-                new VirtualDisk.Parts(
+                new DiskParts(
                         "disk",
                         mainDevice,
-                        List.of(VirtualDisk.SpareDevice.first(trackedSpare, store)),
+                        List.of(SpareDevice.first(trackedSpare, store)),
                         Optional.of(store),
                         policy,
                         inline,
@@ -123,7 +123,7 @@ final class DiskRig implements AutoCloseable {
                         environment,
                         false,
                         RETURN_PAUSE_MILLIS,
-                        VirtualDisk.LedgerLimits.USUAL),
+                        LedgerLimits.USUAL),
                 sealMillis);
     }
 

@@ -289,10 +289,10 @@ class LedgerFilesTest {
             public void close() {}
         };
         return VirtualDisk.open(
-new VirtualDisk.Parts(
+new DiskParts(
                 "disk",
                 main,
-                List.of(VirtualDisk.SpareDevice.first(spare, store)),
+                List.of(SpareDevice.first(spare, store)),
                 Optional.of(store),
                 new SimpleFaultPolicy(),
                 inline,
@@ -300,7 +300,7 @@ new VirtualDisk.Parts(
                 environment,
                 false,
                 DiskRig.RETURN_PAUSE_MILLIS,
-                VirtualDisk.LedgerLimits.USUAL.in(files)), 0);
+                LedgerLimits.USUAL.in(files)), 0);
     }
 
     private static DiskRequest perform(

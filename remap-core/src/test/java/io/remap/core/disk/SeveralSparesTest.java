@@ -9,7 +9,6 @@ import io.remap.api.Place;
 import io.remap.api.spi.SpareMember;
 import io.remap.api.spi.SpareMember.Use;
 import io.remap.api.spi.SpareSlots;
-import io.remap.core.disk.VirtualDisk.SpareDevice;
 import io.remap.testkit.FaultyDevice;
 import io.remap.testkit.FaultyDevice.Fault;
 import io.remap.testkit.MemoryDevice;

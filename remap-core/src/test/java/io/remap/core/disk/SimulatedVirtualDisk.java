@@ -75,20 +75,20 @@ class SimulatedVirtualDisk implements SimProduct {
         // As a store on the spare does.
         spare.flush();
         Optional<BlockDevice> second = devices.stream().skip(1).findFirst();
-        List<VirtualDisk.SpareDevice> spares = new ArrayList<>();
-        spares.add(VirtualDisk.SpareDevice.first(spare, store));
+        List<SpareDevice> spares = new ArrayList<>();
+        spares.add(SpareDevice.first(spare, store));
         if (second.isPresent()) {
             TrackedDevice further = TrackedDevice.of(second.get());
             further.flush();
             SpareSlots slots = SpareSlots.of(0, further.traits().sizeBytes() / Place.UNIT_BYTES, Place.UNIT_BYTES);
-            spares.add(new VirtualDisk.SpareDevice(
+            spares.add(new SpareDevice(
                     new SpareMember(1, new UUID(0, 1), SpareMember.Use.PLAIN, slots.count(), 0),
                     further,
                     slots,
-                    VirtualDisk.SpareDevice.UNORDERED));
+                    SpareDevice.UNORDERED));
         }
         VirtualDisk disk = VirtualDisk.open(
-                new VirtualDisk.Parts(
+                new DiskParts(
                         "disk",
                         main,
                         spares,
@@ -99,8 +99,8 @@ class SimulatedVirtualDisk implements SimProduct {
                         parts.environment(),
                         false,
                         parts.returnPauseMillis(),
-                        new VirtualDisk.LedgerLimits(
-                                parts.ledgerBytes(), VirtualDisk.LedgerLimits.USUAL.flushDeadlineMillis())),
+                        new LedgerLimits(
+                                parts.ledgerBytes(), LedgerLimits.USUAL.flushDeadlineMillis())),
                 parts.sealMillis());
         disk.holdWhileAway(HOLD_AWAY_MILLIS);
         disk.unreadableUnits().restore(unreadable.get());
