@@ -156,8 +156,7 @@ public final class SimulatedStack implements SimProduct {
                         parts.environment(),
                         false,
                         parts.returnPauseMillis(),
-                        new LedgerLimits(
-                                parts.ledgerBytes(), LedgerLimits.USUAL.flushDeadlineMillis())),
+                        new LedgerLimits(parts.ledgerBytes(), LedgerLimits.USUAL.flushDeadlineMillis())),
                 sealMillis > 0 ? sealMillis : parts.sealMillis());
         disk.holdWhileAway(HOLD_AWAY_MILLIS);
         if (remembers) {
@@ -170,7 +169,7 @@ public final class SimulatedStack implements SimProduct {
         TrackedDevice spare = TrackedDevice.of(parts.spare());
         MetadataStore store = parts.metadata().open(spare, false, parts.environment(), Settings.defaults());
         return new TwoSpares.Opened(
-                store, List.of(SpareDevice.first(spare, store)), store.slots(), store.slots(), 0);
+                store, List.of(SpareDevice.openedFrom(spare, store)), store.slots(), store.slots(), 0);
     }
 
     private record Started(
@@ -307,9 +306,7 @@ public final class SimulatedStack implements SimProduct {
 
         @Override
         public void checkQuiet() {
-            require(
-                    publishedExtents() == store().table().extents(),
-                    "published and committed table differ");
+            require(publishedExtents() == store().table().extents(), "published and committed table differ");
             Set<Long> used = new HashSet<>();
             store().badSlots((spare, first, length) -> {
                 for (long slot = first; slot < first + length; slot++) {

@@ -107,12 +107,9 @@ record TwoSpares(BlockDevice first, BlockDevice second) {
         return new Opened(
                 store,
                 List.of(
-                        SpareDevice.first(leading, store),
+                        SpareDevice.openedFrom(leading, store),
                         new SpareDevice(
-                                member,
-                                following,
-                                secondLeads ? slotsOfFirst : slotsOfSecond,
-                                SpareDevice.UNORDERED)),
+                                member, following, secondLeads ? slotsOfFirst : slotsOfSecond, SpareDevice.UNORDERED)),
                 slotsOfFirst,
                 slotsOfSecond,
                 first.traits().sizeBytes());

@@ -35,7 +35,7 @@ final class FurtherSpares implements Saved, AutoCloseable {
     /**
      * One that is open.
      *
-     * @param member as the first spare states it
+     * @param member as the table states it
      * @param device which is closed with this
      * @param slots where its slots lie
      * @param uri by which it was found
@@ -124,10 +124,10 @@ final class FurtherSpares implements Saved, AutoCloseable {
         return devices;
     }
 
-    /** All spares of a disk, the first one before the others. */
-    List<SpareDevice> forDisk(TrackedDevice first, MetadataStore store, int orderOfFirst) {
+    /** All spares of a disk, the one that the table was read from before the others. */
+    List<SpareDevice> forDisk(TrackedDevice opened, MetadataStore store, int orderOfOpened) {
         List<SpareDevice> all = new ArrayList<>();
-        all.add(SpareDevice.first(first, store, orderOfFirst));
+        all.add(SpareDevice.openedFrom(opened, store, orderOfOpened));
         open().forEach(spare -> all.add(spare.forDisk()));
         return all;
     }

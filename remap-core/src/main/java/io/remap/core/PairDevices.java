@@ -34,8 +34,8 @@ record PairDevices(
         return new PairDevices(spec, main, Optional.of(other), Optional.of(otherUri), namedFurther, notices);
     }
 
-    /** Place of the first spare in the order in which the user named the spares. */
-    int orderOfFirst() {
+    /** Place of the spare that the table was read from in the order in which the user named the spares. */
+    int orderOfOpened() {
         for (int i = 0; i < spec.spares().size(); i++) {
             if (!namedFurther.contains(spec.spares().get(i))) {
                 return i;

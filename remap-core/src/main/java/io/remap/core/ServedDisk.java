@@ -163,7 +163,7 @@ final class ServedDisk {
                         name(),
                         devices.main(),
                         store.map(s -> metadata.further()
-                                        .forDisk(devices.spare().orElseThrow(), s, devices.orderOfFirst()))
+                                        .forDisk(devices.spare().orElseThrow(), s, devices.orderOfOpened()))
                                 .orElse(List.of()),
                         store,
                         service.policy(),

@@ -215,7 +215,7 @@ public final class SpareCare {
         return report.pair().orElseThrow();
     }
 
-    /** Whether the table is on it, or had to be: it is on the first spare of each pair. */
+    /** Whether a table is on it, or is expected there: each pair is made with one on its first spare. */
     private boolean holdsTable(BlockDevice spare) throws Refusal, DeviceException {
         return requireMetadata().member(spare.direct()).isEmpty()
                 || requireMetadata().table(spare.direct()).isPresent();

@@ -69,18 +69,21 @@ public final class ReadThroughMap {
                         .open(system.environment(), Settings.defaults());
                 FileChannel channel = FileChannel.open(image, StandardOpenOption.READ)) {
             VirtualDisk disk = VirtualDisk.open(
-new DiskParts(
-                    "bench",
-                    main,
-                    List.of(),
-                    Optional.empty(),
-                    providers.require(FaultPolicyProvider.class, "standard").open(Settings.defaults()),
-                    engine,
-                    buffers,
-                    system.environment(),
-                    true,
-                    0,
-                    LedgerLimits.USUAL), 0);
+                    new DiskParts(
+                            "bench",
+                            main,
+                            List.of(),
+                            Optional.empty(),
+                            providers
+                                    .require(FaultPolicyProvider.class, "standard")
+                                    .open(Settings.defaults()),
+                            engine,
+                            buffers,
+                            system.environment(),
+                            true,
+                            0,
+                            LedgerLimits.USUAL),
+                    0);
             IoBuffer buffer = buffers.acquire(READ_BYTES);
             double[] bare = new double[rounds];
             double[] mapped = new double[rounds];

@@ -15,7 +15,7 @@ import java.util.Optional;
  * @param name under which it is known
  * @param main the failing device
  * @param spares the healthy ones that are there; none: nothing can be redirected
- * @param store the open table on the first spare; its device must be {@code TrackedDevice.of} that one
+ * @param store the open table, of {@code TrackedDevice.of} the spare that it was opened from
  * @param policy rules for errors
  * @param engine executes transfers
  * @param buffers memory for recovery

@@ -18,12 +18,12 @@ public record SpareDevice(SpareMember stated, BlockDevice device, SpareSlots slo
     public static final int UNORDERED = Integer.MAX_VALUE;
 
     /** The spare that a store was opened from. */
-    public static SpareDevice first(BlockDevice device, MetadataStore store) {
-        return first(device, store, UNORDERED);
+    public static SpareDevice openedFrom(BlockDevice device, MetadataStore store) {
+        return openedFrom(device, store, UNORDERED);
     }
 
-    /** The spare that a store was opened from, in an order: the first one, or one with a copy of its table. */
-    public static SpareDevice first(BlockDevice device, MetadataStore store, int order) {
+    /** The same in an order: it may be any spare that has the table. */
+    public static SpareDevice openedFrom(BlockDevice device, MetadataStore store, int order) {
         SpareMember opened = store.members().stream()
                 .filter(member -> member.index() == store.openedFrom())
                 .findFirst()

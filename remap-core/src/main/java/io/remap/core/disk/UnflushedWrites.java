@@ -34,11 +34,7 @@ abstract class UnflushedWrites {
     private final LedgerFiles files;
 
     private UnflushedWrites(
-            VirtualDisk disk,
-            int number,
-            VirtualDisk.Side side,
-            Counters.Verified counts,
-            LedgerLimits limits) {
+            VirtualDisk disk, int number, VirtualDisk.Side side, Counters.Verified counts, LedgerLimits limits) {
         this.disk = disk;
         this.number = number;
         this.side = side;

@@ -115,7 +115,7 @@ final class DiskRig implements AutoCloseable {
                 new DiskParts(
                         "disk",
                         mainDevice,
-                        List.of(SpareDevice.first(trackedSpare, store)),
+                        List.of(SpareDevice.openedFrom(trackedSpare, store)),
                         Optional.of(store),
                         policy,
                         inline,

@@ -289,18 +289,19 @@ class LedgerFilesTest {
             public void close() {}
         };
         return VirtualDisk.open(
-new DiskParts(
-                "disk",
-                main,
-                List.of(SpareDevice.first(spare, store)),
-                Optional.of(store),
-                new SimpleFaultPolicy(),
-                inline,
-                rig.buffers,
-                environment,
-                false,
-                DiskRig.RETURN_PAUSE_MILLIS,
-                LedgerLimits.USUAL.in(files)), 0);
+                new DiskParts(
+                        "disk",
+                        main,
+                        List.of(SpareDevice.openedFrom(spare, store)),
+                        Optional.of(store),
+                        new SimpleFaultPolicy(),
+                        inline,
+                        rig.buffers,
+                        environment,
+                        false,
+                        DiskRig.RETURN_PAUSE_MILLIS,
+                        LedgerLimits.USUAL.in(files)),
+                0);
     }
 
     private static DiskRequest perform(

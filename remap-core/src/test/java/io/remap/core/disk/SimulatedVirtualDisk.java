@@ -76,7 +76,7 @@ class SimulatedVirtualDisk implements SimProduct {
         spare.flush();
         Optional<BlockDevice> second = devices.stream().skip(1).findFirst();
         List<SpareDevice> spares = new ArrayList<>();
-        spares.add(SpareDevice.first(spare, store));
+        spares.add(SpareDevice.openedFrom(spare, store));
         if (second.isPresent()) {
             TrackedDevice further = TrackedDevice.of(second.get());
             further.flush();
@@ -99,8 +99,7 @@ class SimulatedVirtualDisk implements SimProduct {
                         parts.environment(),
                         false,
                         parts.returnPauseMillis(),
-                        new LedgerLimits(
-                                parts.ledgerBytes(), LedgerLimits.USUAL.flushDeadlineMillis())),
+                        new LedgerLimits(parts.ledgerBytes(), LedgerLimits.USUAL.flushDeadlineMillis())),
                 parts.sealMillis());
         disk.holdWhileAway(HOLD_AWAY_MILLIS);
         disk.unreadableUnits().restore(unreadable.get());
