@@ -232,7 +232,7 @@ abstract class PendingRequest extends DeviceIo {
         request.pages = pages;
         pages = null;
         request.complete(error, errorOffset);
-        owner.requestEnded();
+        owner.leave();
     }
 
     /** Whoever answers in our place is between two instructions. */
@@ -249,7 +249,7 @@ abstract class PendingRequest extends DeviceIo {
         if (keepsBuffer) {
             buffer.release();
         }
-        disk.requestEnded();
+        disk.leave();
     }
 
     final void releasePages() {
@@ -408,7 +408,7 @@ abstract class PendingRequest extends DeviceIo {
         DiskRequest answered = request;
         VirtualDisk owner = disk;
         answered.complete(owner.isEnding() ? DiskError.SHUTDOWN : DiskError.IO, -1);
-        owner.requestEnded();
+        owner.leave();
     }
 
     /** What is under way belongs to itself from now on; it is known to the deadlines before anybody is answered. */

@@ -29,7 +29,6 @@ import java.util.StringJoiner;
 import java.util.UUID;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.IntConsumer;
@@ -64,9 +63,6 @@ public final class VirtualDisk implements Disk {
     private static final int MAX_BLOCKED_TASKS = 48;
 
     private static final Logger LOG = LoggerFactory.getLogger(VirtualDisk.class);
-
-    /** Set in {@code outstanding} once no new requests are taken. */
-    private static final long STOPPING = 1L << 62;
 
     final TrackedDevice main;
     final Spares spares = new Spares();
@@ -103,9 +99,8 @@ public final class VirtualDisk implements Disk {
     final Side mainSide;
     private final LedgerLimits ledgerLimits;
     private final MapSteering steering = new MapSteering(this);
-    private final AtomicLong outstanding = new AtomicLong();
+    private final Admission admission = new Admission();
     private BooleanSupplier leaseIsOver = () -> false;
-    private final CountDownLatch drained = new CountDownLatch(1);
     private volatile boolean ending;
     /** Set before the first request. */
     private boolean tookOver;
@@ -443,7 +438,7 @@ public final class VirtualDisk implements Disk {
     public void leaseIsOver() {
         if (!isStopping()) {
             log.leaseIsOver();
-            takeNoMore();
+            admission.takeNoMore();
         }
     }
 
@@ -506,9 +501,9 @@ public final class VirtualDisk implements Disk {
             request.complete(DiskError.SHUTDOWN, -1);
             return;
         }
-        if ((outstanding.incrementAndGet() & STOPPING) != 0) {
+        if (!admission.count()) {
             request.complete(DiskError.SHUTDOWN, -1);
-            requestEnded();
+            admission.leave();
             return;
         }
         context(request).begin();
@@ -516,38 +511,28 @@ public final class VirtualDisk implements Disk {
 
     /** Holds the disk open for something that is no request, until {@link #leave}; {@code false}: it is stopping. */
     boolean enter() {
-        if ((outstanding.incrementAndGet() & STOPPING) == 0) {
-            return true;
-        }
-        leave();
-        return false;
+        return admission.enter();
     }
 
-    /** What {@link #enter} let in has ended. */
+    /** What {@link #enter} or {@link #holdOpen} let in, or a request, has ended. */
     void leave() {
-        requestEnded();
+        admission.leave();
     }
 
     /** The pair is another server's now: what this one would read may be old, and what it would write may destroy. */
     private void refuseAll() {
         log.takenOver();
-        takeNoMore();
-    }
-
-    private void takeNoMore() {
-        if (outstanding.accumulateAndGet(STOPPING, (count, bit) -> count | bit) == STOPPING) {
-            drained.countDown();
-        }
+        admission.takeNoMore();
     }
 
     /** Whether no new requests are taken: what is not asked for by one ends soon. */
     boolean isStopping() {
-        return (outstanding.get() & STOPPING) != 0;
+        return admission.isStopping();
     }
 
     /** A request that is a part of one that is outstanding already. */
     void submitPart(DiskRequest request) {
-        outstanding.incrementAndGet();
+        admission.holdOpen();
         context(request).begin();
     }
 
@@ -578,12 +563,12 @@ public final class VirtualDisk implements Disk {
 
     /** Requests under way, and whatever else holds the disk open. */
     long outstanding() {
-        return outstanding.get() & ~STOPPING;
+        return admission.inside();
     }
 
     /** As {@link #enter}, for what is there already. */
     void holdOpen() {
-        outstanding.incrementAndGet();
+        admission.holdOpen();
     }
 
     /** The sectors of the units that a range of bytes touches. */
@@ -596,12 +581,6 @@ public final class VirtualDisk implements Disk {
 
     boolean isMain(BlockDevice device) {
         return device == main || device == main.direct();
-    }
-
-    void requestEnded() {
-        if (outstanding.decrementAndGet() == STOPPING) {
-            drained.countDown();
-        }
     }
 
     // --- what the request path and the recoveries need
@@ -894,7 +873,7 @@ public final class VirtualDisk implements Disk {
         }
         mainWrites.verification.stop();
         spares.all().forEach(spare -> spare.writes.verification.stop());
-        takeNoMore();
+        admission.takeNoMore();
         boolean ended;
         try {
             ended = awaitDrained(clientsUntil);
@@ -919,7 +898,7 @@ public final class VirtualDisk implements Disk {
     }
 
     private boolean awaitDrained(long untilNanos) throws InterruptedException {
-        return drained.await(untilNanos - environment.time().nanoTime(), TimeUnit.NANOSECONDS);
+        return admission.awaitDrained(untilNanos - environment.time().nanoTime());
     }
 
     /** While the disk still can verify what a flush that fails leaves in doubt; {@code false}: interrupted. */
