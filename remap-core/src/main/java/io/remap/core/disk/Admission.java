@@ -66,7 +66,7 @@ final class Admission {
         return inside.get() & ~STOPPING;
     }
 
-    /** Whether no more are taken and everybody has left by then, or at once if that time is over. */
+    /** Waits until no more are taken and everybody has left; {@code false}: the time is over. */
     boolean awaitDrained(long nanos) throws InterruptedException {
         return drained.await(nanos, TimeUnit.NANOSECONDS);
     }

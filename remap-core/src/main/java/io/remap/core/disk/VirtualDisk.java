@@ -22,7 +22,6 @@ import io.remap.api.spi.SpareMember;
 import io.remap.api.spi.WatchedDisk;
 import io.remap.core.disk.SegmentCursor.Target;
 import java.nio.ByteBuffer;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.StringJoiner;
@@ -32,10 +31,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.IntConsumer;
-import java.util.function.LongToIntFunction;
-import java.util.function.ToLongFunction;
 import java.util.function.UnaryOperator;
-import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -99,6 +95,7 @@ public final class VirtualDisk implements Disk {
     final Side mainSide;
     private final LedgerLimits ledgerLimits;
     private final MapSteering steering = new MapSteering(this);
+    private final DiskFigures figures = new DiskFigures(this);
     private final Admission admission = new Admission();
     private BooleanSupplier leaseIsOver = () -> false;
     private volatile boolean ending;
@@ -232,32 +229,7 @@ public final class VirtualDisk implements Disk {
 
     /** The spares that are there, and those that are named by a place and are not, by number. */
     public List<SpareSummary> spareSummaries() {
-        long[] used = new long[Place.MAX_SPARE + 1];
-        RemapTable.Cursor cursor = new RemapTable.Cursor();
-        for (boolean found = cursor.seek(state.current().table, 0); found; found = cursor.next()) {
-            used[Place.spare(cursor.place())] += Place.hasSlot(cursor.place()) ? cursor.lengthUnits() : 0;
-        }
-        List<SpareSummary> result = new ArrayList<>();
-        for (int index = 0; index < used.length; index++) {
-            Spare spare = spares.get(index);
-            if (spare != null) {
-                result.add(new SpareSummary(
-                        index,
-                        spare.device.name(),
-                        spare.device.identity().stableId(),
-                        true,
-                        spare.use(),
-                        spare.allocator.slots(),
-                        spare.allocator.freeSlots(),
-                        spare.allocator.badSlots(),
-                        used[index],
-                        spare.device.doubt().map(Throwable::getMessage)));
-            } else if (used[index] > 0) {
-                result.add(new SpareSummary(
-                        index, "", "", false, SpareMember.Use.PLAIN, 0, 0, 0, used[index], Optional.empty()));
-            }
-        }
-        return result;
+        return figures.spares();
     }
 
     /** Whether the spare, which is being taken out, gets no slots whatever happens. */
@@ -715,54 +687,12 @@ public final class VirtualDisk implements Disk {
 
     /** The state in figures. */
     public DiskSummary summary() {
-        MapSnapshot snapshot = state.current();
-        return new DiskSummary(
-                sectors(snapshot.table, Place::onSlotMask),
-                sectors(snapshot.hints, MapSnapshot.Hint::unreadableMask),
-                sectors(snapshot.table, Place::lostMask),
-                avoided.sectors(),
-                slots(),
-                slots(SlotAllocator::freeSlots),
-                slots(SlotAllocator::badSlots),
-                describeLedgers(),
-                canRedirect());
+        return figures.summary();
     }
 
     /** Slots of the spares that are there. */
     long slots() {
-        return slots(SlotAllocator::slots);
-    }
-
-    private long slots(ToLongFunction<SlotAllocator> which) {
-        return spares.all().stream()
-                .mapToLong(spare -> which.applyAsLong(spare.allocator))
-                .sum();
-    }
-
-    private Optional<String> describeLedgers() {
-        if (mainWrites.ledger == null) {
-            return Optional.empty();
-        }
-        long lost = lostUnflushedSectors();
-        return Optional.of(mainWrites.verification.describe()
-                + spares.all().stream()
-                        .filter(spare -> spare.writes.isNotable())
-                        .map(spare -> "; spare" + (spare.index == 0 ? "" : " " + spare.index) + ": "
-                                + spare.writes.verification.describe())
-                        .collect(Collectors.joining())
-                + (lost == 0 ? "" : ", lost " + lost)
-                + (mainWrites.whyNotLasting().isEmpty()
-                        ? ""
-                        : "; ends with the process: " + mainWrites.whyNotLasting()));
-    }
-
-    private static long sectors(RemapTable table, LongToIntFunction mask) {
-        long count = 0;
-        RemapTable.Cursor cursor = new RemapTable.Cursor();
-        for (boolean found = cursor.seek(table, 0); found; found = cursor.next()) {
-            count += cursor.lengthUnits() * Integer.bitCount(mask.applyAsInt(cursor.place()));
-        }
-        return count;
+        return figures.slots();
     }
 
     /** What it knows of units that read again after errors, for the next start. */
@@ -802,52 +732,7 @@ public final class VirtualDisk implements Disk {
 
     /** What it shows of itself. */
     public List<Attribute> attributes() {
-        List<Attribute> all = new ArrayList<>(counters.attributes());
-        all.add(failback.attribute());
-        all.add(Attribute.readOnly(
-                "watch.units", "count", "Units of main that read again after errors, or were healed", () ->
-                        (long) watchList.size()));
-        all.add(Attribute.readOnly(
-                "watch.healed-units", "count", "Of these those that were healed in place", watchList::healed));
-        all.add(Attribute.readOnly("avoid.regions", "count", "Areas of main that are avoided", () ->
-                (long) avoided.regions().size()));
-        all.add(Attribute.readOnly("avoid.sectors", "count", "Sectors in them", avoided::sectors));
-        all.add(Attribute.readOnly(
-                "avoid.spare-units", "count", "Units of 4096 bytes in them that have a slot", avoided::usedUnits));
-        all.add(Attribute.readOnly(
-                "avoid.spare-budget-units", "count", "How many of them may have one", avoided::budgetUnits));
-        all.add(Attribute.readOnly(
-                "avoid.probes", "count", "Reads of main that asked whether an area is dead", deadAreas.probes::sum));
-        all.add(Attribute.readOnly(
-                "checksums.sealed-regions",
-                "count",
-                "Regions of 256 KiB of the spares with checksums",
-                this::sealedRegions));
-        all.addAll(deadlines.attributes());
-        all.add(Attribute.readOnly(
-                "canary.reads", "count", "Reads of main that asked whether it lives", mainSide.canary()::reads));
-        all.add(mainSide.dropOff().attribute("drop-off.held-for-main", "main"));
-        all.addAll(mainWrites.attributes("ledger.", "main"));
-        for (Spare spare : spares.all()) {
-            String which = spare.index == 0 ? "" : spare.index + "-";
-            all.add(spare.side
-                    .dropOff()
-                    .attribute("drop-off.held-for-spare" + (spare.index == 0 ? "" : spare.index), "the spare"));
-            all.addAll(spare.writes.attributes("ledger.spare-" + which, "slots of the spare"));
-        }
-        all.add(Attribute.readOnly(
-                "remap.extents",
-                "count",
-                "Extents of the remap table",
-                () -> state.current().table.extents()));
-        all.add(Attribute.readOnly(
-                "remap.units",
-                "count",
-                "Units of 4096 bytes with an entry",
-                () -> state.current().table.mappedUnits()));
-        all.add(Attribute.readOnly(
-                "remap.free-slots", "count", "Free slots of the spares", () -> slots(SlotAllocator::freeSlots)));
-        return all;
+        return figures.attributes();
     }
 
     /** As {@link #close(long, long)}, without waiting for what hangs beyond that. */
