@@ -6,6 +6,7 @@ import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Objects;
+import java.util.StringJoiner;
 import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
 
@@ -94,6 +95,22 @@ final class Spares {
         rank();
     }
 
+    /** The same of the one of this number, if it is there. */
+    void setUse(int index, UnaryOperator<SpareMember.Use> how) {
+        Spare spare = get(index);
+        if (spare != null) {
+            setUse(spare, how);
+        }
+    }
+
+    /** Whether the one of this number, if it is there, gets no slots whatever happens. */
+    void setClosed(int index, boolean closed) {
+        Spare spare = get(index);
+        if (spare != null) {
+            spare.setClosed(closed);
+        }
+    }
+
     void whenTookOver(Consumer<Spare> told) {
         whenTookOver = told;
     }
@@ -154,6 +171,27 @@ final class Spares {
             setUse(spare, now -> new SpareMember.Use(now.leaving(), false, now.priority()));
         }
         whenTookOver.accept(spare);
+    }
+
+    /** For people, what keeps the other spares of the pair, as it states them, from giving slots. */
+    String whyTookOver(Spare standby, List<SpareMember> members) {
+        StringJoiner why = new StringJoiner(", ", "spare " + standby.index + ": ", "");
+        for (SpareMember stated : members) {
+            Spare spare = get(stated.index());
+            if (stated.index() == standby.index || (spare != null && spare.use().standby())) {
+                continue;
+            }
+            String how = "is full";
+            if (spare == null) {
+                how = "is missing";
+            } else if (spare.isLeaving()) {
+                how = "is to be emptied";
+            } else if (spare.allocator.freeSlots() > 0) {
+                how = "does not answer";
+            }
+            why.add("spare " + stated.index() + " " + how);
+        }
+        return why.toString();
     }
 
     /** Whether a spare other than these, by number, one bit each, has a free slot, and did not fail to answer just now. */

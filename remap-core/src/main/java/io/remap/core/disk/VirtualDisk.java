@@ -24,7 +24,6 @@ import io.remap.core.disk.SegmentCursor.Target;
 import java.nio.ByteBuffer;
 import java.util.List;
 import java.util.Optional;
-import java.util.StringJoiner;
 import java.util.UUID;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -234,10 +233,7 @@ public final class VirtualDisk implements Disk {
 
     /** Whether the spare, which is being taken out, gets no slots whatever happens. */
     public void setClosed(int spare, boolean closed) {
-        Spare there = spares.get(spare);
-        if (there != null) {
-            there.setClosed(closed);
-        }
+        spares.setClosed(spare, closed);
     }
 
     /**
@@ -246,38 +242,15 @@ public final class VirtualDisk implements Disk {
      * @param how gives it for what it is for now: one that stood by may have taken over by itself
      */
     public void setUse(int spare, UnaryOperator<SpareMember.Use> how) {
-        Spare there = spares.get(spare);
-        if (there != null) {
-            spares.setUse(there, how);
-        }
+        spares.setUse(spare, how);
     }
 
     /** Has the callback run with the number of a spare that stood by and is used from now on. It must not block. */
     public void whenStandbyTakesOver(IntConsumer told) {
         spares.whenTookOver(spare -> {
-            events.note(DiskEvent.Kind.SPARE_TOOK_OVER, whyTookOver(spare));
+            events.note(DiskEvent.Kind.SPARE_TOOK_OVER, spares.whyTookOver(spare, store.members()));
             told.accept(spare.index);
         });
-    }
-
-    private String whyTookOver(Spare standby) {
-        StringJoiner why = new StringJoiner(", ", "spare " + standby.index + ": ", "");
-        for (SpareMember stated : store.members()) {
-            Spare spare = spares.get(stated.index());
-            if (stated.index() == standby.index || (spare != null && spare.use().standby())) {
-                continue;
-            }
-            String how = "is full";
-            if (spare == null) {
-                how = "is missing";
-            } else if (spare.isLeaving()) {
-                how = "is to be emptied";
-            } else if (spare.allocator.freeSlots() > 0) {
-                how = "does not answer";
-            }
-            why.add("spare " + stated.index() + " " + how);
-        }
-        return why.toString();
     }
 
     /** Told once how an evacuation ended: units moved, units left, and {@link DiskError#NONE} if each was tried. */
