@@ -185,7 +185,7 @@ final class ServedDisk {
         stack.push("virtual disk", this::closeMapping);
         store.ifPresent(this::startAutosave);
         stack.push("comparison of main", comparison::close);
-        comparison.start(this::saveFindings);
+        comparison.start(this::saveSoon);
     }
 
     private void startMemberChanges(MetadataStore store) {
@@ -264,12 +264,10 @@ final class ServedDisk {
         return Optional.of(lease);
     }
 
-    /** What was found about main outlives a crash. */
-    private void saveFindings() {
-        saveSoon();
-    }
-
-    /** What is kept beside the mappings is saved at the next opportunity, as far as there is a spare. */
+    /**
+     * What is kept beside the mappings is saved at the next opportunity, as far as there is a spare: what was found
+     * about main outlives a crash, and the next start finds what it asks for.
+     */
     void saveSoon() {
         if (autosave != null) {
             autosave.saveNow();
@@ -471,9 +469,9 @@ final class ServedDisk {
         return service.pairs();
     }
 
-    /** Saves beside the table what must not wait, as the next start asks for it. */
+    /** As {@link #saveSoon}. */
     void saveNow() {
-        saveFindings();
+        saveSoon();
     }
 
     /** Saves what is kept beside the mappings, and waits for it. */
