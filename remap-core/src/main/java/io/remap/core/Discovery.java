@@ -173,17 +173,13 @@ public final class Discovery {
         if (among.size() > MAX_DEVICES) {
             throw new Refusal(Refusal.Kind.USAGE, "at most " + MAX_DEVICES + " devices are looked at; name fewer");
         }
-        List<MetadataProvider> found = providers.all(MetadataProvider.class);
-        if (found.isEmpty()) {
-            throw new Refusal(
-                    Refusal.Kind.ENVIRONMENT, "no module provides metadata: put remap-metadata on the module path");
-        }
+        MetadataProvider metadata = providers.metadata();
         List<Open> open = new ArrayList<>();
         try {
             for (DeviceUri uri : among) {
-                open(uri, found.get(0)).ifPresent(open::add);
+                open(uri, metadata).ifPresent(open::add);
             }
-            return compare(open, found.get(0));
+            return compare(open, metadata);
         } finally {
             open.forEach(one -> one.device.close());
         }
@@ -197,7 +193,7 @@ public final class Discovery {
                     uri,
                     device,
                     metadata.pairOnSpare(device.direct()),
-                    identity(device, metadata),
+                    metadata.identity(device.direct()),
                     metadata.table(device.direct()),
                     witnesses.find(device)));
         } catch (Refusal | DeviceException e) {
@@ -207,13 +203,6 @@ public final class Discovery {
             skipped.add(new Remark(uri.toString(), e.getMessage()));
             return Optional.empty();
         }
-    }
-
-    /** Which spare it is. */
-    private static Optional<SpareIdentity> identity(BlockDevice device, MetadataProvider metadata)
-            throws Refusal, DeviceException {
-        Optional<SpareIdentity> further = metadata.member(device.direct());
-        return further.isPresent() ? further : metadata.firstSpare(device.direct());
     }
 
     private Result compare(List<Open> open, MetadataProvider metadata) {
@@ -314,7 +303,8 @@ public final class Discovery {
     private Optional<MemberSearch.Candidate> lookAt(
             DeviceUri uri, MetadataProvider metadata, MemberSearch search, List<NamedTable> tables) {
         try (BlockDevice device = devices.open(uri, OpenOptions.inspect())) {
-            Optional<SpareIdentity> identity = identity(device, metadata).filter(search::states);
+            Optional<SpareIdentity> identity =
+                    metadata.identity(device.direct()).filter(search::states);
             if (identity.isPresent()) {
                 metadata.table(device.direct()).ifPresent(table -> tables.add(new NamedTable(nameOf(uri), table)));
             }

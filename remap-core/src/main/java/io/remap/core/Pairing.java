@@ -106,7 +106,7 @@ public final class Pairing {
      *     spare already (the way out is {@link #forget})
      */
     public Created create(DeviceUri main, DeviceUri spare, CreateOptions options) throws Refusal, DeviceException {
-        MetadataProvider metadata = requireMetadata();
+        MetadataProvider metadata = providers.metadata();
         // Exclusive, so that it is not served; for writing, as the witness may stand beside its bytes.
         OpenOptions openMain =
                 new OpenOptions(false, true, Door.AUTO, options.sectorBytes(), OptionalLong.empty(), options.force());
@@ -291,7 +291,7 @@ public final class Pairing {
 
     private SpareSet spareSet(DiskSpec spec, BlockDevice main) throws Refusal {
         return new SpareSet(
-                requireMetadata(),
+                providers.metadata(),
                 devices,
                 environment,
                 (uri, createBytes) -> openSpare(spec.main(), main, uri, createBytes, spec.readOnly(), spec.force()));
@@ -312,7 +312,7 @@ public final class Pairing {
             boolean force,
             SpareMember.Use use)
             throws Refusal, DeviceException {
-        SpareSet set = new SpareSet(requireMetadata(), devices, environment, (spare, bytes) -> {
+        SpareSet set = new SpareSet(providers.metadata(), devices, environment, (spare, bytes) -> {
             BlockDevice device = openSpare(pair.spec().main(), pair.main(), spare, bytes, false, force);
             try {
                 refuseInUse(pair, open, device, force);
@@ -334,7 +334,7 @@ public final class Pairing {
             PairGeometry.refuseOverlap("spare", further.device(), device.identity(), device.name());
         }
         if (!force) {
-            refuseMainAsSpare(device, requireMetadata().inspect(device.direct()));
+            refuseMainAsSpare(device, providers.metadata().inspect(device.direct()));
         }
     }
 
@@ -352,12 +352,12 @@ public final class Pairing {
 
     /** A spare that its pair does not state any more becomes a blank device. */
     void eraseSpare(BlockDevice device, PairIdentity pair, int index) throws Refusal, DeviceException {
-        requireMetadata().eraseMember(device.direct(), pair, index);
+        providers.metadata().eraseMember(device.direct(), pair, index);
     }
 
     /** How the metadata that a further spare has of itself stand. Writes nothing. */
     MetadataReport checkSpare(BlockDevice further) throws Refusal, DeviceException {
-        MetadataProvider metadata = requireMetadata();
+        MetadataProvider metadata = providers.metadata();
         return metadata.tools()
                 .orElseThrow(() -> new Refusal(
                         Refusal.Kind.ENVIRONMENT, "the metadata module '" + metadata.name() + "' offers no check"))
@@ -434,7 +434,7 @@ public final class Pairing {
         if (pair.spare().isEmpty()) {
             return withoutSpare(pair);
         }
-        MetadataProvider metadata = requireMetadata();
+        MetadataProvider metadata = providers.metadata();
         TrackedDevice spare = pair.spare().get();
         Optional<String> takenOver = Ownership.require(
                 metadata, spare.direct(), environment, pair.spec().takeOver());
@@ -656,16 +656,5 @@ public final class Pairing {
                         store.table().mappedUnits(),
                         store.leadName().orElse(pair.spare().orElseThrow().name()))
                 .openedBy(store.lineage().session());
-    }
-
-    private MetadataProvider requireMetadata() throws Refusal {
-        List<MetadataProvider> found = providers.all(MetadataProvider.class);
-        if (found.isEmpty()) {
-            throw new Refusal(
-                    Refusal.Kind.ENVIRONMENT,
-                    "no module provides metadata, and mappings may stand on the spare: put remap-metadata on the module"
-                            + " path");
-        }
-        return found.get(0);
     }
 }

@@ -188,6 +188,22 @@ public final class Providers {
                                 : String.join(", ", byRole.get(of).keySet())));
     }
 
+    /**
+     * The metadata provider, of which there is one: the first by name.
+     *
+     * @throws Refusal {@link Refusal.Kind#ENVIRONMENT} if there is none
+     */
+    MetadataProvider metadata() throws Refusal {
+        List<MetadataProvider> found = all(MetadataProvider.class);
+        if (found.isEmpty()) {
+            throw new Refusal(
+                    Refusal.Kind.ENVIRONMENT,
+                    "no module provides metadata, which tell what stands on a spare: put remap-metadata on the module"
+                            + " path");
+        }
+        return found.get(0);
+    }
+
     /** What was found, by role and name. */
     public List<Description> describe() {
         List<Description> lines = new ArrayList<>();

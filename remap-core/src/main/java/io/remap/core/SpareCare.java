@@ -158,11 +158,12 @@ public final class SpareCare {
             return checked(spare.name(), level, Optional.empty(), report, findings, List.of(), 0, 0, 0);
         }
         if (level == Level.QUICK) {
-            int opened = requireMetadata()
+            int opened = providers
+                    .metadata()
                     .member(spare.direct())
                     .map(SpareIdentity::index)
                     .orElse(0);
-            SpareOwner owner = requireMetadata().owner(spare.direct()).orElse(null);
+            SpareOwner owner = providers.metadata().owner(spare.direct()).orElse(null);
             List<SpareMember> stated = owner == null ? List.of() : owner.members();
             Map<Integer, DeviceUri> places = FurtherSpares.found(owner == null ? Map.of() : owner.saved());
             MemberCheck check = new MemberCheck(Optional.empty(), pairOf(report).sectorBytes());
@@ -172,12 +173,12 @@ public final class SpareCare {
             }
             return finished(spare.name(), level, Optional.empty(), report, findings, check);
         }
-        try (MetadataStore store = requireMetadata().open(spare.direct(), true, environment, Settings.defaults())) {
+        try (MetadataStore store = providers.metadata().open(spare.direct(), true, environment, Settings.defaults())) {
             MemberCheck check =
                     new MemberCheck(Optional.of(store.table()), store.pair().sectorBytes());
             try (FoundSpares found = find(MemberSearch.of(store), further)) {
                 addMembers(found, check);
-                addRivals(TableRivals.of(store, TrackedDevice.of(spare), requireMetadata()), found, check, findings);
+                addRivals(TableRivals.of(store, TrackedDevice.of(spare), providers.metadata()), found, check, findings);
                 if (level == Level.FULL) {
                     readSectors(spare, main, store, found.members, check);
                 }
@@ -190,13 +191,15 @@ public final class SpareCare {
     private Finding lookAt(DeviceUri uri, BlockDevice checked, MetadataReport report) throws Refusal, DeviceException {
         try (BlockDevice other = devices.open(uri, exclusive(true))) {
             Optional<UUID> pair = report.pair().map(PairIdentity::pairUuid);
-            SpareIdentity identity = identity(other)
+            SpareIdentity identity = providers
+                    .metadata()
+                    .identity(other.direct())
                     .filter(found ->
                             pair.isEmpty() || pair.get().equals(found.pair().pairUuid()))
                     .orElseThrow(() ->
                             new Refusal(Refusal.Kind.WRONG_DEVICE, other.name() + " is no other spare of this pair"));
             String which = other.name() + " (spare " + identity.index() + ")";
-            Optional<TableCopy> table = requireMetadata().table(other.direct());
+            Optional<TableCopy> table = providers.metadata().table(other.direct());
             if (table.isEmpty()) {
                 return new Finding(Severity.NOTE, "no table can be loaded from " + which + " either", "");
             }
@@ -217,8 +220,8 @@ public final class SpareCare {
 
     /** Whether a table is on it, or is expected there: each pair is made with one on its first spare. */
     private boolean holdsTable(BlockDevice spare) throws Refusal, DeviceException {
-        return requireMetadata().member(spare.direct()).isEmpty()
-                || requireMetadata().table(spare.direct()).isPresent();
+        return providers.metadata().member(spare.direct()).isEmpty()
+                || providers.metadata().table(spare.direct()).isPresent();
     }
 
     /** Other tables of the pair that speak against this one. */
@@ -238,17 +241,11 @@ public final class SpareCare {
             return Optional.empty();
         }
         try {
-            return requireMetadata().table(member.device().get().direct());
+            return providers.metadata().table(member.device().get().direct());
         } catch (DeviceException e) {
             check.addFailed(number, e);
             return Optional.empty();
         }
-    }
-
-    /** Which spare of its pair a device is. */
-    private Optional<SpareIdentity> identity(BlockDevice device) throws Refusal, DeviceException {
-        Optional<SpareIdentity> further = requireMetadata().member(device.direct());
-        return further.isPresent() ? further : requireMetadata().firstSpare(device.direct());
     }
 
     /** The further spares of a pair; the devices are closed with this. */
@@ -266,7 +263,9 @@ public final class SpareCare {
             for (DeviceUri uri : named) {
                 BlockDevice device = devices.open(uri, exclusive(true));
                 open.add(device);
-                SpareIdentity identity = identity(device)
+                SpareIdentity identity = providers
+                        .metadata()
+                        .identity(device.direct())
                         .filter(search::states)
                         .orElseThrow(() -> new Refusal(
                                 Refusal.Kind.WRONG_DEVICE, device.name() + " is no other spare of this pair"));
@@ -312,7 +311,8 @@ public final class SpareCare {
         try {
             BlockDevice device = devices.open(uri, exclusive(true));
             open.add(device);
-            Optional<SpareIdentity> identity = identity(device).filter(search::states);
+            Optional<SpareIdentity> identity =
+                    providers.metadata().identity(device.direct()).filter(search::states);
             identity.ifPresent(which -> candidates.put(new MemberSearch.Candidate(device.name(), which), device));
             return identity.isPresent() ? Optional.empty() : Optional.of("another device is at " + uri);
         } catch (Refusal | DeviceException e) {
@@ -432,7 +432,7 @@ public final class SpareCare {
 
     private void compareLastStop(BlockDevice main, BlockDevice spare, Witness witness, List<Finding> findings)
             throws Refusal, DeviceException {
-        try (MetadataStore look = requireMetadata().open(spare.direct(), true, environment, Settings.defaults())) {
+        try (MetadataStore look = providers.metadata().open(spare.direct(), true, environment, Settings.defaults())) {
             LastStop.difference(witness, look)
                     .ifPresent(difference -> findings.add(new Finding(
                             Severity.ERROR,
@@ -465,7 +465,7 @@ public final class SpareCare {
                         Refusal.Kind.ENVIRONMENT, device.name() + " is read-only: make it writable to repair it");
             }
             if (holdsTable(device)) {
-                Ownership.require(requireMetadata(), device.direct(), environment, false);
+                Ownership.require(providers.metadata(), device.direct(), environment, false);
             }
             MetadataReport report = requireTools().repair(device.direct(), environment);
             return checked(
@@ -493,7 +493,7 @@ public final class SpareCare {
                         Refusal.Kind.ENVIRONMENT, device.name() + " is read-only: make it writable to grow it");
             }
             if (holdsTable(device)) {
-                Ownership.require(requireMetadata(), device.direct(), environment, false);
+                Ownership.require(providers.metadata(), device.direct(), environment, false);
             }
             return requireTools().grow(device.direct());
         }
@@ -511,19 +511,10 @@ public final class SpareCare {
     }
 
     private MetadataTools requireTools() throws Refusal {
-        MetadataProvider provider = requireMetadata();
+        MetadataProvider provider = providers.metadata();
         return provider.tools()
                 .orElseThrow(() -> new Refusal(
                         Refusal.Kind.ENVIRONMENT,
                         "the metadata module '" + provider.name() + "' offers no check and no repair"));
-    }
-
-    private MetadataProvider requireMetadata() throws Refusal {
-        List<MetadataProvider> found = providers.all(MetadataProvider.class);
-        if (found.isEmpty()) {
-            throw new Refusal(
-                    Refusal.Kind.ENVIRONMENT, "no module provides metadata: put remap-metadata on the module path");
-        }
-        return found.get(0);
     }
 }

@@ -3,7 +3,6 @@ package io.remap.core;
 import io.remap.core.disk.Saved;
 import java.nio.charset.StandardCharsets;
 import java.util.HexFormat;
-import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
 
@@ -69,13 +68,7 @@ final class StopNote implements Saved {
         if (saved == null) {
             return Optional.empty();
         }
-        Map<String, String> values = new LinkedHashMap<>();
-        for (String line : new String(saved, StandardCharsets.US_ASCII).split("\n", -1)) {
-            int equals = line.indexOf('=');
-            if (equals > 0) {
-                values.put(line.substring(0, equals), line.substring(equals + 1));
-            }
-        }
+        Map<String, String> values = Witness.valuesOf(saved);
         try {
             return Optional.of(new Found(
                     HexFormat.fromHexDigitsToLong(values.getOrDefault("id", "")),

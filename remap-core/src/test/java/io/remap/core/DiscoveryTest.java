@@ -11,6 +11,7 @@ import io.remap.api.spi.PairIdentity;
 import io.remap.api.spi.SpareIdentity;
 import io.remap.api.spi.SpareSlots;
 import io.remap.core.device.FileDeviceProvider;
+import java.lang.reflect.InvocationHandler;
 import java.lang.reflect.Proxy;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -41,6 +42,7 @@ class DiscoveryTest {
                             Optional.of(new SpareIdentity(PAIR, 1, new UUID(7, 8), SpareSlots.of(0, 16, 4096), 5))
                                     .filter(identity -> further);
                         case "table", "firstSpare" -> Optional.empty();
+                        case "identity" -> InvocationHandler.invokeDefault(proxy, method, args);
                         case "open" -> throw new Refusal(Refusal.Kind.DAMAGED, "both copies are damaged");
                         default -> throw new UnsupportedOperationException(method.getName());
                     };

@@ -96,6 +96,12 @@ public interface MetadataProvider extends Provider {
         return Optional.empty();
     }
 
+    /** Which spare of a pair it is: one that {@link #member} or {@link #firstSpare} knows. Writes nothing. */
+    default Optional<SpareIdentity> identity(BlockDevice device) throws Refusal, DeviceException {
+        Optional<SpareIdentity> further = member(device);
+        return further.isPresent() ? further : firstSpare(device);
+    }
+
     /** The table on a spare, empty if none can be loaded from it. Writes nothing. */
     default Optional<TableCopy> table(BlockDevice spare) throws Refusal, DeviceException {
         return Optional.empty();

@@ -58,7 +58,7 @@ final class Evacuation {
         RemapTable.Cursor cursor = new RemapTable.Cursor();
         RemapTable table = disk.state.current().table;
         if (isKept()) {
-            done.accept(new Result(moved, unitsHere(table), DiskError.NONE));
+            done.accept(new Result(moved, table.unitsOn(spare), DiskError.NONE));
             return;
         }
         for (boolean found = cursor.seek(table, fromUnit); found; found = cursor.next()) {
@@ -75,15 +75,6 @@ final class Evacuation {
     private boolean isKept() {
         Spare there = disk.spares.get(spare);
         return !lose && there != null && !there.isLeaving();
-    }
-
-    private long unitsHere(RemapTable table) {
-        RemapTable.Cursor cursor = new RemapTable.Cursor();
-        long units = 0;
-        for (boolean found = cursor.seek(table, 0); found; found = cursor.next()) {
-            units += isHere(cursor.place()) ? cursor.lengthUnits() : 0;
-        }
-        return units;
     }
 
     private boolean isHere(long place) {
