@@ -11,9 +11,12 @@ import io.remap.api.spi.SpareMember;
 import java.util.OptionalLong;
 import java.util.UUID;
 
-/** Where a disk gets its devices and its table from; in a running service that is {@link Pairing}. */
+/** Where a disk gets its devices and its table from; in a running service that is {@link PairOpening}. */
 interface PairOpener {
-    /** As {@link Pairing#openDevices}. */
+    /**
+     * The phase DEVICES of a disk: opens main and spare (making the sidecar of an image file), and refuses what must not
+     * be a pair by its geometry. Writes to neither; either returns open devices or has closed them and throws.
+     */
     PairDevices openDevices(DiskSpec spec) throws Refusal, DeviceException;
 
     /** Told which opening of a pair follows which. */
@@ -28,14 +31,25 @@ interface PairOpener {
         void follows(PairIdentity pair, UUID found, UUID session);
     }
 
-    /** As {@link Pairing#openMetadata}. */
+    /**
+     * The phase METADATA of a disk: makes sure that the two belong together (formatting a blank spare), recovers the
+     * table, and leaves the witness. The devices stay the caller's.
+     *
+     * @param succession not told of an opening that is read-only
+     */
     PairMetadata openMetadata(PairDevices devices, Settings settings, Succession succession)
             throws Refusal, DeviceException;
 
-    /** As {@link Pairing#noteStop}. */
+    /** After the table was closed in order: the witness says so, and by what the spare is known then. */
     void noteStop(PairDevices devices, PairMetadata closed, long stopId);
 
-    /** As {@link Pairing#addSpare}. */
+    /**
+     * Makes a device a further spare of a pair that is served. It counts once the store states it.
+     *
+     * @param force its content may go, and it may look in use
+     * @param use what it is for
+     * @throws Refusal also if it shares bytes with a spare that is open, or is a main that is known here
+     */
     FurtherSpares.Open addSpare(
             PairDevices devices,
             PairMetadata open,
@@ -45,68 +59,20 @@ interface PairOpener {
             SpareMember.Use use)
             throws Refusal, DeviceException;
 
-    /** As {@link Pairing#stampSpares}. */
+    /** Tells the further spares from all copies of them that were made before; see {@link SpareSet#stamp}. */
     void stampSpares(PairDevices devices, PairMetadata open, MemberChanges changes) throws Refusal, DeviceException;
 
-    /** As {@link Pairing#spreadTable}. */
+    /** After a spare came or went: where the table has its copy. */
     void spreadTable(PairMetadata open) throws Refusal;
 
-    /** As {@link Pairing#eraseSpare}. */
+    /** A spare that its pair does not state any more becomes a blank device. */
     void eraseSpare(BlockDevice device, PairIdentity pair, int index) throws Refusal, DeviceException;
 
-    /** As {@link Pairing#checkSpare}. */
+    /** How the metadata that a further spare has of itself stand. Writes nothing. */
     MetadataReport checkSpare(BlockDevice further) throws Refusal, DeviceException;
 
+    /** Of a running service. */
     static PairOpener of(Pairing pairing) {
-        return new PairOpener() {
-            @Override
-            public PairDevices openDevices(DiskSpec spec) throws Refusal, DeviceException {
-                return pairing.openDevices(spec);
-            }
-
-            @Override
-            public PairMetadata openMetadata(PairDevices devices, Settings settings, Succession succession)
-                    throws Refusal, DeviceException {
-                return pairing.openMetadata(devices, settings, succession);
-            }
-
-            @Override
-            public void noteStop(PairDevices devices, PairMetadata closed, long stopId) {
-                pairing.noteStop(devices, closed, stopId);
-            }
-
-            @Override
-            public FurtherSpares.Open addSpare(
-                    PairDevices devices,
-                    PairMetadata open,
-                    DeviceUri uri,
-                    OptionalLong createBytes,
-                    boolean force,
-                    SpareMember.Use use)
-                    throws Refusal, DeviceException {
-                return pairing.addSpare(devices, open, uri, createBytes, force, use);
-            }
-
-            @Override
-            public void stampSpares(PairDevices devices, PairMetadata open, MemberChanges changes)
-                    throws Refusal, DeviceException {
-                pairing.stampSpares(devices, open, changes);
-            }
-
-            @Override
-            public void spreadTable(PairMetadata open) throws Refusal {
-                pairing.spreadTable(open);
-            }
-
-            @Override
-            public void eraseSpare(BlockDevice device, PairIdentity pair, int index) throws Refusal, DeviceException {
-                pairing.eraseSpare(device, pair, index);
-            }
-
-            @Override
-            public MetadataReport checkSpare(BlockDevice further) throws Refusal, DeviceException {
-                return pairing.checkSpare(further);
-            }
-        };
+        return pairing.opening();
     }
 }

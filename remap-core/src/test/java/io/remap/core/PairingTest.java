@@ -207,9 +207,9 @@ class PairingTest {
 
     /** Goes through both phases and closes; gives what the second left. */
     private PairMetadata open(DiskSpec spec) throws Refusal, DeviceException {
-        try (PairDevices devices = pairing.openDevices(spec);
+        try (PairDevices devices = pairing.opening().openDevices(spec);
                 PairMetadata opened =
-                        pairing.openMetadata(devices, Settings.defaults(), (pair, found, session) -> {})) {
+                        pairing.opening().openMetadata(devices, Settings.defaults(), (pair, found, session) -> {})) {
             return opened;
         }
     }
@@ -355,7 +355,7 @@ class PairingTest {
     void aSpareThatIsOlderThanTheWitnessIsRefused() throws Exception {
         open(with(spare));
         UUID pair;
-        try (PairDevices devices = pairing.openDevices(with(spare))) {
+        try (PairDevices devices = pairing.opening().openDevices(with(spare))) {
             pair = metadata.inspect(devices.spare().orElseThrow())
                     .pair()
                     .orElseThrow()
@@ -376,9 +376,9 @@ class PairingTest {
         open(with(spare));
         CountDownLatch committed = new CountDownLatch(1);
         boolean carries;
-        try (PairDevices devices = pairing.openDevices(with(spare));
+        try (PairDevices devices = pairing.opening().openDevices(with(spare));
                 PairMetadata opened =
-                        pairing.openMetadata(devices, Settings.defaults(), (pair, found, session) -> {})) {
+                        pairing.opening().openMetadata(devices, Settings.defaults(), (pair, found, session) -> {})) {
             carries = devices.main().capability(io.remap.api.WitnessTag.class).isPresent();
             MapChange change = MapChange.set(3, 1, Place.onSlot(0, 7, 0xff, 0));
             opened.store().orElseThrow().commit(List.of(change), (outcome, table) -> committed.countDown());
@@ -402,7 +402,7 @@ class PairingTest {
                     Witness.decode(text.getBytes(StandardCharsets.UTF_8)).pairUuid(),
                     text);
         }
-        try (PairDevices devices = pairing.openDevices(with(spare))) {
+        try (PairDevices devices = pairing.opening().openDevices(with(spare))) {
             new Witnesses(state)
                     .leave(
                             devices.main(),
