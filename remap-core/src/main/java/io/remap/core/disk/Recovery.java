@@ -4,12 +4,9 @@ import io.remap.api.DeviceException;
 import io.remap.api.DiskError;
 import io.remap.api.ErrorClass;
 import io.remap.api.Place;
-import io.remap.api.spi.FaultPolicy.Verdict;
 import java.util.ArrayList;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
-import java.util.Set;
 import java.util.function.UnaryOperator;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -35,6 +32,7 @@ abstract class Recovery {
     final VirtualDisk disk;
     final long firstUnit;
     final long endUnit;
+    private final Blame blame;
     private RangeLock.Claim claim;
     private boolean fenced;
     private SlotWatch watch;
@@ -43,25 +41,16 @@ abstract class Recovery {
     private final List<Sealed> keptOpen = new ArrayList<>();
 
     private int stageTries;
-    private int hostTries;
     private int restarts;
     private long holdUntilNanos;
 
-    /** Whose canaries answered after their last failure: what fails next there began on a living device. */
-    private final Set<TrackedDevice> provenAlive = new HashSet<>();
-
     private long doubtsAtGrant;
-
-    /** The last error of main after which sectors were suspected, and how often that was tried by then; for people. */
-    private DiskEvent.Cause suspicion;
-
-    /** Whether it was noted as a failure of main. */
-    private boolean conspicuous;
 
     Recovery(VirtualDisk disk, long firstUnit, long endUnit) {
         this.disk = disk;
         this.firstUnit = firstUnit;
         this.endUnit = endUnit;
+        this.blame = new Blame(disk);
     }
 
     /** A stage cannot go on and ends with this error; nothing was committed. */
@@ -299,10 +288,9 @@ abstract class Recovery {
         Spare spare = region.spare;
         if (error == null) {
             keepOpen(region);
-            // It got on: what the host was short of before does not count.
-            hostTries = 0;
+            blame.hostGotOn();
             begin();
-        } else if (isAway(error.errorClass()) || error.errorClass().mayBeSector()) {
+        } else if (Blame.isAway(error.errorClass()) || error.errorClass().mayBeSector()) {
             boolean passedOver = spare.isPassedOver();
             spare.passOver();
             if (!passedOver && disk.spares.anotherHasRoom(1 << spare.index)) {
@@ -310,16 +298,11 @@ abstract class Recovery {
             } else if (!mayBeHeld() || !spare.side.dropOff().hold(holdUntil(), this::begin, this::gaveUpWaiting)) {
                 endUnlocked();
             }
-        } else if (error.errorClass() == ErrorClass.HOST && isWaitedFor(error)) {
-            disk.environment.scheduler().schedule(this::begin, disk.policy.retryDelayMillis(hostTries));
+        } else if (error.errorClass() == ErrorClass.HOST && blame.isHostWaitedFor(error)) {
+            disk.environment.scheduler().schedule(this::begin, blame.hostDelayMillis());
         } else {
             endUnlocked();
         }
-    }
-
-    /** Whether the host may come to have what it is short of. */
-    private boolean isWaitedFor(DeviceException error) {
-        return ++hostTries < MAX_TRIES && verdict(false, error, hostTries, true) == Verdict.RETRY;
     }
 
     /**
@@ -347,7 +330,7 @@ abstract class Recovery {
         if (error == null) {
             begin();
         } else if (unsettled != disk.mainWrites
-                || !isAway(error.errorClass())
+                || !Blame.isAway(error.errorClass())
                 || !mayBeHeld()
                 || !disk.mainSide.dropOff().hold(holdUntil(), this::begin, this::gaveUpWaiting)) {
             failed(DiskError.IO, -1);
@@ -371,7 +354,7 @@ abstract class Recovery {
         } catch (Away e) {
             waitForDevice(e, stage);
         } catch (HostShort e) {
-            hostTries++;
+            blame.hostWasShort();
             disk.environment.scheduler().schedule(() -> run(stage), e.delayMillis);
         } catch (TryLater e) {
             if (++stageTries < MAX_STAGE_TRIES) {
@@ -513,19 +496,9 @@ abstract class Recovery {
         }
     }
 
-    private Verdict verdict(boolean read, DeviceException error, int tries, boolean alive) {
-        return read
-                ? disk.policy.readFailed(error.errorClass(), tries, alive)
-                : disk.policy.writeFailed(error.errorClass(), tries, alive);
-    }
-
     /** Why sectors of main are in its hands, if an error says so. */
     final Optional<DiskEvent.Cause> suspicion() {
-        return Optional.ofNullable(suspicion);
-    }
-
-    private static boolean isAway(ErrorClass errorClass) {
-        return errorClass == ErrorClass.GONE || errorClass == ErrorClass.LINK || errorClass == ErrorClass.SLOW;
+        return blame.suspicion();
     }
 
     /** Whether a transfer that fails is not worth another try, as there is another way and too little time. */
@@ -533,78 +506,9 @@ abstract class Recovery {
         return false;
     }
 
-    /**
-     * What a failed transfer means; throws where nothing of the range is to blame.
-     *
-     * @return whether sectors are to blame; {@code false}: try again, as a retry that costs nobody else anything
-     */
+    /** As {@link Blame#blamesSectors}. */
     final boolean blamesSectors(VirtualDisk.Side side, boolean read, DeviceException error, int attempts, long offset)
             throws Failure, TryLater {
-        if (disk.isEnding()) {
-            // Another try may take seconds, and nobody waits for what it would say.
-            throw new Failure(DiskError.SHUTDOWN, offset, error);
-        }
-        boolean mayBeSector = error.errorClass().mayBeSector();
-        // An error of the host repeats the stage, an error of a sector the transfer: each has its own count.
-        int tries = mayBeSector ? attempts : hostTries + 1;
-        // Nobody is blamed before two more tries: then it need not be asked behind this very error.
-        boolean wasAlive = mayBeSector
-                && verdict(read, error, tries, true) == Verdict.RETRY
-                && verdict(read, error, tries + 1, true) == Verdict.RETRY
-                && side.canary().wasAliveLately();
-        boolean alive = mayBeSector && (wasAlive || side.canary().alive());
-        Verdict verdict = verdict(read, error, tries, alive);
-        if (verdict == Verdict.RETRY && tries >= MAX_TRIES) {
-            verdict = Verdict.BLAME_SECTORS;
-        }
-        if (verdict == Verdict.BLAME_SECTORS && !alive) {
-            // Whatever a policy says: no verdict on a sector without a living device behind it.
-            verdict = Verdict.BLAME_DEVICE;
-        }
-        if (verdict == Verdict.BLAME_SECTORS
-                && error.errorClass() != ErrorClass.SECTOR
-                && !provenAlive.contains(side.device())) {
-            // The device may have been away at the transfer, and back for its canary: once more, now that it lives.
-            verdict = Verdict.RETRY;
-        }
-        if (alive && side.device() == disk.main) {
-            suspicion = DiskEvent.Cause.of(error, tries);
-        }
-        if (side.device() == disk.main && mayBeSector && !conspicuous) {
-            conspicuous = true;
-            disk.noteFailure(offset, error);
-        }
-        if (alive && !wasAlive) {
-            provenAlive.add(side.device());
-        } else {
-            provenAlive.remove(side.device());
-        }
-        switch (verdict) {
-            case BLAME_SECTORS -> {
-                return true;
-            }
-            case RETRY -> {
-                if (mayBeSector) {
-                    return false;
-                }
-                throw new HostShort(disk.policy.retryDelayMillis(tries), error);
-            }
-            default -> {
-                if (mayBeSector && !alive) {
-                    side.device().wentAway(error);
-                }
-                disk.log.deviceFault(error);
-                if (!read && error.errorClass() == ErrorClass.READ_ONLY && side.device() == disk.main) {
-                    disk.mainIsReadOnly(error);
-                    throw new Failure(DiskError.READ_ONLY, offset, error);
-                }
-                boolean full = error.errorClass() == ErrorClass.NO_SPACE;
-                Failure failure = new Failure(full ? DiskError.NO_SPACE : DiskError.IO, offset, error);
-                if (isAway(error.errorClass()) || (mayBeSector && !alive)) {
-                    throw new Away(side, failure);
-                }
-                throw failure;
-            }
-        }
+        return blame.blamesSectors(side, read, error, attempts, offset);
     }
 }
