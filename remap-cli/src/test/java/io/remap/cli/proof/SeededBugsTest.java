@@ -99,11 +99,11 @@ class SeededBugsTest {
                         "            if ((word & CLOSED) != 0) {\n                return true;\n            }\n"),
                 sealing(
                         "the opening of a region is not made durable",
-                        "Checksums",
-                        "            disk.commit(List.of(MapChange.open(spare.index, region, 1)), outcome -> {\n",
+                        "Opening",
+                        "        disk.commit(List.of(MapChange.open(spare.index, region, 1)), outcome -> {\n",
                         """
-                                    disk.environment.scheduler().execute(() -> {
-                                        MetadataStore.Outcome outcome = MetadataStore.Outcome.DURABLE;
+                                disk.environment.scheduler().execute(() -> {
+                                    MetadataStore.Outcome outcome = MetadataStore.Outcome.DURABLE;
                         """));
     }
 

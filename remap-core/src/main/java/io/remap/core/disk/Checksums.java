@@ -2,8 +2,6 @@ package io.remap.core.disk;
 
 import io.remap.api.DeviceException;
 import io.remap.api.DiskError;
-import io.remap.api.Errno;
-import io.remap.api.ErrorClass;
 import io.remap.api.MapChange;
 import io.remap.api.Place;
 import io.remap.api.RemapTable;
@@ -15,7 +13,6 @@ import java.util.ArrayList;
 import java.util.Deque;
 import java.util.HashMap;
 import java.util.HashSet;
-import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -365,7 +362,7 @@ final class Checksums {
                 return;
             }
         }
-        disk.environment.scheduler().execute(() -> new Opening(spare, region).begin());
+        disk.environment.scheduler().execute(() -> new Opening(this, disk, spare, region).begin());
     }
 
     /** It could not be sealed: it is tried again when it was quiet for as long once more; not for ever, unless it is written. */
@@ -413,10 +410,11 @@ final class Checksums {
             mine.waiting.add(then);
             pending.put(id(spare, region), mine);
         }
-        disk.environment.scheduler().execute(() -> new Opening(spare, region).begin());
+        disk.environment.scheduler().execute(() -> new Opening(this, disk, spare, region).begin());
     }
 
-    private void opened(Spare spare, long region, DeviceException error) {
+    /** It is open, or not; told to all who wait for it. */
+    void opened(Spare spare, long region, DeviceException error) {
         Pending mine;
         synchronized (this) {
             mine = pending.remove(id(spare, region));
@@ -424,111 +422,10 @@ final class Checksums {
         mine.waiting.forEach(then -> then.accept(error));
     }
 
-    /** Compares a region for the last time, and opens it. */
-    private final class Opening {
-        private final Spare spare;
-        private final long region;
-
-        Opening(Spare spare, long region) {
-            this.spare = spare;
-            this.region = region;
-        }
-
-        void begin() {
-            if (!spare.gate.isClosed(region)) {
-                opened(spare, region, null);
-                return;
-            }
-            try {
-                if (disk.spares.get(spare.index) != spare) {
-                    throw inTheWay(ErrorClass.UNKNOWN, "the spare was taken out");
-                }
-                giveUpRotten(rottenSlots().iterator());
-            } catch (DeviceException e) {
-                // What could not be compared is not taken over.
-                opened(spare, region, e);
-            } catch (RuntimeException e) {
-                LOG.error("{}: region {} of {} cannot be opened", disk.name(), region, spare.device.name(), e);
-                opened(spare, region, inTheWay(ErrorClass.UNKNOWN, e.toString()));
-            }
-        }
-
-        private List<Long> rottenSlots() throws DeviceException {
-            List<Long> rotten = new ArrayList<>();
-            long first = region << Seal.REGION_SHIFT;
-            long end = Math.min(spare.slots().count(), first + Seal.REGION_SLOTS);
-            for (long slot = first; slot < end; slot++) {
-                if (spare.gate.rottenSectors(slot) != 0) {
-                    rotten.add(slot);
-                }
-            }
-            // Nor is what another medium holds.
-            spare.device.requireSameMedium();
-            return rotten;
-        }
-
-        private void giveUpRotten(Iterator<Long> rest) {
-            if (!rest.hasNext()) {
-                commit();
-                return;
-            }
-            giveUp(
-                    spare,
-                    rest.next(),
-                    error -> disk.environment.scheduler().execute(() -> {
-                        if (error == DiskError.NONE) {
-                            giveUpRotten(rest);
-                        } else {
-                            opened(spare, region, inTheWay(ErrorClass.HOST, "what rotted could not be given up"));
-                        }
-                    }));
-        }
-
-        private void commit() {
-            long seal = spare.gate.sealOf(region);
-            disk.commit(List.of(MapChange.open(spare.index, region, 1)), outcome -> {
-                if (outcome == MetadataStore.Outcome.DURABLE) {
-                    spare.gate.reopen(region);
-                    if (seal != 0) {
-                        spare.allocator.free(Seal.slot(seal));
-                    }
-                    disk.counters.openings.increment();
-                }
-                opened(
-                        spare,
-                        region,
-                        switch (outcome) {
-                            case DURABLE -> null;
-                            // A store that has failed for good says so of everything after that, too.
-                            case NOT_COMMITTED ->
-                                disk.canRedirect()
-                                        ? inTheWay(ErrorClass.HOST, "its opening could not be recorded")
-                                        : nothingMoreRecorded();
-                            case STORE_FAILED -> nothingMoreRecorded();
-                        });
-            });
-        }
-
-        private DeviceException nothingMoreRecorded() {
-            return inTheWay(ErrorClass.UNKNOWN, "nothing can be recorded any more");
-        }
-
-        private DeviceException inTheWay(ErrorClass errorClass, String why) {
-            return new DeviceException(
-                    spare.device.name(),
-                    "open",
-                    spare.offsetOf(region << Seal.REGION_SHIFT),
-                    (long) Seal.REGION_SLOTS * Place.UNIT_BYTES,
-                    Errno.NONE,
-                    errorClass,
-                    why,
-                    null);
-        }
-    }
-
     // --- what is not as it was sealed
 
-    private void giveUp(Spare spare, long slot, Consumer<DiskError> then) {
+    /** What stands in a slot becomes lost, as far as it rotted. */
+    void giveUp(Spare spare, long slot, Consumer<DiskError> then) {
         long unit = unitOf(spare, slot);
         if (unit < 0) {
             // Nobody's any more.

@@ -243,7 +243,7 @@ class MutantsTest {
         return new Mutant("what rotted is taken over when its region is opened")
                 .foundBy(Lives.WITH_ROT)
                 .replace(
-                        "Checksums",
+                        "Opening",
                         "if (spare.gate.rottenSectors(slot) != 0) {",
                         "if (spare.gate.rottenSectors(slot) < 0) {");
     }
