@@ -2,6 +2,7 @@ package io.remap.cli;
 
 import io.remap.api.ByteSize;
 import io.remap.api.Refusal;
+import io.remap.core.ShellWords;
 import io.remap.core.sim.SimCreation;
 import io.remap.core.sim.SimCreation.DeadHead;
 import io.remap.core.sim.SimCreation.Made;
@@ -16,6 +17,7 @@ import java.util.OptionalLong;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -51,7 +53,11 @@ final class SimCreateCommand extends Verb {
 
     /** How many. */
     static final class Amount {
-        @Option(names = "--bad-count", paramLabel = "N", description = "So many sectors of 512 bytes fail.")
+        @Option(
+                names = "--bad-count",
+                paramLabel = "N",
+                description =
+                        "So many sectors of 512 bytes fail; bursts are of whole blocks of 4 KiB, so up to 7 more.")
         Long count;
 
         @Option(names = "--bad-percent", paramLabel = "P", description = "This share of the sectors fails, 0 to 25.")
@@ -67,7 +73,8 @@ final class SimCreateCommand extends Verb {
     @Option(
             names = "--from",
             paramLabel = "FILE",
-            description = "Places from a map file of ddrescue, a list of badblocks, or a list of faults.")
+            description =
+                    "Places from a map file of ddrescue (all it has not rescued), a list of badblocks, or a list of faults.")
     Path from;
 
     @Option(names = "--block-size", paramLabel = "BYTES", description = "Unit of a list of badblocks, its -b.")
@@ -148,11 +155,20 @@ final class SimCreateCommand extends Verb {
             values.put("faults", made.faults());
             values.put("badSectors", made.badSectors());
             values.put("seed", seed);
+            if (!made.unrescuedSectors().isEmpty()) {
+                values.put("unrescuedSectors", made.unrescuedSectors());
+            }
             out().println(JsonOption.document(values));
         } else {
             out().println(image + ": " + ByteSize.format(made.sizeBytes()) + ", " + made.badSectors() + " sectors in "
                     + made.faults() + " places fail; they stand in " + made.list());
-            out().println("serve it with   remap sim serve " + image);
+            if (!made.unrescuedSectors().isEmpty()) {
+                out().println("of these the map of ddrescue says: "
+                        + made.unrescuedSectors().entrySet().stream()
+                                .map(state -> state.getValue() + " " + state.getKey())
+                                .collect(Collectors.joining(", ")));
+            }
+            out().println("serve it with   remap sim serve " + ShellWords.quoted(image.toString()));
         }
         return ExitStatus.OK;
     }

@@ -82,7 +82,7 @@ final class SimControl {
             case "state" -> makeState(rest);
             case "up" -> up(rest);
             case "power-cut" -> cutPower(rest);
-            case "help" -> Answer.of(HELP, Map.of());
+            case "help" -> Answer.of(HELP, Map.of("help", HELP));
             default ->
                 throw new Refusal(Refusal.Kind.USAGE, "there is no command '" + words[0] + "'; there are: " + HELP);
         };

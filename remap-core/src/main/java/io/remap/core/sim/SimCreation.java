@@ -13,7 +13,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalInt;
@@ -74,8 +76,9 @@ public final class SimCreation {
      * @param sizeBytes of the image
      * @param faults lines of the list
      * @param badSectors sectors of 512 bytes in them
+     * @param unrescuedSectors of a map of ddrescue: how many of them it calls bad, not scraped, not trimmed, never tried
      */
-    public record Made(Path list, long sizeBytes, int faults, long badSectors) {}
+    public record Made(Path list, long sizeBytes, int faults, long badSectors, Map<String, Long> unrescuedSectors) {}
 
     /** Makes it. */
     public static Made create(Wish wish) throws Refusal {
@@ -95,7 +98,9 @@ public final class SimCreation {
             long bytes = faults.stream()
                     .mapToLong(fault -> fault.endBytes() - fault.startBytes())
                     .sum();
-            return new Made(list, size, faults.size(), bytes / SECTOR_BYTES);
+            Map<String, Long> unrescued = new LinkedHashMap<>();
+            listed.unrescuedBytes().forEach((name, its) -> unrescued.put(name, its / SECTOR_BYTES));
+            return new Made(list, size, faults.size(), bytes / SECTOR_BYTES, unrescued);
         } catch (Refusal e) {
             throw e;
         } catch (IOException e) {
@@ -128,7 +133,7 @@ public final class SimCreation {
     private static SimFaultFile.Content listed(Wish wish, long size, Mode mode) throws IOException {
         return wish.list().isPresent()
                 ? SimFaultFile.read(wish.list().get(), size, SECTOR_BYTES, wish.blockBytes(), mode)
-                : new SimFaultFile.Content(List.of(), List.of());
+                : SimFaultFile.Content.none();
     }
 
     private static List<SimFault> places(Wish wish, List<SimFault> listed, long size, Mode mode) throws Refusal {

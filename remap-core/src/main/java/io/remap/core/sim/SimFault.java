@@ -15,17 +15,23 @@ import java.util.Optional;
 record SimFault(long startBytes, long endBytes, Mode mode, long argument, Details details) {
     /** What follows the mode on a line. */
     enum Argument {
-        NONE,
-        /** A number from 1 to a maximum. */
-        NUMBER,
-        /** As before; 0 if it is left away. */
-        OPTIONAL_NUMBER,
+        NONE(""),
+        /** A number of milliseconds from 1 to a maximum. */
+        NUMBER("MILLISECONDS"),
+        /** A number from 1 to a maximum; 0 if it is left away. */
+        OPTIONAL_NUMBER("a number"),
         /** 1 to 8 bytes in hexadecimal, the first one highest in the argument. */
-        MASK,
+        MASK("MASK, 1 to 8 bytes in hexadecimal"),
         /** A byte of the disk where as much as the range has room. */
-        PLACE,
+        PLACE("TO, a byte or sector of the disk"),
         /** Whole sectors, in bytes, none too. */
-        LENGTH
+        LENGTH("BYTES");
+
+        final String word;
+
+        Argument(String word) {
+            this.word = word;
+        }
     }
 
     /** How sectors fail. */

@@ -8,7 +8,10 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.OptionalInt;
 
 /**
@@ -17,7 +20,7 @@ import java.util.OptionalInt;
  * <ul>
  *   <li>our own: {@code START LENGTH MODE [ARGUMENT] [key=value…]}, in bytes (K, M, G, T: powers of 1024; {@code s}:
  *       sectors), and states of the whole device: see {@link SimFaultLine};
- *   <li>a map file of ddrescue: its bad blocks ({@code -}) fail;
+ *   <li>a map file of ddrescue: what it has not rescued fails, that is all but {@code +};
  *   <li>a list of badblocks: one block number a line, in blocks of a size that must be given.
  * </ul>
  *
@@ -28,14 +31,21 @@ final class SimFaultFile {
     static final int MAX_FAULTS = 1 << 20;
 
     private static final String DDRESCUE_STATES = "?*/-FG+";
+    /** What ddrescue has not read, from what it is surest of. An image has no content of the disk there. */
+    private static final Map<String, String> UNRESCUED = unrescued();
 
     /**
      * What a list says.
      *
      * @param faults its ranges
      * @param states of the device as a whole
+     * @param unrescuedBytes of a map of ddrescue: how many of each state that is not rescued; otherwise empty
      */
-    record Content(List<SimFault> faults, List<SimState> states) {}
+    record Content(List<SimFault> faults, List<SimState> states, Map<String, Long> unrescuedBytes) {
+        static Content none() {
+            return new Content(List.of(), List.of(), Map.of());
+        }
+    }
 
     private final Path path;
     private final long deviceBytes;
@@ -45,6 +55,7 @@ final class SimFaultFile {
 
     private final List<SimFault> faults = new ArrayList<>();
     private final List<SimState> states = new ArrayList<>();
+    private final Map<String, Long> unrescuedBytes = new LinkedHashMap<>();
     private final SimFaultLine lines;
     private int lineNumber;
 
@@ -72,7 +83,8 @@ final class SimFaultFile {
         }
         SimFaultFile file = new SimFaultFile(path, deviceBytes, sectorBytes, blockBytes, listMode);
         file.parse(Files.readString(path, StandardCharsets.ISO_8859_1));
-        return new Content(List.copyOf(file.faults), List.copyOf(file.states));
+        return new Content(
+                List.copyOf(file.faults), List.copyOf(file.states), Collections.unmodifiableMap(file.unrescuedBytes));
     }
 
     /** One of the formats. */
@@ -96,11 +108,21 @@ final class SimFaultFile {
             } else if (words.length <= 3 && words.length > 1 && isDdrescueState(words[1])) {
                 // The line on the progress of the rescue; the blocks follow.
                 parser = this::parseDdrescue;
+                UNRESCUED.values().forEach(name -> unrescuedBytes.put(name, 0L));
             } else {
                 parser = words.length == 1 && !SimFaultLine.isState(words) ? this::parseBadblocks : this::parseOwn;
                 parser.parse(words);
             }
         }
+    }
+
+    private static Map<String, String> unrescued() {
+        Map<String, String> names = new LinkedHashMap<>();
+        names.put("-", "bad");
+        names.put("/", "not scraped");
+        names.put("*", "not trimmed");
+        names.put("?", "never tried");
+        return names;
     }
 
     private static boolean isDdrescueState(String word) {
@@ -123,22 +145,26 @@ final class SimFaultFile {
         if (words.length != 3 || !isDdrescueState(words[2])) {
             throw wrong("expected POSITION SIZE STATE of a map file of ddrescue");
         }
-        if (words[2].equals("-")) {
-            long start = decode(words[0]);
-            long size = decode(words[1]);
-            // Map files may reach beyond the disk; and what is bad in part is bad.
-            long end = Math.min(size > deviceBytes - start ? deviceBytes : start + size, deviceBytes);
+        long start = decode(words[0]);
+        long size = decode(words[1]);
+        if (start > deviceBytes || size > deviceBytes - start) {
+            throw wrong("the map goes beyond the end of the disk, which has " + deviceBytes
+                    + " bytes: take an image as large as the disk that was rescued");
+        }
+        if (UNRESCUED.containsKey(words[2]) && size > 0) {
+            // What is bad in part is bad.
+            long end = start + size;
             start -= start % sectorBytes;
             end += (sectorBytes - end % sectorBytes) % sectorBytes;
-            if (start < end) {
-                add(new SimFault(start, end, listMode, 0));
-            }
+            add(new SimFault(start, end, listMode, 0));
+            unrescuedBytes.merge(UNRESCUED.get(words[2]), end - start, Long::sum);
         }
     }
 
     private void parseBadblocks(String[] words) throws Refusal {
         if (blockBytes.isEmpty()) {
-            throw wrong("a list of block numbers needs block-size=BYTES, the -b of badblocks");
+            throw wrong("a list of block numbers needs its unit, the -b of badblocks: --block-size"
+                    + " of 'remap sim create', block-size= of sim:");
         }
         if (words.length != 1) {
             throw wrong("expected one block number");

@@ -15,6 +15,8 @@ import java.util.Optional;
 final class SimFaultLine {
     private static final int MAX_MASK_BYTES = 8;
     private static final int RANGE_WORDS = 3;
+    private static final String STATES = "expected down, gone, hangs, read-only, link-reset SECONDS, size BYTES,"
+            + " identity SERIAL, flush-fails [COUNT], flush-lies or power-cut [SEED] from=POINT";
 
     private final long deviceBytes;
     private final int sectorBytes;
@@ -52,13 +54,13 @@ final class SimFaultLine {
         boolean given = next < words.length && words[next].indexOf('=') < 0;
         if (mode.takes != Argument.NONE && (given || mode.takes != Argument.OPTIONAL_NUMBER)) {
             if (!given) {
-                throw expected();
+                throw wrong(mode.word + " needs " + mode.takes.word);
             }
             argument = argument(mode, words[next++], end - start);
         }
         Details details = details(words, next);
         if (mode == Mode.TRANSIENT && argument == 0 && details.probability() == 1) {
-            throw expected();
+            throw wrong("transient needs COUNT or p=P");
         }
         return new SimFault(start, end, mode, argument, details);
     }
@@ -98,11 +100,7 @@ final class SimFaultLine {
                 return prefix;
             }
             default -> {
-                long number = number(word, 10);
-                if (number < 1 || number > mode.maxArgument) {
-                    throw wrong("expected a number from 1 to " + mode.maxArgument + " after " + mode.word);
-                }
-                return number;
+                return positive(mode.word, word, mode.maxArgument);
             }
         }
     }
@@ -165,7 +163,7 @@ final class SimFaultLine {
     }
 
     SimState state(String[] words) throws Refusal {
-        SimState.Kind kind = SimState.Kind.of(words[0]).orElseThrow(SimFaultLine::expected);
+        SimState.Kind kind = SimState.Kind.of(words[0]).orElseThrow(() -> wrong("'" + words[0] + "': " + STATES));
         int next = 1;
         String argument = "";
         if (next < words.length && words[next].indexOf('=') < 0) {
@@ -179,6 +177,9 @@ final class SimFaultLine {
             case FLUSH_FAILS ->
                 new SimState(kind, argument.isEmpty() ? 0 : positive(words[0], argument), "", errno, details.window());
             case SIZE -> {
+                if (argument.isEmpty()) {
+                    throw wrong("size needs BYTES");
+                }
                 long size = bytes(argument);
                 range(0, size);
                 yield new SimState(kind, size, "", errno, details.window());
@@ -199,19 +200,28 @@ final class SimFaultLine {
             }
             case DOWN, HANGS, READ_ONLY, FLUSH_LIES -> {
                 if (!argument.isEmpty()) {
-                    throw expected();
+                    throw wrong("'" + argument + "' after " + words[0] + ": " + STATES);
                 }
                 yield new SimState(kind, 0, "", errno, details.window());
             }
         };
     }
 
-    private long positive(String what, String word) throws Refusal {
-        long number = number(word, 10);
-        if (number < 1 || number > Mode.TRANSIENT.maxArgument) {
-            throw wrong("expected a number from 1 to " + Mode.TRANSIENT.maxArgument + " after " + what);
+    private static long positive(String what, String word) throws Refusal {
+        return positive(what, word, Mode.TRANSIENT.maxArgument);
+    }
+
+    private static long positive(String what, String word, long max) throws Refusal {
+        try {
+            long number = Long.parseLong(word);
+            if (number >= 1 && number <= max) {
+                return number;
+            }
+        } catch (NumberFormatException e) {
+            // Refused below with the word.
         }
-        return number;
+        throw wrong(
+                (word.isEmpty() ? "" : "'" + word + "': ") + "expected a number from 1 to " + max + " after " + what);
     }
 
     /** A number of bytes, or of sectors with the suffix {@code s}. */

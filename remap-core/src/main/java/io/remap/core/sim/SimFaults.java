@@ -137,9 +137,8 @@ final class SimFaults implements AutoCloseable {
 
     /** The faults and states of now, with what happened to those that were there before. */
     private SimFaultMap merge(Map<SimFault, Live> before, List<LiveState> statesBefore) throws Refusal, IOException {
-        SimFaultFile.Content content = origin.list.isPresent()
-                ? origin.source.read(origin.list.get())
-                : new SimFaultFile.Content(List.of(), List.of());
+        SimFaultFile.Content content =
+                origin.list.isPresent() ? origin.source.read(origin.list.get()) : SimFaultFile.Content.none();
         Map<SimFault, Live> now = new LinkedHashMap<>();
         for (Iterable<SimFault> faults : List.of(origin.generated, content.faults(), made)) {
             for (SimFault fault : faults) {

@@ -57,6 +57,15 @@ class SimControlTest {
     }
 
     @Test
+    void whatWasMeantIsSaid() throws IOException {
+        assertTrue(say("state foo").get(0).startsWith("error: 'foo': expected down, gone, hangs,"));
+        assertEquals(
+                List.of("error: expected a number from 1 to 1000000000 after link-reset"), say("state link-reset"));
+        assertEquals(List.of("error: slow needs MILLISECONDS"), say("fault 0s 1s slow"));
+        assertTrue(say("{\"command\": \"help\"}").get(0).contains("addbadblock N"));
+    }
+
+    @Test
     void whatIsDoneByHandOutlivesTheProcess() throws IOException {
         assertEquals("rw-------", PosixFilePermissions.toString(Files.getPosixFilePermissions(socket())));
         say("addbadblock 60 2");

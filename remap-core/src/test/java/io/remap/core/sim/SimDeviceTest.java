@@ -317,12 +317,17 @@ class SimDeviceTest extends BlockDeviceContract {
                 "#      pos        size  status",
                 "0x00000000  0x00001000  +",
                 "0x00001000  0x00000200  -",
-                "0x00001200  0x00001000  /",
-                "0x003FFF00  0x7FFFFFFFFF00  -");
+                "0x00001200  0x00001000  +",
+                "0x00002200  0x00000200  /",
+                "0x00002400  0x00000200  *",
+                "0x00002600  0x003FD900  ?",
+                "0x003FFF00  0x00000100  -");
         assertFails(Errno.EIO, "read", 8, 1);
         readSectors(0, 8);
         readSectors(9, 8);
-        assertFails(Errno.EIO, "read", 8191, 1);
+        for (long unread : new long[] {17, 18, 19, 100, 8191}) {
+            assertFails(Errno.EIO, "read", unread, 1);
+        }
         device.close();
         Files.writeString(list(), "3\n17\n");
         assertTrue(assertThrows(Refusal.class, () -> open("faults=" + list()))
@@ -336,15 +341,31 @@ class SimDeviceTest extends BlockDeviceContract {
     }
 
     @ParameterizedTest
+    @ValueSource(
+            strings = {"0x400000 512 -", "0x3FFE00 0x400 -", "0x7FFFFFFFFFFFFE00 0x7FFFFFFFFFFFFFFF ?", "0 0x400200 +"})
+    void refusesAMapOfDdrescueThatGoesBeyondTheDisk(String line) throws IOException {
+        device.close();
+        Files.writeString(list(), "0 +\n" + line + "\n");
+        Refusal refusal = assertThrows(Refusal.class, () -> open("faults=" + list()));
+        assertTrue(refusal.getMessage().startsWith(list() + ", line 2: "), refusal.getMessage());
+    }
+
+    @ParameterizedTest
     @CsvSource(
             delimiter = '|',
             value = {
                 "0 512|START LENGTH",
                 "0 512 broken|START LENGTH",
                 "0 512 write-bad 5|START LENGTH",
-                "0 512 transient|START LENGTH",
+                "0 512 transient|transient needs COUNT or p=P",
                 "0 512 transient 0|from 1",
-                "0 512 slow 1e3|no number",
+                "0 512 slow 1e3|1e3': expected a number from 1 to 3600000 after slow",
+                "0 512 slow -5|-5': expected a number from 1 to 3600000 after slow",
+                "0 512 slow|slow needs MILLISECONDS",
+                "0 512 misdirect|misdirect needs TO",
+                "link-reset|expected a number from 1 to 1000000000 after link-reset",
+                "size|size needs BYTES",
+                "down now|now' after down: expected down, gone",
                 "0 100 write-bad|whole sectors",
                 "100 512 write-bad|whole sectors",
                 "0 0 write-bad|whole sectors",
