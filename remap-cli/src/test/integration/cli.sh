@@ -24,6 +24,10 @@ test_help_is_no_error() {
     grep -q '^Usage: remap' help.out || fail "--help shows no usage"
     assert_contains "$(cat help.out)" "Exit status:"
     [[ $("$remap" --version) == "remap "* ]] || fail "--version"
+    local status=0
+    "$remap" --version > /dev/full 2> full.err || status=$?
+    assert_equal "$ENVIRONMENT cannot write the output: No space left on device" "$status $(sed 's/^remap: //' full.err)" \
+        "to a disk that is full"
 }
 
 test_missing_main() {

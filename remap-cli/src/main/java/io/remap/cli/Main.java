@@ -3,9 +3,13 @@ package io.remap.cli;
 import io.remap.api.DeviceException;
 import io.remap.api.Refusal;
 import io.remap.core.Service;
+import java.io.FileDescriptor;
+import java.io.FileOutputStream;
+import java.io.OutputStream;
 import java.io.PrintWriter;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import org.slf4j.LoggerFactory;
 import picocli.CommandLine;
 import picocli.CommandLine.ParameterException;
@@ -22,9 +26,23 @@ final class Main {
             preload();
         }
         CommandLine commandLine = commandLine(args);
-        int status = commandLine.execute(args);
+        int status = execute(commandLine, new FileOutputStream(FileDescriptor.out), args);
         finished(commandLine, status);
         System.exit(status);
+    }
+
+    /** Runs it; what it prints goes there, or it has not done what it was asked for. */
+    static int execute(CommandLine commandLine, OutputStream target, String... args) {
+        StandardOutput output = new StandardOutput(target);
+        commandLine.setOut(output.writer());
+        int status = commandLine.execute(args);
+        commandLine.getOut().flush();
+        Optional<String> failure = output.failure();
+        if (failure.isEmpty()) {
+            return status;
+        }
+        complain(commandLine.getErr(), "cannot write the output: " + failure.get());
+        return status == ExitStatus.OK ? Refusal.Kind.ENVIRONMENT.exitStatus() : status;
     }
 
     /** Tells those that run until a signal that they are over; a signal that comes later ends with this status. */
