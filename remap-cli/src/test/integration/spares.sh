@@ -107,6 +107,7 @@ test_add_evacuate_remove() {
     refused "$ENVIRONMENT" "no free slot" "$remap" map add disk 0+24576
     refused "$USAGE" "no other one has a copy" "$remap" spare remove disk 0
     assert_status 0 "$remap" map remove disk 0+24576
+    assert_status "$USAGE" "$remap" spare add disk b.spare --create 100K
     assert_status 0 "$remap" spare add disk b.spare --create 16M
     filled
     same_content

@@ -8,7 +8,13 @@ import io.remap.api.spi.BlockDeviceProvider;
 import io.remap.api.spi.BlockDeviceProvider.OpenOptions;
 import io.remap.core.device.BlockPart;
 import io.remap.core.device.BlockTopology;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
+import java.util.OptionalLong;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** Opens devices by the scheme of their URI, and lists the block devices of this host. Thread-safe. */
 public final class Devices {
@@ -34,6 +40,8 @@ public final class Devices {
             boolean readOnly,
             List<String> usedBy) {}
 
+    private static final Logger LOG = LoggerFactory.getLogger(Devices.class);
+
     private final Providers providers;
 
     /** Devices of the schemes that these providers know. */
@@ -50,6 +58,18 @@ public final class Devices {
         BlockDevice whole =
                 providers.require(BlockDeviceProvider.class, uri.scheme()).open(uri, options);
         return uri.isPart() ? BlockPart.of(whole, uri) : whole;
+    }
+
+    /** Removes the file that {@link #open} made, once what it was made for is refused: the next try makes it again. */
+    static void discard(DeviceUri uri, OptionalLong createBytes) {
+        if (createBytes.isEmpty() || !uri.scheme().equals("file")) {
+            return;
+        }
+        try {
+            Files.deleteIfExists(Path.of(uri.path()));
+        } catch (IOException e) {
+            LOG.warn("{} was made and is not used, and cannot be removed: {}", uri.path(), e.toString());
+        }
     }
 
     /** The block devices of this host, disks and partitions, by name. Those of size 0 are left out. */

@@ -262,8 +262,9 @@ final class PairOpening implements PairOpener {
                         "spare " + spare.name() + " is read-only: make it writable, or serve with --read-only");
             }
             return spare;
-        } catch (Refusal | RuntimeException e) {
+        } catch (Refusal | DeviceException | RuntimeException e) {
             spare.close();
+            Devices.discard(uri, createBytes);
             throw e;
         }
     }

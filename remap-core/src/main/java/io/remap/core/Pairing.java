@@ -101,7 +101,12 @@ public final class Pairing {
             }
             try (BlockDevice spareDevice =
                     opening.openSpare(main, mainDevice, spare, options.createSpareBytes(), false, options.force())) {
-                return format(metadata, mainDevice, spareDevice, options);
+                try {
+                    return format(metadata, mainDevice, spareDevice, options);
+                } catch (Refusal | DeviceException | RuntimeException e) {
+                    Devices.discard(spare, options.createSpareBytes());
+                    throw e;
+                }
             }
         }
     }

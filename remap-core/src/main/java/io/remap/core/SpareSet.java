@@ -4,6 +4,7 @@ import io.remap.api.BlockDevice;
 import io.remap.api.DeviceException;
 import io.remap.api.DeviceUri;
 import io.remap.api.Environment;
+import io.remap.api.Place;
 import io.remap.api.Refusal;
 import io.remap.api.spi.BlockDeviceProvider.OpenOptions;
 import io.remap.api.spi.MetadataProvider;
@@ -361,6 +362,10 @@ final class SpareSet {
             DeviceUri uri, OptionalLong createBytes, boolean force, SpareMember.Use use, MetadataStore store, int index)
             throws Refusal, DeviceException {
         // Its account is settled by the flush of the format.
+        if (createBytes.isPresent()) {
+            // Said before the file is made.
+            metadata.plan(createBytes.getAsLong(), Place.UNIT_BYTES);
+        }
         TrackedDevice device = TrackedDevice.of(opener.open(uri, createBytes));
         try {
             metadata.plan(device.traits().sizeBytes(), device.traits().physicalSectorBytes());
@@ -380,6 +385,7 @@ final class SpareSet {
             return new FurtherSpares.Open(member, device, slots, uri.absolute(), SpareDevice.UNORDERED);
         } catch (Refusal | DeviceException | RuntimeException e) {
             device.close();
+            Devices.discard(uri, createBytes);
             throw e;
         }
     }

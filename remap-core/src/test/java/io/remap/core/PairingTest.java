@@ -458,6 +458,21 @@ class PairingTest {
         assertFalse(known.getMessage().contains("--force"), known.getMessage());
     }
 
+    /** So that the command can be repeated as its refusal says; a file that was there before stays. */
+    @Test
+    void aSpareThatWasMadeAndRefusedIsGone() throws Exception {
+        Path made = directory.resolve("made.img");
+        Pairing.CreateOptions options =
+                new Pairing.CreateOptions(false, false, OptionalInt.empty(), OptionalLong.of(1 << 20));
+        metadata.found = SpareContent.Kind.FOREIGN;
+        assertThrows(Refusal.class, () -> pairing.create(uri(main), uri(made), options));
+        assertFalse(Files.exists(made));
+        metadata.found = null;
+        assertThrows(Refusal.class, () -> pairing.create(uri(main), uri(spare), options));
+        assertTrue(Files.exists(spare));
+        pairing.create(uri(main), uri(made), options);
+    }
+
     @Test
     void theSectorSizeThatAnImageWasPairedWithIsSaid() throws Exception {
         pairing.create(
