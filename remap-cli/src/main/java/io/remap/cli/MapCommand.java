@@ -1,5 +1,6 @@
 package io.remap.cli;
 
+import io.remap.api.Refusal;
 import io.remap.api.SectorRange;
 import io.remap.cli.control.ControlClient;
 import java.util.Map;
@@ -23,7 +24,8 @@ final class MapCommand extends VerbGroup {
             header = "Show the sectors that are not plainly on main.",
             description = {
                 "Remapped sectors stand on the spare. Unreadable ones answer EIO and are tried again later; lost ones "
-                        + "answer EIO until they are written. For avoided ones see 'remap avoid'.",
+                        + "answer EIO until they are written. Of zeros that were written the map keeps that they are zeros: "
+                        + "they take no place on the spare. For avoided ones see 'remap avoid'.",
                 "",
                 "Example: remap map list disk.img",
                 ""
@@ -47,6 +49,9 @@ final class MapCommand extends VerbGroup {
 
         @Override
         int run() throws Exception {
+            if (limit < 0) {
+                throw new Refusal(Refusal.Kind.USAGE, "--limit " + limit + ": expected 0 or more");
+            }
             try (ControlClient client = Services.ofThisUser().findOrOnly(name).connect()) {
                 if (json.wanted) {
                     MapListing.printJson(client, out());
@@ -91,9 +96,19 @@ final class MapCommand extends VerbGroup {
             Map<String, Object> arguments = SectorArgument.forCommand(range);
             arguments.put("unreadable", unreadable);
             Object answer = change(name, "map.add", arguments);
-            out().println(json.wanted ? JsonOption.document((Map<?, ?>) answer) : range + " are on the spare");
+            out().println(json.wanted ? JsonOption.document((Map<?, ?>) answer) : said(range, (Map<?, ?>) answer));
             return ExitStatus.OK;
         }
+    }
+
+    /** What became of sectors that were to go to the spare. */
+    static String said(SectorRange range, Map<?, ?> answer) {
+        long lost = StatusText.number(answer, "lostSectors");
+        if (lost == range.lengthSectors()) {
+            return range + " are given up: EIO until they are written";
+        }
+        return range + " are on the spare"
+                + (lost == 0 ? "" : ", but for " + lost + " that are given up: EIO until they are written");
     }
 
     /** Moves sectors back to main. */

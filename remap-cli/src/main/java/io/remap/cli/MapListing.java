@@ -136,7 +136,9 @@ final class MapListing {
     private static String where(Map<?, ?> entry) {
         String spare = entry.get("spare") == null ? "the spare" : "spare " + entry.get("spare");
         return entry.get(SPARE_OFFSET) == null
-                ? entry.get("spare") == null ? "" : "on " + spare + ", which is not there"
+                ? entry.get("spare") == null
+                        ? markOf(entry) == Mark.ZERO ? "nowhere: reads as zeros" : ""
+                        : "on " + spare + ", which is not there"
                 : "at byte " + entry.get(SPARE_OFFSET) + " of " + spare;
     }
 
@@ -145,6 +147,7 @@ final class MapListing {
             case "unreadable", "unreadable_on_spare", "unreadable-on-spare", "on-missing-spare" -> Mark.UNREADABLE;
             case "avoided" -> Mark.AVOIDED;
             case "lost" -> Mark.LOST;
+            case "zero" -> Mark.ZERO;
             default -> Mark.REMAPPED;
         };
     }

@@ -11,6 +11,7 @@ final class MapPicture {
     /** What a cell shows, from harmless to worst. */
     enum Mark {
         ON_MAIN('\u00b7', '.', "on main", Tone.QUIET),
+        ZERO('0', '0', "zeros, on neither", Tone.WARNING),
         REMAPPED('\u2588', '#', "on the spare", Tone.WARNING),
         AVOIDED('~', '~', "avoided", Tone.BAD),
         UNREADABLE('?', '?', "unreadable", Tone.BAD),

@@ -27,7 +27,8 @@ final class Misuse {
         if (e instanceof MissingParameterException missing) {
             return missing(missing, spec);
         }
-        String message = String.valueOf(e.getMessage()).replaceFirst("^[Ee]rror: ", "");
+        String message =
+                String.valueOf(e.getMessage()).replaceFirst("^[Ee]rror: ", "").replace("option option ", "option ");
         return message.substring(0, 1).toLowerCase(Locale.ROOT) + message.substring(1);
     }
 

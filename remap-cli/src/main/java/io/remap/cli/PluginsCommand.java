@@ -90,7 +90,11 @@ final class PluginsCommand extends VerbGroup {
             if (json.wanted) {
                 out().println(JsonOption.document(
                         "settings", found.stream().map(SettingsCommand::entry).toList()));
-                return ExitStatus.OK;
+                return found.isEmpty() ? ExitStatus.NOT_SO : ExitStatus.OK;
+            }
+            if (found.isEmpty()) {
+                throw new NotSo(
+                        "no setting has '" + word + "' in its name or text; 'remap plugins settings' lists all");
             }
             String owner = "";
             for (Providers.OwnedSetting each : found) {

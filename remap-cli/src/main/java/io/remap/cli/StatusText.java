@@ -71,6 +71,9 @@ final class StatusText {
             facts.addAll(copies(copies));
         }
         facts.add(List.of("on spare", sectors(disk, "mappedSectors", Tone.WARNING)));
+        if (number(disk, "zeroSectors") > 0) {
+            facts.add(List.of("zeros", sectors(disk, "zeroSectors", Tone.WARNING) + ", on neither disk"));
+        }
         facts.add(List.of("unreadable", sectors(disk, "unreadableSectors", Tone.BAD)));
         facts.add(List.of("lost", sectors(disk, "lostSectors", Tone.BAD)));
         if (number(disk, "avoidedSectors") > 0) {

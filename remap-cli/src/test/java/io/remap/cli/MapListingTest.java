@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.remap.api.Refusal;
+import io.remap.api.SectorRange;
 import io.remap.api.Settings;
 import io.remap.api.spi.ControlCommands;
 import io.remap.api.spi.Feature;
@@ -122,6 +123,7 @@ class MapListingTest {
         entry(7, 1, "spare", 4096);
         entry(2048, 8, "unreadable-on-spare", 8192);
         entry(3000, 2, "unreadable", -1);
+        entry(3500, 8, "zero", -1);
         entry(4000, 3, "lost", -1);
         List<String> lines = printed(10);
         assertEquals(
@@ -130,9 +132,23 @@ class MapListingTest {
                         "7          1      spare                at byte 4096 of the spare",
                         "2048-2055  8      unreadable-on-spare  at byte 8192 of the spare",
                         "3000-3001  2      unreadable",
+                        "3500-3507  8      zero                 nowhere: reads as zeros",
                         "4000-4002  3      lost"),
-                lines.subList(lines.size() - 5, lines.size()));
+                lines.subList(lines.size() - 6, lines.size()));
         assertTrue(lines.get(1).strip().matches("#.*\\?.*X\\.*"), lines.get(1));
+        assertTrue(lines.stream().anyMatch(line -> line.contains("0 zeros, on neither")), lines.toString());
+    }
+
+    @Test
+    void saysWhatWasGivenUpByAMove() {
+        SectorRange range = new SectorRange(2048, 8);
+        assertEquals("sectors 2048+8 are on the spare", MapCommand.said(range, Map.of("lostSectors", 0L)));
+        assertEquals(
+                "sectors 2048+8 are given up: EIO until they are written",
+                MapCommand.said(range, Map.of("lostSectors", 8L)));
+        assertEquals(
+                "sectors 2048+8 are on the spare, but for 3 that are given up: EIO until they are written",
+                MapCommand.said(range, Map.of("lostSectors", 3L)));
     }
 
     @Test

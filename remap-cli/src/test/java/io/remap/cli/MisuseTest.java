@@ -28,6 +28,7 @@ class MisuseTest {
                         + " --help'",
                 "size disk more | unexpected argument 'more'; see 'remap size --help'",
                 "stop | NAME is missing; see 'remap stop --help'",
+                "map list --limit=-1 | --limit -1: expected 0 or more",
                 "health disk --maintenance=10081 | --maintenance 10081: expected 0 to 10080 minutes, which is a week",
                 "health disk --maintenance=-1 | --maintenance -1: expected 0 to 10080 minutes, which is a week",
                 "health --maintenance=200000000000000000 | --maintenance 200000000000000000: expected 0 to 10080 minutes,"

@@ -57,7 +57,8 @@ final class AvoidCommands {
                     Refusal.Kind.ENVIRONMENT,
                     range + " of disk '" + served.name() + "' are not avoided: there are "
                             + served.disk().avoided().regions().size()
-                            + " such areas already, which is the most; 'avoid remove' ends some");
+                            + " such areas already, which is the most; 'remap avoid remove "
+                            + ShellWords.quoted(served.name()) + " SECTORS' ends some");
         }
         served.saveSoon();
         return show(served);
@@ -69,7 +70,8 @@ final class AvoidCommands {
         if (served.disk().avoided().remove(range) == 0) {
             throw new Refusal(
                     Refusal.Kind.USAGE,
-                    range + " of disk '" + served.name() + "' are not avoided; 'avoid list' shows what is");
+                    range + " of disk '" + served.name() + "' are not avoided; 'remap avoid list "
+                            + ShellWords.quoted(served.name()) + "' shows what is");
         }
         served.saveSoon();
         return show(served);

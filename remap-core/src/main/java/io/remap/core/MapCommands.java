@@ -74,12 +74,39 @@ final class MapCommands {
         ServedDisk served = disk(arguments);
         SectorRange range = arguments.range(sectors(served.disk()));
         boolean unreadable = arguments.flag("unreadable");
-        return move(
+        Map<String, Object> answer = move(
                 served,
                 range,
                 ended -> served.disk().map().add(range, unreadable, ended),
                 "onto the spare",
-                unreadable ? "" : "; if it cannot be read, 'unreadable' gives its content up");
+                unreadable ? "" : "; if it cannot be read, --unreadable gives its content up");
+        if (unreadable) {
+            answer.put("lostSectors", lostSectors(served.disk(), range));
+        }
+        return answer;
+    }
+
+    private static long lostSectors(VirtualDisk disk, SectorRange range) {
+        long lost = 0;
+        for (long next = range.firstSector(); next < range.endSector(); ) {
+            List<MapEntry> entries = disk.map().entries(next, DEFAULT_LIST_ENTRIES);
+            if (entries.isEmpty()) {
+                break;
+            }
+            for (MapEntry entry : entries) {
+                long first = Math.max(entry.range().firstSector(), range.firstSector());
+                next = entry.range().endSector();
+                if (entry.state() == MapEntry.State.LOST) {
+                    lost += Math.max(0, Math.min(next, range.endSector()) - first);
+                }
+            }
+        }
+        return lost;
+    }
+
+    /** As the commands take it. */
+    private static String words(SectorRange range) {
+        return range.firstSector() + "+" + range.lengthSectors();
     }
 
     Map<String, Object> remove(Arguments arguments) throws Refusal {
@@ -108,7 +135,9 @@ final class MapCommands {
             throw new Refusal(
                     Refusal.Kind.ENVIRONMENT,
                     range + " of disk '" + served.name() + "' cannot be moved: main is left alone in "
-                            + served.disk().avoided().sectors(avoided.get()) + "; 'avoid remove' ends that");
+                            + served.disk().avoided().sectors(avoided.get()) + "; 'remap avoid remove "
+                            + ShellWords.quoted(served.name()) + ' '
+                            + words(served.disk().avoided().sectors(avoided.get())) + "' ends that");
         }
         CompletableFuture<End> ended = new CompletableFuture<>();
         start.accept((error, place) -> ended.complete(new End(error, place)));
@@ -117,7 +146,8 @@ final class MapCommands {
                 ended,
                 moveWaitMillis,
                 what + " are still being moved after " + moveWaitMillis
-                        + " ms; that goes on, and 'map list' shows how far it is",
+                        + " ms; that goes on, and 'remap map list " + ShellWords.quoted(served.name())
+                        + "' shows how far it is",
                 "the move of " + what + " goes on");
         if (end.error != DiskError.NONE) {
             throw refusal(end, served.disk(), what + " were not all moved " + where, hint);

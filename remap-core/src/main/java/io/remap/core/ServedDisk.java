@@ -612,6 +612,7 @@ final class ServedDisk {
                 store.map(s -> s.pair().pairUuid().toString()).orElse(""),
                 store.map(MetadataStore::generation).orElse(0L),
                 summary.mappedSectors(),
+                summary.zeroSectors(),
                 summary.unreadableSectors(),
                 summary.lostSectors(),
                 summary.avoidedSectors(),

@@ -59,6 +59,7 @@ public record ServiceStatus(
      * @param pairUuid which pair it is, empty without a spare
      * @param generation of the newest durable table, 0 without a spare
      * @param mappedSectors sectors that stand on the spare
+     * @param zeroSectors sectors that stand nowhere and read as zeros
      * @param unreadableSectors sectors that answer EIO until they can be read again or are written
      * @param lostSectors sectors whose content is gone, EIO until they are written
      * @param avoidedSectors sectors in areas in which main is left alone, wherever they stand
@@ -86,6 +87,7 @@ public record ServiceStatus(
             String pairUuid,
             long generation,
             long mappedSectors,
+            long zeroSectors,
             long unreadableSectors,
             long lostSectors,
             long avoidedSectors,

@@ -150,7 +150,8 @@ final class SpareCommands {
                 ended,
                 Patience.COMMAND_MILLIS,
                 "the members are still being changed after " + Patience.COMMAND_MILLIS
-                        + " ms; that goes on, and 'spare list' of '" + served.name() + "' shows how far it is",
+                        + " ms; that goes on, and 'remap spare list " + ShellWords.quoted(served.name())
+                        + "' shows how far it is",
                 "the change goes on");
         if (refused.isPresent()) {
             throw refused.get();
@@ -169,7 +170,8 @@ final class SpareCommands {
                 .findFirst()
                 .orElseThrow(() -> new Refusal(
                         Refusal.Kind.USAGE,
-                        "disk '" + served.name() + "' has no spare " + index + ": see 'spare list'"));
+                        "disk '" + served.name() + "' has no spare " + index + ": see 'remap spare list "
+                                + ShellWords.quoted(served.name()) + "'"));
     }
 
     /** What the spare is for from now on, durably. That it has taken over meanwhile, which may not be durable yet, stays so. */

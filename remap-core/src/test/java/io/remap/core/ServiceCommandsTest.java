@@ -263,10 +263,12 @@ class ServiceCommandsTest {
         rig.badSector = 24;
         assertEquals(
                 "sectors 24+1 of disk 'a' were not all moved onto the spare: an error at sector 24 ended it;"
-                        + " if it cannot be read, 'unreadable' gives its content up. What was moved before stays moved",
+                        + " if it cannot be read, --unreadable gives its content up. What was moved before stays moved",
                 refused(service, Refusal.Kind.DEVICE_FAILED, "map.add", "first", 24, "length", 1));
-        map(service, "map.add", "first", 24, "length", 1, "unreadable", true);
-        Map<?, ?> entry = (Map<?, ?>) ((List<?>) map(service, "map.list").get("entries")).get(0);
+        Map<?, ?> added = map(service, "map.add", "first", 20, "length", 8, "unreadable", true);
+        assertEquals(1L, added.get("lostSectors"));
+        Map<?, ?> entry = (Map<?, ?>)
+                ((List<?>) map(service, "map.list", "first", 24).get("entries")).get(0);
         assertEquals("lost", entry.get("state"));
         assertFalse(entry.containsKey("spareOffsetBytes"));
     }

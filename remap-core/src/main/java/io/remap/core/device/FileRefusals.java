@@ -60,7 +60,7 @@ final class FileRefusals {
     }
 
     static Refusal empty(String path) {
-        return usage(path + " is empty (0 bytes); give it a size first, for example with 'truncate -s 1G'");
+        return usage(path + " is empty (0 bytes); give it a size first, for example 1 GiB: truncate -s 1G FILE");
     }
 
     static Refusal noMultiple(String path, long sizeBytes, int sectorBytes) {
