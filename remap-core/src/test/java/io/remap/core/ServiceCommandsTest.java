@@ -267,8 +267,8 @@ class ServiceCommandsTest {
                 refused(service, Refusal.Kind.DEVICE_FAILED, "map.add", "first", 24, "length", 1));
         Map<?, ?> added = map(service, "map.add", "first", 20, "length", 8, "unreadable", true);
         assertEquals(1L, added.get("lostSectors"));
-        Map<?, ?> entry = (Map<?, ?>)
-                ((List<?>) map(service, "map.list", "first", 24).get("entries")).get(0);
+        Map<?, ?> entry =
+                (Map<?, ?>) ((List<?>) map(service, "map.list", "first", 24).get("entries")).get(0);
         assertEquals("lost", entry.get("state"));
         assertFalse(entry.containsKey("spareOffsetBytes"));
     }
