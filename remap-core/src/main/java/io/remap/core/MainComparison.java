@@ -112,8 +112,9 @@ final class MainComparison implements AutoCloseable {
             return;
         }
         state = State.UNKNOWN;
-        notice = Optional.of("main: no block of the fingerprint of the last clean stop could be compared: whether main was"
-                + " written without remap since then is not known");
+        notice = Optional.of(
+                "main: no block of the fingerprint of the last clean stop could be compared: whether main was"
+                        + " written without remap since then is not known");
         LOG.warn("{}: {}", disk.name(), notice.get());
     }
 

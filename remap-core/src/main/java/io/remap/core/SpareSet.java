@@ -17,7 +17,6 @@ import io.remap.api.spi.SpareSlots;
 import io.remap.api.spi.TableCopy;
 import io.remap.core.disk.SpareDevice;
 import io.remap.core.disk.TrackedDevice;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;

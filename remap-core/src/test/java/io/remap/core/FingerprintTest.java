@@ -257,8 +257,8 @@ class FingerprintTest {
     void aMainOfWhichNoBlockCouldBeComparedIsNotCalledUnchanged() throws Exception {
         Fingerprint print = take(generation());
         assertEquals("unchanged", stateAfterComparing(print, false));
-        Fingerprint empty = new Fingerprint(
-                5, 1, MAIN_BYTES, print.modifiedNanos(), SEED, false, SECTOR_BYTES, List.of());
+        Fingerprint empty =
+                new Fingerprint(5, 1, MAIN_BYTES, print.modifiedNanos(), SEED, false, SECTOR_BYTES, List.of());
         assertEquals("unknown", stateAfterComparing(empty, true));
     }
 

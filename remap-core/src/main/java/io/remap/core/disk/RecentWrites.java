@@ -104,8 +104,7 @@ public final class RecentWrites {
     /** A discard of this range is about to begin. It is no write: what was written last stays what it was. */
     void noteDiscardBegins(long offsetBytes, long lengthBytes) {
         if (watching && lengthBytes > 0) {
-            noteWatched(
-                    offsetBytes >>> Place.UNIT_SHIFT, (offsetBytes + lengthBytes - 1) >>> Place.UNIT_SHIFT);
+            noteWatched(offsetBytes >>> Place.UNIT_SHIFT, (offsetBytes + lengthBytes - 1) >>> Place.UNIT_SHIFT);
         }
     }
 
@@ -147,9 +146,8 @@ public final class RecentWrites {
         cut(end);
         discards.subMap(first, end).clear();
         Map.Entry<Long, Discarded> before = discards.lowerEntry(first);
-        boolean continues = before != null
-                && before.getValue().end == first
-                && before.getValue().number == endedDiscards;
+        boolean continues =
+                before != null && before.getValue().end == first && before.getValue().number == endedDiscards;
         discards.put(continues ? before.getKey() : Long.valueOf(first), new Discarded(end, number));
         endedDiscards = Math.min(MAX_COUNTED_DISCARDS, number);
         if (discards.size() > MAX_DISCARDS) {
@@ -177,7 +175,8 @@ public final class RecentWrites {
         Arrays.sort(sorted);
         int joins = gaps.length - (MAX_DISCARDS / 2 - 1);
         long widest = sorted[joins - 1];
-        int asWide = joins - (int) Arrays.stream(gaps).filter(gap -> gap < widest).count();
+        int asWide =
+                joins - (int) Arrays.stream(gaps).filter(gap -> gap < widest).count();
         discards.clear();
         long first = before.get(0).getKey();
         Discarded last = before.get(0).getValue();

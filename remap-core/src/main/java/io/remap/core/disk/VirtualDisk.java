@@ -125,12 +125,7 @@ public final class VirtualDisk implements Disk {
         var mainTraits = main.traits();
         this.events = new EventLog(environment.time()::wallMillis);
         this.log = new DiskLog(
-                name,
-                mainTraits.logicalSectorBytes(),
-                mainTraits.sizeBytes(),
-                counters,
-                events,
-                environment.time());
+                name, mainTraits.logicalSectorBytes(), mainTraits.sizeBytes(), counters, events, environment.time());
         this.traits = new DiskTraits(
                 mainTraits.sizeBytes(),
                 mainTraits.logicalSectorBytes(),

@@ -394,8 +394,10 @@ class DeadAreasTest {
         read(4096, CHUNK_SECTORS);
         rig.scheduler.runUntilIdle();
         faults("");
-        List<String> saved = new ArrayList<>(List.of(
-                new String(rig.disk.avoided().save(), StandardCharsets.US_ASCII).strip().split(" ")));
+        List<String> saved =
+                new ArrayList<>(List.of(new String(rig.disk.avoided().save(), StandardCharsets.US_ASCII)
+                        .strip()
+                        .split(" ")));
         long farAway = Long.parseLong(saved.get(4)) + TimeUnit.DAYS.toMillis(3650);
         saved.set(4, String.valueOf(farAway));
         rig.disk.avoided().restore(String.join(" ", saved).getBytes(StandardCharsets.US_ASCII));

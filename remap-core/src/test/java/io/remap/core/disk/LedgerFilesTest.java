@@ -323,8 +323,7 @@ class LedgerFilesTest {
     @Test
     void aLargeLedgerIsMadeWithoutAHeapOfItsSize(@TempDir Path directory) throws Exception {
         Path file = directory.resolve("large");
-        LedgerMemory.Key key =
-                new LedgerMemory.Key(new UUID(1, 1), new UUID(2, 2), new UUID(3, 3), new UUID(4, 4));
+        LedgerMemory.Key key = new LedgerMemory.Key(new UUID(1, 1), new UUID(2, 2), new UUID(3, 3), new UUID(4, 4));
         long before = allocatedByThisThread();
         LedgerMemory.of(file, (int) Ledger.MAX_BYTES, SECTOR, key);
         long allocated = allocatedByThisThread() - before;
