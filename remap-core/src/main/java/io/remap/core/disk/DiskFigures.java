@@ -60,8 +60,10 @@ final class DiskFigures {
     /** The state in figures. */
     DiskSummary summary() {
         MapSnapshot snapshot = disk.state.current();
+        int full = Place.fullMask(disk.traits().sectorBytes());
         return new DiskSummary(
                 sectors(snapshot.table, Place::onSlotMask),
+                sectors(snapshot.table, place -> Place.isZero(place) ? full & ~Place.lostMask(place) : 0),
                 sectors(snapshot.hints, MapSnapshot.Hint::unreadableMask),
                 sectors(snapshot.table, Place::lostMask),
                 disk.avoided.sectors(),

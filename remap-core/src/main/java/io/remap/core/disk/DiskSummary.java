@@ -6,6 +6,7 @@ import java.util.Optional;
  * The state of a virtual disk in figures.
  *
  * @param mappedSectors sectors on the spares
+ * @param zeroSectors sectors that stand nowhere and read as zeros
  * @param unreadableSectors sectors that could not be read the last time
  * @param lostSectors sectors whose content is gone until they are written
  * @param avoidedSectors sectors in areas in which main is left alone, wherever they stand
@@ -17,6 +18,7 @@ import java.util.Optional;
  */
 public record DiskSummary(
         long mappedSectors,
+        long zeroSectors,
         long unreadableSectors,
         long lostSectors,
         long avoidedSectors,
