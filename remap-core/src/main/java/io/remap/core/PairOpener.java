@@ -70,9 +70,4 @@ interface PairOpener {
 
     /** How the metadata that a further spare has of itself stand. Writes nothing. */
     MetadataReport checkSpare(BlockDevice further) throws Refusal, DeviceException;
-
-    /** Of a running service. */
-    static PairOpener of(Pairing pairing) {
-        return pairing.opening();
-    }
 }

@@ -106,10 +106,7 @@ public final class Service implements AutoCloseable {
      */
     public static Service start(Providers providers, ServiceSpec spec, Environment environment) throws Refusal {
         return start(
-                providers,
-                spec,
-                environment,
-                PairOpener.of(new Pairing(providers, spec.stateDirectory(), environment)));
+                providers, spec, environment, new Pairing(providers, spec.stateDirectory(), environment).opening());
     }
 
     static Service start(Providers providers, ServiceSpec spec, Environment environment, PairOpener pairs)

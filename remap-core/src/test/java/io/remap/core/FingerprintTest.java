@@ -15,6 +15,8 @@ import io.remap.api.spi.IoEngine;
 import io.remap.api.spi.MetadataStore;
 import io.remap.api.spi.PairIdentity;
 import io.remap.core.Fingerprint.Block;
+import io.remap.core.disk.DiskParts;
+import io.remap.core.disk.LedgerLimits;
 import io.remap.core.disk.RecentWrites;
 import io.remap.core.disk.TrackedDevice;
 import io.remap.core.disk.VirtualDisk;
@@ -263,26 +265,28 @@ class FingerprintTest {
     }
 
     private String stateAfterComparing(Fingerprint print, boolean isTold) throws Exception {
-        VirtualDisk disk = VirtualDisk.open(new VirtualDisk.Parts(
-                "disk",
-                main,
-                List.of(),
-                Optional.empty(),
-                new SimpleFaultPolicy(),
-                new IoEngine() {
-                    @Override
-                    public void submit(DeviceIo io) {
-                        io.run();
-                    }
+        VirtualDisk disk = VirtualDisk.open(
+                new DiskParts(
+                        "disk",
+                        main,
+                        List.of(),
+                        Optional.empty(),
+                        new SimpleFaultPolicy(),
+                        new IoEngine() {
+                            @Override
+                            public void submit(DeviceIo io) {
+                                io.run();
+                            }
 
-                    @Override
-                    public void close() {}
-                },
-                new TrackingBufferPool(1 << 20),
-                environment,
-                true,
-                0,
-                VirtualDisk.LedgerLimits.USUAL));
+                            @Override
+                            public void close() {}
+                        },
+                        new TrackingBufferPool(1 << 20),
+                        environment,
+                        true,
+                        0,
+                        LedgerLimits.USUAL),
+                0);
         MainCheck before = new MainCheck(Optional.of(print), Optional.empty(), 0, print.blocks());
         MainComparison comparison = new MainComparison(disk, TrackedDevice.of(main), before, environment);
         comparison.start(() -> {});
