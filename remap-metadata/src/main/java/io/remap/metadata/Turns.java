@@ -35,6 +35,7 @@ final class Turns {
     private boolean scheduled;
     private boolean taken;
     private boolean reading;
+
     /** Whoever has the last turn was interrupted, and gets that back at its end. */
     private boolean interrupted;
 
@@ -141,7 +142,7 @@ final class Turns {
     synchronized boolean beginLast() {
         boolean first = !closed;
         closed = true;
-        boolean kept = Thread.interrupted();
+        boolean kept = false;
         while (taken || reading) {
             try {
                 wait();
@@ -149,7 +150,8 @@ final class Turns {
                 kept = true;
             }
         }
-        interrupted = kept;
+        // Who is woken and interrupted at once comes back from a wait without being told.
+        interrupted = kept | Thread.interrupted();
         taken = true;
         return first;
     }
