@@ -611,12 +611,11 @@ test_a_copy_of_main_tells_what_there_was_not_to_copy() {
     cp main.img copy.img
     dd if=/dev/zero of=copy.img bs=512 seek=2048 count=1 conv=notrunc status=none
     start_remap disk "$work/copy.img" --spare "$work/spare.img" --adopt
-    assert_contains "$("$remap" status disk)" "1 sectors (sectors 2048+1) could not be read of"
+    assert_contains "$("$remap" status disk)" "1 sector (2048+1) could not be read of"
     assert_contains "$("$remap" events disk)" "2048+1"
     local command
-    command=$("$remap" status disk | sed -n 's/.*: remap map add NAME //p')
-    # shellcheck disable=SC2086 # the words that were printed
-    assert_status 0 "$remap" map add disk $command
+    command=$("$remap" status disk | sed -n 's/.*: remap avoid add NAME //p')
+    assert_status 0 "$remap" avoid add disk "$command"
     assert_eio nbdsh -u "$uri" -c 'h.pread(512, 1 << 20)'
     assert_status 0 nbdsh -u "$uri" -c 'h.pwrite(bytes(512), 1 << 20)' -c 'h.pread(512, 1 << 20)'
 }

@@ -445,11 +445,11 @@ final class DiskLog {
                 + ", which was main before; if this one is a copy, what stands there is"
                 + " what the copying tool left, zeros perhaps";
         ranges.forEach(range -> events.note(DiskEvent.Kind.MAIN_CHANGED, Optional.of(range), Optional.empty(), text));
-        SectorRange first = ranges.get(0);
-        noticeOfStart =
-                sectors + " sectors (" + first + (ranges.size() > 1 ? " and others, see 'remap events'" : "") + ") "
-                        + text + ". To answer errors instead, until they are written: remap map add NAME "
-                        + first.firstSector() + "+" + first.lengthSectors() + " --unreadable";
+        String first = ranges.get(0).firstSector() + "+" + ranges.get(0).lengthSectors();
+        noticeOfStart = (sectors == 1 ? "1 sector (" : sectors + " sectors (") + first
+                + (ranges.size() > 1 ? " and others, see 'remap events'" : "") + ") " + text
+                + ". To have reads answer errors there until it is written, and 'remap impact' name the files: remap avoid add"
+                + " NAME " + first;
         LOG.warn("{}: {}", name, noticeOfStart);
     }
 

@@ -227,9 +227,8 @@ class UnreadableUnitsTest {
                         .map(event -> event.sectors().orElseThrow().toString())
                         .toList());
         String notice = rig.disk.noticeOfStart().orElseThrow();
-        assertTrue(
-                notice.startsWith("3 sectors (sectors 20+1 and others, see 'remap events') could not be read"), notice);
-        assertTrue(notice.endsWith("remap map add NAME 20+1 --unreadable"), notice);
+        assertTrue(notice.startsWith("3 sectors (20+1 and others, see 'remap events') could not be read"), notice);
+        assertTrue(notice.endsWith("remap avoid add NAME 20+1"), notice);
         known(rig, true).restore(saved.getBytes(StandardCharsets.UTF_8));
         assertEquals(3, rig.disk.summary().unreadableSectors());
     }
