@@ -151,7 +151,8 @@ final class Turns {
             }
         }
         // Who is woken and interrupted at once comes back from a wait without being told.
-        interrupted = kept | Thread.interrupted();
+        boolean late = Thread.interrupted();
+        interrupted = kept || late;
         taken = true;
         return first;
     }
