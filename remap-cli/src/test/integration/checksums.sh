@@ -37,14 +37,9 @@ stop() {
     stop_process "$background_pid" || fail "it does not end"
 }
 
-attribute() {
-    "$remap" attributes "$1" --json | python3 -c 'import json, sys
-print(next(a["value"] for a in json.load(sys.stdin)["attributes"] if a["name"].endswith(sys.argv[1])))' "$2"
-}
-
 # counts NAME ATTRIBUTE NUMBER: it is at least that.
 counts() {
-    [ "$(attribute "$1" "$2")" -ge "$3" ]
+    [ "$(attribute "$1" "disk.$1.$2")" -ge "$3" ]
 }
 
 # nbd NAME PYTHON
@@ -136,7 +131,7 @@ assert fails(5 * 4096, 4096), 'rotten data was served'"
 test_writes_open_and_are_sealed_anew() {
     local before
     sealed_disk writes
-    before=$(attribute writes checksums.sealings)
+    before=$(attribute writes disk.writes.checksums.sealings)
     nbd writes "
 h.pwrite(b'a' * 4096, 0)
 h.pwrite(b'b' * 512, 5 * 4096)
@@ -150,7 +145,7 @@ assert h.pread(4096, 0) == b'a' * 4096"
     nbd writes "
 assert h.pread(4096, 0) == b'a' * 4096
 assert h.pread(1024, 5 * 4096) == b'b' * 512 + unit(5)[512:1024]"
-    assert_equal 0 "$(attribute writes checksums.mismatches)" "mismatches"
+    assert_equal 0 "$(attribute writes disk.writes.checksums.mismatches)" "mismatches"
     stop
 }
 
@@ -231,7 +226,7 @@ with open('writes', 'a') as log:
             assert data == (version(u, there[u]) if u in there else unit(u)), (u, there.get(u), sent.get(u), data[:16])
             if u in sent:
                 print('lost', u, sent[u], file=log)"
-        assert_equal 0 "$(attribute kills checksums.mismatches)" "mismatches after $round kills"
+        assert_equal 0 "$(attribute kills disk.kills.checksums.mismatches)" "mismatches after $round kills"
     done
     stop
     echo "suite: checksums: 5 kills amid $(grep -c '^acknowledged' writes) writes, none of them lost"

@@ -16,7 +16,7 @@ list_of_faults() {
 }
 
 is_held() {
-    [ "$("$remap" attributes disk get disk.disk.drop-off.held)" -gt "$1" ]
+    [ "$(attribute disk disk.disk.drop-off.held)" -gt "$1" ]
 }
 
 drops_off() {
@@ -31,7 +31,7 @@ drops_off() {
         list_of_faults gone
         wait_until 10 is_held "$held" || fail "no request was held, time $times"
         sleep "$AWAY_SECONDS"
-        held=$("$remap" attributes disk get disk.disk.drop-off.held)
+        held=$(attribute disk disk.disk.drop-off.held)
         list_of_faults ""
     done
     # Under load until here; the requests that wait are answered when the disk is back.
@@ -40,7 +40,7 @@ drops_off() {
     wait "$client" || fail "$(cat client.log)"
     assert_equal 0 "$(status_number disk mappedSectors)" "mapped sectors after a drop-off"
     assert_contains "$("$remap" events disk)" "device back"
-    echo "suite: $1: $("$remap" attributes disk get disk.disk.drop-off.resumed) times a request waited for the disk and went on," \
+    echo "suite: $1: $(attribute disk disk.disk.drop-off.resumed) times a request waited for the disk and went on," \
         "0 mappings; $(cat client.log)"
 }
 

@@ -19,28 +19,20 @@ start_sick() {
     start_remap disk "sim:$work/disk.img?faults=$work/faults" --spare "$work/spare.img" "${quick[@]}" "$@"
 }
 
-# json EXPRESSION COMMAND…: of what the command prints, as d.
-json() {
-    local expression=$1
-    shift
-    "$@" --json | python3 -c 'import json, sys
-d = json.load(sys.stdin)
-print(eval(sys.argv[1]))' "$expression"
-}
-
-is_json() {
-    [ "$(json "${@:3}")" "$1" "$2" ]
+# is_so METHOD EXPRESSION: by what the service answers.
+is_so() {
+    [ "$(asked disk "$1" "bool($2)")" = True ]
 }
 
 test_a_scan_finds_what_is_bad_and_moves_what_is_weak() {
     printf '%s\n' '100M 8192 read-and-write-bad' '50M 4096 slow 400' '150M 512 transient 3' > faults
     start_sick
     assert_contains "$("$remap" scan start disk --watch)" "256.0 MiB read"
-    is_json = completed "'completed' if d['last'] else 'none'" "$remap" scan status disk ||
+    is_so scan.status "d['last']" ||
         fail "the pass has no end: $("$remap" scan status disk)"
     assert_equal 16 "$(status_number disk unreadableSectors)" "unreadable sectors"
     # The range of a weak sector is a part of a unit: its sectors alone move.
-    wait_until 20 is_json -ge 2 "d['movedUnits']" "$remap" health disk || fail "$("$remap" health disk)"
+    wait_until 20 is_so health "d['movedUnits'] >= 2" || fail "$("$remap" health disk)"
     local listed
     listed=$("$remap" map list disk)
     assert_contains "$listed" "102400"
@@ -64,28 +56,28 @@ END
 }
 
 segments_done() {
-    json "d['segmentsDone']" "$remap" scan status disk
+    asked disk scan.status "d['segmentsDone']"
 }
 
 test_a_scan_goes_on_after_a_kill_and_stays_paused() {
     : > faults
     start_sick
     "$remap" scan start disk --rate 8M > /dev/null
-    wait_until 60 is_json -ge 24 "d['segmentsDone']" "$remap" scan status disk || fail "$("$remap" scan status disk)"
+    wait_until 60 is_so scan.status "d['segmentsDone'] >= 24" || fail "$("$remap" scan status disk)"
     # Two saves later that place is on the spare.
-    wait_until 60 is_json -ge 48 "d['segmentsDone']" "$remap" scan status disk || fail "$("$remap" scan status disk)"
+    wait_until 60 is_so scan.status "d['segmentsDone'] >= 48" || fail "$("$remap" scan status disk)"
     kill_remap "$background_pid"
     start_sick
     [ "$(segments_done)" -ge 20 ] || fail "the scan began anew: $("$remap" scan status disk)"
-    assert_equal 1 "$(json "d['pass']" "$remap" scan status disk)" "pass"
+    assert_equal 1 "$(asked disk scan.status "d['pass']")" "pass"
     assert_contains "$("$remap" scan pause disk)" "scan paused"
-    assert_status 0 "$remap" stop disk
+    stop_remap
     start_sick
-    assert_equal paused "$(json "d['state']" "$remap" scan status disk)" "state"
+    assert_equal paused "$(asked disk scan.status "d['state']")" "state"
     refused "$USAGE" "nothing to pause" "$remap" scan pause disk
     "$remap" scan resume disk > /dev/null
     "$remap" scan start disk > /dev/null
-    wait_until 60 is_json = 100.0 "d['last'] and 100.0" "$remap" scan status disk || fail "$("$remap" scan status disk)"
+    wait_until 60 is_so scan.status "d['last']" || fail "$("$remap" scan status disk)"
     assert_contains "$("$remap" scan start disk --restart --rate 1M)" "scan running"
     assert_contains "$("$remap" scan cancel disk)" "scan cancelled"
 }
@@ -114,14 +106,14 @@ END
     wait_until 30 grep -qx 'smart-pending warning raised' told || fail "$(cat told) $("$remap" health disk)"
     assert_contains "$("$remap" health disk)" "smartctl -l scterc,70,70 /dev/fake"
     local id
-    id=$(json "[a['id'] for a in d['alerts'] if a['key'] == 'bad-units'][0]" "$remap" alerts list disk)
+    id=$(asked disk alerts.list "[a['id'] for a in d['alerts'] if a['key'] == 'bad-units'][0]")
     assert_contains "$("$remap" alerts ack disk "$id")" "acknowledged"
     "$remap" alerts baseline disk > /dev/null
-    assert_equal 0 "$(json "d['openAlerts']" "$remap" health disk)" "open alerts"
+    assert_equal 0 "$(asked disk health "d['openAlerts']")" "open alerts"
     assert_contains "$("$remap" health disk --maintenance 5)" "maintenance"
     refused "$USAGE" "expected 0 to 10080 minutes" "$remap" health disk --maintenance 20000
     assert_contains "$("$remap" events disk)" "health"
-    assert_equal 0 "$(json "d['droppedTroubles']" "$remap" health disk)" "troubles that were dropped"
+    assert_equal 0 "$(asked disk health "d['droppedTroubles']")" "troubles that were dropped"
 }
 
 test_a_hook_is_tried() {
@@ -135,20 +127,20 @@ END
     start_sick
     assert_contains "$("$remap" health disk)" "unknown: switched off (smart.program=off)"
     refused "$USAGE" "no hook is set: serve with --set alert.hook=/PATH" "$remap" alerts test disk
-    assert_status 0 "$remap" stop disk
+    stop_remap
     start_sick --set "alert.hook=$work/missing"
     refused 1 "the hook failed: Cannot run program \"$work/missing\"" "$remap" alerts test disk
     program missing < good
     assert_equal "the hook ran, and ended with exit status 0" "$("$remap" alerts test disk)" "after it was put there"
-    assert_status 0 "$remap" stop disk
+    stop_remap
     start_sick --set "alert.hook=$work/bad"
     refused 1 "the hook failed: exit status 9" "$remap" alerts test disk
     assert_status 1 "$remap" alerts test disk --json
     assert_contains "$output" '"testFailure" : "exit status 9"'
-    assert_status 0 "$remap" stop disk
+    stop_remap
     start_sick --set "alert.hook=$work/hangs" --set alert.hook-timeout-seconds=1
     refused 1 "the hook failed: it was killed after 1000 ms" "$remap" alerts test disk
-    assert_status 0 "$remap" stop disk
+    stop_remap
     start_sick --set "alert.hook=$work/good"
     assert_equal "the hook ran, and ended with exit status 0" "$("$remap" alerts test disk)" "a good one"
     # The program ran before that was said: this time, and when it was put there.
@@ -165,7 +157,7 @@ END
     assert_contains "$("$remap" plugins settings alert)" "alert.spare-warning-percent=50"
     assert_contains "$("$remap" plugins settings alert)" "alert.temperature-warning-celsius=auto"
     start_sick --set "smart.program=$work/smartctl" --set smart.device=/dev/fake --set alert.temperature-warning-celsius=41
-    wait_until 30 is_json = "['temperature']" "[a['key'] for a in d['alerts']]" "$remap" alerts list disk ||
+    wait_until 30 is_so alerts.list "[a['key'] for a in d['alerts']] == ['temperature']" ||
         fail "$("$remap" alerts list disk)"
 }
 
@@ -226,7 +218,7 @@ read_at_its_place() {
     qemu-io -f raw -c "read $place 512" "$uri" > qemu.out 2>&1 || true
     "$remap" impact disk --device "$work/disk.img" > impact
     assert_contains "$(cat impact)" "bytes $place+512"
-    assert_status 0 "$remap" stop disk
+    stop_remap
 }
 
 # command_of START: the command that begins so, with the place of the mount in it.

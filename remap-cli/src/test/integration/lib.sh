@@ -233,10 +233,29 @@ try_to_start_remap() {
     is_running "$background_pid"
 }
 
+# asked NAME METHOD EXPRESSION [PARAMETERS]: about what a running service answers, as d; see asked.py. For what a test only
+# looks at: a start of $remap takes half a second of a core. What a test is about goes through $remap.
+asked() {
+    /usr/bin/python3 -IS "$integration/asked.py" "$@"
+}
+
 # status_number NAME KEY: of the only disk, from the status of the running service.
 status_number() {
-    "$remap" status "$1" --json | python3 -c 'import json, sys
-print(json.load(sys.stdin)["services"][0]["disks"][0][sys.argv[1]])' "$2"
+    asked "$1" status "d['disks'][0]['$2']"
+}
+
+# attribute NAME ATTRIBUTE: of a running service.
+attribute() {
+    asked "$1" attribute.get "d['value']" "{\"name\": \"$2\"}"
+}
+
+# stop_remap: the server that was started last ends in order, on SIGTERM.
+stop_remap() {
+    local status=0
+    kill "$background_pid"
+    wait_until 30 is_gone "$background_pid" || fail "it does not end"
+    wait "$background_pid" || status=$?
+    assert_equal 0 "$status" "exit status of a stop: $(tail -n 3 "$work"/*.err)"
 }
 
 # wait_for_autosave NAME: until a save that the service makes by itself (--set autosave-seconds=1) has all that happened before.
@@ -244,19 +263,23 @@ wait_for_autosave() {
     wait_until 30 has_saved_since "$1" "$EPOCHREALTIME" || fail "nothing was saved: $("$remap" status "$1")"
 }
 
+# autosave NAME: its state.
+autosave() {
+    asked "$1" status "''.join(p['text'] for feature in d['features'] for p in feature['parts'] if p['name'] == 'autosave')"
+}
+
 # has_saved_since NAME TIME: the age in the status is in whole seconds. What has not changed is not saved: the read is a change.
 has_saved_since() {
     local age
     /usr/bin/python3 -m nbd -u "nbd+unix:///$1?socket=$work/$1.sock" -c 'h.pread(512, 0)'
-    age=$("$remap" status "$1" | sed -n 's/.*autosave: enabled (saved \([0-9]*\) s ago).*/\1/p')
+    age=$(autosave "$1" | sed -n 's/^enabled (saved \([0-9]*\) s ago)$/\1/p')
     [ -n "$age" ] && awk -v now="$EPOCHREALTIME" -v age="$age" -v then="$2" 'BEGIN { exit !(now - age - 1 >= then) }'
 }
 
 # assert_transport NAME TRANSPORT: what the status of the service says.
 assert_transport() {
     local used
-    used=$("$remap" status "$1" --json | python3 -c 'import json, sys
-print(json.load(sys.stdin)["services"][0]["transport"])') || fail "no status of $1"
+    used=$(asked "$1" status "d['transport']") || fail "no status of $1"
     assert_equal "$2" "$used" "transport of $1"
 }
 
@@ -283,16 +306,27 @@ WRONG_DEVICE=5
 DAMAGED=6
 DEVICE_FAILED=7
 
-# remember FILE...: what they hold now, and which files are beside them; assert_untouched compares.
+# remember FILE...: what they hold now, and which files are beside them; assert_untouched compares. Between many refusals
+# assert_unwritten does: to read all of them each time costs more than the refusals.
 remember() {
     remembered=$(state_of "$@")
+    remembered_times=$(times_of "$@")
     remembered_files=("$@")
 }
 
 state_of() {
     sha256sum -- "$@"
-    stat -c '%n %s %a %Y' -- "$@"
+    times_of "$@"
+}
+
+# Every write sets the time of a file.
+times_of() {
+    stat -c '%n %s %a %y' -- "$@"
     find . -type f ! -name '*.out' ! -name '*.err' | sort
+}
+
+assert_unwritten() {
+    assert_equal "$remembered_times" "$(times_of "${remembered_files[@]}")" "files after the refusal"
 }
 
 assert_untouched() {

@@ -30,7 +30,7 @@ h.flush()
 PYTHON
     # So that the mapping stands in the table, and not in the log.
     assert_status 0 "$remap" metadata sync disk
-    assert_status 0 "$remap" stop disk
+    stop_remap
 }
 
 # what_stands_there: all reads as before, through a server, the moved sectors from the spare.
@@ -44,7 +44,7 @@ content = open("content", "rb").read()
 assert h.pread(len(content), 0) == content, "other content"
 PYTHON
     assert_equal 16 "$(status_number disk mappedSectors)" "mapped sectors"
-    assert_status 0 "$remap" stop disk
+    stop_remap
 }
 
 # parts_in_force ARGUMENT...: what `remap check --json` says of them, for offset_of.
@@ -127,8 +127,7 @@ test_restored_from_the_copy_that_is_named() {
 }
 
 scanned_all() {
-    "$remap" scan status disk --json | python3 -c 'import json, sys
-sys.exit(0 if json.load(sys.stdin)["last"] else 1)'
+    [ "$(asked disk scan.status "bool(d['last'])")" = True ]
 }
 
 test_saved_on_demand() {
@@ -155,7 +154,7 @@ PYTHON
     kill_remap "$background_pid"
     start_remap disk "$PWD/main.img" --set autosave-seconds=0
     scanned_all || fail "the pass is forgotten: $("$remap" scan status disk)"
-    assert_status 0 "$remap" stop disk
+    stop_remap
     start_remap disk "$PWD/main.img" --read-only
     refused "$USAGE" "saves nothing" "$remap" metadata save disk
 }
@@ -220,14 +219,12 @@ test_a_spare_that_is_served() {
     assert_contains "$output" "remap metadata sync disk"
     assert_status 0 "$remap" metadata sync disk
     assert_status 0 "$remap" check --online disk
-    assert_status 0 "$remap" stop disk
+    stop_remap
     assert_status 0 "$remap" check main.img.spare --main main.img --level full
 }
 
 mended_by_itself() {
-    "$remap" metadata status disk --json | python3 -c 'import json, sys
-copies = json.load(sys.stdin)["disks"][0]["copies"]
-sys.exit(0 if copies["repairs"] == 1 and copies["superblocksValid"] == 4 else 1)'
+    [ "$(asked disk metadata.status "d['copies']['repairs'] == 1 and d['copies']['superblocksValid'] == 4")" = True ]
 }
 
 test_a_service_that_hangs_hides_no_other() {
@@ -247,7 +244,7 @@ test_a_server_mends_its_copies_by_itself() {
     start_remap disk "$PWD/main.img" --set metadata.verify-seconds=1
     damage 1048576
     wait_until 30 mended_by_itself || fail "not mended: $("$remap" metadata status disk)"
-    assert_status 0 "$remap" stop disk
+    stop_remap
 }
 
 # The last sector of a main larger than 16 TiB, which is where 32 bits of units end, over a kill.

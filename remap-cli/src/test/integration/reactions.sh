@@ -100,7 +100,7 @@ test_row_2_heals_in_place() {
 }
 
 nothing_hangs() {
-    [ "$("$remap" attributes disk get disk.disk.deadline.hanging)" = 0 ]
+    [ "$(attribute disk disk.disk.deadline.hanging)" = 0 ]
 }
 
 test_row_6_slow_sectors() {
@@ -128,8 +128,7 @@ test_row_7_cluster() {
 }
 
 areas() {
-    "$remap" avoid list disk --json | python3 -c 'import json, sys
-print(len(json.load(sys.stdin)["regions"]))'
+    asked disk avoid.list "len(d['regions'])"
 }
 
 has_areas() {
@@ -169,7 +168,7 @@ test_row_9_main_that_is_gone() {
 }
 
 is_held() {
-    [ "$("$remap" attributes disk get disk.disk.drop-off.held)" -gt 0 ]
+    [ "$(attribute disk disk.disk.drop-off.held)" -gt 0 ]
 }
 
 # As while a link is reset: everything fails, and a moment later nothing does.

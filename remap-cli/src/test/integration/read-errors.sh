@@ -28,8 +28,7 @@ for start in sorted(choose.sample(range(0, int(sys.argv[1]), 1 << 20), 24)):
 
 # served_by_pages: how many reads were answered with pages of the page cache.
 served_by_pages() {
-    "$remap" attributes --json disk get engine.reads-by-pages | python3 -c 'import json, sys
-print(json.load(sys.stdin)["value"])'
+    attribute disk engine.reads-by-pages
 }
 
 # fails_exactly_its_own TRANSPORT DOOR [OPTION…]: two clients at once, over a Unix socket and TCP.

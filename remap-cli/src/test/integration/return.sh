@@ -42,7 +42,7 @@ PYTHON
 }
 
 requests_wait() {
-    [ "$("$remap" attributes disk get disk.disk.drop-off.held)" -gt 0 ]
+    [ "$(attribute disk disk.disk.drop-off.held)" -gt 0 ]
 }
 
 under_load() {
@@ -60,7 +60,7 @@ goes_on_as() {
     assert_contains "$("$remap" events disk)" "device reopened"
     assert_contains "$("$remap" events disk)" " as $1"
     echo "suite: opened anew as ${1##*/}:" \
-        "$("$remap" attributes disk get disk.disk.drop-off.resumed) times a request waited and went on; $(cat client.log)"
+        "$(attribute disk disk.disk.drop-off.resumed) times a request waited and went on; $(cat client.log)"
 }
 
 test_image_on_a_stick_that_is_plugged_in_again() {

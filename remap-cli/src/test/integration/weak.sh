@@ -28,11 +28,9 @@ write_unit() {
     nbdsh -u "nbd+unix:///disk?socket=$work/disk.sock" -c "h.pwrite(b'$2' * 4096, $1)"
 }
 
-# events EXPRESSION: about the list of events, as e.
+# events EXPRESSION: about the list of events, d['events'].
 events() {
-    "$remap" events disk --json | python3 -c 'import json, sys
-e = json.load(sys.stdin)["events"]
-print(eval(sys.argv[1]))' "$1"
+    asked disk events "$1"
 }
 
 refuses_to_read() {
@@ -41,7 +39,7 @@ refuses_to_read() {
 }
 
 has_moved() {
-    "$remap" map list disk | grep -q "$1"
+    [ "$(asked disk map.list "any(entry['first'] == $1 for entry in d['entries'])")" = True ]
 }
 
 test_rules_are_changed_while_it_serves() {
@@ -68,13 +66,13 @@ test_a_weak_unit_moves_while_it_reads() {
     cmp <(read_unit 8388608) <(dd if=disk.img bs=4096 skip=2048 count=1 2> /dev/null) || fail "other content"
     assert_contains "$("$remap" events disk)" "EIO (5)"
     assert_equal True "$(events "any(x['kind'] == 'weak' and x['cause']['errno'] == 5 and x['cause']['operation'] == 'read'
-        for x in e)")" "event of the weak unit"
-    assert_equal True "$(events "any(x['kind'] == 'relocated' for x in e)")" "event of the move"
+        for x in d['events'])")" "event of the weak unit"
+    assert_equal True "$(events "any(x['kind'] == 'relocated' for x in d['events'])")" "event of the move"
     # All of it is there after a kill.
     wait_for_autosave disk
     kill_remap "$background_pid"
     serve_sick
-    assert_equal True "$(events "any(x['kind'] == 'weak' and x['cause']['error'] == 'EIO' for x in e)")" "after the kill"
+    assert_equal True "$(events "any(x['kind'] == 'weak' and x['cause']['error'] == 'EIO' for x in d['events'])")" "after the kill"
     cmp <(read_unit 8388608) <(dd if=disk.img bs=4096 skip=2048 count=1 2> /dev/null) || fail "other content"
 }
 
@@ -85,9 +83,7 @@ becomes() {
 
 # scan_is EXPRESSION: about the status of the scan, as d.
 scan_is() {
-    "$remap" scan status disk --json | python3 -c 'import json, sys
-d = json.load(sys.stdin)
-sys.exit(0 if eval(sys.argv[1]) else 1)' "$1"
+    [ "$(asked disk scan.status "bool($1)")" = True ]
 }
 
 test_a_unit_that_is_slow_for_clients_alone_moves() {
@@ -102,7 +98,7 @@ test_a_unit_that_is_slow_for_clients_alone_moves() {
     dd if=disk.img of=was bs=4096 skip=2048 count=1 2> /dev/null
     dd if=/dev/zero of=disk.img bs=4096 seek=2048 count=1 conv=notrunc 2> /dev/null
     cmp <(read_unit 8388608) was || fail "other content after the move"
-    assert_equal True "$(events "any(x['kind'] == 'relocated' for x in e)")" "event of the move"
+    assert_equal True "$(events "any(x['kind'] == 'relocated' for x in d['events'])")" "event of the move"
     scan_is "d['state'] == 'idle' and d['slowReadsOfClients'] >= 1 and d['slowReadsDropped'] == 0 and d['suspects'] == 0" ||
         fail "$("$remap" scan status disk --json)"
     assert_contains "$("$remap" health disk)" "1 units found, 1 moved to the spare"
@@ -129,7 +125,7 @@ test_a_weak_unit_stays_if_only_writes_go_to_the_spare() {
     for i in $(seq 1 40); do
         read_unit 8388608 > /dev/null || true
     done
-    assert_equal True "$(events "any(x['kind'] == 'weak' for x in e)")" "event of the weak unit"
+    assert_equal True "$(events "any(x['kind'] == 'weak' for x in d['events'])")" "event of the weak unit"
     assert_equal 0 "$(status_number disk mappedSectors)" "mapped sectors"
     refused "$USAGE" "expected off or writes or writes+weak" "$remap" serve "$work/disk.img" --name other \
         --spare "$work/none.img" --set auto-remap=all
@@ -142,7 +138,7 @@ test_what_was_healed_is_remembered_over_a_kill() {
     write_unit 8388608 a
     assert_equal "$(printf 'a%.0s' {1..4096})" "$(read_unit 8388608)" "what was written in place"
     assert_equal 0 "$(status_number disk mappedSectors)" "mapped sectors"
-    assert_equal True "$(events "any(x['kind'] == 'healed' for x in e)")" "event of the healing"
+    assert_equal True "$(events "any(x['kind'] == 'healed' for x in d['events'])")" "event of the healing"
     wait_for_autosave disk
     kill_remap "$background_pid"
     # The place goes bad again.
