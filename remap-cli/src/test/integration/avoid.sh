@@ -53,11 +53,9 @@ failed_reads() {
     grep -c ' EIO' "$1.trace"
 }
 
-# avoided NAME EXPRESSION: about the list of areas, as r.
+# avoided NAME EXPRESSION: about the list of areas, d['regions'].
 avoided() {
-    "$remap" avoid list "$1" --json | python3 -c 'import json, sys
-r = json.load(sys.stdin)["regions"]
-print(eval(sys.argv[1]))' "$2"
+    asked "$1" avoid.list "$2"
 }
 
 is_quiet() {
@@ -89,7 +87,7 @@ test_a_scratch_costs_its_attempts_once() {
     second=$(read_over with)
     echo "suite: avoided: $first, then $second; $on reads failed in all, then $(($(failed_reads with) - on)) more"
     assert_equal "[('found', True, True)]" "$(avoided with "[(x['origin'], abs(x['first'] - $SCRATCH) <= 64,
-        abs(x['first'] + x['length'] - $SCRATCH - $SCRATCH_SECTORS) <= 64) for x in r]")" "areas"
+        abs(x['first'] + x['length'] - $SCRATCH - $SCRATCH_SECTORS) <= 64) for x in d['regions']]")" "areas"
     python3 -c "import sys; sys.exit(not float(sys.argv[1].split()[0]) < 3)" "$second" || fail "the second time: $second"
     assert_equal "${first#* }" "${second#* }" "errors of the second time"
     assert_contains "$("$remap" events with)" "single sectors all over it"
@@ -120,7 +118,7 @@ test_a_person_names_an_area() {
     wait_until 20 is_saved || fail "nothing was saved"
     kill_remap "$background_pid"
     serve disk
-    assert_equal "[(2048, 104, 'asked')]" "$(avoided disk "[(x['first'], x['length'], x['origin']) for x in r]")" "areas"
+    assert_equal "[(2048, 104, 'asked')]" "$(avoided disk "[(x['first'], x['length'], x['origin']) for x in d['regions']]")" "areas"
     assert_status 1 unit disk read 1052672
     "$remap" avoid remove disk 2048+100 > out
     cmp <(unit disk read 1052672) <(head -c 4096 /dev/zero | tr '\0' '\021') || fail "other content"
@@ -139,14 +137,13 @@ test_a_read_only_start_forgets_nothing() {
     wait_until 60 health_has health "sectors  *8 unreadable" || fail "$("$remap" health disk)"
     "$remap" scan start disk --rate 1M > out
     "$remap" scan pause disk > out
-    assert_status 0 "$remap" stop disk
-    wait_until 15 is_gone "$background_pid" || fail "it does not end"
+    stop_remap
     serve disk --read-only
     # Main is compared with what it held at the stop.
     wait_until 60 is_quiet disk || fail "main is never left alone"
     local before
     before=$(wc -l < disk.trace)
-    assert_equal "[(2048, 104, 'asked')]" "$(avoided disk "[(x['first'], x['length'], x['origin']) for x in r]")" "areas"
+    assert_equal "[(2048, 104, 'asked')]" "$(avoided disk "[(x['first'], x['length'], x['origin']) for x in d['regions']]")" "areas"
     assert_status 1 unit disk read 1048576
     assert_equal "$before" "$(wc -l < disk.trace)" "operations of main"
     assert_equal 8 "$(status_number disk unreadableSectors)" "unreadable sectors"
@@ -159,7 +156,7 @@ test_a_read_only_start_forgets_nothing() {
 }
 
 is_saved() {
-    "$remap" events disk --json | grep -q '"avoided"' && sleep 2
+    [ "$(asked disk events "'avoided' in str(d)")" = True ] && sleep 2
 }
 
 test_writes_beyond_the_budget_fail() {
@@ -191,7 +188,7 @@ test_health_counts_tells_and_names_what_is_avoided() {
     ERROR_MILLIS=150 serve disk --set avoid-slow-ms=100 --set scan.save-seconds=1
     "$remap" scan start disk --watch > scan
     assert_contains "$(cat scan)" "in 1 avoided areas"
-    assert_equal "[('found', True)]" "$(avoided disk "[(x['origin'], x['length'] > 700) for x in r]")" "areas"
+    assert_equal "[('found', True)]" "$(avoided disk "[(x['origin'], x['length'] > 700) for x in d['regions']]")" "areas"
     wait_until 20 health_has alerts "degraded *open.*found dead" list || fail "$("$remap" alerts list disk)"
     assert_contains "$("$remap" alerts list disk)" "degraded"
     "$remap" health disk > health
