@@ -30,7 +30,7 @@ import org.junit.jupiter.api.Test;
  */
 class DamageSweepTest {
     private static final long SEED = Long.getLong("remap.seed", 20261126L);
-    private static final double SECONDS = 20;
+    private static final double SECONDS = 10;
     private static final int SUPERBLOCK_BITS = Identities.COUNT * Block.BYTES * 8;
     private static final long FLOOR = 16_000;
     private static final long FULL = 2L * SUPERBLOCK_BITS;

@@ -24,7 +24,7 @@ import org.junit.jupiter.api.Test;
 /** G1: power cuts at every boundary of every short workload, over the virtual disk and the metadata store together. */
 class CrashExplorerTest {
     private static final long SEED = Long.getLong("remap.seed", 20261126L);
-    private static final double SECONDS = 120;
+    private static final double SECONDS = 60;
     private static final long FLOOR = 170_000;
     private static final long FULL = 3_000_000;
     private static final int LONGEST = 6;
@@ -109,7 +109,7 @@ class CrashExplorerTest {
     @Test
     void noPowerCutDoesWhileChecksumsComeAndGo() throws Exception {
         SuiteBudget budget =
-                new SuiteBudget("G1 power cuts while slots are sealed and opened", "crash states", 30, 12_000, 250_000);
+                new SuiteBudget("G1 power cuts while slots are sealed and opened", "crash states", 15, 20_000, 250_000);
         SimulatedStack product = new SimulatedStack(Providers.load()).sealing(1);
         CrashExplorer explorer = new CrashExplorer(product, SEED, CrashExplorer.Care.USUAL);
         Map<String, Long> counters = new TreeMap<>();
@@ -138,7 +138,7 @@ class CrashExplorerTest {
     /** As above, with the table on two spares: one of them may be behind, and is told so by the other. */
     @Test
     void noPowerCutDoesWithTheTableOnTwoSpares() throws Exception {
-        SuiteBudget budget = new SuiteBudget("G1 power cuts with two spares", "crash states", 30, 10_000, 250_000);
+        SuiteBudget budget = new SuiteBudget("G1 power cuts with two spares", "crash states", 15, 10_000, 250_000);
         CrashExplorer explorer =
                 new CrashExplorer(new SimulatedStack(Providers.load()).withTwoSpares(), SEED, CrashExplorer.Care.USUAL);
         Map<String, Long> counters = new TreeMap<>();
