@@ -89,8 +89,7 @@ served_pair() {
     done
     nbdsh_system -u "$uri" -c 'h.pwrite(b"p" * 4096, 0)' -c 'assert h.pread(4096, 0) == b"p" * 4096'
     assert_status 0 "$remap" map add pair 8+8
-    assert_status 0 "$remap" stop pair
-    wait_until 15 is_gone "$background_pid" || fail "it does not end"
+    stop_remap
 }
 
 nbdsh_system() {
@@ -121,7 +120,7 @@ test_two_parts_of_one_file() {
         refused "$USAGE" "share bytes" "$remap" spare add pair "$PWD/$spare?offset=16M&length=8M"
         refused "$USAGE" "share bytes" "$remap" spare add pair "$PWD/$spare?offset=16M&length=8M" --force
     done
-    assert_status 0 "$remap" stop pair
+    stop_remap
 }
 
 test_what_shares_bytes_with_a_known_main() {
@@ -138,7 +137,7 @@ test_what_shares_bytes_with_a_known_main() {
     assert_status 0 "$remap" forget disk.img
     assert_contains "$output" "pair.spare"
     start_remap pair "$PWD/disk.img" --no-spare
-    assert_status 0 "$remap" stop pair
+    stop_remap
 }
 
 test_a_mount_through_a_loop_device_over_a_device() {
@@ -162,7 +161,7 @@ test_a_known_main_is_not_added_as_a_spare() {
     image main.img
     blank other.img
     start_remap other "$PWD/other.img"
-    assert_status 0 "$remap" stop other
+    stop_remap
     start_remap pair "$PWD/main.img"
     local before
     before=$(sha256sum other.img)
@@ -502,7 +501,7 @@ assert sum(e["length"] for e in document["entries"]) == 8, document'
     refused "$USAGE" "" "$remap" map add disk 99999999
     assert_contains "$("$remap" map remove disk 2048+8)" "on main"
     assert_contains "$("$remap" map list disk)" "every sector is on main"
-    assert_status 0 "$remap" stop disk
+    stop_remap
     assert_same_content original.img main.img
 }
 
@@ -532,7 +531,7 @@ except nbd.Error:
     assert_contains "$("$remap" events disk)" "2048+8"
     assert_contains "$("$remap" events disk)" "4096+1"
     saved() {
-        "$remap" status disk | grep -qE 'autosave: enabled \(saved [0-9]+ s ago\)'
+        [[ $(autosave disk) == "enabled (saved "* ]]
     }
     wait_until 20 saved || fail "nothing was saved: $("$remap" status disk)"
     kill_remap "$background_pid"
@@ -540,7 +539,7 @@ except nbd.Error:
     assert_contains "$("$remap" events)" "started after crash"
     [ "$("$remap" attributes disk get disk.disk.lifetime.remap.new-unreadable-sectors)" = 8 ] \
         || fail "the counters began anew: $("$remap" attributes disk | grep lifetime)"
-    assert_status 0 "$remap" stop disk
+    stop_remap
     serve_sim
     "$remap" events disk --json | python3 -c 'import json, sys
 document = json.load(sys.stdin)
@@ -549,7 +548,7 @@ kinds = [event["kind"] for event in document["events"]]
 assert kinds[0] == "started" and kinds[-2:] == ["stopped", "started"], kinds
 assert {"unreadable", "redirected", "started-after-crash"} <= set(kinds), kinds'
     refused "$USAGE" "limit" "$remap" events disk --limit 0
-    assert_status 0 "$remap" stop disk
+    stop_remap
 }
 
 # Known as before, at one try each; what reads again is served.
@@ -565,22 +564,23 @@ test_what_cannot_be_read_is_known_after_a_restart() {
         nbdsh_system -u "$uri" -c 'import sys' -c 'sys.stdout.buffer.write(h.pread(512, 1 << 20))'
     }
     count() {
-        "$remap" attributes disk get "disk.disk.remap.$1"
+        attribute disk "disk.disk.remap.$1"
     }
     shows_it() {
         assert_equal 1 "$(status_number disk unreadableSectors)" "unreadable sectors, $1"
         assert_contains "$("$remap" map list disk)" "unreadable"
-        assert_contains "$("$remap" impact disk)" "1 sector is unreadable, lost or avoided"
-        assert_contains "$("$remap" impact disk)" "bytes 1048576+512 unreadable"
+        output=$("$remap" impact disk)
+        assert_contains "$output" "1 sector is unreadable, lost or avoided"
+        assert_contains "$output" "bytes 1048576+512 unreadable"
         assert_contains "$("$remap" health disk)" "1 unreadable"
-        assert_equal 1 "$("$remap" events disk --json | python3 -c 'import json, sys
-print(sum(event["count"] for event in json.load(sys.stdin)["events"] if event["kind"] == "unreadable"))')" "events, $1"
+        assert_equal 1 "$(asked disk events "sum(event['count'] for event in d['events'] if event['kind'] == 'unreadable')")" \
+            "events, $1"
     }
     serve_sim
     "$remap" sim bad main.img 2048+1 read-and-write-bad
     assert_eio read_bad
     shows_it "when it is found"
-    assert_status 0 "$remap" stop disk
+    stop_remap
     serve_sim
     shows_it "after a stop"
     assert_eio read_bad
@@ -591,13 +591,13 @@ print(sum(event["count"] for event in json.load(sys.stdin)["events"] if event["k
     kill_remap "$background_pid"
     serve_sim
     shows_it "after a kill"
-    assert_status 0 "$remap" stop disk
+    stop_remap
     serve_sim
     "$remap" sim heal main.img 2048+1
     cmp <(read_bad) <(dd if=main.img bs=512 skip=2048 count=1 2> /dev/null) || fail "other content"
     assert_equal 0 "$(status_number disk unreadableSectors)" "unreadable sectors in the end"
     assert_contains "$("$remap" impact disk)" "no sector is unreadable"
-    assert_status 0 "$remap" stop disk
+    stop_remap
 }
 
 # Zeros that a copying tool left are no data: which sectors these are is said, and a command has them answer errors.
@@ -607,7 +607,7 @@ test_a_copy_of_main_tells_what_there_was_not_to_copy() {
     start_remap disk "sim:$work/main.img?control=$work/main.img.sim-control" --spare "$work/spare.img"
     "$remap" sim bad main.img 2048+1 read-and-write-bad
     assert_eio nbdsh -u "$uri" -c 'h.pread(512, 1 << 20)'
-    assert_status 0 "$remap" stop disk
+    stop_remap
     cp main.img copy.img
     dd if=/dev/zero of=copy.img bs=512 seek=2048 count=1 conv=notrunc status=none
     start_remap disk "$work/copy.img" --spare "$work/spare.img" --adopt
@@ -735,7 +735,7 @@ assert written >= 500
 for n in range(max(0, written - 2000), written):
     assert h.pread(4096, n % 2000 * 4096) == n.to_bytes(4, "little") * 1024, n
 PYTHON
-    assert_status 0 "$remap" stop disk
+    stop_remap
 }
 
 # ---- Start -----------------------------------------------------------------------------------------------------------

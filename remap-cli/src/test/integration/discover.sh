@@ -20,8 +20,7 @@ serve_once() {
 }
 
 stop_service() {
-    assert_status 0 "$remap" stop "$1"
-    wait_until 15 is_gone "$background_pid" || fail "it does not end"
+    stop_remap
 }
 
 # pairs_of DEVICE…: a line "MAIN SPARE CONFIDENCE ARGUMENTS" for each pair that is shown.

@@ -157,8 +157,7 @@ go_bad_under_load() {
     [ "$blocks" -ge "$REDIRECTED_BLOCKS_MIN" ] || fail "seed $SEED: only $blocks blocks were redirected"
     assert_equal 0 "$(status_number disk lostSectors)" "lost sectors (seed $SEED)"
     detach
-    assert_status 0 "$remap" stop disk
-    wait_until 15 is_gone "$background_pid" || fail "it does not end"
+    stop_remap
     # The next device may have the same name, and another spare.
     assert_status 0 "$remap" forget "$device"
     "$integration/failing-device/down" "$work/disk"

@@ -8,8 +8,7 @@ require_tools python3
 # serve_and_stop MAIN ARGUMENT…: a run that ends in order.
 serve_and_stop() {
     start_remap main "$1" --spare main.spare "${@:2}"
-    assert_status 0 "$remap" stop main
-    wait_until 15 is_gone "$background_pid" || fail "it does not end"
+    stop_remap
 }
 
 # flip FILE BYTE: changes one bit there.
@@ -45,8 +44,7 @@ test_an_image_that_was_written() {
     assert_contains "$(cat refused.err)" "modified"
     start_remap main main.img --spare main.spare --read-only
     assert_contains "$("$remap" status main)" "modified"
-    assert_status 0 "$remap" stop main
-    wait_until 15 is_gone "$background_pid" || fail "it does not end"
+    stop_remap
     assert_untouched
     serve_and_stop main.img --accept-main-changes
     serve_and_stop main.img

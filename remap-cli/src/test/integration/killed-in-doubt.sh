@@ -119,8 +119,7 @@ test_what_a_killed_server_had_acknowledged_is_verified() {
     [ "$(client flush)" = fine ] || fail "$(cat disk.err)"
     client write
     [ "$(client look)" = new=256 ] || fail "what is written is there again"
-    assert_status 0 "$remap" stop disk
-    wait_until 15 is_gone "$background_pid" || fail "it does not end"
+    stop_remap
     assert_equal "" "$(ls "$XDG_RUNTIME_DIR/remap" | grep '^ledger-' || true)"
 }
 
@@ -133,8 +132,7 @@ test_starts_that_are_killed_too_keep_it() {
     assert_all_told
     echo "suite: killed starts=$(wc -l < killed) $(cat looked)"
     [ "$(wc -l < killed)" -gt $((KILLED_STARTS / 2)) ] || fail "$(cat killed)"
-    assert_status 0 "$remap" stop disk
-    wait_until 15 is_gone "$background_pid" || fail "it does not end"
+    stop_remap
 }
 
 # The limit that the documentation names; and so what the ledger is there for.

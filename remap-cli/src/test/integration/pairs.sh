@@ -29,8 +29,7 @@ pair() {
 serve_once() {
     start_remap pair "$1" --spare "$2"
     assert_status 0 "$remap" map add pair "$3"
-    assert_status 0 "$remap" stop pair
-    wait_until 15 is_gone "$background_pid" || fail "it does not end"
+    stop_remap
 }
 
 # ---- Two servers, one disk (G15) -----------------------------------------------------------------------------------
@@ -128,10 +127,10 @@ test_a_block_device_is_served_by_one() {
 
 # ---- Wrong devices (G16) -------------------------------------------------------------------------------------------
 
-# wrong STATUS PART ARGUMENT…: remap refuses it, with a way out, and no file changes.
+# wrong STATUS PART ARGUMENT…: remap refuses it, with a way out, and no file is written to.
 wrong() {
     refused "$@"
-    assert_untouched
+    assert_unwritten
     trials=$((trials + 1))
 }
 
@@ -151,15 +150,13 @@ test_devices_that_do_not_belong_together() {
     start_remap pair a.img --spare a.spare
     assert_status 0 "$remap" map add pair 64+8
     cp -a a.spare running.spare
-    assert_status 0 "$remap" stop pair
-    wait_until 15 is_gone "$background_pid" || fail "it does not end"
+    stop_remap
     # A clone of a pair; then the first of the two goes on, with the same sectors mapped.
     pair c
     cp -a c.img clone.img
     cp -a c.spare clone.spare
     start_remap pair c.img --spare c.spare
-    assert_status 0 "$remap" stop pair
-    wait_until 15 is_gone "$background_pid" || fail "it does not end"
+    stop_remap
     cp -a a.img cut.img && truncate -s 4M cut.img
     cp -a a.img grown.img && truncate -s 12M grown.img
     cp -a a.spare cut.spare && truncate -s 8M cut.spare
@@ -198,6 +195,7 @@ with open("marked.spare", "r+b") as spare:
     wrong "$WRONG_DEVICE" "remap forget" "$remap" create a.img --spare blank.spare --force
     wrong "$DAMAGED" "" "$remap" serve a.img --spare cut.spare
     wrong "$WRONG_DEVICE" "remap forget" "$remap" serve a.img --spare marked.spare
+    assert_untouched
     # And those that belong together are served, also both pairs of a clone, each by itself, and after a repair.
     serve_once a.img a.spare 128+8
     serve_once b.img b.spare 128+8
@@ -238,6 +236,7 @@ test_copies_after_a_kill() {
         wrong "$WRONG_DEVICE" "another session" "$remap" serve a.img --spare clone.spare "$@"
         wrong "$WRONG_DEVICE" "remap forget" "$remap" serve clone.img --spare a.spare "$@"
     done
+    assert_untouched
     "$remap" check a.spare --main a.img || fail "the right one"
     "$remap" check old.spare --main a.img > checked && fail "an older one"
     grep -q 'another session' checked || fail "$(cat checked)"
@@ -248,8 +247,7 @@ test_copies_after_a_kill() {
     serve_once clone.img clone.spare 192+8
     assert_status 0 "$remap" forget a.img
     start_remap pair a.img --spare old.spare --adopt
-    assert_status 0 "$remap" stop pair
-    wait_until 15 is_gone "$background_pid" || fail "it does not end"
+    stop_remap
     echo "suite: G16 copies-after-a-kill=$trials refused=$trials files-changed=0"
 }
 
@@ -273,8 +271,7 @@ test_killed_around_a_stop() {
             remap_prefix=()
             if grep -q 'killed by SIGKILL' trace; then killed=$((killed + 1)); else ended=$((ended + 1)); fi
             start_remap main main.img --spare main.spare
-            assert_status 0 "$remap" stop main
-            wait_until 15 is_gone "$background_pid" || fail "it does not end"
+            stop_remap
         done
     done
     [ "$killed" -gt "$ended" ] || fail "only $killed kills, $ended ended"

@@ -79,8 +79,7 @@ test_flushed_sectors_survive_power_cuts() {
     checked last
     # After a clean stop nothing at all may be lost.
     client write state disk.sock "$SEED/last" 0 > /dev/null || fail "seed $SEED, last"
-    assert_status 0 "$remap" stop disk
-    wait_until 15 is_gone "$background_pid" || fail "it does not end"
+    stop_remap
     kill -9 "$(cat main/pid)" "$(cat spare/pid)"
     cuts_made=$((cuts_made + 1))
     power_off

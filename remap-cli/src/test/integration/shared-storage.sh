@@ -81,8 +81,7 @@ test_another_host_takes_over_from_one_that_is_silent() {
     holds found B || fail "what the new owner wrote is not there"
     cmp -n 1048576 expected found || fail "the first megabyte is not what it was"
     host b
-    assert_status 0 "$remap" stop beta
-    wait_until 15 is_gone "$background_pid" || fail "it does not end"
+    stop_remap
     assert_status 0 "$remap" check b/spare
 
     # Stopped in order: nobody has it, and any host may.
@@ -124,16 +123,14 @@ test_a_pair_moves_to_another_host_and_back() {
         # What FUSE says of the time of the last change is another one on each.
         start_remap moved "$name/main" --spare "$name/spare" --adopt --accept-main-changes
         fill "$uri" "$name"
-        assert_status 0 "$remap" stop moved
-        wait_until 15 is_gone "$background_pid" || fail "it does not end"
+        stop_remap
     done
     holds a/main b || fail "what the last host wrote is not there"
     # An older copy is one all the same.
     host a
     cp spare older
     start_remap moved a/main --spare a/spare --adopt --accept-main-changes
-    assert_status 0 "$remap" stop moved
-    wait_until 15 is_gone "$background_pid" || fail "it does not end"
+    stop_remap
     dd if=older of=a/spare bs=1M conv=notrunc,fsync status=none
     refused "$WRONG_DEVICE" "is older than main remembers" "$remap" serve a/main --spare a/spare --adopt --name alpha
 }

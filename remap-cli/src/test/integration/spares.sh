@@ -15,15 +15,7 @@ small_pair() {
 
 # of_spare NUMBER KEY: what 'spare list' says.
 of_spare() {
-    "$remap" spare list disk --json | python3 -c 'import json, sys
-for spare in json.load(sys.stdin)["spares"]:
-    if spare["spare"] == int(sys.argv[1]):
-        print(spare[sys.argv[2]])' "$@"
-}
-
-stop_disk() {
-    assert_status 0 "$remap" stop disk
-    wait_until 15 is_gone "$background_pid" || fail "it does not end"
+    asked disk spare.list "''.join(str(spare['$2']) for spare in d['spares'] if spare['spare'] == $1)"
 }
 
 # same_content: what clients read is what was written.
@@ -94,7 +86,7 @@ test_keep_takes_a_running_evacuation_back() {
     assert_equal active "$(of_spare 1 state)" "a spare that is kept"
     assert_status 0 "$remap" sim heal b.spare 0+32768
     same_content
-    stop_disk
+    stop_remap
 }
 
 is_leaving() {
@@ -145,11 +137,11 @@ END
     # What was taken out says nothing of a pair any more; its content is still the user's.
     refused "$WRONG_DEVICE" "not blank" "$remap" spare add disk b.spare
     assert_status 0 "$remap" spare add disk b.spare --force
-    stop_disk
+    stop_remap
     start_remap disk disk.img --spare a.spare
     on_spares 24576
     same_content
-    stop_disk
+    stop_remap
     echo "suite: spares: $((24576 / 8)) units over three spares, one emptied under 40 writes and removed"
 }
 
@@ -162,7 +154,7 @@ test_killed_and_found_again() {
     start_remap disk disk.img --spare a.spare
     on_spares 24576
     same_content
-    stop_disk
+    stop_remap
     mv b.spare moved.spare
     refused "$WRONG_DEVICE" "b.spare, is not there" "$remap" serve disk.img --spare a.spare --name disk
     mv a.spare away
@@ -171,10 +163,10 @@ test_killed_and_found_again() {
     # In any order, and remembered from then on.
     start_remap disk disk.img --spare moved.spare --spare a.spare
     same_content
-    stop_disk
+    stop_remap
     start_remap disk disk.img --spare a.spare
     same_content
-    stop_disk
+    stop_remap
     # A copy from before the last start, one from while it was served, and one from before the last stop are older ones.
     cp --sparse=always moved.spare old.spare
     start_remap disk disk.img --spare a.spare
@@ -183,7 +175,7 @@ test_killed_and_found_again() {
     refused "$WRONG_DEVICE" "as it was before" "$remap" serve disk.img --spare a.spare --spare old.spare --name disk
     start_remap disk disk.img --spare a.spare
     on_spares 24576
-    stop_disk
+    stop_remap
     refused "$WRONG_DEVICE" "as it was before" "$remap" serve disk.img --spare a.spare --spare served.spare --name disk
     mv moved.spare there && mv served.spare moved.spare
     refused "$WRONG_DEVICE" "as it was before" "$remap" serve disk.img --spare a.spare --name disk
@@ -193,12 +185,12 @@ test_killed_and_found_again() {
     assert_status 0 "$remap" spare add disk c.spare
     assert_status 0 "$remap" spare evacuate disk 1
     assert_status 0 "$remap" spare remove disk 1
-    stop_disk
+    stop_remap
     refused "$WRONG_DEVICE" "taken out of it" "$remap" serve disk.img --spare a.spare --spare old.spare --name disk
     start_remap disk disk.img --spare a.spare
     on_spares 24576
     same_content
-    stop_disk
+    stop_remap
     echo "suite: spares: found again after kill -9, by the old name and by a new one; a missing, lone or removed one is refused"
 }
 
@@ -207,7 +199,7 @@ test_missing_spare() {
     start_remap disk disk.img --spare a.spare
     assert_status 0 "$remap" spare add disk b.spare --create 16M
     filled
-    stop_disk
+    stop_remap
     mv b.spare away
     start_remap disk disk.img --spare a.spare --missing-spares
     assert_equal missing "$(of_spare 1 state)" "a spare that is not there"
@@ -221,23 +213,23 @@ test_missing_spare() {
     truncate -s 16M c.spare
     assert_status 0 "$remap" spare add disk c.spare
     qemu-io -f raw -c 'write -P 9 11M 8k' -c 'flush' -c 'read -P 9 11M 8k' "$uri" > qemu.log || fail "$(cat qemu.log)"
-    stop_disk
+    stop_remap
     mv away b.spare
     start_remap disk disk.img --spare a.spare
     qemu-io -r -f raw -c 'read -P 9 11M 8k' "$uri" > qemu.log || fail "$(cat qemu.log)"
     printf '\x09%.0s' $(seq 8192) | dd of=wanted.img bs=8192 seek=$((11 * 1024 * 1024 / 8192)) conv=notrunc status=none
     same_content
-    stop_disk
+    stop_remap
     # Gone for good.
     rm b.spare
     start_remap disk disk.img --spare a.spare --missing-spares
     assert_status 0 "$remap" spare remove disk 1 --lose
     assert_eio qemu-io -r -f raw -c 'read 10M 4k' "$uri"
     qemu-io -f raw -c 'write -P 3 10M 4k' -c 'read -P 3 10M 4k' "$uri" > qemu.log || fail "$(cat qemu.log)"
-    stop_disk
+    stop_remap
     start_remap disk disk.img --spare a.spare
     assert_eio qemu-io -r -f raw -c 'read 8M 4k' "$uri"
-    stop_disk
+    stop_remap
     echo "suite: spares: a missing one answers with errors, what is written anew goes elsewhere, given up it is lost"
 }
 
@@ -262,14 +254,13 @@ test_spare_that_dies() {
     : > faults.new && mv faults.new faults
     printf '\x09%.0s' $(seq 8192) | dd of=wanted.img bs=8192 seek=$((11 * 1024 * 1024 / 8192)) conv=notrunc status=none
     wait_until 120 has_same_content || fail "what it held is not what was written"
-    stop_disk
+    stop_remap
     echo "suite: spares: one that died took only its own sectors, none of its slots was blamed; back, all was there"
 }
 
 # table_on: numbers of the spares with the table.
 table_on() {
-    "$remap" spare list disk --json | python3 -c 'import json, sys
-print(*[spare["spare"] for spare in json.load(sys.stdin)["spares"] if spare["holdsTable"]])'
+    asked disk spare.list "' '.join(str(spare['spare']) for spare in d['spares'] if spare['holdsTable'])"
 }
 
 test_first_spare_lost() {
@@ -291,7 +282,7 @@ test_first_spare_lost() {
     reads_as_written 33554432 4096
     assert_eio qemu-io -r -f raw -c 'read 0 4k' "$uri"
     qemu-io -f raw -c 'write -P 9 0 8k' -c 'flush' -c 'read -P 9 0 8k' "$uri" > qemu.log || fail "$(cat qemu.log)"
-    stop_disk
+    stop_remap
     # By itself the first one is an old copy now; with the other one it follows.
     mv b.spare kept
     cp --sparse=always away a.spare
@@ -301,7 +292,7 @@ test_first_spare_lost() {
     assert_equal "0 1" "$(table_on)" "the table after the first spare came back"
     printf '\x09%.0s' $(seq 8192) | dd of=wanted.img bs=8192 conv=notrunc status=none
     same_content
-    stop_disk
+    stop_remap
     start_remap disk disk.img --spare a.spare
     on_spares 24576
     same_content
@@ -310,15 +301,15 @@ test_first_spare_lost() {
     assert_status 0 "$remap" spare evacuate disk 1
     assert_status 0 "$remap" spare remove disk 1
     assert_equal "0 2" "$(table_on)" "the table after the copy moved"
-    stop_disk
+    stop_remap
     # Each goes on alone: nobody can tell which is right.
     mkdir apart && mv c.spare apart
     cp --sparse=always disk.img other.img
     start_remap disk disk.img --spare a.spare --missing-spares
-    stop_disk
+    stop_remap
     mv a.spare a.kept
     start_remap disk other.img --spare apart/c.spare --missing-spares --adopt
-    stop_disk
+    stop_remap
     mv a.kept a.spare
     refused "$WRONG_DEVICE" "each gone on without the other" "$remap" serve disk.img --spare a.spare --spare apart/c.spare \
         --name disk
@@ -349,7 +340,7 @@ test_first_spare_dies() {
     on_spares $((24576 + 64))
     reads_as_written 11534336 1048576
     reads_as_written 33554432 65536
-    stop_disk
+    stop_remap
     echo "suite: spares: the first one died while it served; the table went on elsewhere, and was found there after kill -9"
 }
 
@@ -375,7 +366,7 @@ test_table_goes_on_to_a_third_spare() {
     assert_contains "$(cat listed)" "65536"
     assert_contains "$(cat listed)" "81920"
     on_spares $((24576 + 64 + 64))
-    stop_disk
+    stop_remap
     echo "suite: spares: one of three died while it served; the third had the table at once, and alone after kill -9"
 }
 
@@ -409,7 +400,7 @@ test_first_spare_taken_out() {
         start_remap disk disk.img --spare "$spare"
         assert_equal "1 2" "$(table_on)" "the table, found from $spare"
         same_content
-        stop_disk
+        stop_remap
     done
     refused "$WRONG_DEVICE" "taken out of it" "$remap" serve disk.img --spare old.spare --spare b.spare --name disk
     refused "$WRONG_DEVICE" "older than main remembers" "$remap" serve disk.img --spare old.spare --name disk
@@ -426,10 +417,10 @@ test_first_spare_taken_out() {
     assert_equal 1 "$(table_on)" "the table on the last spare"
     refused "$USAGE" "no other one has a copy" "$remap" spare remove disk 1
     same_content
-    stop_disk
+    stop_remap
     start_remap disk disk.img --spare b.spare
     same_content
-    stop_disk
+    stop_remap
     echo "suite: spares: the first one emptied and taken out while it served; started from either of the others, an old one refused"
 }
 
@@ -452,12 +443,12 @@ test_first_spare_gone_for_good() {
     assert_eio qemu-io -r -f raw -c 'read 0 4k' "$uri"
     qemu-io -r -f raw -c 'read -P 5 4M 64k' -c 'read 32M 4k' "$uri" > qemu.log || fail "the rest cannot be read: $(cat qemu.log)"
     assert_status 0 "$remap" map add disk 65536+64
-    stop_disk
+    stop_remap
     start_remap disk disk.img --spare b.spare
     assert_equal "1 2" "$(table_on)" "the table after a start"
     assert_eio qemu-io -r -f raw -c 'read 0 4k' "$uri"
     qemu-io -f raw -c 'read -P 5 4M 64k' -c 'write -P 9 0 64k' -c 'read -P 9 0 64k' "$uri" > qemu.log || fail "$(cat qemu.log)"
-    stop_disk
+    stop_remap
     refused "$WRONG_DEVICE" "taken out of it" "$remap" serve disk.img --spare a.spare --spare b.spare --name disk
     # One that is not there at a start.
     truncate -s 64M more.img
@@ -466,7 +457,7 @@ test_first_spare_gone_for_good() {
     start_remap disk more.img --spare d.spare
     assert_status 0 "$remap" spare add disk e.spare
     assert_status 0 "$remap" map add disk 0+64
-    stop_disk
+    stop_remap
     rm d.spare
     start_remap disk more.img --spare e.spare --missing-spares
     assert_contains "$("$remap" status disk)" "spare remove"
@@ -476,7 +467,7 @@ test_first_spare_gone_for_good() {
     start_remap disk more.img --spare e.spare
     assert_equal 1 "$(table_on)" "the table on the spare that is left"
     assert_eio qemu-io -r -f raw -c 'read 0 4k' "$uri"
-    stop_disk
+    stop_remap
     echo "suite: spares: a dead first one given up; the others start with no option, and it is refused"
 }
 
@@ -500,10 +491,10 @@ test_check_dump_and_repair() {
     assert_status 0 "$remap" check --online disk --level full
     assert_contains "$output" "b.spare"
     assert_contains "$output" "$((24576)) sectors were read"
-    stop_disk
+    stop_remap
     cp --sparse=always b.spare older.spare
     start_remap disk disk.img --spare a.spare
-    stop_disk
+    stop_remap
     remember ./*.img ./*.spare
     local level
     for level in quick standard full; do
@@ -575,11 +566,11 @@ print(*[part["offsetBytes"] for part in json.load(sys.stdin)["checks"][0]["repor
         assert_contains "$("$remap" metadata status disk)" "4 of 4 copies valid, 8 of 8 superblocks"
         assert_status 0 "$remap" check --online disk
     done
-    stop_disk
+    stop_remap
     start_remap disk disk.img --spare b.spare
     on_spares 24576
     same_content
-    stop_disk
+    stop_remap
     echo "suite: spares: checked offline and served, quick to full, 24576 sectors on two spares; missing, moved and older told"
 }
 
@@ -599,15 +590,15 @@ test_lost_tables_are_told() {
     start_remap disk disk.img --spare a.spare
     assert_status 0 "$remap" spare add disk b.spare --create 16M
     moved 64
-    stop_disk
+    stop_remap
     start_remap disk disk.img --spare a.spare
-    stop_disk
+    stop_remap
     lose_table b.spare
     assert_status "$NOT_SO" "$remap" check a.spare
     assert_contains "$output" "is stated to have a copy of the table, and none can be loaded from it"
     start_remap disk disk.img --spare a.spare
     on_spares 64
-    stop_disk
+    stop_remap
     assert_status 0 "$remap" check a.spare
     lose_table a.spare
     assert_status "$DAMAGED" "$remap" check a.spare --spare b.spare
@@ -619,10 +610,10 @@ test_lost_tables_are_told() {
     same_content
     assert_status 0 "$remap" spare evacuate disk 0
     assert_status 0 "$remap" spare remove disk 0
-    stop_disk
+    stop_remap
     start_remap disk disk.img --spare b.spare
     same_content
-    stop_disk
+    stop_remap
     assert_status 0 "$remap" check b.spare
     # There is no other one.
     lose_table b.spare
@@ -641,7 +632,7 @@ test_both_stamps_damaged() {
     start_remap disk disk.img --spare a.spare
     assert_status 0 "$remap" spare add disk b.spare --create 16M
     filled
-    stop_disk
+    stop_remap
     dd if=/dev/urandom of=b.spare bs=4096 seek=16 count=2 conv=notrunc status=none
     assert_status "$DAMAGED" "$remap" check b.spare
     assert_contains "$output" "both stamps are damaged"
@@ -652,11 +643,11 @@ test_both_stamps_damaged() {
     start_remap disk disk.img --spare a.spare --spare b.spare --adopt
     on_spares 24576
     same_content
-    stop_disk
+    stop_remap
     assert_status 0 "$remap" check a.spare --level full
     start_remap disk disk.img --spare a.spare
     same_content
-    stop_disk
+    stop_remap
     echo "suite: spares: both stamps of one damaged, told so by check and repair, taken by --adopt with all sectors"
 }
 
@@ -673,7 +664,7 @@ test_priority_and_standby() {
     refused "$USAGE" "nothing to set" "$remap" spare set disk 0
     assert_status 0 "$remap" spare add disk c.spare --create 16M --standby
     assert_equal standby "$(of_spare 2 state)" "one that stands by"
-    stop_disk
+    stop_remap
     assert_contains "$("$remap" dump a.spare)" "state standby"
     start_remap disk disk.img --spare a.spare
     assert_equal "20 10 standby" "$(of_spare 0 priority) $(of_spare 1 priority) $(of_spare 2 state)" "kept over a restart"
@@ -696,7 +687,7 @@ test_priority_and_standby() {
     assert_status 0 "$remap" map add disk 0+64
     assert_equal 16 "$(of_spare 2 usedSlots)" "of equal ones as --spare names them"
     same_content
-    stop_disk
+    stop_remap
     echo "suite: spares: priorities, the order of --spare, and one that stood by and took over when $room slots were used"
 }
 
@@ -708,7 +699,7 @@ test_grow() {
     local first further
     first=$(of_spare 0 slots) further=$(of_spare 1 slots)
     refused "$BUSY" "is served" "$remap" spare grow a.spare
-    stop_disk
+    stop_remap
     assert_status "$NOT_SO" "$remap" spare grow a.spare
     assert_contains "$output" "no more room than it uses"
     # By less than a half, and by more than twice.
@@ -727,7 +718,7 @@ test_grow() {
     on_spares $((8 * 8000))
     same_content
     [ "$(of_spare 1 usedSlots)" -gt "$further" ] || fail "the new room is not used"
-    stop_disk
+    stop_remap
     assert_status 0 "$remap" check a.spare --level full
     truncate -s 30M b.spare
     refused "$WRONG_DEVICE" "truncated" "$remap" serve disk.img --spare a.spare --name disk
