@@ -73,6 +73,8 @@ public final class SimulationRun {
         ALL,
         /** Sectors are moved on request. */
         WITH_MOVES,
+        /** The power fails. */
+        WITH_POWER_CUTS,
         /** Flushes of main fail, and the power. */
         WITH_FAILED_FLUSHES,
         /** Flushes of the spare fail, and lose what they should have saved. */
@@ -95,6 +97,7 @@ public final class SimulationRun {
             boolean lived = switch (lives) {
                 case ALL -> true;
                 case WITH_MOVES -> plan.moves;
+                case WITH_POWER_CUTS -> plan.powerCuts;
                 case WITH_FAILED_FLUSHES -> plan.flushErrors && plan.powerCuts;
                 case WITH_HANGS -> plan.hangs;
                 case WITH_ROT -> plan.rots;

@@ -109,6 +109,7 @@ class MutantsTest {
 
     private static Mutant flushForgetsTheSpare() {
         return new Mutant("a flush forgets the spare")
+                .foundBy(Lives.WITH_POWER_CUTS)
                 .replace(
                         "RequestContext",
                         "            touchedMain = true;\n            touchedSpares = disk.spares.mask();\n",
@@ -117,6 +118,7 @@ class MutantsTest {
 
     private static Mutant flushForgetsTheSecondSpare() {
         return new Mutant("a flush forgets the second spare")
+                .foundBy(Lives.WITH_POWER_CUTS)
                 .replace(
                         "RequestContext",
                         "            touchedMain = true;\n            touchedSpares = disk.spares.mask();\n",
