@@ -10,7 +10,6 @@ import io.netty.channel.uring.IoUringIoHandle;
 import io.netty.channel.uring.IoUringIoHandler;
 import io.netty.channel.uring.IoUringIoHandlerConfig;
 import io.netty.channel.uring.IoUringIoOps;
-import io.netty.util.internal.PlatformDependent;
 import io.remap.api.Attribute;
 import io.remap.api.Counter;
 import io.remap.api.DescriptorTransfers;
@@ -20,7 +19,6 @@ import io.remap.api.Errno;
 import io.remap.api.spi.IoEngine;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Queue;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.TimeUnit;
@@ -63,7 +61,7 @@ final class UringIoEngine implements IoEngine, LoopThread.Workers {
     private final IoRegistration registration;
     private final IoEngine others;
     private final CachedDevices devices = new CachedDevices();
-    private final Queue<DeviceIo> waiting = PlatformDependent.newFixedMpmcQueue(MAX_WAITING);
+    private final TransferQueue waiting = new TransferQueue(MAX_WAITING);
     private final AtomicBoolean awake = new AtomicBoolean();
     private final Runnable look = this::look;
     private final Counter transfers = new Counter();
@@ -332,7 +330,7 @@ final class UringIoEngine implements IoEngine, LoopThread.Workers {
     }
 
     private boolean isIdle() {
-        return ring.submit(() -> free == DEPTH && waiting.isEmpty())
+        return ring.submit(() -> free == DEPTH && waiting.size() == 0)
                 .syncUninterruptibly()
                 .getNow();
     }
