@@ -2,6 +2,7 @@ package io.remap.iopt;
 
 import io.remap.api.BlockDevice;
 import io.remap.api.CachedReads;
+import io.remap.api.Pace;
 import java.util.Arrays;
 
 /**
@@ -23,11 +24,11 @@ final class CachedDevices {
         final boolean blockDevice;
 
         /** Of transfers that wait for the device in any case. */
-        final TransferPace waiting = new TransferPace(true);
+        final Pace waiting = new Pace(true);
 
-        final TransferPace smallWrites = new TransferPace(false);
-        final TransferPace largeWrites = new TransferPace(false);
-        final TransferPace largeReads = new TransferPace(false);
+        final Pace smallWrites = new Pace(false);
+        final Pace largeWrites = new Pace(false);
+        final Pace largeReads = new Pace(false);
 
         /** So much of a device is looked at by one place: what stands before it was read before it, or with it. */
         static final int LOOK_BYTES = 256 << 10;

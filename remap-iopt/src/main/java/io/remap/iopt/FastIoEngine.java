@@ -8,6 +8,7 @@ import io.remap.api.DeviceIo;
 import io.remap.api.Environment;
 import io.remap.api.Errno;
 import io.remap.api.ErrorClass;
+import io.remap.api.Pace;
 import io.remap.api.PagePipe;
 import io.remap.api.spi.IoEngine;
 import java.lang.invoke.VarHandle;
@@ -102,7 +103,7 @@ final class FastIoEngine implements IoEngine {
 
     /** Executes what was quick of late on the loop; {@code false} if it was not. The watch finds one that is not any more. */
     private boolean isQuick(DeviceIo io, CachedDevices.Entry device, LoopThread loop) {
-        TransferPace pace = handed.paceOf(io);
+        Pace pace = handed.paceOf(io);
         if (pace.isSlow()) {
             return false;
         }
@@ -207,7 +208,7 @@ final class FastIoEngine implements IoEngine {
     /** What loops handed over, executed by workers. Nobody is there who could be thrown at. */
     private final class Handed implements IoWorkers.Execution {
         @Override
-        public TransferPace paceOf(DeviceIo io) {
+        public Pace paceOf(DeviceIo io) {
             CachedDevices.Entry device = devices.of(io.device);
             if (device.direct) {
                 return device.waiting;

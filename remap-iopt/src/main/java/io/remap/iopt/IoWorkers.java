@@ -3,6 +3,7 @@ package io.remap.iopt;
 import io.remap.api.Counter;
 import io.remap.api.DeviceIo;
 import io.remap.api.Environment;
+import io.remap.api.Pace;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReferenceArray;
 import org.slf4j.Logger;
@@ -14,7 +15,7 @@ import org.slf4j.LoggerFactory;
  * long has a thread of its own, up to a limit.
  *
  * <p>A worker is <em>available</em> while it looks for transfers or executes quick ones. What takes long is known in
- * advance where it surely waits for a device, by the average of the last ones otherwise ({@link TransferPace}), and found
+ * advance where it surely waits for a device, by the average of the last ones otherwise ({@link Pace}), and found
  * by the {@link WorkerWatch} where both are wrong.
  *
  * <p>Invariants: while transfers wait, a worker is available, or {@link #limit} workers are away (or the host gives no
@@ -37,7 +38,7 @@ final class IoWorkers implements LoopThread.Workers {
     /** What is done with a transfer. */
     interface Execution {
         /** How long such a transfer takes. */
-        TransferPace paceOf(DeviceIo transfer);
+        Pace paceOf(DeviceIo transfer);
 
         /** Executes and completes it; does not throw. */
         void carryOut(DeviceIo transfer);
@@ -165,7 +166,7 @@ final class IoWorkers implements LoopThread.Workers {
         return environment.time().nanoTime();
     }
 
-    TransferPace paceOf(DeviceIo transfer) {
+    Pace paceOf(DeviceIo transfer) {
         return execution.paceOf(transfer);
     }
 

@@ -2,6 +2,7 @@ package io.remap.iopt;
 
 import io.netty.util.concurrent.FastThreadLocalThread;
 import io.remap.api.DeviceIo;
+import io.remap.api.Pace;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /**
@@ -43,7 +44,7 @@ final class LoopThread extends FastThreadLocalThread implements BatchThread {
     private long transfersByMe;
 
     /** Of the transfer that it executes; set before the state is. */
-    private TransferPace pace;
+    private Pace pace;
 
     /** The watch's. */
     private long transfersSeen;
@@ -70,7 +71,7 @@ final class LoopThread extends FastThreadLocalThread implements BatchThread {
     }
 
     /** Begins to execute a transfer that should be quick, as those of this pace are; {@code false} if the thread must not. */
-    boolean beginTransfer(TransferPace itsPace) {
+    boolean beginTransfer(Pace itsPace) {
         Loop its = loop;
         if (its == null || !its.canBeRescued() || state.get() != FREE) {
             return false;

@@ -2,6 +2,7 @@ package io.remap.iopt;
 
 import io.netty.util.concurrent.FastThreadLocalThread;
 import io.remap.api.DeviceIo;
+import io.remap.api.Pace;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicReferenceArray;
 import java.util.concurrent.locks.LockSupport;
@@ -98,7 +99,7 @@ final class WorkerThread extends FastThreadLocalThread implements BatchThread {
     }
 
     private void carryOut(DeviceIo transfer) {
-        TransferPace pace = workers.paceOf(transfer);
+        Pace pace = workers.paceOf(transfer);
         boolean slow = pace.isSlow();
         if (slow) {
             endBatch();

@@ -1,5 +1,6 @@
 package io.remap.nbd.plain;
 
+import io.remap.api.Pace;
 import io.remap.api.Session;
 import io.remap.api.TimeSource;
 import java.io.IOException;
@@ -19,7 +20,7 @@ import org.slf4j.LoggerFactory;
  *
  * <p>A socket that many requests are waiting in is drained by one thread with few system calls: receive many, carry them
  * out, send the replies together. More threads help only where a request takes longer than waking a thread, so a further
- * one is woken before the work starts once requests take {@link #WORTH_SHARING_NANOS} on average. What hangs while
+ * one is woken before the work starts once requests take longer than that on average ({@link Pace}). What hangs while
  * requests are usually quick is found by {@link StallWatch}.
  *
  * <p>Invariants:
@@ -36,15 +37,6 @@ import org.slf4j.LoggerFactory;
  * </ul>
  */
 final class Connection implements Session.Events {
-    /** Waking a thread and letting it take over costs some 5 to 20 microseconds. */
-    private static final int WORTH_SHARING_NANOS = 50_000;
-
-    /** What one request adds at most to the average: one that hung, or whose thread was preempted, is soon forgotten. */
-    private static final int SLOWEST_COUNTED_NANOS = 4 * WORTH_SHARING_NANOS;
-
-    /** The average moves by an eighth of the difference. */
-    private static final int AVERAGE_SHIFT = 3;
-
     /** Quick requests whose replies leave together; the client shall not run dry meanwhile. */
     private static final int QUICK_REPLIES_TOGETHER = 8;
 
@@ -98,8 +90,7 @@ final class Connection implements Session.Events {
     private volatile boolean finishing;
     private volatile boolean draining;
 
-    /** Moving average; a lost update does no harm. */
-    private volatile int averageNanos;
+    private final Pace pace = new Pace(false);
 
     /** Changes with whatever gets done. */
     private final LongAdder progress = new LongAdder();
@@ -250,7 +241,7 @@ final class Connection implements Session.Events {
         if (work != null) {
             carryOut(work);
             self.unsent++;
-            if (self.unsent < QUICK_REPLIES_TOGETHER && !isSlow()) {
+            if (self.unsent < QUICK_REPLIES_TOGETHER && !pace.isSlow()) {
                 return;
             }
         }
@@ -258,10 +249,6 @@ final class Connection implements Session.Events {
         if (!send() && work == null && mayBlock) {
             park(self);
         }
-    }
-
-    private boolean isSlow() {
-        return averageNanos >= WORTH_SHARING_NANOS;
     }
 
     /** Whether there are replies that nobody sends at this moment. */
@@ -453,14 +440,12 @@ final class Connection implements Session.Events {
                 return;
             }
             watch();
-            if (isSlow() && isSomethingToDo()) {
+            if (pace.isSlow() && isSomethingToDo()) {
                 wake();
             }
             long startNanos = time.nanoTime();
             work.start();
-            int tookNanos = (int) Math.min(SLOWEST_COUNTED_NANOS, time.nanoTime() - startNanos);
-            int average = averageNanos;
-            averageNanos = average + ((tookNanos - average) >> AVERAGE_SHIFT);
+            pace.note(time.nanoTime() - startNanos);
         } finally {
             progress.increment();
             executing.getAndDecrement();
@@ -562,7 +547,7 @@ final class Connection implements Session.Events {
             allowSubstitutes();
         }
         if (isSomethingToDo()) {
-            averageNanos = Math.max(averageNanos, SLOWEST_COUNTED_NANOS);
+            pace.hung();
             wake();
         }
         return true;
