@@ -9,6 +9,7 @@ import io.netty.channel.epoll.LinuxSocket;
 import io.netty.channel.unix.FileDescriptor;
 import io.remap.api.Session;
 import io.remap.api.SessionFactory;
+import io.remap.api.listen.Connections;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -40,7 +41,7 @@ import org.slf4j.LoggerFactory;
  *       descriptor is used that may be another file's.
  * </ul>
  */
-final class Connection implements EpollIoHandle, Session.Events {
+final class Connection implements Connections.Connection, EpollIoHandle, Session.Events {
     /** Most work that one turn starts. An engine that runs it at once needs some 100 microseconds for so much from memory. */
     static final int MAX_WORK_IN_TURN = 64;
 
@@ -163,7 +164,8 @@ final class Connection implements EpollIoHandle, Session.Events {
     // ---- Any thread ------------------------------------------------------------------------------------------------
 
     /** Hangs up as soon as nobody sends. */
-    void end() {
+    @Override
+    public void end() {
         if (ending.compareAndSet(false, true)) {
             over = true;
             loop.attend(this);
@@ -184,8 +186,8 @@ final class Connection implements EpollIoHandle, Session.Events {
         end();
     }
 
-    /** New requests are refused; the connection ends when nothing is under way any more. */
-    void drain() {
+    @Override
+    public void drain() {
         draining = true;
         loop.attend(this);
     }

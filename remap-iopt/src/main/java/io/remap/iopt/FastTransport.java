@@ -11,16 +11,16 @@ import io.remap.api.ListenAddress;
 import io.remap.api.Refusal;
 import io.remap.api.Scheduler;
 import io.remap.api.SessionFactory;
-import io.remap.api.TimeSource;
+import io.remap.api.listen.Connections;
 import io.remap.api.listen.OccasionalLog;
+import io.remap.api.listen.Unwelcome;
 import io.remap.api.spi.Transport;
 import java.io.IOException;
 import java.util.ArrayList;
-import java.util.HashSet;
 import java.util.List;
-import java.util.Set;
 import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -39,26 +39,17 @@ final class FastTransport implements Transport {
     /** A loop that ends waits no longer for its tasks. */
     private static final long LOOP_END_MILLIS = 5_000;
 
-    /** While it waits for sessions to end, drain looks this often for one that ended without a reply. */
-    private static final long DRAIN_CHECK_MILLIS = 50;
-
     private static final Logger log = LoggerFactory.getLogger(FastTransport.class);
 
     private final Environment environment;
-    private final int connectionLimit;
     private final OccasionalLog occasionalLog;
     private final TransportCounters counters = new TransportCounters();
     private final ThreadFactory threads;
     private final MultiThreadIoEventLoopGroup group;
     private final Loop[] loops;
     private final AtomicInteger nextLoop = new AtomicInteger();
-
-    /** Guards this and all below. */
-    private final Set<Connection> connections = new HashSet<>();
-
-    private final Set<Acceptor> acceptors = new HashSet<>();
-    private boolean stopping;
-    private boolean ended;
+    private final Connections<Connection, Acceptor> connections;
+    private final AtomicBoolean ended = new AtomicBoolean();
 
     /** Starts loops, whose threads start with their first connection. */
     FastTransport(Environment environment, int connectionLimit, int loopCount) {
@@ -69,8 +60,9 @@ final class FastTransport implements Transport {
     FastTransport(Environment environment, int connectionLimit, int loopCount, ThreadFactory threads) {
         this.threads = threads;
         this.environment = environment;
-        this.connectionLimit = connectionLimit;
         this.occasionalLog = new OccasionalLog(log, environment.time());
+        this.connections = new Connections<>(
+                connectionLimit, FastTransportProvider.CONNECTION_LIMIT, occasionalLog, environment.time());
         this.group = newGroup(loopCount);
         List<Loop> made = new ArrayList<>();
         for (EventExecutor executor : group) {
@@ -100,18 +92,12 @@ final class FastTransport implements Transport {
 
     /** Another thread runs the loop, which is the calling one. */
     void adoptAllOf(Loop loop) {
-        List<Connection> open;
-        List<Acceptor> listening;
-        synchronized (connections) {
-            open = new ArrayList<>(connections);
-            listening = new ArrayList<>(acceptors);
-        }
-        for (Connection connection : open) {
+        for (Connection connection : connections.all()) {
             if (connection.loop() == loop) {
                 connection.adopt();
             }
         }
-        for (Acceptor acceptor : listening) {
+        for (Acceptor acceptor : connections.listeners()) {
             if (acceptor.loop() == loop) {
                 acceptor.adopt();
             }
@@ -149,19 +135,7 @@ final class FastTransport implements Transport {
     @Override
     public Listener listen(ListenAddress address, SessionFactory sessions) throws Refusal {
         ListeningSocket socket = ListeningSocket.bind(address, environment);
-        Acceptor acceptor = new Acceptor(this, socket, sessions, loops[0]);
-        boolean late;
-        synchronized (connections) {
-            late = stopping;
-            if (!late) {
-                acceptors.add(acceptor);
-            }
-        }
-        if (late) {
-            acceptor.close();
-            throw new IllegalStateException("the transport was stopped: it cannot listen on " + address);
-        }
-        return acceptor;
+        return connections.listens(new Acceptor(this, socket, sessions, loops[0]));
     }
 
     /** Takes a connection, or hangs up if there are too many or it is unwelcome. Does not throw. */
@@ -169,11 +143,11 @@ final class FastTransport implements Transport {
         try {
             String peer = listening.ready(accepted);
             Connection connection = new Connection(this, nextLoop(), accepted.socket(), peer, sessions);
-            if (register(connection, peer)) {
+            if (connections.add(connection, peer)) {
                 connection.loop().execute(connection::begin);
                 return;
             }
-        } catch (ListeningSocket.Unwelcome e) {
+        } catch (Unwelcome e) {
             warn(e.getMessage());
         } catch (IOException e) {
             log.debug("{}: a connection broke at once: {}", listening.address(), e.toString());
@@ -183,43 +157,20 @@ final class FastTransport implements Transport {
         ListeningSocket.close(accepted.socket());
     }
 
-    private boolean register(Connection connection, String peer) {
-        synchronized (connections) {
-            if (stopping) {
-                return false;
-            }
-            if (connections.size() < connectionLimit) {
-                connections.add(connection);
-                return true;
-            }
-        }
-        warn("hung up on " + peer + ": there are " + connectionLimit + " connections already (setting "
-                + FastTransportProvider.CONNECTION_LIMIT.name() + ")");
-        return false;
-    }
-
     @Override
     public int connections() {
-        synchronized (connections) {
-            return connections.size();
-        }
+        return connections.count();
     }
 
     /** A connection is closed. */
     void ended(Connection connection) {
-        synchronized (connections) {
-            connections.remove(connection);
-            connections.notifyAll();
-        }
+        connections.ended(connection);
         endLoopsIfIdle();
     }
 
     private void endLoopsIfIdle() {
-        synchronized (connections) {
-            if (!stopping || ended || !connections.isEmpty()) {
-                return;
-            }
-            ended = true;
+        if (!connections.areOver() || !ended.compareAndSet(false, true)) {
+            return;
         }
         // One by one: the group itself stops at the first that cannot.
         group.forEach(this::end);
@@ -230,48 +181,12 @@ final class FastTransport implements Transport {
     }
 
     void stopped(Acceptor acceptor) {
-        synchronized (connections) {
-            acceptors.remove(acceptor);
-        }
-    }
-
-    /** Stops accepting; returns the connections that there are. */
-    private List<Connection> stopAccepting() {
-        List<Acceptor> listening;
-        List<Connection> open;
-        synchronized (connections) {
-            stopping = true;
-            listening = new ArrayList<>(acceptors);
-            open = new ArrayList<>(connections);
-        }
-        listening.forEach(Acceptor::close);
-        return open;
+        connections.stopped(acceptor);
     }
 
     @Override
     public boolean drain(long timeoutMillis) {
-        TimeSource time = environment.time();
-        long startNanos = time.nanoTime();
-        List<Connection> open = stopAccepting();
-        try {
-            while (connections() > 0) {
-                open.forEach(Connection::drain);
-                long leftMillis = timeoutMillis - TimeUnit.NANOSECONDS.toMillis(time.nanoTime() - startNanos);
-                if (leftMillis <= 0) {
-                    break;
-                }
-                synchronized (connections) {
-                    if (!connections.isEmpty()) {
-                        connections.wait(Math.min(leftMillis, DRAIN_CHECK_MILLIS));
-                    }
-                }
-            }
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-        }
-        boolean all = connections() == 0;
-        open.forEach(Connection::end);
-        return all;
+        return connections.drain(timeoutMillis);
     }
 
     @Override
@@ -281,7 +196,7 @@ final class FastTransport implements Transport {
 
     @Override
     public void close() {
-        stopAccepting().forEach(Connection::end);
+        connections.end();
         endLoopsIfIdle();
     }
 

@@ -55,15 +55,6 @@ final class ListeningSocket implements AutoCloseable {
 
     private static final Logger log = LoggerFactory.getLogger(ListeningSocket.class);
 
-    /** Somebody who may not connect; the message says who and why. */
-    static final class Unwelcome extends IOException {
-        private static final long serialVersionUID = 1;
-
-        Unwelcome(String message) {
-            super(message);
-        }
-    }
-
     private final LinuxSocket socket;
     private final ListenAddress address;
     private final Runnable cleanUp;
@@ -210,7 +201,7 @@ final class ListeningSocket implements AutoCloseable {
      * Readies a new connection.
      *
      * @return who is at the other end
-     * @throws Unwelcome if it is nobody to be served
+     * @throws io.remap.api.listen.Unwelcome if it is nobody to be served
      */
     String ready(Accepted accepted) throws IOException {
         InetSocketAddress remote = accepted.remote();
@@ -220,8 +211,8 @@ final class ListeningSocket implements AutoCloseable {
             return remote.getAddress().getHostAddress() + " port " + remote.getPort();
         }
         int uid = uid(accepted.socket());
-        if (address instanceof ListenAddress.Abstract name && !AbstractName.mayConnect(uid, ownUid)) {
-            throw new Unwelcome(AbstractName.unwelcome(name, uid, ownUid));
+        if (address instanceof ListenAddress.Abstract name) {
+            AbstractName.demandWelcome(name, uid, ownUid);
         }
         makeRoom(accepted.socket());
         return AbstractName.peer(uid);

@@ -41,14 +41,11 @@ public final class AbstractName {
         return "unix uid " + Integer.toUnsignedString(uid);
     }
 
-    /** Whether this user may connect to a server of that one. */
-    public static boolean mayConnect(int uid, int ownUid) {
-        return uid == ROOT || uid == ownUid;
-    }
-
-    /** What to log when somebody may not. */
-    public static String unwelcome(ListenAddress.Abstract address, int uid, int ownUid) {
-        return address + ": hung up on " + peer(uid) + ": only root and uid " + Integer.toUnsignedString(ownUid)
-                + ", which serves, may connect";
+    /** Turns away a user who may not connect to a server of that one. */
+    public static void demandWelcome(ListenAddress.Abstract address, int uid, int ownUid) throws Unwelcome {
+        if (uid != ROOT && uid != ownUid) {
+            throw new Unwelcome(address + ": hung up on " + peer(uid) + ": only root and uid "
+                    + Integer.toUnsignedString(ownUid) + ", which serves, may connect");
+        }
     }
 }

@@ -1,2 +1,2 @@
-/** What all transports have in common where they listen, without a library for sockets. */
+/** What all transports have in common where they listen and end their connections, without a library for sockets. */
 package io.remap.api.listen;

@@ -118,9 +118,7 @@ final class AbstractAddressSocket implements ListeningSocket {
         @Override
         public String ready() throws IOException {
             int uid = uid(channel);
-            if (!AbstractName.mayConnect(uid, ownUid)) {
-                throw new Unwelcome(AbstractName.unwelcome(address, uid, ownUid));
-            }
+            AbstractName.demandWelcome(address, uid, ownUid);
             return AbstractName.peer(uid);
         }
 

@@ -3,6 +3,7 @@ package io.remap.nbd.plain;
 import io.remap.api.Pace;
 import io.remap.api.Session;
 import io.remap.api.TimeSource;
+import io.remap.api.listen.Connections;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
@@ -36,7 +37,7 @@ import org.slf4j.LoggerFactory;
  *   <li>a worker that does not run is in {@link #idle}, and looks once more after it went there and before it parks.
  * </ul>
  */
-final class Connection implements Session.Events {
+final class Connection implements Connections.Connection, Session.Events {
     /** Quick requests whose replies leave together; the client shall not run dry meanwhile. */
     private static final int QUICK_REPLIES_TOGETHER = 8;
 
@@ -150,8 +151,8 @@ final class Connection implements Session.Events {
         return Thread.currentThread() instanceof Worker worker && worker.connection() == this;
     }
 
-    /** New requests are refused; the connection ends when nothing is under way any more. */
-    synchronized void drain() {
+    @Override
+    public synchronized void drain() {
         if (!draining && sides.get() != CLOSED && session != null) {
             session.shutdown();
         }
@@ -160,14 +161,15 @@ final class Connection implements Session.Events {
     }
 
     /** Ends the connection, which {@link #drain} was told of, if nothing is under way any more. */
-    synchronized void endIfDrained() {
+    private synchronized void endIfDrained() {
         if (sides.get() != CLOSED && (session == null || !session.busy())) {
             end();
         }
     }
 
     /** Hangs up. What the workers do on the device goes on; the session is closed as soon as its sides are left. */
-    void end() {
+    @Override
+    public void end() {
         if (!over.compareAndSet(false, true)) {
             return;
         }
@@ -184,9 +186,10 @@ final class Connection implements Session.Events {
         wakeAll();
     }
 
-    /** Whether it was hung up: nobody gets anything over it any more. */
-    boolean isOver() {
-        return over.get();
+    /** A worker that hangs on a device for a request that was answered keeps nobody waiting: it leaves when the device answers. */
+    @Override
+    public boolean isServed() {
+        return !over.get();
     }
 
     private void closeSession() {

@@ -6,18 +6,15 @@ import io.remap.api.Refusal;
 import io.remap.api.Scheduler;
 import io.remap.api.SessionFactory;
 import io.remap.api.TimeSource;
+import io.remap.api.listen.Connections;
 import io.remap.api.listen.OccasionalLog;
 import io.remap.api.listen.TcpHost;
 import io.remap.api.listen.UnixSocketFile;
+import io.remap.api.listen.Unwelcome;
 import io.remap.api.spi.Transport;
 import java.io.IOException;
 import java.nio.channels.ServerSocketChannel;
-import java.util.ArrayList;
-import java.util.HashSet;
-import java.util.List;
-import java.util.Set;
 import java.util.concurrent.Semaphore;
-import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
 import org.slf4j.Logger;
@@ -42,13 +39,9 @@ final class PlainTransport implements Transport {
      */
     private static final int MAX_SUBSTITUTES = 1024;
 
-    /** While it waits for sessions to end, drain looks this often for one that ended without a reply. */
-    private static final long DRAIN_CHECK_MILLIS = 50;
-
     private static final Logger log = LoggerFactory.getLogger(PlainTransport.class);
 
     private final Environment environment;
-    private final int connectionLimit;
     private final int workerLimit;
     private final int hungLimit;
     private final Consumer<Thread> starter;
@@ -59,22 +52,18 @@ final class PlainTransport implements Transport {
     private final OccasionalLog occasionalLog;
     private final StallWatch stallWatch = new StallWatch();
     private final AtomicLong accepted = new AtomicLong();
-
-    /** Guards this and all below. */
-    private final Set<Connection> connections = new HashSet<>();
-
-    private final Set<Acceptor> acceptors = new HashSet<>();
-    private boolean stopping;
+    private final Connections<Connection, Acceptor> connections;
 
     /** {@code starter} starts the threads of connections: {@link Thread#start}, or what a test has in its place. */
     PlainTransport(
             Environment environment, int connectionLimit, int workerLimit, int hungLimit, Consumer<Thread> starter) {
         this.environment = environment;
-        this.connectionLimit = connectionLimit;
         this.workerLimit = workerLimit;
         this.hungLimit = hungLimit;
         this.starter = starter;
         this.occasionalLog = new OccasionalLog(log, environment.time());
+        this.connections = new Connections<>(
+                connectionLimit, PlainTransportProvider.CONNECTION_LIMIT, occasionalLog, environment.time());
     }
 
     @Override
@@ -92,18 +81,7 @@ final class PlainTransport implements Transport {
             ListenAddress.Abstract name = (ListenAddress.Abstract) address;
             acceptor = new Acceptor(this, address, AbstractAddressSocket.bind(name), () -> {}, sessions);
         }
-        boolean late;
-        synchronized (connections) {
-            late = stopping;
-            if (!late) {
-                acceptors.add(acceptor);
-            }
-        }
-        if (late) {
-            acceptor.close();
-            throw new IllegalStateException("the transport was stopped: it cannot listen on " + address);
-        }
-        return acceptor;
+        return connections.listens(acceptor);
     }
 
     /** Takes a connection, or hangs up if there are too many or it is unwelcome. Does not throw. */
@@ -112,12 +90,12 @@ final class PlainTransport implements Transport {
         try {
             String peer = wire.ready();
             connection = new Connection(this, wire, peer, accepted.incrementAndGet(), workerLimit);
-            if (!register(connection, peer)) {
+            if (!connections.add(connection, peer)) {
                 hangUp(wire);
                 return;
             }
             connection.start(sessions.create(peer, connection));
-        } catch (Wire.Unwelcome e) {
+        } catch (Unwelcome e) {
             warn(e.getMessage());
             hangUp(wire);
         } catch (IOException e) {
@@ -130,21 +108,6 @@ final class PlainTransport implements Transport {
         }
     }
 
-    private boolean register(Connection connection, String peer) {
-        synchronized (connections) {
-            if (stopping) {
-                return false;
-            }
-            if (connections.size() < connectionLimit) {
-                connections.add(connection);
-                return true;
-            }
-        }
-        warn("hung up on " + peer + ": there are " + connectionLimit + " connections already (setting "
-                + PlainTransportProvider.CONNECTION_LIMIT.name() + ")");
-        return false;
-    }
-
     private static void hangUp(Wire wire) {
         try {
             wire.close();
@@ -155,9 +118,7 @@ final class PlainTransport implements Transport {
 
     @Override
     public int connections() {
-        synchronized (connections) {
-            return connections.size();
-        }
+        return connections.count();
     }
 
     int hungLimit() {
@@ -189,66 +150,21 @@ final class PlainTransport implements Transport {
 
     /** The last thread of a connection has left. */
     void ended(Connection connection) {
-        synchronized (connections) {
-            connections.remove(connection);
-            connections.notifyAll();
-        }
+        connections.ended(connection);
     }
 
     void stopped(Acceptor acceptor) {
-        synchronized (connections) {
-            acceptors.remove(acceptor);
-        }
-    }
-
-    /** Stops accepting; returns the connections that there are. */
-    private List<Connection> stopAccepting() {
-        List<Acceptor> listening;
-        List<Connection> open;
-        synchronized (connections) {
-            stopping = true;
-            listening = new ArrayList<>(acceptors);
-            open = new ArrayList<>(connections);
-        }
-        listening.forEach(Acceptor::close);
-        return open;
+        connections.stopped(acceptor);
     }
 
     @Override
     public boolean drain(long timeoutMillis) {
-        TimeSource time = environment.time();
-        long startNanos = time.nanoTime();
-        List<Connection> open = stopAccepting();
-        open.forEach(Connection::drain);
-        try {
-            while (isAnyServed(open)) {
-                long leftMillis = timeoutMillis - TimeUnit.NANOSECONDS.toMillis(time.nanoTime() - startNanos);
-                if (leftMillis <= 0) {
-                    break;
-                }
-                synchronized (connections) {
-                    if (!connections.isEmpty()) {
-                        connections.wait(Math.min(leftMillis, DRAIN_CHECK_MILLIS));
-                    }
-                }
-                open.forEach(Connection::endIfDrained);
-            }
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-        }
-        boolean all = !isAnyServed(open);
-        open.forEach(Connection::end);
-        return all;
-    }
-
-    /** A worker that hangs on a device for a request that was answered keeps nobody waiting: it leaves when the device answers. */
-    private static boolean isAnyServed(List<Connection> open) {
-        return open.stream().anyMatch(connection -> !connection.isOver());
+        return connections.drain(timeoutMillis);
     }
 
     @Override
     public void close() {
-        stopAccepting().forEach(Connection::end);
+        connections.end();
         stallWatch.close();
     }
 

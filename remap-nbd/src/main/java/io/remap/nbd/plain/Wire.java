@@ -9,7 +9,7 @@ interface Wire extends AutoCloseable {
      * Readies a new connection.
      *
      * @return who is at the other end, without control characters
-     * @throws Unwelcome if it is nobody to be served
+     * @throws io.remap.api.listen.Unwelcome if it is nobody to be served
      */
     String ready() throws IOException;
 
@@ -22,13 +22,4 @@ interface Wire extends AutoCloseable {
     /** Whoever is blocked in the socket is woken, with an exception. Idempotent. */
     @Override
     void close() throws IOException;
-
-    /** Somebody who may not connect; the message says who and why. */
-    final class Unwelcome extends IOException {
-        private static final long serialVersionUID = 1;
-
-        Unwelcome(String message) {
-            super(message);
-        }
-    }
 }
