@@ -153,7 +153,7 @@ final class CopyKeeper implements MetadataCopies {
 
     /** In a turn of the store. */
     private void begin() {
-        readings = store.isReadOnly()
+        readings = store.standing().isReadOnly()
                 ? List.of()
                 : store.holders().stream().map(Reading::new).toList();
         reading = 0;
@@ -162,7 +162,7 @@ final class CopyKeeper implements MetadataCopies {
 
     private void step() {
         if (!store.beginReading()) {
-            end(null, store.stopping());
+            end(null, store.standing().stopping());
             return;
         }
         MetadataReport report = null;
@@ -346,7 +346,7 @@ final class CopyKeeper implements MetadataCopies {
     private Refusal refusalToRepair(String name, MetadataReport report) {
         return report.verdict() == Verdict.READ_ONLY
                 ? new Refusal(Refusal.Kind.DAMAGED, name + ": what stands there is not ours; nothing is written")
-                : store.refusalToWrite();
+                : store.standing().refusalToWrite();
     }
 
     private void end(MetadataReport report, Refusal refusal) {
@@ -373,7 +373,7 @@ final class CopyKeeper implements MetadataCopies {
     }
 
     private Refusal rewriteNow() {
-        Refusal refusal = store.refusalToWrite();
+        Refusal refusal = store.standing().refusalToWrite();
         if (refusal != null) {
             return refusal;
         }

@@ -4,16 +4,11 @@ import io.remap.api.Attribute;
 import io.remap.api.BlockDevice;
 import io.remap.api.DeviceException;
 import io.remap.api.Environment;
-import io.remap.api.Errno;
-import io.remap.api.ErrorClass;
-import io.remap.api.FeatureState;
 import io.remap.api.FeatureStatus;
 import io.remap.api.MapChange;
-import io.remap.api.Place;
 import io.remap.api.Refusal;
 import io.remap.api.RemapTable;
 import io.remap.api.Scheduler;
-import io.remap.api.Seal;
 import io.remap.api.spi.Lineage;
 import io.remap.api.spi.MetadataCopies;
 import io.remap.api.spi.MetadataStore;
@@ -35,7 +30,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * An open table: on the spare that it was opened from, and perhaps with a copy on another one ({@link Holders}).
- * Queues commits, and works them off in {@link Turns}, which the jobs of others and a save ({@link Saving}) share.
+ * Queues commits, and works them off in {@link Turns}, which the jobs of others and a save ({@link Saving}) share, as long
+ * as it may write ({@link Standing}).
  *
  * <p>Invariants:
  *
@@ -43,7 +39,6 @@ import org.slf4j.LoggerFactory;
  *   <li>Commits are answered in the order of the calls, each once, in a turn, the last of which is that of
  *       {@link #close()}; never by the thread that is in {@link #commit}.
  *   <li>Only who has a turn touches the logs.
- *   <li>Once {@code failure} is set nothing is written any more.
  * </ul>
  *
  * <p>Thread-safe.
@@ -56,9 +51,9 @@ final class LogMetadataStore implements MetadataStore {
     private final Scheduler scheduler;
     private final Facts facts;
     private final SavedArea savedArea;
-    private final boolean readOnly;
     private final CommitQueue queue = new CommitQueue();
     private final Turns turns;
+    private final Standing standing;
     private final Saving saving;
     private final CopyKeeper copies;
     private final Figures figures;
@@ -66,11 +61,8 @@ final class LogMetadataStore implements MetadataStore {
     /** The spare that it was opened from, or, once that one was taken out, the one that leads then. */
     private volatile Holder opened;
 
-    private volatile DeviceException failure;
     private volatile boolean unclean;
     private volatile boolean cleanStopRecorded;
-    private volatile boolean takenOver;
-    private volatile Runnable whenTakenOver = () -> {};
 
     /**
      * What the opening found.
@@ -90,8 +82,8 @@ final class LogMetadataStore implements MetadataStore {
         this.scheduler = environment.scheduler();
         this.savedArea = opened.saved();
         this.facts = facts;
-        this.readOnly = readOnly;
         this.turns = new Turns(scheduler, this::isMoreWaiting, this::work);
+        this.standing = new Standing(turns, readOnly, this::name);
         this.saving = new Saving(holders, this::fail);
         long now = environment.time().wallMillis();
         MetadataCopies.State atOpening = new MetadataCopies.State(
@@ -110,6 +102,11 @@ final class LogMetadataStore implements MetadataStore {
     /** Whose table decides now. */
     Holder lead() {
         return holders.lead();
+    }
+
+    /** Whether it may be written. */
+    Standing standing() {
+        return standing;
     }
 
     /** The spares with the table: the one that leads, and the one with the copy. */
@@ -162,7 +159,7 @@ final class LogMetadataStore implements MetadataStore {
     }
 
     private Refusal spreadNow(Map<Integer, BlockDevice> present) {
-        Refusal refused = refusalToWrite();
+        Refusal refused = standing.refusalToWrite();
         if (refused != null) {
             return refused;
         }
@@ -172,10 +169,10 @@ final class LogMetadataStore implements MetadataStore {
             return null;
         } catch (DeviceException e) {
             fail(e);
-            return refusalToWrite();
+            return standing.refusalToWrite();
         } catch (RuntimeException e) {
-            failForGood(inProgram(e));
-            return refusalToWrite();
+            standing.failed(e);
+            return standing.refusalToWrite();
         }
     }
 
@@ -232,27 +229,13 @@ final class LogMetadataStore implements MetadataStore {
     @Override
     public void changeMembers(List<SpareMember> members, Consumer<Refusal> listener) {
         List<SpareMember> wanted = List.copyOf(members);
-        checkMembers(wanted);
+        Tables.checkMembers(wanted);
         inTurn(() -> changeMembersNow(wanted), listener);
-    }
-
-    /** A list that no header can name is a mistake of the caller. */
-    private static void checkMembers(List<SpareMember> members) {
-        int last = -1;
-        for (SpareMember member : members) {
-            if (member.index() <= last) {
-                throw new IllegalArgumentException("spares out of order: " + members);
-            }
-            last = member.index();
-        }
-        if (members.isEmpty()) {
-            throw new IllegalArgumentException("a pair without spares");
-        }
     }
 
     /** In a turn; gives why not, {@code null} if it is durable. */
     private Refusal changeMembersNow(List<SpareMember> members) {
-        Refusal refused = refusalToWrite();
+        Refusal refused = standing.refusalToWrite();
         if (refused != null) {
             return refused;
         }
@@ -284,20 +267,20 @@ final class LogMetadataStore implements MetadataStore {
             fail(e);
             return new Refusal(Refusal.Kind.DEVICE_FAILED, e.getMessage(), e);
         } catch (RuntimeException e) {
-            failForGood(inProgram(e));
-            return refusalToWrite();
+            standing.failed(e);
+            return standing.refusalToWrite();
         }
     }
 
     @Override
     public void commit(List<MapChange> changes, CommitListener listener) {
-        changes.forEach(this::check);
+        Tables present = holders.tables();
+        changes.forEach(change -> present.check(change, pair));
         if (changes.isEmpty()) {
             throw new IllegalArgumentException("a commit without changes");
         }
-        Tables present = holders.tables();
         Outcome refused =
-                changes.stream().anyMatch(change -> namesNoMember(change, present)) ? Outcome.NOT_COMMITTED : refusal();
+                changes.stream().anyMatch(present::hasNoPlaceFor) ? Outcome.NOT_COMMITTED : standing.refusal();
         if (refused == null && !turns.offer(() -> queue.offer(new Commit(changes, listener)))) {
             refused = Outcome.NOT_COMMITTED;
         }
@@ -305,48 +288,6 @@ final class LogMetadataStore implements MetadataStore {
             Outcome outcome = refused;
             scheduler.execute(() -> listener.committed(outcome, null));
         }
-    }
-
-    private Outcome refusal() {
-        if (readOnly || turns.isClosed()) {
-            return Outcome.NOT_COMMITTED;
-        }
-        return failure != null ? Outcome.STORE_FAILED : null;
-    }
-
-    private boolean mayWrite() {
-        return refusal() == null;
-    }
-
-    /** A change that names what does not exist is a mistake of the caller. */
-    private void check(MapChange change) {
-        long place = change.place();
-        boolean set = change.kind() == MapChange.Kind.SET;
-        long units = (pair.mainSizeBytes() + Place.UNIT_BYTES - 1) >> Place.UNIT_SHIFT;
-        int sectors = Place.fullMask(pair.sectorBytes());
-        boolean outside = set && change.firstUnit() + change.lengthUnits() > units;
-        boolean noSuchSector = set && ((Place.onSlotMask(place) | Place.lostMask(place)) & ~sectors) != 0;
-        long slots = holders.tables().slotsOf(Place.spare(place));
-        if (outside || noSuchSector || (slots > 0 && endSlot(change) > slots)) {
-            throw new IllegalArgumentException(
-                    "no such change of this pair: " + change + " to " + Place.toString(place));
-        }
-    }
-
-    /** One more than the last slot that it names, 0 if it names none. */
-    private static long endSlot(MapChange change) {
-        return switch (change.kind()) {
-            case SET -> Place.hasSlot(change.place()) ? Place.slot(change.place()) + change.lengthUnits() : 0;
-            case BAD_SLOT -> change.firstUnit() + change.lengthUnits();
-            case SEAL -> Math.max(change.firstUnit() << Seal.REGION_SHIFT, Seal.slot(change.place())) + 1;
-            case OPEN -> ((change.firstUnit() + change.lengthUnits() - 1) << Seal.REGION_SHIFT) + 1;
-        };
-    }
-
-    /** Whether it names a spare that the pair does not have, or not any more: a race that its caller cannot avoid. */
-    private static boolean namesNoMember(MapChange change, Tables tables) {
-        boolean namesSlot = change.kind() != MapChange.Kind.SET || Place.hasSlot(change.place());
-        return namesSlot && tables.slotsOf(Place.spare(change.place())) == 0;
     }
 
     private boolean isMoreWaiting() {
@@ -357,12 +298,12 @@ final class LogMetadataStore implements MetadataStore {
     private void work() {
         workOnce();
         // A job may have come to a store that must not write, or this turn after the end.
-        if (mayWrite() && queue.isEmpty() && holders.isFilling()) {
+        if (standing.mayWrite() && queue.isEmpty() && holders.isFilling()) {
             checkpointAhead();
         }
         turns.runJob();
         if (queue.isEmpty()) {
-            saving.writeOn(failure);
+            saving.writeOn(standing.failure());
         }
     }
 
@@ -372,7 +313,7 @@ final class LogMetadataStore implements MetadataStore {
             return null;
         }
         return turns.isClosed()
-                ? stopping()
+                ? standing.stopping()
                 : new Refusal(
                         Refusal.Kind.BUSY,
                         name() + ": " + Turns.MAX_JOBS + " changes of the metadata wait already; try later");
@@ -382,13 +323,9 @@ final class LogMetadataStore implements MetadataStore {
     private void inTurn(Supplier<Refusal> change, Consumer<Refusal> listener) {
         Refusal full = inTurn(() -> listener.accept(change.get()));
         if (full != null) {
-            Refusal why = refusalToWrite();
+            Refusal why = standing.refusalToWrite();
             scheduler.execute(() -> listener.accept(why != null ? why : full));
         }
-    }
-
-    Refusal stopping() {
-        return new Refusal(Refusal.Kind.BUSY, name() + ": the spare is being given up");
     }
 
     /** Keeps the spare from being given up until {@link #endReading}; {@code false} if it is given up already. */
@@ -398,23 +335,6 @@ final class LogMetadataStore implements MetadataStore {
 
     void endReading() {
         turns.endReading();
-    }
-
-    boolean isReadOnly() {
-        return readOnly;
-    }
-
-    /** Why nothing can be written, {@code null} if it can. */
-    Refusal refusalToWrite() {
-        DeviceException error = failure;
-        if (error != null) {
-            return new Refusal(
-                    Refusal.Kind.DEVICE_FAILED, "the metadata has failed, and is not written: " + error.getMessage());
-        }
-        if (turns.isClosed()) {
-            return stopping();
-        }
-        return readOnly ? new Refusal(Refusal.Kind.USAGE, name() + " is open read-only: nothing is written") : null;
     }
 
     @Override
@@ -439,8 +359,8 @@ final class LogMetadataStore implements MetadataStore {
         String refused = null;
         if (encoded == null) {
             refused = "more than the " + saveCapacityBytes() + " bytes that there is room for";
-        } else if (!mayWrite() || !turns.offer(() -> saving.offer(encoded, listener))) {
-            refused = mayWrite() ? "the save before is still under way" : "metadata is " + status().text();
+        } else if (!standing.mayWrite() || !turns.offer(() -> saving.offer(encoded, listener))) {
+            refused = standing.mayWrite() ? "the save before is still under way" : "metadata is " + status().text();
         }
         if (refused != null) {
             String why = refused;
@@ -474,9 +394,8 @@ final class LogMetadataStore implements MetadataStore {
             long limit = seals ? holders.sealLimit() : holders.entryLimit();
             boolean full = with.entries() > limit && with.entries() > changed.entries();
             // The members may have changed while it waited.
-            Tables present = changed;
-            boolean homeless = commit.changes().stream().anyMatch(change -> namesNoMember(change, present));
-            if (failure == null && (full || homeless)) {
+            boolean homeless = commit.changes().stream().anyMatch(changed::hasNoPlaceFor);
+            if (standing.failure() == null && (full || homeless)) {
                 tell(commit, Outcome.NOT_COMMITTED);
                 continue;
             }
@@ -485,7 +404,7 @@ final class LogMetadataStore implements MetadataStore {
             changes.addAll(commit.changes());
         }
         if (!accepted.isEmpty()) {
-            Outcome outcome = failure != null ? Outcome.STORE_FAILED : commitGroup(changes, changed);
+            Outcome outcome = standing.failure() != null ? Outcome.STORE_FAILED : commitGroup(changes, changed);
             accepted.forEach(commit -> tell(commit, outcome));
         }
     }
@@ -501,7 +420,7 @@ final class LogMetadataStore implements MetadataStore {
             fail(e);
             return Outcome.STORE_FAILED;
         } catch (RuntimeException e) {
-            failForGood(inProgram(e));
+            standing.failed(e);
             return Outcome.STORE_FAILED;
         }
     }
@@ -520,32 +439,13 @@ final class LogMetadataStore implements MetadataStore {
                 holders.leaveCopyBehind(error);
             }
         } catch (DeviceException e) {
-            failForGood(e);
-        }
-    }
-
-    /** A mistake of ours. What it has left half done is not known, so that nobody goes on from there. */
-    private DeviceException inProgram(RuntimeException error) {
-        LOG.error("{}: an error in the program", name(), error);
-        return new DeviceException(
-                name(), "write", 0, 0, Errno.NONE, ErrorClass.INTERNAL, "an error in the program: " + error, error);
-    }
-
-    private void failForGood(DeviceException error) {
-        failure = error;
-        LOG.error("{}: no mapping can be made any more: {}", name(), error.getMessage());
-        if (error.errorClass() == ErrorClass.RESERVED) {
-            takenOver = true;
-            whenTakenOver.run();
+            standing.failed(e);
         }
     }
 
     @Override
     public void whenTakenOver(Runnable stop) {
-        whenTakenOver = stop;
-        if (takenOver) {
-            stop.run();
-        }
+        standing.whenTakenOver(stop);
     }
 
     private void tell(Commit commit, Outcome outcome) {
@@ -565,17 +465,7 @@ final class LogMetadataStore implements MetadataStore {
 
     @Override
     public FeatureStatus status() {
-        DeviceException error = failure;
-        if (turns.isClosed()) {
-            return FeatureStatus.of("metadata", FeatureState.STOPPED, "");
-        }
-        if (error != null) {
-            return FeatureStatus.of("metadata", FeatureState.FAILED, error.getMessage());
-        }
-        if (readOnly) {
-            return FeatureStatus.of("metadata", FeatureState.STARTED, "read-only");
-        }
-        return FeatureStatus.of("metadata", FeatureState.STARTED, holders.alone());
+        return standing.status(holders.alone());
     }
 
     @Override
@@ -605,9 +495,9 @@ final class LogMetadataStore implements MetadataStore {
                 more = turns.runJob();
             }
             while (saving.isUnderWay()) {
-                saving.writeOn(failure);
+                saving.writeOn(standing.failure());
             }
-            if (first && !readOnly && failure == null && !unclean) {
+            if (first && standing.failure() == null && !standing.isReadOnly() && !unclean) {
                 markClean();
             }
         } finally {

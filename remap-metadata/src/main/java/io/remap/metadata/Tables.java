@@ -6,6 +6,7 @@ import io.remap.api.RemapTable;
 import io.remap.api.Seal;
 import io.remap.api.spi.MetadataStore.SealVisitor;
 import io.remap.api.spi.MetadataStore.SlotRunVisitor;
+import io.remap.api.spi.PairIdentity;
 import io.remap.api.spi.SpareMember;
 import java.util.List;
 import java.util.function.Predicate;
@@ -113,6 +114,51 @@ record Tables(RemapTable map, RemapTable bad, RemapTable seals, List<SpareMember
             }
         }
         return 0;
+    }
+
+    /** A change that names what the pair cannot have is a mistake of whoever asks for it. */
+    void check(MapChange change, PairIdentity pair) {
+        long place = change.place();
+        boolean set = change.kind() == MapChange.Kind.SET;
+        long units = (pair.mainSizeBytes() + Place.UNIT_BYTES - 1) >> Place.UNIT_SHIFT;
+        int sectors = Place.fullMask(pair.sectorBytes());
+        boolean outside = set && change.firstUnit() + change.lengthUnits() > units;
+        boolean noSuchSector = set && ((Place.onSlotMask(place) | Place.lostMask(place)) & ~sectors) != 0;
+        long slots = slotsOf(Place.spare(place));
+        if (outside || noSuchSector || (slots > 0 && endSlot(change) > slots)) {
+            throw new IllegalArgumentException(
+                    "no such change of this pair: " + change + " to " + Place.toString(place));
+        }
+    }
+
+    /** One more than the last slot that it names, 0 if it names none. */
+    private static long endSlot(MapChange change) {
+        return switch (change.kind()) {
+            case SET -> Place.hasSlot(change.place()) ? Place.slot(change.place()) + change.lengthUnits() : 0;
+            case BAD_SLOT -> change.firstUnit() + change.lengthUnits();
+            case SEAL -> Math.max(change.firstUnit() << Seal.REGION_SHIFT, Seal.slot(change.place())) + 1;
+            case OPEN -> ((change.firstUnit() + change.lengthUnits() - 1) << Seal.REGION_SHIFT) + 1;
+        };
+    }
+
+    /** Whether it names a spare that the pair does not have, or not any more: a race that its caller cannot avoid. */
+    boolean hasNoPlaceFor(MapChange change) {
+        boolean namesSlot = change.kind() != MapChange.Kind.SET || Place.hasSlot(change.place());
+        return namesSlot && slotsOf(Place.spare(change.place())) == 0;
+    }
+
+    /** A list that no header can name is a mistake of the caller, too. */
+    static void checkMembers(List<SpareMember> members) {
+        int last = -1;
+        for (SpareMember member : members) {
+            if (member.index() <= last) {
+                throw new IllegalArgumentException("spares out of order: " + members);
+            }
+            last = member.index();
+        }
+        if (members.isEmpty()) {
+            throw new IllegalArgumentException("a pair without spares");
+        }
     }
 
     /** Entries on the spare. */
