@@ -190,16 +190,17 @@ final class ServedDisk {
 
     private void startMemberChanges(MetadataStore store) {
         memberChanges = new MemberChanges(store);
-        disk.whenStandbyTakesOver(index ->
-                memberChanges.change(MemberChanges.of(index, member -> member.standby(false)), refusal -> {
-                    if (refusal != null) {
-                        LOG.warn(
-                                "disk '{}': spare {} stands by again after the next start: {}",
-                                name(),
-                                index,
-                                refusal.getMessage());
-                    }
-                }));
+        disk.spareSteering()
+                .whenStandbyTakesOver(index ->
+                        memberChanges.change(MemberChanges.of(index, member -> member.standby(false)), refusal -> {
+                            if (refusal != null) {
+                                LOG.warn(
+                                        "disk '{}': spare {} stands by again after the next start: {}",
+                                        name(),
+                                        index,
+                                        refusal.getMessage());
+                            }
+                        }));
     }
 
     private void startAutosave(MetadataStore store) {

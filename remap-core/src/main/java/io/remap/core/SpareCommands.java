@@ -9,8 +9,8 @@ import io.remap.api.spi.MetadataStore;
 import io.remap.api.spi.PairIdentity;
 import io.remap.api.spi.SpareMember;
 import io.remap.core.disk.DiskEvent;
+import io.remap.core.disk.SpareSteering.SpareSummary;
 import io.remap.core.disk.TrackedDevice;
-import io.remap.core.disk.VirtualDisk.SpareSummary;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
@@ -65,7 +65,7 @@ final class SpareCommands {
     private static Map<String, Object> list(ServedDisk served) throws Refusal {
         List<Map<String, Object>> shown = new ArrayList<>();
         Map<Integer, SpareSummary> summaries = new LinkedHashMap<>();
-        served.disk().spareSummaries().forEach(summary -> summaries.put(summary.index(), summary));
+        served.disk().spareSteering().summaries().forEach(summary -> summaries.put(summary.index(), summary));
         for (SpareMember member : store(served).members()) {
             SpareSummary summary = summaries.get(member.index());
             boolean present = summary != null && summary.present();
@@ -129,7 +129,7 @@ final class SpareCommands {
             throw e;
         }
         served.metadata().further().add(added);
-        served.disk().addSpare(added.forDisk());
+        served.disk().spareSteering().add(added.forDisk());
         served.disk()
                 .events()
                 .note(
@@ -179,7 +179,9 @@ final class SpareCommands {
         state(served, MemberChanges.of(spare.index(), how));
         for (SpareMember now : store(served).members()) {
             if (now.index() == spare.index()) {
-                served.disk().setUse(now.index(), use -> how.apply(now.use(use)).use());
+                served.disk()
+                        .spareSteering()
+                        .setUse(now.index(), use -> how.apply(now.use(use)).use());
             }
         }
     }
@@ -233,7 +235,7 @@ final class SpareCommands {
     private record Ended(long moved, long left, DiskError error, boolean goesOn) {}
 
     private static long usedUnits(ServedDisk served, SpareMember spare) {
-        return served.disk().spareSummaries().stream()
+        return served.disk().spareSteering().summaries().stream()
                 .filter(summary -> summary.index() == spare.index())
                 .mapToLong(SpareSummary::usedUnits)
                 .sum();
@@ -243,6 +245,7 @@ final class SpareCommands {
         long before = usedUnits(served, spare);
         CompletableFuture<Ended> end = new CompletableFuture<>();
         served.disk()
+                .spareSteering()
                 .evacuate(
                         spare.index(),
                         lose,
@@ -293,7 +296,7 @@ final class SpareCommands {
             empty(served, spare, true);
         }
         // Whoever has a slot of it by now finds that its mapping is not made, and takes another one.
-        served.disk().setClosed(spare.index(), true);
+        served.disk().spareSteering().setClosed(spare.index(), true);
         boolean wasOpened = store(served).openedFrom() == spare.index();
         try {
             state(
@@ -307,12 +310,12 @@ final class SpareCommands {
                 served.metadata().further().spend(spare.index());
                 throw e;
             }
-            served.disk().setClosed(spare.index(), false);
+            served.disk().spareSteering().setClosed(spare.index(), false);
             // What was to take the table over, and did not, states it as it is: it must not count for another one.
             spreadTable(served);
             throw e;
         }
-        served.disk().removeSpare(spare.index());
+        served.disk().spareSteering().remove(spare.index());
         Optional<TrackedDevice> device = served.takeOut(spare.index(), wasOpened);
         if (lose) {
             // It may hang, and what was asked of it may still be under way: it is closed with the disk.

@@ -169,8 +169,8 @@ class SeededBugsTest {
                         Step.WRITE_FUA),
                 core(
                         "a clean stop does not flush main",
-                        "VirtualDisk",
-                        "boolean flushed = ended && flush(main);",
+                        "Closing",
+                        "boolean flushed = ended && flush(disk.main);",
                         "boolean flushed = ended;",
                         Step.WRITE_A,
                         Step.RESTART),

@@ -4,7 +4,7 @@ import io.remap.api.Attribute;
 import io.remap.api.Place;
 import io.remap.api.RemapTable;
 import io.remap.api.spi.SpareMember;
-import io.remap.core.disk.VirtualDisk.SpareSummary;
+import io.remap.core.disk.SpareSteering.SpareSummary;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;

@@ -9,7 +9,7 @@ import io.remap.api.spi.SpareSlots;
  * A spare, and where its slots are.
  *
  * @param stated as the store states it
- * @param device stays the caller's to close, after the disk or after {@link VirtualDisk#removeSpare}
+ * @param device stays the caller's to close, after the disk or after {@link SpareSteering#remove}
  * @param slots where they lie
  * @param order of spares of equal priority the lowest comes first; {@link #UNORDERED} if nobody chose
  */

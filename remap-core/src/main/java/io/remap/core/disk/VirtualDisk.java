@@ -18,26 +18,21 @@ import io.remap.api.SectorRange;
 import io.remap.api.spi.FaultPolicy;
 import io.remap.api.spi.IoEngine;
 import io.remap.api.spi.MetadataStore;
-import io.remap.api.spi.SpareMember;
 import io.remap.api.spi.WatchedDisk;
 import io.remap.core.disk.SegmentCursor.Target;
 import java.nio.ByteBuffer;
 import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
-import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
-import java.util.function.IntConsumer;
-import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * The virtual disk: main, with its bad sectors on the spares. Requests take the fast path of {@link RequestContext}; what
- * fails there goes to {@link ReadRecovery} or {@link WriteRecovery}; {@link MapSteering} takes orders about the map.
+ * fails there goes to {@link ReadRecovery} or {@link WriteRecovery}; {@link MapSteering} takes orders about the map, {@link
+ * SpareSteering} those about the spares; {@link Closing} stops it.
  *
  * <p>Invariants:
  *
@@ -56,8 +51,6 @@ public final class VirtualDisk implements Disk {
 
     /** Most threads of the service that wait for the devices of one disk: of 256 that there are. */
     private static final int MAX_BLOCKED_TASKS = 48;
-
-    private static final Logger LOG = LoggerFactory.getLogger(VirtualDisk.class);
 
     final TrackedDevice main;
     final Spares spares = new Spares();
@@ -92,12 +85,12 @@ public final class VirtualDisk implements Disk {
     private volatile boolean refusesWrites;
 
     final Side mainSide;
-    private final LedgerLimits ledgerLimits;
     private final MapSteering steering = new MapSteering(this);
-    private final DiskFigures figures = new DiskFigures(this);
+    private final SpareSteering spareSteering;
+    final DiskFigures figures = new DiskFigures(this);
     private final Admission admission = new Admission();
+    private final Closing closing = new Closing(this, admission);
     private BooleanSupplier leaseIsOver = () -> false;
-    private volatile boolean ending;
     /** Set before the first request. */
     private boolean tookOver;
 
@@ -144,15 +137,15 @@ public final class VirtualDisk implements Disk {
         this.state = new MapState(
                 store == null ? MapSnapshot.EMPTY : MapSnapshot.EMPTY.withTable(store.table()),
                 environment.scheduler());
-        this.ledgerLimits = parts.ledger();
         this.mainSide = side(main, main, main.capability(Reopening.class));
-        this.mainWrites = UnflushedWrites.ofMain(this, mainSide, ledgerLimits);
+        this.mainWrites = UnflushedWrites.ofMain(this, mainSide, parts.ledger());
         this.mainSyncer = mainWrites.syncer;
         if (!traits.readOnly()) {
             main.watch(recentWrites);
         }
+        this.spareSteering = new SpareSteering(this, store, parts.ledger());
         this.checksums = new Checksums(this, store == null ? 0 : sealMillis);
-        parts.spares().forEach(this::addSpare);
+        parts.spares().forEach(spareSteering::add);
     }
 
     /** Of a spare, which is not opened again: another server may have had it, and its table, meanwhile. */
@@ -163,24 +156,6 @@ public final class VirtualDisk implements Disk {
     private Side side(TrackedDevice device, TrackedDevice asked, Optional<Reopening> reopening) {
         Canary canary = new Canary(asked, environment.time(), policy::canaryRoundsPerSecond);
         return new Side(device, canary, new DropOff(this, device, canary, reopening));
-    }
-
-    /** Slots of it are used from now on; the store has it among its members, and no place names it yet, or it was missing. */
-    public void addSpare(SpareDevice member) {
-        Spare added = new Spare(this, store, member, ledgerLimits.ofSpare());
-        Stream.concat(Stream.of(main), spares.all().stream().map(spare -> spare.device))
-                .filter(other -> isPartOfOneDisk(other, added.device))
-                .forEach(added.device::sharesFateWith);
-        checksums.attach(added, store);
-        spares.add(added);
-    }
-
-    private static boolean isPartOfOneDisk(TrackedDevice one, TrackedDevice other) {
-        String disk = one.identity().physicalDisk();
-        return one.traits().blockDevice()
-                && other.traits().blockDevice()
-                && !disk.isEmpty()
-                && disk.equals(other.identity().physicalDisk());
     }
 
     private static Environment bounded(Environment whole) {
@@ -208,78 +183,9 @@ public final class VirtualDisk implements Disk {
         return disk;
     }
 
-    /** A spare by figures. */
-    public record SpareSummary(
-            int index,
-            String name,
-            String stableId,
-            boolean present,
-            SpareMember.Use use,
-            long slots,
-            long freeSlots,
-            long badSlots,
-            long usedUnits,
-            Optional<String> doubt) {}
-
-    /** The spares that are there, and those that are named by a place and are not, by number. */
-    public List<SpareSummary> spareSummaries() {
-        return figures.spares();
-    }
-
-    /** Whether the spare, which is being taken out, gets no slots whatever happens. */
-    public void setClosed(int spare, boolean closed) {
-        spares.setClosed(spare, closed);
-    }
-
-    /**
-     * What the spare is for from now on.
-     *
-     * @param how gives it for what it is for now: one that stood by may have taken over by itself
-     */
-    public void setUse(int spare, UnaryOperator<SpareMember.Use> how) {
-        spares.setUse(spare, how);
-    }
-
-    /** Has the callback run with the number of a spare that stood by and is used from now on. It must not block. */
-    public void whenStandbyTakesOver(IntConsumer told) {
-        spares.whenTookOver(spare -> {
-            events.note(DiskEvent.Kind.SPARE_TOOK_OVER, spares.whyTookOver(spare, store.members()));
-            told.accept(spare.index);
-        });
-    }
-
-    /** Told once how an evacuation ended: units moved, units left, and {@link DiskError#NONE} if each was tried. */
-    @FunctionalInterface
-    public interface EvacuationListener {
-        void ended(long movedUnits, long leftUnits, DiskError error);
-    }
-
-    /**
-     * Moves what stands on a spare to other ones; it must be leaving. As {@link MapSteering} otherwise.
-     *
-     * @param lose give its content up instead: the sectors are lost
-     */
-    public void evacuate(int spare, boolean lose, EvacuationListener done) {
-        if (!enter()) {
-            done.ended(0, 0, DiskError.SHUTDOWN);
-            return;
-        }
-        Evacuation.begin(this, spare, lose, result -> {
-            done.ended(result.movedUnits(), result.leftUnits(), result.error());
-            leave();
-        });
-    }
-
-    /** The store names the spare no more; its device is the caller's to close then. */
-    public void removeSpare(int index) {
-        Spare spare = spares.get(index);
-        if (spare != null) {
-            spare.writes.verification.stop();
-            spares.remove(spare);
-            state.publish(s -> s.withoutDoubts(spare.writes.number));
-            spare.side.dropOff().end();
-            spare.writes.close();
-        }
+    /** Shows the spares to people, and takes their orders about them. */
+    public SpareSteering spareSteering() {
+        return spareSteering;
     }
 
     @Override
@@ -417,7 +323,7 @@ public final class VirtualDisk implements Disk {
      */
     public int sectorsOnMain(long unit) {
         MapSnapshot snapshot = state.current();
-        if (snapshot.isAvoided(unit, unit + 1) || (ending && deadlines.isUndecided(unit))) {
+        if (snapshot.isAvoided(unit, unit + 1) || (closing.isEnding() && deadlines.isUndecided(unit))) {
             return 0;
         }
         int unreadable = MapSnapshot.Hint.unreadableMask(snapshot.hints.placeOf(unit));
@@ -492,13 +398,12 @@ public final class VirtualDisk implements Disk {
      * device answers, and {@link #close} waits for that.
      */
     public void endRequests() {
-        ending = true;
-        deadlines.end();
+        closing.endRequests();
     }
 
     /** Whether nothing is tried again any more. */
     boolean isEnding() {
-        return ending;
+        return closing.isEnding();
     }
 
     /** Requests under way, and whatever else holds the disk open. */
@@ -716,73 +621,6 @@ public final class VirtualDisk implements Disk {
      * @return whether everything ended in time and is on stable storage
      */
     public boolean close(long clientMillis, long deviceMillis) {
-        failback.stop();
-        checksums.stop();
-        long begun = environment.time().nanoTime();
-        long clientsUntil = begun + TimeUnit.MILLISECONDS.toNanos(clientMillis);
-        long devicesUntil = clientsUntil + TimeUnit.MILLISECONDS.toNanos(deviceMillis);
-        if (devicesUntil != begun && !isStopping() && !flushBeforeTheEnd(clientMillis + deviceMillis)) {
-            return false;
-        }
-        mainWrites.verification.stop();
-        spares.all().forEach(spare -> spare.writes.verification.stop());
-        admission.takeNoMore();
-        boolean ended;
-        try {
-            ended = awaitDrained(clientsUntil);
-            if (!ended) {
-                endRequests();
-                ended = awaitDrained(devicesUntil);
-            }
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            return false;
-        }
-        // What hangs would hang here as well.
-        boolean flushed = ended && flush(main);
-        for (Spare spare : spares.all()) {
-            flushed = flushed && flush(spare.device);
-        }
-        if (ended) {
-            mainWrites.close();
-            spares.all().forEach(spare -> spare.writes.close());
-        }
-        return ended && flushed;
-    }
-
-    private boolean awaitDrained(long untilNanos) throws InterruptedException {
-        return admission.awaitDrained(untilNanos - environment.time().nanoTime());
-    }
-
-    /** While the disk still can verify what a flush that fails leaves in doubt; {@code false}: interrupted. */
-    private boolean flushBeforeTheEnd(long timeoutMillis) {
-        CountDownLatch answered = new CountDownLatch(1);
-        if (!traits.readOnly()) {
-            int notable = spares.all().stream()
-                    .filter(spare -> spare.writes.isNotable())
-                    .mapToInt(spare -> 1 << spare.index)
-                    .reduce(0, (a, b) -> a | b);
-            clientFlush.sync(true, notable, error -> answered.countDown());
-            try {
-                answered.await(timeoutMillis, TimeUnit.MILLISECONDS);
-            } catch (InterruptedException e) {
-                Thread.currentThread().interrupt();
-                return false;
-            }
-        }
-        return true;
-    }
-
-    private boolean flush(TrackedDevice device) {
-        if (traits.readOnly() || device.isClean()) {
-            return true;
-        }
-        try {
-            device.flush();
-            return true;
-        } catch (DeviceException e) {
-            LOG.error("{}: the last flush failed: {}", name, e.getMessage());
-            return false;
-        }
+        return closing.close(clientMillis, deviceMillis);
     }
 }

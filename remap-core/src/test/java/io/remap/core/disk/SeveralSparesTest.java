@@ -55,7 +55,7 @@ class SeveralSparesTest {
                 });
         SpareSlots slots = SpareSlots.of(0, SLOTS, UNIT);
         SpareMember stated = new SpareMember(1, new UUID(0, 1), use, SLOTS, 0);
-        rig.disk.addSpare(new SpareDevice(stated, device, slots, SpareDevice.UNORDERED));
+        rig.disk.spareSteering().add(new SpareDevice(stated, device, slots, SpareDevice.UNORDERED));
     }
 
     private static byte[] bytes(int value) {
@@ -69,8 +69,8 @@ class SeveralSparesTest {
         addSecond(new Use(false, false, 1));
         rig.main.fault(0, 2L * SECTORS_PER_UNIT, Fault.BAD);
         atSecondsNextStep = () -> atSecondsNextStep = () -> {
-            rig.disk.setClosed(1, true);
-            rig.disk.removeSpare(1);
+            rig.disk.spareSteering().setClosed(1, true);
+            rig.disk.spareSteering().remove(1);
         };
         assertEquals(DiskError.NONE, rig.write(0, 2 * UNIT, 0x22));
         assertNull(rig.disk.spares.get(1));
@@ -89,9 +89,9 @@ class SeveralSparesTest {
         assertEquals(1, rig.disk.summary().unreadableSectors());
         rig.spare.heal(rig.slotSector(0, 3), 1);
         addSecond(Use.PLAIN);
-        rig.disk.setUse(0, use -> new Use(true, false, 0));
+        rig.disk.spareSteering().setUse(0, use -> new Use(true, false, 0));
         long[] ended = {-1, -1};
-        rig.scheduler.execute(() -> rig.disk.evacuate(0, false, (moved, left, error) -> {
+        rig.scheduler.execute(() -> rig.disk.spareSteering().evacuate(0, false, (moved, left, error) -> {
             ended[0] = moved;
             ended[1] = left;
         }));

@@ -138,9 +138,9 @@ class SimulatedVirtualDisk implements SimProduct {
             }
             // Meanwhile everything of one spare goes to the other.
             int emptied = move / 2 % 2;
-            virtualDisk.setUse(emptied, use -> new SpareMember.Use(true, false, 0));
-            virtualDisk.evacuate(emptied, false, (moved, left, error) -> {
-                virtualDisk.setUse(emptied, use -> SpareMember.Use.PLAIN);
+            virtualDisk.spareSteering().setUse(emptied, use -> new SpareMember.Use(true, false, 0));
+            virtualDisk.spareSteering().evacuate(emptied, false, (moved, left, error) -> {
+                virtualDisk.spareSteering().setUse(emptied, use -> SpareMember.Use.PLAIN);
                 virtualDisk.map().add(range, unreadableToo, (failure, at) -> done.accept(failure));
             });
         }

@@ -26,7 +26,7 @@ class SparePriorityTest {
     @BeforeEach
     void open() throws Exception {
         rig = new DiskRig(SLOTS);
-        rig.disk.whenStandbyTakesOver(tookOver::add);
+        rig.disk.spareSteering().whenStandbyTakesOver(tookOver::add);
     }
 
     @AfterEach
@@ -38,7 +38,7 @@ class SparePriorityTest {
         MemoryDevice device = new MemoryDevice("spare " + index, SLOTS * Place.UNIT_BYTES, DiskRig.SECTOR);
         SpareSlots slots = SpareSlots.of(0, SLOTS, Place.UNIT_BYTES);
         SpareMember stated = new SpareMember(index, new UUID(0, index), use, SLOTS, 0);
-        rig.disk.addSpare(new SpareDevice(stated, device, slots, order));
+        rig.disk.spareSteering().add(new SpareDevice(stated, device, slots, order));
     }
 
     private static Use priority(int priority) {
@@ -81,9 +81,9 @@ class SparePriorityTest {
     void changedWhileItIsServed() {
         add(1, Use.PLAIN, SpareDevice.UNORDERED);
         assertEquals(List.of(0), next(1));
-        rig.disk.setUse(1, use -> priority(1));
+        rig.disk.spareSteering().setUse(1, use -> priority(1));
         assertEquals(List.of(1), next(1));
-        rig.disk.setUse(1, use -> Use.PLAIN);
+        rig.disk.spareSteering().setUse(1, use -> Use.PLAIN);
         assertEquals(List.of(0, 1, -1), next(3));
     }
 
@@ -109,7 +109,7 @@ class SparePriorityTest {
         assertEquals(List.of(0, 0, 1), next(3));
         SpareMember stated = new SpareMember(1, new UUID(0, 1), new Use(false, true, 0), SLOTS, 0);
         // As long as it is not durable that it took over.
-        rig.disk.setUse(1, use -> stated.use(use).priority(7).use());
+        rig.disk.spareSteering().setUse(1, use -> stated.use(use).priority(7).use());
         assertEquals(priority(7), rig.disk.spares.get(1).use());
         assertEquals(List.of(1), next(1));
         assertEquals(List.of(1), tookOver);
@@ -118,11 +118,11 @@ class SparePriorityTest {
     @Test
     void oneThatStandsByComesBeforeOneThatDoesNotAnswerOrIsToBeEmptied() {
         add(1, new Use(false, true, 0), SpareDevice.UNORDERED);
-        rig.disk.setUse(0, use -> new Use(true, false, 0));
+        rig.disk.spareSteering().setUse(0, use -> new Use(true, false, 0));
         assertEquals(List.of(1), next(1));
         assertEquals("spare 1: spare 0 is to be emptied", takeOvers().get(0).detail());
-        rig.disk.setUse(0, use -> Use.PLAIN);
-        rig.disk.setUse(1, use -> new Use(false, true, 0));
+        rig.disk.spareSteering().setUse(0, use -> Use.PLAIN);
+        rig.disk.spareSteering().setUse(1, use -> new Use(false, true, 0));
         assertEquals(List.of(0), next(1), "who stands by again waits again");
         rig.disk.spares.get(0).passOver();
         assertEquals(List.of(1), next(1));
