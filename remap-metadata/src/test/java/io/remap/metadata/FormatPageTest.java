@@ -3,22 +3,16 @@ package io.remap.metadata;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.remap.api.SealBlock;
-import java.lang.reflect.Field;
-import java.nio.file.Files;
-import java.nio.file.Path;
-import java.util.HashMap;
-import java.util.HashSet;
+import io.remap.testkit.FormatPage;
 import java.util.List;
-import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
+import java.util.TreeSet;
+import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 
-/** docs/FORMAT.md says what the code does. */
+/** docs/FORMAT.md says what the code does; the block of checksums is core's, and compared there. */
 class FormatPageTest {
-    private static final Pattern ROW = Pattern.compile("\\| (\\d+) \\| (\\d+) \\| (.*) \\| (?:`(\\w+)\\.(\\w+)` )?\\|");
     private static final List<Class<?>> CLASSES = List.of(
             Block.class,
             Superblock.class,
@@ -27,49 +21,38 @@ class FormatPageTest {
             LogBlock.class,
             SavedArea.class,
             Entry.class,
-            MemberStamp.class,
-            SealBlock.class);
+            MemberStamp.class);
 
-    private final List<String> lines;
+    private final FormatPage page;
 
     FormatPageTest() throws Exception {
-        lines = Files.readAllLines(Path.of("..", "docs", "FORMAT.md"));
+        page = new FormatPage();
     }
 
     @Test
     void everyOffsetOfTheCodeIsOnThePage() throws Exception {
-        Map<String, Integer> code = new HashMap<>();
+        Set<String> known = new TreeSet<>(Set.of("SealBlock"));
         for (Class<?> type : CLASSES) {
-            for (Field field : type.getDeclaredFields()) {
-                if (field.getName().endsWith("_AT")) {
-                    field.setAccessible(true);
-                    code.put(type.getSimpleName() + "." + field.getName(), field.getInt(null));
-                }
-            }
+            page.assertHasOffsetsOf(type);
+            known.add(type.getSimpleName());
         }
-        Set<String> onPage = new HashSet<>();
-        for (String line : lines) {
-            Matcher row = ROW.matcher(line);
-            if (row.matches() && row.group(4) != null) {
-                String constant = row.group(4) + "." + row.group(5);
-                assertEquals(code.get(constant), Integer.valueOf(row.group(1)), line);
-                onPage.add(constant);
-            }
-        }
-        assertEquals(code.keySet(), onPage);
+        assertEquals(
+                known,
+                page.lines().stream()
+                        .map(FormatPage.Line::type)
+                        .filter(Objects::nonNull)
+                        .collect(Collectors.toCollection(TreeSet::new)));
     }
 
     @Test
     void rowsFollowEachOtherWithoutAGap() {
         int rows = 0;
         int end = -1;
-        for (String line : lines) {
-            Matcher row = ROW.matcher(line);
-            if (row.matches()) {
-                int offset = Integer.parseInt(row.group(1));
-                assertTrue(end < 0 || offset == end, "gap or overlap before: " + line);
-                end = offset + Integer.parseInt(row.group(2));
-                assertTrue(end <= Block.BYTES, line);
+        for (FormatPage.Line line : page.lines()) {
+            if (line.row()) {
+                assertTrue(end < 0 || line.offset() == end, "gap or overlap before: " + line.text());
+                end = line.offset() + line.length();
+                assertTrue(end <= Block.BYTES, line.text());
                 rows++;
             } else {
                 end = -1;
@@ -80,7 +63,7 @@ class FormatPageTest {
 
     @Test
     void theNumbersInTheTextAreThoseOfTheCode() throws Exception {
-        String text = String.join(" ", lines);
+        String text = page.text();
         assertTrue(text.contains("up to " + TableBlock.MAX_ENTRIES + " entries of " + Entry.BYTES + " bytes"));
         assertTrue(text.contains("up to " + LogBlock.MAX_RECORDS + " records of " + LogBlock.RECORD_BYTES + " bytes"));
         assertTrue(text.contains("at most " + String.format("%,d", Layout.MAX_ENTRIES)));
@@ -96,14 +79,9 @@ class FormatPageTest {
             ArenaHeader.MAGIC,
             TableBlock.MAGIC,
             LogBlock.MAGIC,
-            SavedArea.MAGIC,
-            SealBlock.MAGIC
+            SavedArea.MAGIC
         }) {
-            StringBuilder name = new StringBuilder();
-            for (int i = 0; i < 8; i++) {
-                name.append((char) ((magic >>> (8 * i)) & 0xff));
-            }
-            assertTrue(text.contains(", `" + name + "`"), name.toString());
+            page.assertHasMagic(magic);
         }
     }
 }

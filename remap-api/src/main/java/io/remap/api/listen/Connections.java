@@ -10,11 +10,11 @@ import java.util.Set;
 import java.util.concurrent.TimeUnit;
 
 /**
- * The connections of a transport, and where it listens for more, whatever serves them: no more of them than its limit, until
- * it is stopped, which ends them in order or at once.
+ * The connections of a transport, and where it listens for more, whatever serves them: no more of them than its
+ * limit, until it is stopped, which ends them in order or at once.
  *
- * <p>Invariants: once it is stopping neither a connection nor a listener is added; what was added counts until it has said that
- * it is over.
+ * <p>Invariants: once it is stopping neither a connection nor a listener is added; what was added counts until it has
+ * said that it is over.
  *
  * <p>Thread-safe; connections and listeners are called without a lock.
  *
@@ -28,8 +28,8 @@ public final class Connections<C extends Connections.Connection, L extends Trans
     /** One of them, as far as its end is concerned. */
     public interface Connection {
         /**
-         * New requests are refused; ends the connection as soon as nothing is under way any more. Called again and again until
-         * it is over.
+         * New requests are refused; ends the connection as soon as nothing is under way any more. Called again and
+         * again until it is over.
          */
         void drain();
 
@@ -80,7 +80,7 @@ public final class Connections<C extends Connections.Connection, L extends Trans
         }
     }
 
-    /** Adds a connection, until {@link #ended}; {@code false} if there is no place for it: then it is to be hung up on. */
+    /** Adds a connection, until {@link #ended}; {@code false}: there is no place for it, and it is to be hung up on. */
     public boolean add(C connection, String peer) {
         synchronized (connections) {
             if (stopping) {

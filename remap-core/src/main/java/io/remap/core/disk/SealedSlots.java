@@ -4,7 +4,6 @@ import io.remap.api.BlockDevice;
 import io.remap.api.DeviceException;
 import io.remap.api.Place;
 import io.remap.api.Seal;
-import io.remap.api.SealBlock;
 import io.remap.api.spi.MetadataStore;
 import io.remap.api.spi.SpareSlots;
 import java.nio.ByteBuffer;

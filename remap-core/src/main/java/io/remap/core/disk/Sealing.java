@@ -3,7 +3,6 @@ package io.remap.core.disk;
 import io.remap.api.DeviceException;
 import io.remap.api.MapChange;
 import io.remap.api.Seal;
-import io.remap.api.SealBlock;
 import io.remap.api.spi.MetadataStore.Outcome;
 import java.nio.ByteBuffer;
 import java.util.List;

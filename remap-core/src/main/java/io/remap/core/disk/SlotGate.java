@@ -6,7 +6,6 @@ import io.remap.api.Errno;
 import io.remap.api.ErrorClass;
 import io.remap.api.Place;
 import io.remap.api.Seal;
-import io.remap.api.SealBlock;
 import io.remap.api.spi.SpareSlots;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;

@@ -1,13 +1,15 @@
-package io.remap.api;
+package io.remap.core.disk;
 
+import io.remap.api.Place;
+import io.remap.api.Seal;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.UUID;
 import java.util.zip.CRC32C;
 
 /**
- * The checksums of a region of a spare, see {@link Seal}: of each slot the sectors that count, and the CRC32C of each of
- * these. In the form of docs/FORMAT.md:
+ * The checksums of a region of a spare, see {@link Seal}: of each slot the sectors that count, and the CRC32C of each
+ * of these. In the form of docs/FORMAT.md:
  *
  * <pre>
  *    0     8  magic REMAPSUM
@@ -19,30 +21,27 @@ import java.util.zip.CRC32C;
  * 2112    64  of each slot the sectors of which something is claimed, bit 0 the first
  * </pre>
  *
- * Filled by one thread, then read by any.
+ * Claims nothing at first. Filled by one thread, then read by any.
  */
-public final class SealBlock {
-    public static final int BYTES = Place.UNIT_BYTES;
-    public static final int MAGIC_AT = 0;
-    public static final int CRC_AT = 8;
-    public static final int UUID_AT = 16;
-    public static final int REGION_AT = 32;
-    public static final int SPARE_AT = 40;
-    public static final int CHECKSUMS_AT = 64;
+final class SealBlock {
+    static final int BYTES = Place.UNIT_BYTES;
+    static final int MAGIC_AT = 0;
+    static final int CRC_AT = 8;
+    static final int UUID_AT = 16;
+    static final int REGION_AT = 32;
+    static final int SPARE_AT = 40;
+    static final int CHECKSUMS_AT = 64;
 
     /** Most sectors of a slot. */
-    public static final int SECTORS = 8;
+    static final int SECTORS = 8;
 
-    public static final int SECTORS_AT = CHECKSUMS_AT + 4 * SECTORS * Seal.REGION_SLOTS;
+    static final int SECTORS_AT = CHECKSUMS_AT + 4 * SECTORS * Seal.REGION_SLOTS;
 
     /** "REMAPSUM", little-endian. */
-    public static final long MAGIC = 0x4d55_5350_414d_4552L;
+    static final long MAGIC = 0x4d55_5350_414d_4552L;
 
     private final int[] checksums = new int[SECTORS * Seal.REGION_SLOTS];
     private final byte[] sectors = new byte[Seal.REGION_SLOTS];
-
-    /** One that claims nothing. */
-    public SealBlock() {}
 
     /**
      * Claims what sectors of a slot hold.
@@ -51,7 +50,7 @@ public final class SealBlock {
      * @param sectorMask bit 0 the first
      * @param slotBytes all of the slot, at index 0
      */
-    public void claim(int index, int sectorMask, ByteBuffer slotBytes, int sectorBytes) {
+    void claim(int index, int sectorMask, ByteBuffer slotBytes, int sectorBytes) {
         CRC32C crc = new CRC32C();
         sectors[index] |= (byte) sectorMask;
         for (int mask = sectorMask; mask != 0; mask &= mask - 1) {
@@ -61,7 +60,7 @@ public final class SealBlock {
     }
 
     /** The sectors of a slot of which something is claimed. */
-    public int sectors(int index) {
+    int sectors(int index) {
         return Byte.toUnsignedInt(sectors[index]);
     }
 
@@ -70,7 +69,7 @@ public final class SealBlock {
      *
      * @param at where its bytes begin in the buffer
      */
-    public boolean accepts(CRC32C crc, int index, int sector, ByteBuffer bytes, int at, int sectorBytes) {
+    boolean accepts(CRC32C crc, int index, int sector, ByteBuffer bytes, int at, int sectorBytes) {
         return (sectors(index) & 1 << sector) == 0
                 || checksums[SECTORS * index + sector] == checksum(crc, bytes, at, sectorBytes);
     }
@@ -88,7 +87,7 @@ public final class SealBlock {
      * @param offsetBytes where it will stand on the spare
      * @return the tag of its seal
      */
-    public int encode(ByteBuffer block, UUID pairUuid, int spare, long region, long offsetBytes) {
+    int encode(ByteBuffer block, UUID pairUuid, int spare, long region, long offsetBytes) {
         ByteBuffer to = block.duplicate().clear().order(ByteOrder.LITTLE_ENDIAN);
         to.put(new byte[BYTES]);
         to.putLong(MAGIC_AT, MAGIC);
@@ -113,7 +112,7 @@ public final class SealBlock {
      * @param seal that names it
      * @return {@code null} if it is damaged, or another one
      */
-    public static SealBlock decode(ByteBuffer block, UUID pairUuid, long region, long seal, long offsetBytes) {
+    static SealBlock decode(ByteBuffer block, UUID pairUuid, long region, long seal, long offsetBytes) {
         ByteBuffer from = block.duplicate().clear().order(ByteOrder.LITTLE_ENDIAN);
         ByteBuffer uuid = from.duplicate().position(UUID_AT);
         boolean valid = from.getLong(MAGIC_AT) == MAGIC
