@@ -5,8 +5,9 @@ import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 
 /**
- * Transfers that wait for a worker or the ring: a bounded ring for many producers and consumers, without a lock and without allocation
- * (D. Vyukov's bounded MPMC queue). In the order in which they came, as far as several producers have one.
+ * Transfers that wait for a worker or for io_uring: a bounded ring for many producers and consumers, without a lock
+ * and without allocation (D. Vyukov's bounded MPMC queue). In the order in which they came, as far as several
+ * producers have one.
  *
  * <p>Invariants: the place of position {@code p} is {@code p & mask}; its turn is {@code p} while it is free for the
  * producer of that position, {@code p + 1} once it holds the transfer, and {@code p + capacity} after it was taken, which

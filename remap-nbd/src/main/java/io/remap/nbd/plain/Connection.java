@@ -6,18 +6,16 @@ import io.remap.api.TimeSource;
 import io.remap.api.listen.Connections;
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.util.ArrayDeque;
-import java.util.Deque;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.LongAdder;
-import java.util.concurrent.locks.LockSupport;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * One connection and its workers. Each worker does whatever is to be done: carries out decoded work, sends replies,
- * receives. There is no queue (decoded work waits in the session) and nobody waits for a side that another one has.
+ * One connection, served by its {@link Workers}. Each of them does whatever is to be done: carries out decoded work,
+ * sends replies, receives. There is no queue (decoded work waits in the session) and nobody waits for a side that
+ * another one has.
  *
  * <p>A socket that many requests are waiting in is drained by one thread with few system calls: receive many, carry them
  * out, send the replies together. More threads help only where a request takes longer than waking a thread, so a further
@@ -29,15 +27,13 @@ import org.slf4j.LoggerFactory;
  * <ul>
  *   <li>at most one worker is at the input side of the session, at most one at the output side; who leaves a side looks
  *       again afterwards, so nothing is overlooked that was noted while the side was taken;
- *   <li>at most {@link #allowed} workers carry out work or receive: {@link #workerLimit}, and about as many more
- *       as hang, up to a limit. There may be one more: it sends what other threads complete while all of these hang;
+ *   <li>at most {@link Workers#allowed} workers carry out work or receive;
  *   <li>nobody blocks in receiving while there are replies that nobody sends;
  *   <li>whoever else may block (carries out work, sends) leaves the connection watched;
- *   <li>the session is closed once, when the connection is over and both sides have been left;
- *   <li>a worker that does not run is in {@link #idle}, and looks once more after it went there and before it parks.
+ *   <li>the session is closed once, when the connection is over and both sides have been left.
  * </ul>
  */
-final class Connection implements Connections.Connection, Session.Events {
+final class Connection implements Connections.Connection, Session.Events, Workers.Job {
     /** Quick requests whose replies leave together; the client shall not run dry meanwhile. */
     private static final int QUICK_REPLIES_TOGETHER = 8;
 
@@ -55,8 +51,7 @@ final class Connection implements Connections.Connection, Session.Events {
     private final PlainTransport transport;
     private final Wire wire;
     private final String peer;
-    private final String threadName;
-    private final int workerLimit;
+    private final Workers workers;
     private final TimeSource time;
     private Session session;
 
@@ -66,20 +61,9 @@ final class Connection implements Connections.Connection, Session.Events {
     /** Workers within {@link Session.Work#start}. */
     private final AtomicInteger executing = new AtomicInteger();
 
-    /** Threads of this connection that do not run, the one that ran last on top; guards {@link #threads} too. */
-    private final Deque<Worker> idle = new ArrayDeque<>();
-
-    private int threads;
-
-    /** Workers that may carry out work at this moment. Changed by the watch, and under the lock of {@link #idle}. */
-    private volatile int allowed;
-
     private final ByteBuffer[] gathered = new ByteBuffer[Session.MAX_GATHER];
     private final AtomicBoolean over = new AtomicBoolean();
     private final AtomicBoolean watched = new AtomicBoolean();
-
-    /** Somebody was woken and has not looked yet: he will see whatever was noted before he looks. */
-    private final AtomicBoolean waking = new AtomicBoolean();
 
     /** The session may give replies; true at first, since it may begin with a greeting. */
     private volatile boolean repliesNoted = true;
@@ -102,9 +86,7 @@ final class Connection implements Connections.Connection, Session.Events {
         this.transport = transport;
         this.wire = wire;
         this.peer = peer;
-        this.threadName = "remap-plain-" + number + "-worker-";
-        this.workerLimit = workerLimit;
-        this.allowed = workerLimit;
+        this.workers = new Workers(transport, "remap-plain-" + number + "-worker-", workerLimit, this);
         this.time = transport.time();
     }
 
@@ -113,26 +95,22 @@ final class Connection implements Connections.Connection, Session.Events {
         synchronized (this) {
             session = begun;
         }
-        Worker first;
-        synchronized (idle) {
-            first = new Worker(++threads);
-        }
-        launch(first);
+        workers.begin();
     }
 
     @Override
     public void repliesReady() {
         repliesNoted = true;
-        if (!runsHere() && (sides.get() & OUTPUT) == 0) {
-            wake();
+        if (!workers.runHere() && (sides.get() & OUTPUT) == 0) {
+            workers.wake();
         }
     }
 
     @Override
     public void inputReady() {
         inputNoted = true;
-        if (!runsHere() && (sides.get() & INPUT) == 0) {
-            wake();
+        if (!workers.runHere() && (sides.get() & INPUT) == 0) {
+            workers.wake();
         }
     }
 
@@ -144,11 +122,6 @@ final class Connection implements Connections.Connection, Session.Events {
             finishing = true;
             repliesReady();
         }
-    }
-
-    /** Whether the calling thread is a worker of this connection: it looks for what is to be done in any case. */
-    private boolean runsHere() {
-        return Thread.currentThread() instanceof Worker worker && worker.connection() == this;
     }
 
     @Override
@@ -179,14 +152,14 @@ final class Connection implements Connections.Connection, Session.Events {
         } catch (IOException e) {
             log.debug("{}: closing the socket: {}", peer, e.toString());
         }
-        if (!runsHere()) {
+        if (!workers.runHere()) {
             // Somebody must be there to close the session, even if all hang.
-            wake();
+            workers.wake();
         }
-        wakeAll();
+        workers.wakeAll();
     }
 
-    /** A worker that hangs on a device for a request that was answered keeps nobody waiting: it leaves when the device answers. */
+    /** A worker that hangs at a device for a request that was answered keeps nobody waiting. */
     @Override
     public boolean isServed() {
         return !over.get();
@@ -204,41 +177,32 @@ final class Connection implements Connections.Connection, Session.Events {
 
     // ---- Workers ---------------------------------------------------------------------------------------------------
 
-    /** One thread of a connection. */
-    private final class Worker extends Thread {
-        private volatile boolean parked;
-
-        /** Work carried out since this thread last looked for replies. */
-        private int unsent;
-
-        Worker(int number) {
-            super(threadName + number);
-            setDaemon(true);
-        }
-
-        Connection connection() {
-            return Connection.this;
-        }
-
-        @Override
-        public void run() {
-            waking.set(false);
-            try {
-                while (!over.get()) {
-                    turn(this);
-                }
-            } catch (IOException e) {
-                log.debug("{}: the connection broke: {}", peer, e.toString());
-            } catch (Throwable e) {
-                log.error("{}: an error in the program ended this connection", peer, e);
+    @Override
+    public void work(Workers.Worker self) {
+        try {
+            while (!over.get()) {
+                turn(self);
             }
-            end();
-            leave();
+        } catch (IOException e) {
+            log.debug("{}: the connection broke: {}", peer, e.toString());
+        } catch (Throwable e) {
+            log.error("{}: an error in the program ended this connection", peer, e);
         }
     }
 
-    /** Does one thing, or parks. */
-    private void turn(Worker self) throws IOException {
+    @Override
+    public void leave() {
+        end();
+        closeSession();
+    }
+
+    @Override
+    public void allLeft() {
+        transport.ended(this);
+    }
+
+    /** Does one thing, or rests. */
+    private void turn(Workers.Worker self) throws IOException {
         boolean mayBlock = !areRepliesToSend();
         Session.Work work = takeWork(mayBlock);
         if (work != null) {
@@ -250,7 +214,7 @@ final class Connection implements Connections.Connection, Session.Events {
         }
         self.unsent = 0;
         if (!send() && work == null && mayBlock) {
-            park(self);
+            workers.rest(self);
         }
     }
 
@@ -259,113 +223,11 @@ final class Connection implements Connections.Connection, Session.Events {
         return repliesNoted && (sides.get() & OUTPUT) == 0;
     }
 
-    /** Whether there is something that a further thread could do at this moment. */
-    private boolean isSomethingToDo() {
+    @Override
+    public boolean isSomethingToDo() {
         return over.get()
                 || areRepliesToSend()
-                || (inputNoted && (sides.get() & INPUT) == 0 && executing.get() < allowed);
-    }
-
-    /** One more thread shall look, if there is one that does not. */
-    private void wake() {
-        while (waking.compareAndSet(false, true)) {
-            Worker worker;
-            boolean isNew = false;
-            synchronized (idle) {
-                worker = idle.pollFirst();
-                // One more than may carry out work, see above; none after the last one left.
-                if (worker == null && threads > 0 && threads <= allowed) {
-                    worker = new Worker(++threads);
-                    isNew = true;
-                }
-            }
-            if (worker != null) {
-                if (isNew) {
-                    launch(worker);
-                } else {
-                    unpark(worker);
-                }
-                return;
-            }
-            waking.set(false);
-            // Who found the flag set meanwhile relied on us.
-            synchronized (idle) {
-                if (idle.isEmpty()) {
-                    return;
-                }
-            }
-            if (!isSomethingToDo()) {
-                return;
-            }
-        }
-    }
-
-    private void launch(Worker worker) {
-        try {
-            transport.start(worker);
-        } catch (OutOfMemoryError e) {
-            // The limit of threads: the others go on; without any the connection is over.
-            transport.warn("no further thread for a connection: " + e.getMessage());
-            waking.set(false);
-            boolean none;
-            synchronized (idle) {
-                none = --threads == 0;
-            }
-            if (none) {
-                end();
-                closeSession();
-                dismissSubstitutes();
-                transport.ended(this);
-            }
-        }
-    }
-
-    private void wakeAll() {
-        while (true) {
-            Worker worker;
-            synchronized (idle) {
-                worker = idle.pollFirst();
-            }
-            if (worker == null) {
-                return;
-            }
-            unpark(worker);
-        }
-    }
-
-    private static void unpark(Worker worker) {
-        worker.parked = false;
-        LockSupport.unpark(worker);
-    }
-
-    private void park(Worker self) {
-        self.parked = true;
-        synchronized (idle) {
-            idle.addFirst(self);
-        }
-        if (isSomethingToDo()) {
-            synchronized (idle) {
-                if (idle.remove(self)) {
-                    self.parked = false;
-                }
-            }
-        }
-        while (self.parked) {
-            LockSupport.park(this);
-        }
-        waking.set(false);
-    }
-
-    private void leave() {
-        closeSession();
-        boolean last;
-        synchronized (idle) {
-            last = --threads == 0;
-        }
-        if (last) {
-            dismissSubstitutes();
-            transport.ended(this);
-        }
+                || (inputNoted && (sides.get() & INPUT) == 0 && executing.get() < workers.allowed());
     }
 
     // ---- Input side ------------------------------------------------------------------------------------------------
@@ -392,11 +254,11 @@ final class Connection implements Connections.Connection, Session.Events {
      * @return counted in {@link #executing}; {@code null} if there is none, or no place for more
      */
     private Session.Work takeWork(boolean mayBlock) throws IOException {
-        if (!inputNoted || executing.get() >= allowed || !enter(INPUT)) {
+        if (!inputNoted || executing.get() >= workers.allowed() || !enter(INPUT)) {
             return null;
         }
         try {
-            if (executing.get() >= allowed) {
+            if (executing.get() >= workers.allowed()) {
                 return null;
             }
             Session.Work work = session.poll();
@@ -444,7 +306,7 @@ final class Connection implements Connections.Connection, Session.Events {
             }
             watch();
             if (pace.isSlow() && isSomethingToDo()) {
-                wake();
+                workers.wake();
             }
             long startNanos = time.nanoTime();
             work.start();
@@ -533,8 +395,8 @@ final class Connection implements Connections.Connection, Session.Events {
         long now = progress.sum();
         if (now != progressSeenByWatch) {
             progressSeenByWatch = now;
-            if (allowed > workerLimit && executing.get() < workerLimit) {
-                dismissSubstitutes();
+            if (workers.hasSubstitutes() && executing.get() < workers.limit()) {
+                workers.dismissSubstitutes();
             }
             return true;
         }
@@ -546,37 +408,14 @@ final class Connection implements Connections.Connection, Session.Events {
             }
             return false;
         }
-        if (executing.get() >= allowed) {
-            allowSubstitutes();
+        if (executing.get() >= workers.allowed()) {
+            workers.allowSubstitutes();
         }
         if (isSomethingToDo()) {
             pace.hung();
-            wake();
+            workers.wake();
         }
         return true;
-    }
-
-    /**
-     * All workers hang, and there may be work that would not: as many more may look. What waits behind many that hang must not
-     * wait for them to be found one by one; a thread begins only when there is something for it to do. Where other connections
-     * have taken many, it is one at a time.
-     */
-    private void allowSubstitutes() {
-        synchronized (idle) {
-            int more = transport.hasManySubstitutes() ? allowed : 1;
-            while (more > 0 && threads > 0 && allowed < transport.hungLimit() && transport.takeSubstitute()) {
-                allowed++;
-                more--;
-            }
-        }
-    }
-
-    /** Those that hung are back. What threads there are stay, and rest. */
-    private void dismissSubstitutes() {
-        synchronized (idle) {
-            transport.giveBackSubstitutes(allowed - workerLimit);
-            allowed = workerLimit;
-        }
     }
 
     private boolean mayBeStalled() {
