@@ -45,6 +45,9 @@ final class DiskLog {
         BACK
     }
 
+    /** Events that one write may make. */
+    private static final int MOST_RANGES_TOLD = 16;
+
     private static final Logger LOG = LoggerFactory.getLogger(DiskLog.class);
 
     private final String name;
@@ -231,20 +234,41 @@ final class DiskLog {
         }
     }
 
-    /** {@code units} of the range of a write. */
-    void redirected(
-            int units,
-            long firstByte,
-            long endByte,
-            Optional<DiskEvent.Cause> cause,
-            String why,
-            SortedSet<Long> refused) {
-        Optional<SectorRange> where = sectors(firstByte, endByte - firstByte);
-        events.note(DiskEvent.Kind.REDIRECTED, where, cause, units + " units of 4096 bytes: " + why);
+    /** Sectors of one write, ascending: these went to the spare, and the rest of it did not. */
+    void redirected(List<SectorRange> moved, Optional<DiskEvent.Cause> cause, String why, SortedSet<Long> refused) {
+        noteRedirected(moved, cause, why);
         tellRuns(refused);
         if (worthLogging(Message.REDIRECTED)) {
-            LOG.warn("{}: redirected a failing write of {} units at byte {} to the spare", name, units, firstByte);
+            String more = moved.size() == 1 ? "" : " and " + (moved.size() - 1) + " more ranges, see 'remap events'";
+            LOG.warn("{}: redirected a failing write to the spare: {}{}", name, moved.get(0), more);
         }
+    }
+
+    /** An event for each range, but not so many that one write drives everything else out of the log. */
+    private void noteRedirected(List<SectorRange> moved, Optional<DiskEvent.Cause> cause, String why) {
+        int single = moved.size() <= MOST_RANGES_TOLD ? moved.size() : MOST_RANGES_TOLD - 1;
+        for (SectorRange range : moved.subList(0, single)) {
+            events.note(
+                    DiskEvent.Kind.REDIRECTED,
+                    Optional.of(range),
+                    cause,
+                    unitsOf(range) + " units of 4096 bytes: " + why);
+        }
+        List<SectorRange> rest = moved.subList(single, moved.size());
+        if (!rest.isEmpty()) {
+            long first = rest.get(0).firstSector();
+            long sectors = rest.stream().mapToLong(SectorRange::lengthSectors).sum();
+            events.note(
+                    DiskEvent.Kind.REDIRECTED,
+                    Optional.of(new SectorRange(first, rest.get(rest.size() - 1).endSector() - first)),
+                    cause,
+                    "only " + sectors + " of these sectors, in " + rest.size() + " ranges: " + why);
+        }
+    }
+
+    private long unitsOf(SectorRange range) {
+        long endByte = range.endSector() * sectorBytes;
+        return SegmentCursor.endUnit(endByte) - (range.firstSector() * sectorBytes >> Place.UNIT_SHIFT);
     }
 
     /** That main refused these units. */
@@ -270,12 +294,8 @@ final class DiskLog {
     }
 
     /** As {@link #redirected}, of a write that did not touch main: that says nothing new of its sectors. */
-    void redirectedAvoided(int units, long firstByte, long endByte) {
-        events.note(
-                DiskEvent.Kind.REDIRECTED,
-                sectors(firstByte, endByte - firstByte),
-                Optional.empty(),
-                units + " units of 4096 bytes: their area of main is avoided");
+    void redirectedAvoided(List<SectorRange> moved) {
+        noteRedirected(moved, Optional.empty(), "their area of main is avoided");
     }
 
     /** Their content stands in slots, and no mapping is durable yet. */

@@ -4,6 +4,7 @@ import io.remap.api.DiskError;
 import io.remap.api.MapChange;
 import io.remap.api.Place;
 import io.remap.api.RemapTable;
+import io.remap.api.SectorRange;
 import io.remap.api.spi.MetadataStore.Outcome;
 import io.remap.core.disk.Recovery.Failure;
 import io.remap.core.disk.Recovery.TryLater;
@@ -408,5 +409,30 @@ final class SlotPlan {
 
     int units() {
         return moves.size();
+    }
+
+    /** The sectors that it sends to the spare, ascending; what touches is one range. */
+    List<SectorRange> covered() {
+        List<SectorRange> ranges = new ArrayList<>();
+        moves.forEach((unit, move) -> {
+            for (int at = 0; at < Place.UNIT_BYTES; ) {
+                int length = disk.runLength(move.cover, at);
+                if (length > 0) {
+                    addCovered(ranges, (unit << Place.UNIT_SHIFT) + at, length);
+                }
+                at += Math.max(length, sectorBytes);
+            }
+        });
+        return ranges;
+    }
+
+    private void addCovered(List<SectorRange> ranges, long offset, int length) {
+        SectorRange range = new SectorRange(offset / sectorBytes, length / sectorBytes);
+        SectorRange last = ranges.isEmpty() ? null : ranges.get(ranges.size() - 1);
+        if (last != null && last.endSector() == range.firstSector()) {
+            ranges.remove(ranges.size() - 1);
+            range = new SectorRange(last.firstSector(), last.lengthSectors() + range.lengthSectors());
+        }
+        ranges.add(range);
     }
 }

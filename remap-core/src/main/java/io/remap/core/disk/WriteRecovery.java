@@ -399,10 +399,10 @@ final class WriteRecovery extends Recovery {
                 disk.counters.redirectedWrites.increment();
                 if (plan.units() == avoiding.size()) {
                     disk.counters.avoidedWrites.increment();
-                    disk.log.redirectedAvoided(plan.units(), start, end);
+                    disk.log.redirectedAvoided(plan.covered());
                 } else {
                     disk.counters.avoidedWrites.add(avoiding.isEmpty() ? 0 : 1);
-                    disk.log.redirected(plan.units(), start, end, suspicion(), whyRedirected(), refused);
+                    disk.log.redirected(plan.covered(), suspicion(), whyRedirected(), refused);
                 }
                 plan.forEachUnit((unit, forLackOfTime) -> {
                     disk.watchList.moved(unit);

@@ -229,6 +229,44 @@ class WatchListTest {
     }
 
     @Test
+    void aRedirectedWriteIsToldOfByWhatWentToTheSpare() throws Refusal {
+        start(Map.of());
+        rig.main.fault(9, 1, Fault.UNWRITABLE);
+        rig.main.fault(16, 8, Fault.UNWRITABLE);
+        rig.main.fault(40, 1, Fault.UNWRITABLE);
+        assertEquals(DiskError.NONE, rig.write(0, 8 * UNIT - SECTOR, 0x22));
+        assertEquals(List.of(new SectorRange(8, 16), new SectorRange(40, 8)), redirected());
+        assertEquals(
+                "2 units of 4096 bytes: main refused it",
+                events(Kind.REDIRECTED).get(0).detail());
+        rig.main.fault(81, 1, Fault.UNWRITABLE);
+        assertEquals(DiskError.NONE, rig.write(81 * SECTOR, 2 * SECTOR, 0x22));
+        assertEquals(new SectorRange(81, 2), redirected().get(2), "no more than was written");
+    }
+
+    private List<SectorRange> redirected() {
+        return events(Kind.REDIRECTED).stream()
+                .map(event -> event.sectors().orElseThrow())
+                .toList();
+    }
+
+    @Test
+    void aWriteThatIsRedirectedInManyPlacesMakesAFewEvents() throws Refusal {
+        rig = new DiskRig(64, policy(Map.of()));
+        for (int i = 0; i < 20; i++) {
+            rig.main.fault(16 * i, 1, Fault.UNWRITABLE);
+        }
+        assertEquals(DiskError.NONE, rig.write(0, 40 * UNIT, 0x22));
+        List<DiskEvent> told = events(Kind.REDIRECTED);
+        assertEquals(16, told.size());
+        assertEquals(new SectorRange(14 * 16, 8), redirected().get(14));
+        assertEquals(new SectorRange(15 * 16, 4 * 16 + 8), redirected().get(15));
+        assertEquals(
+                "only 40 of these sectors, in 5 ranges: main refused it",
+                told.get(15).detail());
+    }
+
+    @Test
     void contentThatIsGivenUpIsToldOf() throws Refusal {
         start(Map.of());
         rig.main.fault(9, 2, Fault.BAD);
