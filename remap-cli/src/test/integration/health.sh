@@ -74,7 +74,7 @@ test_a_scan_goes_on_after_a_kill_and_stays_paused() {
     stop_remap
     start_sick
     assert_equal paused "$(asked disk scan.status "d['state']")" "state"
-    refused "$USAGE" "nothing to pause" "$remap" scan pause disk
+    refused "$NOT_SO" "nothing to pause" "$remap" scan pause disk
     "$remap" scan resume disk > /dev/null
     "$remap" scan start disk > /dev/null
     wait_until 60 is_so scan.status "d['last']" || fail "$("$remap" scan status disk)"
@@ -108,6 +108,7 @@ END
     local id
     id=$(asked disk alerts.list "[a['id'] for a in d['alerts'] if a['key'] == 'bad-units'][0]")
     assert_contains "$("$remap" alerts ack disk "$id")" "acknowledged"
+    refused "$NOT_SO" "no open alert" "$remap" alerts resolve disk 999
     "$remap" alerts baseline disk > /dev/null
     assert_equal 0 "$(asked disk health "d['openAlerts']")" "open alerts"
     assert_contains "$("$remap" health disk --maintenance 5)" "maintenance"

@@ -11,6 +11,8 @@ public final class Refusal extends IOException {
 
     /** What the operator does next; one exit status each (see {@code remap --help}). */
     public enum Kind {
+        /** Look what there is: what was named is not there, or not in the state that it takes. Exit status 1. */
+        NOT_SO(1),
         /** Correct the command: wrong option, wrong size, wrong sector size. Exit status 2. */
         USAGE(2),
         /** Correct the environment: missing file, no permission, missing module or tool. Exit status 3. */

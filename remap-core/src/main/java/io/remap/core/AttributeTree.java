@@ -62,7 +62,7 @@ final class AttributeTree {
         Attribute attribute = all().get(name);
         if (attribute == null) {
             throw new Refusal(
-                    Refusal.Kind.USAGE, "there is no attribute '" + name + "'; the command 'attributes' lists them");
+                    Refusal.Kind.NOT_SO, "there is no attribute '" + name + "'; the command 'attributes' lists them");
         }
         return attribute;
     }

@@ -69,7 +69,7 @@ final class AvoidCommands {
         SectorRange range = arguments.range(MapCommands.sectors(served.disk()));
         if (served.disk().avoided().remove(range) == 0) {
             throw new Refusal(
-                    Refusal.Kind.USAGE,
+                    Refusal.Kind.NOT_SO,
                     range + " of disk '" + served.name() + "' are not avoided; 'remap avoid list "
                             + ShellWords.quoted(served.name()) + "' shows what is");
         }

@@ -117,7 +117,7 @@ final class DiskTable implements Exports {
         Entry entry = entries.get(name);
         if (entry == null) {
             throw new Refusal(
-                    Refusal.Kind.USAGE,
+                    Refusal.Kind.NOT_SO,
                     "there is no disk '" + name + "'; there "
                             + (entries.isEmpty() ? "is none" : "are " + String.join(", ", entries.keySet())));
         }
@@ -136,7 +136,7 @@ final class DiskTable implements Exports {
         entries.values().stream().filter(Entry::stands).forEach(entry -> standing.add(entry.disk));
         if (standing.size() != 1) {
             throw new Refusal(
-                    Refusal.Kind.USAGE,
+                    standing.isEmpty() ? Refusal.Kind.NOT_SO : Refusal.Kind.USAGE,
                     standing.isEmpty()
                             ? "the service has no disk"
                             : "say which disk: there are " + String.join(", ", entries.keySet()));

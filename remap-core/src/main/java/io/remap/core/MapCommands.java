@@ -133,7 +133,7 @@ final class MapCommands {
         Optional<AvoidedRegions.Region> avoided = served.disk().avoided().meeting(range);
         if (avoided.isPresent()) {
             throw new Refusal(
-                    Refusal.Kind.ENVIRONMENT,
+                    Refusal.Kind.NOT_SO,
                     range + " of disk '" + served.name() + "' cannot be moved: main is left alone in "
                             + served.disk().avoided().sectors(avoided.get()) + "; 'remap avoid remove "
                             + ShellWords.quoted(served.name()) + ' '

@@ -169,7 +169,7 @@ final class SpareCommands {
                 .filter(member -> member.index() == index)
                 .findFirst()
                 .orElseThrow(() -> new Refusal(
-                        Refusal.Kind.USAGE,
+                        Refusal.Kind.NOT_SO,
                         "disk '" + served.name() + "' has no spare " + index + ": see 'remap spare list "
                                 + ShellWords.quoted(served.name()) + "'"));
     }

@@ -216,7 +216,16 @@ class ServiceCommandsTest {
                 "attribute.get needs 'name': a text of 1 to 4096 characters",
                 refused(service, Refusal.Kind.USAGE, "attribute.get"));
         assertEquals(
-                "there is no disk 'b'; there are a", refused(service, Refusal.Kind.USAGE, "map.list", "disk", "b"));
+                "there is no disk 'b'; there are a", refused(service, Refusal.Kind.NOT_SO, "map.list", "disk", "b"));
+        assertEquals(
+                "sectors 8+8 of disk 'a' are not avoided; 'remap avoid list a' shows what is",
+                refused(service, Refusal.Kind.NOT_SO, "avoid.remove", "first", 8, "length", 8));
+        map(service, "avoid.add", "first", 8, "length", 8);
+        assertTrue(refused(service, Refusal.Kind.NOT_SO, "map.add", "first", 8, "length", 1)
+                .endsWith("'remap avoid remove a 8+8' ends that"));
+        assertEquals(
+                "disk 'a' has no spare 5: see 'remap spare list a'",
+                refused(service, Refusal.Kind.NOT_SO, "spare.set", "spare", 5, "standby", true));
     }
 
     // --- the map
@@ -349,7 +358,7 @@ class ServiceCommandsTest {
                 refused(service, Refusal.Kind.USAGE, "attribute.set", "name", "control.requests", "value", 1));
         assertEquals(
                 "there is no attribute 'x'; the command 'attributes' lists them",
-                refused(service, Refusal.Kind.USAGE, "attribute.get", "name", "x"));
+                refused(service, Refusal.Kind.NOT_SO, "attribute.get", "name", "x"));
         assertEquals(
                 "attribute.set needs 'value': a text, a number or a truth value, found '[]'",
                 refused(
@@ -367,7 +376,7 @@ class ServiceCommandsTest {
     @Test
     void addsAndRemovesDisks() throws Exception {
         Service service = rig.start();
-        assertEquals("the service has no disk", refused(service, Refusal.Kind.USAGE, "map.list"));
+        assertEquals("the service has no disk", refused(service, Refusal.Kind.NOT_SO, "map.list"));
         Map<?, ?> added = map(service, "disk.add", "main", "mem:a", "name", "x", "export", "y", "readOnly", true);
         assertEquals("x", added.get("name"));
         assertEquals("y", added.get("exportName"));

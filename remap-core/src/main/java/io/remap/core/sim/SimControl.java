@@ -141,7 +141,7 @@ final class SimControl {
         expect(words, 1, 1, "removebadblock BLOCK");
         long block = block(words[0]);
         if (!isBad(block)) {
-            throw new Refusal(Refusal.Kind.USAGE, "block " + block + " not found in badblocklist");
+            throw new Refusal(Refusal.Kind.NOT_SO, "block " + block + " not found in badblocklist");
         }
         model.faults.heal(block * blockBytes, end(block));
         model.traceCommand("removebadblock " + block);

@@ -146,7 +146,7 @@ public final class AlertBook implements Remembered {
                 .filter(alert -> alert.id() == id)
                 .findFirst()
                 .orElseThrow(() -> new Refusal(
-                        Refusal.Kind.USAGE, "no open alert has the number " + id + "; see 'remap alerts list'"));
+                        Refusal.Kind.NOT_SO, "no open alert has the number " + id + "; see 'remap alerts list'"));
     }
 
     /** Those that are not over, the gravest first, then the newest of the others. */

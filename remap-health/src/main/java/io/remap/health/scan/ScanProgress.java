@@ -99,7 +99,7 @@ final class ScanProgress implements Remembered {
     void require(State wanted, String diskName, String what) throws Refusal {
         if (state != wanted) {
             throw new Refusal(
-                    Refusal.Kind.USAGE,
+                    Refusal.Kind.NOT_SO,
                     "disk '" + diskName + "': nothing to " + what + ", the scan is " + state.text());
         }
     }

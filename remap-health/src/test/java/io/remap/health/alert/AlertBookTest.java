@@ -67,7 +67,8 @@ class AlertBookTest {
         assertEquals(List.of(), taken());
         measure(Severity.WARNING, 6, 1);
         assertEquals(List.of("2 errors warning open 6"), taken());
-        assertThrows(Refusal.class, () -> book.acknowledge(1, 3000));
+        Refusal over = assertThrows(Refusal.class, () -> book.acknowledge(1, 3000));
+        assertEquals(Refusal.Kind.NOT_SO, over.kind());
     }
 
     @Test
