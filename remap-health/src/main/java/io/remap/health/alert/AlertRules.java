@@ -99,7 +99,8 @@ public final class AlertRules {
                 "spare-used",
                 known.spareUsedPercent(),
                 spare,
-                SPARE_SLACK,
+                // Above that there is nothing, so nothing more would ever be told.
+                known.spareUsedPercent() >= FULL_PERCENT ? 0 : SPARE_SLACK,
                 "percent of the spare in use: add a spare or replace main",
                 nowMillis);
         measure(

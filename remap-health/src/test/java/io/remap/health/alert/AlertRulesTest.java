@@ -120,6 +120,17 @@ class AlertRulesTest {
     }
 
     @Test
+    void aSpareThatIsFullIsToldOfThoughItsUseJustBeforeWasTheBaseline() throws Refusal {
+        for (long before : new long[] {98, 99}) {
+            spareUse(100, 0, before);
+            resolveAll();
+            assertEquals(List.of("spare-used critical open 100"), spareUse(100, before, 100, 100));
+            resolveAll();
+            assertEquals(List.of(), spareUse(100, 100, 100), "full is the baseline now");
+        }
+    }
+
+    @Test
     void alsoTheLeastLimitOfASpareIsLeft() throws Refusal {
         rules = new AlertRules(book, limits("spare-warning-percent", "1"));
         assertEquals(
