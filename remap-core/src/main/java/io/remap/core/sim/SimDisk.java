@@ -6,7 +6,6 @@ import io.remap.api.Disk;
 import io.remap.api.DiskError;
 import io.remap.api.DiskRequest;
 import io.remap.api.DiskTraits;
-import io.remap.api.Errno;
 import io.remap.api.Scheduler;
 import java.nio.ByteBuffer;
 
@@ -59,9 +58,9 @@ final class SimDisk implements Disk {
         try {
             return perform(request);
         } catch (DeviceException e) {
-            return switch (e.errno()) {
-                case Errno.EROFS, Errno.EPERM -> DiskError.READ_ONLY;
-                case Errno.ENOSPC -> DiskError.NO_SPACE;
+            return switch (e.errorClass()) {
+                case READ_ONLY -> DiskError.READ_ONLY;
+                case NO_SPACE -> DiskError.NO_SPACE;
                 default -> DiskError.IO;
             };
         } catch (IllegalStateException closed) {

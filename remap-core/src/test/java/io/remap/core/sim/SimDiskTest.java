@@ -13,6 +13,7 @@ import io.remap.core.io.PlainBufferPoolProvider;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -111,8 +112,10 @@ class SimDiskTest {
         assertEquals(DiskError.NONE, submit(Operation.TRIM, 4000, 3000, null));
         assertEquals(DiskError.NO_SPACE, submit(Operation.WRITE, 4 << 20, 512, bytes));
         assertEquals(DiskError.INVALID, submit(Operation.READ, 4 << 20, 512, bytes));
-        fixture.faults("read-only");
-        assertEquals(DiskError.READ_ONLY, submit(Operation.WRITE, 0, 512, bytes));
+        for (String state : List.of("read-only", "read-only errno=EPERM", "read-only errno=EACCES")) {
+            fixture.faults(state);
+            assertEquals(DiskError.READ_ONLY, submit(Operation.WRITE, 0, 512, bytes), state);
+        }
         fixture.faults("flush-fails");
         assertEquals(DiskError.IO, submit(Operation.FLUSH, 0, 0, null));
         fixture.device.close();
