@@ -53,6 +53,12 @@ test_errors_go_to_the_client_and_only_where_they_were_put() {
     assert_eio nbdcopy "$uri" null:
 }
 
+# A request has the list of faults looked at.
+tells_of_faults() {
+    qemu-io -f raw -c 'read 0 512' "$uri" > /dev/null
+    grep -q "the faults stay as they were: .*sim-faults, line 1" disk.img.err
+}
+
 test_a_write_heals_and_the_disk_survives_a_kill() {
     "$remap" sim create disk.img --size 8M > /dev/null
     start_sim disk.img
@@ -68,6 +74,9 @@ test_a_write_heals_and_the_disk_survives_a_kill() {
     "$remap" sim heal disk.img 2048+8
     nbdcopy "$uri" copy.img
     assert_status "$USAGE" "$remap" sim bad disk.img 2048 no-such-mode
+    echo nonsense > disk.img.sim-faults
+    wait_until 30 tells_of_faults || fail "$(cat disk.img.err)"
+    [[ $(cat disk.img.err) != *io.remap* ]] || fail "$(cat disk.img.err)"
     assert_status "$ENVIRONMENT" "$remap" sim status other.img
     stop_process "$background_pid"
     assert_contains "$(tail -n 1 disk.img.out)" stopped

@@ -500,7 +500,7 @@ final class ServedDisk {
         } catch (InterruptedException e) {
             throw new Refusal(Refusal.Kind.BUSY, "disk '" + name() + "': interrupted before it was saved", e);
         } catch (Exception e) {
-            LOG.warn("disk '{}': health did not say what it has learned lately: {}", name(), e.toString());
+            LOG.warn("disk '{}': health did not say what it has learned lately: {}", name(), StartStack.reason(e));
         }
     }
 

@@ -206,7 +206,7 @@ final class SimFaults implements AutoCloseable {
         } catch (IOException e) {
             // Tried again at the next look, complained of once.
             if (!troubled) {
-                LOG.warn("{}: the faults stay as they were: {}", device, e.toString());
+                LOG.warn("{}: the faults stay as they were: {}", device, SimDeviceProvider.reason(e));
             }
             troubled = true;
         }
