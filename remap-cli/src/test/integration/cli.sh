@@ -114,7 +114,8 @@ test_two_parts_of_one_file() {
     cmp <(tail -c +4097 head) <(head -c 8M disk.img | tail -c +4097) || fail "main changed where nobody wrote"
     # As long as it is served, all of the file is nobody else's.
     start_remap pair 'disk.img?length=8M' --spare 'disk.img?offset=8M'
-    refused "$BUSY" "locked by process" "$remap" serve 'disk.img?offset=8M' --no-spare --name second
+    refused "$BUSY" "(remap); stop that one first: remap stop pair" "$remap" serve 'disk.img?offset=8M' --no-spare \
+        --name second
     # What looks blank there are slots of the spare.
     for spare in disk.img symbolic hard; do
         refused "$USAGE" "share bytes" "$remap" spare add pair "$PWD/$spare?offset=16M&length=8M"
@@ -512,7 +513,7 @@ test_attributes() {
     [[ $("$remap" attributes disk get control.requests) =~ ^[0-9]+$ ]] || fail "a number was expected"
     "$remap" attributes --json | python3 -c 'import json, sys
 assert json.load(sys.stdin)["json_format_version"] == 1'
-    refused "$USAGE" "no-such" "$remap" attributes disk get no-such
+    refused "$NOT_SO" "no-such" "$remap" attributes disk get no-such
     refused "$USAGE" "" "$remap" attributes disk put x y
 }
 
