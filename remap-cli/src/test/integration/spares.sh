@@ -135,6 +135,7 @@ END
     assert_status 0 "$remap" spare remove disk 1
     assert_equal "" "$(of_spare 1 state)" "a spare that was removed"
     # What was taken out says nothing of a pair any more; its content is still the user's.
+    refused "$WRONG_DEVICE" "it was taken out of the pair" "$remap" check b.spare
     refused "$WRONG_DEVICE" "not blank" "$remap" spare add disk b.spare
     assert_status 0 "$remap" spare add disk b.spare --force
     stop_remap

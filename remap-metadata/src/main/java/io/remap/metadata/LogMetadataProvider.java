@@ -307,6 +307,22 @@ public final class LogMetadataProvider implements MetadataProvider {
         return new BlockIo(spare, superblock.layout().granuleBytes());
     }
 
+    /** Whose spare it was whose superblocks are zeros now: what stood behind them is left as it was. */
+    private static Optional<UUID> formerPair(BlockDevice spare, Identities identities) throws DeviceException {
+        if (identities.count(Identities.State.ZERO) < Identities.COUNT) {
+            return Optional.empty();
+        }
+        try {
+            ByteBuffer block = new BlockIo(spare, Identities.readGranule(spare), 1).read(Layout.SAVED_AT);
+            return MemberStamp.isOne(block, Layout.SAVED_AT) || SavedArea.isHeader(block, Layout.SAVED_AT)
+                    ? Optional.of(Block.uuid(block, Block.UUID_AT))
+                    : Optional.empty();
+        } catch (DeviceException e) {
+            CopyCheck.refuseDeviceError(e);
+            return Optional.empty();
+        }
+    }
+
     /** The superblock that counts; refused if it does not allow what is wanted. */
     static Superblock identify(BlockDevice spare, Identities identities, boolean readOnly)
             throws Refusal, DeviceException {
@@ -318,7 +334,12 @@ public final class LogMetadataProvider implements MetadataProvider {
             if (identities.count(Identities.State.BROKEN) > 0) {
                 throw damaged(spare, "no superblock of the spare is whole");
             }
-            String why = identities.interruptedFormat() ? "its format was interrupted" : "it was never formatted";
+            String why = identities.interruptedFormat()
+                    ? "its format was interrupted"
+                    : formerPair(spare, identities)
+                            .map(pair -> "it was taken out of the pair " + pair + ", as by 'remap spare remove', and holds"
+                                    + " nothing of it; 'remap spare add' with --force makes a new spare of it")
+                            .orElse("it was never formatted");
             throw new Refusal(Refusal.Kind.WRONG_DEVICE, spare.name() + " is no spare of remap: " + why);
         }
         if (superblock.version().tooNew()) {

@@ -74,10 +74,15 @@ final class MemberStamp {
     private static long read(BlockIo io, Layout layout, UUID pairUuid, int copy) throws DeviceException {
         long offset = offset(layout, copy);
         ByteBuffer block = io.read(offset);
-        boolean whole = block.getLong(Block.MAGIC_AT) == MAGIC
-                && Block.uuid(block, Block.UUID_AT).equals(pairUuid)
-                && block.getInt(Block.CRC_AT) == Block.sealOf(Block.crcOfBody(block, BYTES), offset);
+        boolean whole =
+                isOne(block, offset) && Block.uuid(block, Block.UUID_AT).equals(pairUuid);
         return whole ? block.getLong(STAMP_AT) : -1;
+    }
+
+    /** Whether a whole one stands there, of any pair. */
+    static boolean isOne(ByteBuffer block, long offset) {
+        return block.getLong(Block.MAGIC_AT) == MAGIC
+                && block.getInt(Block.CRC_AT) == Block.sealOf(Block.crcOfBody(block, BYTES), offset);
     }
 
     /** How both copies stand. One that is behind the other is not whole: a power cut came between. */

@@ -126,10 +126,14 @@ final class SavedArea {
         return Math.toIntExact(placeBytes() - layout.granuleBytes());
     }
 
+    /** Whether the block is the first one of a save, of any pair. */
+    static boolean isHeader(ByteBuffer block, long offsetBytes) {
+        return block.getLong(Block.MAGIC_AT) == MAGIC && Block.isSealed(block, offsetBytes);
+    }
+
     private Found readPlace(int place) throws DeviceException {
         ByteBuffer read = io.read(offset(place, 0));
-        if (read.getLong(Block.MAGIC_AT) != MAGIC
-                || !Block.isSealed(read, offset(place, 0))
+        if (!isHeader(read, offset(place, 0))
                 || !Block.uuid(read, Block.UUID_AT).equals(pairUuid)) {
             return null;
         }

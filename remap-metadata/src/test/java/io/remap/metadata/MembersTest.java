@@ -223,6 +223,13 @@ class MembersTest {
         assertTrue(provider.member(device).isPresent(), "that is another one");
         provider.eraseMember(device, Bench.PAIR, 3);
         assertEquals(Optional.empty(), provider.member(device));
+        Refusal removed = assertThrows(Refusal.class, () -> Bench.open(provider, device, false, 1));
+        assertTrue(
+                removed.getMessage().contains("it was taken out of the pair " + Bench.PAIR.pairUuid()),
+                removed.getMessage());
+        device.flipBit(Layout.SAVED_AT + MemberStamp.STAMP_AT, 1);
+        removed = assertThrows(Refusal.class, () -> Bench.open(provider, device, false, 1));
+        assertTrue(removed.getMessage().contains("it was never formatted"), removed.getMessage());
     }
 
     @Test
