@@ -284,7 +284,7 @@ final class Demo implements AutoCloseable {
     private void requireOnSpare(List<Place> places) throws IOException, NotSo {
         MapListing listing;
         try (ControlClient client = control()) {
-            listing = MapListing.fetch(client, Integer.MAX_VALUE);
+            listing = MapListing.fetch(client, null, Integer.MAX_VALUE);
         }
         for (Place place : places) {
             for (int sector = place.first(); sector < place.first() + place.count(); sector++) {
@@ -350,7 +350,7 @@ final class Demo implements AutoCloseable {
         heading("What remap knows");
         try (ControlClient client = control()) {
             say("$ remap map list " + NAME + " --limit " + SHOWN_RANGES);
-            MapListing.fetch(client, SHOWN_RANGES).print(terminal);
+            MapListing.fetch(client, null, SHOWN_RANGES).print(terminal);
             terminal.line("");
             say("$ remap status " + NAME);
             new StatusText(terminal).print((Map<?, ?>) client.call("status", Map.of(), Services.ANSWER_MILLIS));

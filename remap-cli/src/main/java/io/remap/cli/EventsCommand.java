@@ -1,11 +1,9 @@
 package io.remap.cli;
 
-import io.remap.cli.control.ControlClient;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
@@ -23,7 +21,7 @@ import picocli.CommandLine.Parameters;
             "Example: remap events disk.img",
             ""
         })
-final class EventsCommand extends Verb {
+final class EventsCommand extends DiskVerb {
     @Parameters(arity = "0..1", paramLabel = "NAME", description = "Name of the service.")
     String name;
 
@@ -41,24 +39,18 @@ final class EventsCommand extends Verb {
             description = "Only events after the one with this number.")
     long after;
 
-    @Mixin
-    final JsonOption json = new JsonOption();
-
     /** Made by picocli. */
     EventsCommand() {}
 
     @Override
     int run() throws Exception {
-        try (ControlClient client = Services.ofThisUser().findOrOnly(name).connect()) {
-            Map<?, ?> answer =
-                    (Map<?, ?>) client.call("events", Map.of("limit", limit, "after", after), Services.ANSWER_MILLIS);
-            if (json.wanted) {
-                out().println(JsonOption.document(answer));
-            } else {
-                print(StatusText.list(answer, "events"));
-            }
-            return ExitStatus.OK;
+        Map<?, ?> answer = call(name, "events", Map.of("limit", limit, "after", after), Services.ANSWER_MILLIS);
+        if (json.wanted) {
+            out().println(JsonOption.document(answer));
+        } else {
+            print(StatusText.list(answer, "events"));
         }
+        return ExitStatus.OK;
     }
 
     private void print(List<?> events) {

@@ -5,7 +5,6 @@ import io.remap.api.SectorRange;
 import io.remap.cli.control.ControlClient;
 import java.util.Map;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
@@ -30,7 +29,7 @@ final class MapCommand extends VerbGroup {
                 "Example: remap map list disk.img",
                 ""
             })
-    static final class ListCommand extends Verb {
+    static final class ListCommand extends DiskVerb {
         @Parameters(arity = "0..1", paramLabel = "NAME", description = "Name of the service.")
         String name;
 
@@ -40,9 +39,6 @@ final class MapCommand extends VerbGroup {
                 defaultValue = "100",
                 description = "Show at most so many ranges (${DEFAULT-VALUE}); --json shows all.")
         int limit;
-
-        @Mixin
-        final JsonOption json = new JsonOption();
 
         /** Made by picocli. */
         ListCommand() {}
@@ -54,9 +50,9 @@ final class MapCommand extends VerbGroup {
             }
             try (ControlClient client = Services.ofThisUser().findOrOnly(name).connect()) {
                 if (json.wanted) {
-                    MapListing.printJson(client, out());
+                    MapListing.printJson(client, disk, out());
                 } else {
-                    MapListing.fetch(client, limit).print(terminal());
+                    MapListing.fetch(client, disk, limit).print(terminal());
                 }
             }
             return ExitStatus.OK;
@@ -74,7 +70,7 @@ final class MapCommand extends VerbGroup {
                 "Example: remap map add disk.img 2048+8",
                 ""
             })
-    static final class AddCommand extends Verb {
+    static final class AddCommand extends DiskVerb {
         @Parameters(index = "0", paramLabel = "NAME", description = "Name of the service.")
         String name;
 
@@ -84,9 +80,6 @@ final class MapCommand extends VerbGroup {
         @Option(names = "--unreadable", description = "Give up the content of those that cannot be read.")
         boolean unreadable;
 
-        @Mixin
-        final JsonOption json = new JsonOption();
-
         /** Made by picocli. */
         AddCommand() {}
 
@@ -95,8 +88,8 @@ final class MapCommand extends VerbGroup {
             SectorRange range = SectorArgument.parse(sectors);
             Map<String, Object> arguments = SectorArgument.forCommand(range);
             arguments.put("unreadable", unreadable);
-            Object answer = change(name, "map.add", arguments);
-            out().println(json.wanted ? JsonOption.document((Map<?, ?>) answer) : said(range, (Map<?, ?>) answer));
+            Map<?, ?> answer = call(name, "map.add", arguments, Services.DEVICE_MILLIS);
+            out().println(json.wanted ? JsonOption.document(answer) : said(range, answer));
             return ExitStatus.OK;
         }
     }
@@ -122,15 +115,12 @@ final class MapCommand extends VerbGroup {
                 "Example: remap map remove disk.img 2048+8",
                 ""
             })
-    static final class RemoveCommand extends Verb {
+    static final class RemoveCommand extends DiskVerb {
         @Parameters(index = "0", paramLabel = "NAME", description = "Name of the service.")
         String name;
 
         @Parameters(index = "1", paramLabel = "SECTORS", description = "SECTOR, FIRST+LENGTH or FIRST-LAST.")
         String sectors;
-
-        @Mixin
-        final JsonOption json = new JsonOption();
 
         /** Made by picocli. */
         RemoveCommand() {}
@@ -138,15 +128,10 @@ final class MapCommand extends VerbGroup {
         @Override
         int run() throws Exception {
             SectorRange range = SectorArgument.parse(sectors);
-            Object answer = change(name, "map.remove", SectorArgument.forCommand(range));
-            out().println(json.wanted ? JsonOption.document((Map<?, ?>) answer) : range + " are on main");
+            Map<?, ?> answer =
+                    call(name, "map.remove", SectorArgument.forCommand(range), Services.DEVICE_MILLIS);
+            out().println(json.wanted ? JsonOption.document(answer) : range + " are on main");
             return ExitStatus.OK;
-        }
-    }
-
-    private static Object change(String name, String command, Map<String, Object> arguments) throws Exception {
-        try (ControlClient client = Services.ofThisUser().find(name).connect()) {
-            return client.call(command, arguments, Services.DEVICE_MILLIS);
         }
     }
 }

@@ -37,16 +37,20 @@ final class MapListing {
         this.picture = new MapPicture(Math.max(1, StatusText.number(disk, "sizeBytes") / Math.max(1, sectorBytes)));
     }
 
-    /** Asks for the whole map of the first disk of a service; at most so many ranges are kept, to be shown. */
-    static MapListing fetch(ControlClient client, int limit) throws Refusal, NotSo {
-        MapListing listing = new MapListing(diskOf(client), limit);
+    /**
+     * Asks for the whole map of a disk; at most so many ranges are kept, to be shown.
+     *
+     * @param name {@code null} for the only one of the service
+     */
+    static MapListing fetch(ControlClient client, String name, int limit) throws Refusal, NotSo {
+        MapListing listing = new MapListing(diskOf(client, name), limit);
         eachEntry(client, listing.disk, listing::add);
         return listing;
     }
 
     /** Prints the whole map as JSON, each range in a line of its own, as it arrives. */
-    static void printJson(ControlClient client, PrintWriter out) throws Refusal, NotSo {
-        Map<?, ?> disk = diskOf(client);
+    static void printJson(ControlClient client, String name, PrintWriter out) throws Refusal, NotSo {
+        Map<?, ?> disk = diskOf(client, name);
         Map<String, Object> head = new LinkedHashMap<>();
         head.put("json_format_version", JsonOption.FORMAT_VERSION);
         for (String key : List.of("name", "sizeBytes", "sectorBytes")) {
@@ -62,13 +66,29 @@ final class MapListing {
         out.println("\n]}");
     }
 
-    private static Map<?, ?> diskOf(ControlClient client) throws Refusal, NotSo {
+    private static Map<?, ?> diskOf(ControlClient client, String name) throws Refusal, NotSo {
         Map<?, ?> status = (Map<?, ?>) client.call("status", Map.of(), Services.ANSWER_MILLIS);
-        List<?> disks = StatusText.list(status, "disks");
-        if (disks.isEmpty()) {
-            throw new NotSo("the service serves no disk now");
+        List<Map<?, ?>> disks = new ArrayList<>();
+        for (Object one : StatusText.list(status, "disks")) {
+            Map<?, ?> disk = (Map<?, ?>) one;
+            if (name == null || name.equals(disk.get("name"))) {
+                disks.add(disk);
+            }
         }
-        return (Map<?, ?>) disks.get(0);
+        if (disks.isEmpty()) {
+            throw new NotSo(name == null ? "the service serves no disk now" : "there is no disk '" + name + "'");
+        }
+        if (disks.size() > 1) {
+            throw new Refusal(
+                    Refusal.Kind.USAGE,
+                    "say which disk, with --disk: there are "
+                            + String.join(
+                                    ", ",
+                                    disks.stream()
+                                            .map(disk -> StatusText.text(disk, "name"))
+                                            .toList()));
+        }
+        return disks.get(0);
     }
 
     private static void eachEntry(ControlClient client, Map<?, ?> disk, Consumer<Map<?, ?>> action) throws Refusal {

@@ -6,7 +6,6 @@ import io.remap.api.DeviceUri;
 import io.remap.api.Place;
 import io.remap.api.Refusal;
 import io.remap.api.spi.MetadataTools;
-import io.remap.cli.control.ControlClient;
 import io.remap.core.HostPaths;
 import io.remap.core.Providers;
 import io.remap.core.SpareCare;
@@ -45,21 +44,16 @@ final class SpareCommand extends VerbGroup {
     SpareCommand() {}
 
     /** What the subcommands share. */
-    abstract static class OfDisk extends Verb {
-        @Mixin
-        final JsonOption json = new JsonOption();
-
+    abstract static class OfDisk extends DiskVerb {
         /** Calls a command, and shows the spares as they are then. */
         final Map<?, ?> call(String name, String command, Map<String, Object> arguments) throws Exception {
-            try (ControlClient client = Services.ofThisUser().findOrOnly(name).connect()) {
-                Map<?, ?> answer = (Map<?, ?>) client.call(command, arguments, Services.DEVICE_MILLIS);
-                if (json.wanted) {
-                    out().println(JsonOption.document(answer));
-                } else {
-                    print(answer);
-                }
-                return answer;
+            Map<?, ?> answer = call(name, command, arguments, Services.DEVICE_MILLIS);
+            if (json.wanted) {
+                out().println(JsonOption.document(answer));
+            } else {
+                print(answer);
             }
+            return answer;
         }
 
         private void print(Map<?, ?> answer) {

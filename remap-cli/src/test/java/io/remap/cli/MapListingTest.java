@@ -106,7 +106,7 @@ class MapListingTest {
     private List<String> printed(int limit) throws Exception {
         StringWriter text = new StringWriter();
         PrintWriter out = new PrintWriter(text);
-        MapListing.fetch(client, limit).print(Terminal.of(out, false, Map.of()));
+        MapListing.fetch(client, null, limit).print(Terminal.of(out, false, Map.of()));
         out.flush();
         return text.toString().lines().toList();
     }
@@ -156,7 +156,7 @@ class MapListingTest {
         for (int index = 0; index < 9; index++) {
             entry(index * 100L, 10, "spare", index * 4096L);
         }
-        MapListing listing = MapListing.fetch(client, 4);
+        MapListing listing = MapListing.fetch(client, null, 4);
         assertEquals(90, listing.sectors(Mark.REMAPPED));
         assertEquals(0, listing.sectors(Mark.LOST));
         List<String> lines = printed(4);
@@ -168,7 +168,7 @@ class MapListingTest {
     void knowsWhichSectorsStandOnTheSpare() throws Exception {
         entry(100, 10, "spare", 4096);
         entry(200, 10, "lost", -1);
-        MapListing listing = MapListing.fetch(client, Integer.MAX_VALUE);
+        MapListing listing = MapListing.fetch(client, null, Integer.MAX_VALUE);
         assertTrue(listing.isOnSpare(100) && listing.isOnSpare(109));
         assertFalse(listing.isOnSpare(99) || listing.isOnSpare(110) || listing.isOnSpare(200));
     }
@@ -180,7 +180,7 @@ class MapListingTest {
         entry(5, 2, "lost", -1);
         StringWriter text = new StringWriter();
         PrintWriter out = new PrintWriter(text);
-        MapListing.printJson(client, out);
+        MapListing.printJson(client, null, out);
         out.flush();
         assertEquals(
                 List.of(
@@ -193,9 +193,20 @@ class MapListingTest {
     }
 
     @Test
+    void ofSeveralDisksOneIsChosen() throws Exception {
+        disks.add(0, Map.of("name", "other", "sizeBytes", 512L, "sectorBytes", 512));
+        entry(1, 1, "spare", 4096);
+        assertEquals(1, MapListing.fetch(client, NAME, 1).sectors(MapPicture.Mark.REMAPPED));
+        Refusal unclear = assertThrows(Refusal.class, () -> MapListing.fetch(client, null, 1));
+        assertEquals("say which disk, with --disk: there are other, disk", unclear.getMessage());
+        NotSo absent = assertThrows(NotSo.class, () -> MapListing.fetch(client, "third", 1));
+        assertEquals("there is no disk 'third'", absent.getMessage());
+    }
+
+    @Test
     void aServiceWithoutADiskHasNoMap() {
         disks.clear();
-        NotSo refusal = assertThrows(NotSo.class, () -> MapListing.fetch(client, 1));
+        NotSo refusal = assertThrows(NotSo.class, () -> MapListing.fetch(client, null, 1));
         assertEquals("the service serves no disk now", refusal.getMessage());
     }
 }
