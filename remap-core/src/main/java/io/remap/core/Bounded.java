@@ -26,7 +26,7 @@ final class Bounded {
                 if (!result.complete(value)) {
                     tooLate.accept(value);
                 }
-            } catch (Exception | LinkageError e) {
+            } catch (Exception | LinkageError | OutOfMemoryError e) {
                 result.completeExceptionally(e);
             }
         });

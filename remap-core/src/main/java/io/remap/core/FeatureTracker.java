@@ -100,7 +100,7 @@ final class FeatureTracker {
     private <P extends Provider> void open(P provider, Opener<P> opener) {
         try {
             settle(FeatureState.STARTED, "", opener.open(provider), null);
-        } catch (Exception | LinkageError e) {
+        } catch (Exception | LinkageError | OutOfMemoryError e) {
             settle(FeatureState.FAILED, StartStack.reason(e), null, e);
         }
     }

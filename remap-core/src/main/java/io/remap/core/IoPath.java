@@ -195,7 +195,7 @@ final class IoPath {
             } else {
                 next.close();
             }
-        } catch (Exception | LinkageError e) {
+        } catch (Exception | LinkageError | OutOfMemoryError e) {
             FeatureStatus status = failed(ENGINE, wanted, ServiceSettings.PLAIN_ENGINE, StartStack.reason(e));
             engine = new Part<>(ServiceSettings.PLAIN_ENGINE, engines, status);
         }

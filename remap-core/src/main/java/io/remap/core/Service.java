@@ -123,6 +123,14 @@ public final class Service implements AutoCloseable {
                     new Refusal(Refusal.Kind.ENVIRONMENT, "a module of the installation does not fit: " + e, e);
             service.undo(refusal);
             throw refusal;
+        } catch (OutOfMemoryError e) {
+            Refusal refusal = new Refusal(
+                    Refusal.Kind.ENVIRONMENT,
+                    "the host gives no thread, or no memory: " + e.getMessage()
+                            + "; raise the limit of processes (ulimit -u, or TasksMax= of the service)",
+                    e);
+            service.undo(refusal);
+            throw refusal;
         }
     }
 

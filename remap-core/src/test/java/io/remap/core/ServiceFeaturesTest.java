@@ -93,6 +93,29 @@ class ServiceFeaturesTest {
     }
 
     @Test
+    void aFeatureThatGetsNoThreadIsNamed() throws Exception {
+        rig.at("open control", () -> {
+            throw new OutOfMemoryError("unable to create native thread");
+        });
+        Service service = rig.start("a");
+        assertEquals(
+                "control: failed: java.lang.OutOfMemoryError: unable to create native thread",
+                line(service, "control"));
+        assertTrue(service.stop(1000));
+    }
+
+    @Test
+    void aServiceThatGetsNoThreadIsUndoneAndSaysSo() {
+        rig.at("let in unix:/run/a.sock", () -> {
+            throw new OutOfMemoryError("unable to create native thread");
+        });
+        Refusal refusal = assertThrows(Refusal.class, () -> rig.start("a"));
+        assertEquals(Refusal.Kind.ENVIRONMENT, refusal.kind());
+        assertTrue(refusal.getMessage().contains("ulimit -u"), refusal.getMessage());
+        assertTrue(rig.events.contains("close unix:/run/a.sock"));
+    }
+
+    @Test
     void aServiceOfThatNameRunsAlready() {
         Refusal busy = new Refusal(Refusal.Kind.BUSY, "service 'rig' is running already");
         rig.at("open control", () -> {

@@ -214,16 +214,20 @@ final class Deadlines {
     }
 
     private void sweep() {
-        boolean open = true;
+        boolean again = true;
         try {
-            open = lookAtAll();
+            boolean open = lookAtAll();
             wakeWhoMayGoOn();
+            again = open;
         } catch (RuntimeException e) {
-            // Whatever it is, the others have their deadlines.
             LOG.error("{}: a look at the requests under way failed", disk.name(), e);
+        } finally {
+            // Whatever it was, also an Error, which whoever runs this tells of: the others have their deadlines.
+            if (again) {
+                scheduler.schedule(sweep, SWEEP_MILLIS);
+            }
         }
-        if (open) {
-            scheduler.schedule(sweep, SWEEP_MILLIS);
+        if (again) {
             return;
         }
         armed.set(false);

@@ -85,13 +85,25 @@ final class SimControlServer implements AutoCloseable {
                     }
                     connections.add(connection);
                 }
-                daemon("remap-sim-control-connection", () -> serve(connection)).start();
+                startServing(connection);
             } catch (ClosedChannelException e) {
                 return;
             } catch (IOException e) {
                 LOG.warn("the control of the simulated disk ends, it cannot accept: {}", e.toString());
                 return;
             }
+        }
+    }
+
+    private void startServing(SocketChannel connection) throws IOException {
+        try {
+            daemon("remap-sim-control-connection", () -> serve(connection)).start();
+        } catch (OutOfMemoryError e) {
+            LOG.warn("the control of the simulated disk hangs up, there is no thread for a connection");
+            synchronized (connections) {
+                connections.remove(connection);
+            }
+            connection.close();
         }
     }
 

@@ -3,6 +3,7 @@ package io.remap.core.disk;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.remap.api.DiskError;
@@ -10,6 +11,7 @@ import io.remap.api.DiskRequest;
 import io.remap.api.DiskRequest.Operation;
 import io.remap.api.IoBuffer;
 import io.remap.api.Place;
+import io.remap.api.Scheduler;
 import io.remap.api.SectorRange;
 import io.remap.api.spi.MetadataStore.Outcome;
 import io.remap.testkit.FaultyDevice.Fault;
@@ -195,6 +197,39 @@ class DeadlinesTest {
                 seconds() >= begun + STUCK_SECONDS,
                 () -> "written at " + seconds() + ", before the first one has landed");
         assertArrayEquals(bytes(0x33), rig.read(UNIT, UNIT));
+    }
+
+    @Test
+    void anErrorInALookAtTheRequestsDoesNotEndTheLooks() {
+        List<Runnable> looks = new ArrayList<>();
+        Deadlines deadlines = new Deadlines(rig.disk, new Scheduler() {
+            @Override
+            public void execute(Runnable task) {
+                task.run();
+            }
+
+            @Override
+            public Cancellable schedule(Runnable task, long delayMillis) {
+                looks.add(task);
+                return () -> {};
+            }
+        });
+        DiskRequest flush = new DiskRequest(ended -> {
+            throw new OutOfMemoryError("for the test");
+        });
+        flush.operation = Operation.FLUSH;
+        RequestContext request = new RequestContext(rig.disk, flush);
+        request.open();
+        deadlines.watch(request);
+        deadlines.begun();
+        looks.remove(0).run();
+        rig.scheduler.sleep(TimeUnit.SECONDS.toNanos(DEADLINE_SECONDS));
+        assertThrows(OutOfMemoryError.class, () -> looks.remove(0).run());
+        assertEquals(1, looks.size(), "the others have their deadlines");
+        looks.remove(0).run();
+        assertEquals(List.of(), looks, "nothing is open");
+        rig.disk.deadlines.ended(request);
+        rig.disk.leave();
     }
 
     @Test
