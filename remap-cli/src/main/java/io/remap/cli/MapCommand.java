@@ -128,8 +128,7 @@ final class MapCommand extends VerbGroup {
         @Override
         int run() throws Exception {
             SectorRange range = SectorArgument.parse(sectors);
-            Map<?, ?> answer =
-                    call(name, "map.remove", SectorArgument.forCommand(range), Services.DEVICE_MILLIS);
+            Map<?, ?> answer = call(name, "map.remove", SectorArgument.forCommand(range), Services.DEVICE_MILLIS);
             out().println(json.wanted ? JsonOption.document(answer) : range + " are on main");
             return ExitStatus.OK;
         }

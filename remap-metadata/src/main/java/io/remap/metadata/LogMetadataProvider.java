@@ -337,8 +337,9 @@ public final class LogMetadataProvider implements MetadataProvider {
             String why = identities.interruptedFormat()
                     ? "its format was interrupted"
                     : formerPair(spare, identities)
-                            .map(pair -> "it was taken out of the pair " + pair + ", as by 'remap spare remove', and holds"
-                                    + " nothing of it; 'remap spare add' with --force makes a new spare of it")
+                            .map(pair ->
+                                    "it was taken out of the pair " + pair + ", as by 'remap spare remove', and holds"
+                                            + " nothing of it; 'remap spare add' with --force makes a new spare of it")
                             .orElse("it was never formatted");
             throw new Refusal(Refusal.Kind.WRONG_DEVICE, spare.name() + " is no spare of remap: " + why);
         }

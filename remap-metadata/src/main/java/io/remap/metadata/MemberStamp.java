@@ -74,8 +74,7 @@ final class MemberStamp {
     private static long read(BlockIo io, Layout layout, UUID pairUuid, int copy) throws DeviceException {
         long offset = offset(layout, copy);
         ByteBuffer block = io.read(offset);
-        boolean whole =
-                isOne(block, offset) && Block.uuid(block, Block.UUID_AT).equals(pairUuid);
+        boolean whole = isOne(block, offset) && Block.uuid(block, Block.UUID_AT).equals(pairUuid);
         return whole ? block.getLong(STAMP_AT) : -1;
     }
 
