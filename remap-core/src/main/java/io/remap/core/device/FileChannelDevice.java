@@ -59,6 +59,7 @@ final class FileChannelDevice implements BlockDevice {
     private final DeviceTraits traits;
     private final DeviceIdentity identity;
     private final WitnessTag witness;
+    private final TransferErrors errors;
 
     /**
      * Takes the channel over.
@@ -72,6 +73,7 @@ final class FileChannelDevice implements BlockDevice {
         this.traits = traits;
         this.identity = identity;
         this.witness = witness;
+        this.errors = new TransferErrors(name, traits, this::sizeBytes);
     }
 
     @Override
@@ -135,16 +137,7 @@ final class FileChannelDevice implements BlockDevice {
             if (moved <= 0) {
                 int done = data.position() - start;
                 data.position(start);
-                throw new DeviceException(
-                        name,
-                        operation,
-                        offsetBytes,
-                        length,
-                        Errno.NONE,
-                        ErrorClass.UNKNOWN,
-                        "short: it ended after " + done + " bytes; the device became smaller than " + traits.sizeBytes()
-                                + " bytes",
-                        null);
+                throw errors.endedEarly(operation, offsetBytes, length, done);
             }
         }
     }
@@ -201,7 +194,16 @@ final class FileChannelDevice implements BlockDevice {
         if (e instanceof ClosedChannelException) {
             throw new IllegalStateException(name + " is closed", e);
         }
-        return failed(name, operation, offsetBytes, lengthBytes, e);
+        DeviceException error = failed(name, operation, offsetBytes, lengthBytes, e);
+        return errors.isGivenUp() ? errors.failed(operation, offsetBytes, lengthBytes, error.errno()) : error;
+    }
+
+    private long sizeBytes() {
+        try {
+            return channel.size();
+        } catch (IOException e) {
+            return -1;
+        }
     }
 
     /** The error that this message of the platform stands for. */

@@ -7,7 +7,6 @@ import io.remap.api.DeviceException;
 import io.remap.api.DeviceIdentity;
 import io.remap.api.DeviceTraits;
 import io.remap.api.Errno;
-import io.remap.api.ErrorClass;
 import io.remap.api.MediumSequence;
 import io.remap.api.ModificationTime;
 import io.remap.api.Reopening;
@@ -41,6 +40,7 @@ final class FileDevice implements BlockDevice {
     private final String name;
     private final DeviceTraits traits;
     private final DeviceIdentity identity;
+    private final TransferErrors errors;
     private final FileSpace space;
     private final Optional<WitnessTag> witness;
     private final Optional<ModificationTime> modificationTime;
@@ -72,13 +72,14 @@ final class FileDevice implements BlockDevice {
         this.name = name;
         this.traits = traits;
         this.identity = identity;
-        this.space = new FileSpace(libc, fd, name, traits);
+        this.errors = TransferErrors.of(libc, fd, name, traits);
+        this.space = new FileSpace(libc, fd, errors, traits);
         this.witness = Optional.ofNullable(witness);
         this.modificationTime =
                 traits.blockDevice() ? Optional.empty() : Optional.of(new FileModification(handle, fd, name));
         this.cachedReads =
                 traits.direct() ? Optional.empty() : Optional.of(new FileCachedReads(libc, handle, fd, name, traits));
-        this.descriptorTransfers = Optional.of(new FileTransfers(libc, handle, fd, name, traits));
+        this.descriptorTransfers = Optional.of(new FileTransfers(libc, handle, fd, name, traits, errors));
         this.mediumSequence = DiskSequence.of(identity);
         this.directDoor = directTraits == null
                 ? this
@@ -172,21 +173,12 @@ final class FileDevice implements BlockDevice {
                     ? libc.pwrite(fd, address + done, lengthBytes - done, offsetBytes + done)
                     : libc.pread(fd, address + done, lengthBytes - done, offsetBytes + done);
             if (moved < 0) {
-                throw new DeviceException(name, write ? "write" : "read", offsetBytes, lengthBytes, (int) -moved);
+                throw errors.failed(write ? "write" : "read", offsetBytes, lengthBytes, (int) -moved);
             }
             // Going on inside a unit would be a misaligned request, which is not what the device failed at.
             long whole = moved & -traits.alignmentBytes();
             if (whole == 0) {
-                throw new DeviceException(
-                        name,
-                        write ? "write" : "read",
-                        offsetBytes,
-                        lengthBytes,
-                        Errno.NONE,
-                        ErrorClass.UNKNOWN,
-                        "short: it ended after " + (done + moved) + " bytes; the device became smaller than "
-                                + traits.sizeBytes() + " bytes, or takes no more",
-                        null);
+                throw errors.endedEarly(write ? "write" : "read", offsetBytes, lengthBytes, done + moved);
             }
             done += (int) whole;
         }
@@ -222,7 +214,7 @@ final class FileDevice implements BlockDevice {
         try {
             int result = libc.fdatasync(handle.fd);
             if (result < 0) {
-                throw new DeviceException(name, "flush", 0, 0, -result);
+                throw errors.failed("flush", 0, 0, -result);
             }
         } finally {
             handle.leave();

@@ -3,7 +3,6 @@ package io.remap.core.device;
 import io.remap.api.DeviceException;
 import io.remap.api.DeviceTraits;
 import io.remap.api.Errno;
-import io.remap.api.ErrorClass;
 import io.remap.core.libc.Libc;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -44,14 +43,14 @@ final class FileSpace {
 
     private final Libc libc;
     private final int fd;
-    private final String name;
+    private final TransferErrors errors;
     private final DeviceTraits traits;
     private final Set<Way> refused = ConcurrentHashMap.newKeySet();
 
-    FileSpace(Libc libc, int fd, String name, DeviceTraits traits) {
+    FileSpace(Libc libc, int fd, TransferErrors errors, DeviceTraits traits) {
         this.libc = libc;
         this.fd = fd;
-        this.name = name;
+        this.errors = errors;
         this.traits = traits;
     }
 
@@ -110,7 +109,7 @@ final class FileSpace {
             }
             default -> {
                 if (result < 0) {
-                    throw new DeviceException(name, operation, offsetBytes, lengthBytes, -result);
+                    throw errors.failed(operation, offsetBytes, lengthBytes, -result);
                 }
                 return true;
             }
@@ -141,12 +140,11 @@ final class FileSpace {
             long part = Math.min(MAX_ZERO_BYTES, endBytes - at);
             long moved = libc.pwrite(fd, address, part, at);
             if (moved < 0) {
-                throw new DeviceException(name, "zero", at, part, (int) -moved);
+                throw errors.failed("zero", at, part, (int) -moved);
             }
             long whole = moved & -traits.alignmentBytes();
             if (whole == 0) {
-                throw new DeviceException(
-                        name, "zero", at, part, Errno.NONE, ErrorClass.UNKNOWN, "short: nothing was written", null);
+                throw errors.endedEarly("zero", at, part, moved);
             }
             at += whole;
         }

@@ -14,13 +14,15 @@ final class FileTransfers implements DescriptorTransfers {
     private final int fd;
     private final String name;
     private final DeviceTraits traits;
+    private final TransferErrors errors;
 
-    FileTransfers(Libc libc, FileHandle handle, int fd, String name, DeviceTraits traits) {
+    FileTransfers(Libc libc, FileHandle handle, int fd, String name, DeviceTraits traits, TransferErrors errors) {
         this.libc = libc;
         this.handle = handle;
         this.fd = fd;
         this.name = name;
         this.traits = traits;
+        this.errors = errors;
     }
 
     @Override
@@ -48,15 +50,18 @@ final class FileTransfers implements DescriptorTransfers {
 
     @Override
     public DeviceException ended(DeviceIo io, int result) {
-        handle.leave();
-        int length = io.data.remaining();
-        if (result < 0) {
-            String verb = io.operation == DeviceIo.Operation.WRITE ? "write" : "read";
-            return new DeviceException(name, verb, io.offsetBytes, length, -result);
+        try {
+            int length = io.data.remaining();
+            if (result < 0) {
+                String verb = io.operation == DeviceIo.Operation.WRITE ? "write" : "read";
+                return errors.failed(verb, io.offsetBytes, length, -result);
+            }
+            if (result == length) {
+                io.data.position(io.data.limit());
+            }
+            return null;
+        } finally {
+            handle.leave();
         }
-        if (result == length) {
-            io.data.position(io.data.limit());
-        }
-        return null;
     }
 }

@@ -10,6 +10,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.remap.api.BlockDevice;
 import io.remap.api.DeviceException;
 import io.remap.api.DeviceUri;
+import io.remap.api.ErrorClass;
 import io.remap.api.Refusal;
 import io.remap.api.WitnessTag;
 import io.remap.api.spi.BlockDeviceProvider.Door;
@@ -17,9 +18,12 @@ import io.remap.api.spi.BlockDeviceProvider.OpenOptions;
 import io.remap.testkit.BlockDeviceContract;
 import java.io.IOException;
 import java.io.RandomAccessFile;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
@@ -27,6 +31,7 @@ import java.util.OptionalLong;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Block devices, on loop devices of the kernel. Where these are not to be had (no root), nearly all of it is skipped. */
@@ -197,6 +202,48 @@ class BlockLoopTest {
             open(loop.node, SERVE).close();
         }
         open(image.toString(), SERVE).close();
+    }
+
+    /** As a disk that is unplugged is to those who have it open: a write would meet the end of it, a read give nothing. */
+    @Test
+    void aDeviceThatTheKernelHasGivenUpIsGoneAndNotFull(@TempDir Path directory) throws IOException {
+        LoopDevice.require();
+        Path image = image(directory);
+        ByteBuffer sector = ByteBuffer.allocateDirect(8192).alignedSlice(4096).limit(4096);
+        try (LoopDevice loop = LoopDevice.attach(image);
+                BlockDevice device = open(loop.node, SERVE);
+                FileChannel channel =
+                        FileChannel.open(Path.of(loop.node), StandardOpenOption.READ, StandardOpenOption.WRITE);
+                BlockDevice byChannel =
+                        new FileChannelDevice(channel, loop.node, device.traits(), device.identity(), null)) {
+            device.write(0, sector.clear().limit(4096));
+            resize(image, loop, 0);
+            for (BlockDevice each : List.of(device, byChannel)) {
+                assertGone(() -> each.write(4096, sector.clear().limit(4096)));
+                assertGone(() -> each.read(4096, sector.clear().limit(4096)));
+                assertGone(() -> each.zero(8192, 8192, true));
+            }
+            resize(image, loop, SIZE_BYTES);
+            device.write(4096, sector.clear().limit(4096));
+            resize(image, loop, SIZE_BYTES / 2);
+            DeviceException shrunk = assertThrows(
+                    DeviceException.class,
+                    () -> device.write(SIZE_BYTES - 4096, sector.clear().limit(4096)));
+            assertEquals(ErrorClass.NO_SPACE, shrunk.errorClass(), shrunk.getMessage());
+        }
+    }
+
+    private static void resize(Path image, LoopDevice loop, long sizeBytes) throws IOException {
+        try (RandomAccessFile file = new RandomAccessFile(image.toFile(), "rw")) {
+            file.setLength(sizeBytes);
+        }
+        LoopDevice.run("losetup", "--set-capacity", loop.node);
+    }
+
+    private static void assertGone(Executable transfer) {
+        DeviceException error = assertThrows(DeviceException.class, transfer);
+        assertEquals(ErrorClass.GONE, error.errorClass(), error.getMessage());
+        assertTrue(error.getMessage().contains("given the device up"), error.getMessage());
     }
 
     @Test
