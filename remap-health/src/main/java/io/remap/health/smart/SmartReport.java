@@ -11,7 +11,8 @@ import java.util.Map;
  * @param protocol ATA, NVMe or SCSI
  * @param pending sectors that wait to be reallocated (attribute 197)
  * @param reallocated sectors (attribute 5; SCSI: grown defects)
- * @param uncorrectable errors (attributes 187 and 198, the greater; NVMe: media errors)
+ * @param uncorrectable errors (attributes 187 and 198, the greater; NVMe: media errors; SCSI: reads that no effort of the
+ *     drive corrected)
  * @param crcErrors of the link (attribute 199)
  * @param ercDeciseconds how long the drive tries to read a sector; -1: it does not say
  * @param criticalWarning bits of an NVMe controller
@@ -51,7 +52,7 @@ public record SmartReport(
         boolean erc = at(root, "ata_sct_erc", "read", "enabled") instanceof Boolean;
         boolean ercOn = Boolean.TRUE.equals(at(root, "ata_sct_erc", "read", "enabled"));
         return new SmartReport(
-                text(at(root, "model_name")),
+                text(root.containsKey("model_name") ? root.get("model_name") : root.get("scsi_model_name")),
                 text(at(root, "serial_number")),
                 text(at(root, "device", "protocol")),
                 passed,
@@ -61,7 +62,9 @@ public record SmartReport(
                 Math.max(attribute(root, REALLOCATED), number(at(root, "scsi_grown_defect_list"))),
                 Math.max(
                         Math.max(attribute(root, REPORTED_UNCORRECTABLE), attribute(root, OFFLINE_UNCORRECTABLE)),
-                        number(at(root, nvme, "media_errors"))),
+                        Math.max(
+                                number(at(root, nvme, "media_errors")),
+                                number(at(root, "scsi_error_counter_log", "read", "total_uncorrected_errors")))),
                 attribute(root, CRC_ERRORS),
                 ercOn ? number(at(root, "ata_sct_erc", "read", "deciseconds")) : erc ? 0 : -1,
                 number(at(root, nvme, "critical_warning")),
