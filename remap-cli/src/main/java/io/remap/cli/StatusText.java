@@ -82,6 +82,11 @@ final class StatusText {
         if (!text(disk, "ledger").isEmpty()) {
             facts.add(List.of("ledger", text(disk, "ledger")));
         }
+        for (Object device : list(disk, "away")) {
+            facts.add(List.of(
+                    "away",
+                    terminal.tone(Tone.BAD, device + " does not answer: requests wait, nothing is redirected")));
+        }
         for (Object uri : list(disk, "uris")) {
             facts.add(List.of("uri", String.valueOf(uri)));
         }

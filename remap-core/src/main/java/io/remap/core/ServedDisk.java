@@ -624,6 +624,7 @@ final class ServedDisk {
                 store.flatMap(MetadataStore::copies).map(MetadataCopies::state),
                 doubt().map(Throwable::getMessage).orElse(""),
                 summary.ledger().orElse(""),
+                summary.away(),
                 counters,
                 uris,
                 attachCommands,

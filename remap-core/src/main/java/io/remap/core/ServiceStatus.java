@@ -70,6 +70,7 @@ public record ServiceStatus(
      * @param metadataCopies how the copies of the table stand, if it is kept in copies
      * @param flushFailed why flushes fail now, empty if they do not
      * @param ledger what was written and not flushed, and whether it is being verified; empty if no ledger is kept
+     * @param away devices that do not answer now; requests for them wait, nothing is redirected
      * @param counters what happened since the start, by the names of the disk's attributes
      * @param uris how clients name the export, one for each listener
      * @param attachCommands commands that attach a client, for people to copy
@@ -98,6 +99,7 @@ public record ServiceStatus(
             Optional<MetadataCopies.State> metadataCopies,
             String flushFailed,
             String ledger,
+            List<String> away,
             Map<String, Object> counters,
             List<String> uris,
             List<String> attachCommands,

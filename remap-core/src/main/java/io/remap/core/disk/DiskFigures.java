@@ -11,6 +11,7 @@ import java.util.Optional;
 import java.util.function.LongToIntFunction;
 import java.util.function.ToLongFunction;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /**
  * What a virtual disk shows of itself to people: its state, its spares, and its attributes.
@@ -71,7 +72,16 @@ final class DiskFigures {
                 slots(SlotAllocator::freeSlots),
                 slots(SlotAllocator::badSlots),
                 describeLedgers(),
+                away(),
                 disk.canRedirect());
+    }
+
+    private List<String> away() {
+        return Stream.concat(
+                        Stream.of(disk.mainSide), disk.spares.all().stream().map(spare -> spare.side))
+                .filter(side -> side.dropOff().isAway())
+                .map(side -> side.device().name())
+                .toList();
     }
 
     /** Slots of the spares that are there. */

@@ -1,5 +1,6 @@
 package io.remap.core.disk;
 
+import java.util.List;
 import java.util.Optional;
 
 /**
@@ -14,6 +15,7 @@ import java.util.Optional;
  * @param freeSlots slots without a user
  * @param badSlots slots found bad
  * @param ledger what was written to main and not flushed, and what became of it, for people; empty if no ledger is kept
+ * @param away names of the devices that do not answer now, as far as somebody asked; requests for them wait
  * @param redirects whether failing writes are redirected; {@code false} without a working metadata store
  */
 public record DiskSummary(
@@ -26,4 +28,5 @@ public record DiskSummary(
         long freeSlots,
         long badSlots,
         Optional<String> ledger,
+        List<String> away,
         boolean redirects) {}

@@ -5,6 +5,7 @@ import io.remap.api.DeviceException;
 import io.remap.api.Errno;
 import io.remap.api.ErrorClass;
 import io.remap.api.Reopening;
+import io.remap.api.Scheduler.Cancellable;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -12,7 +13,8 @@ import java.util.Optional;
 /**
  * Requests that failed since their device is away, until its canary says that it is back: a cable that was touched, or a
  * bus that was reset, costs time and no errors. What was put in doubt meanwhile is verified first; the requests begin anew
- * behind that. Nothing is mapped, as no verdict is given while a device is away.
+ * behind that. Nothing is mapped, as no verdict is given while a device is away. It is looked for when nobody waits any more too,
+ * so that people are told, and what was put in doubt is settled before the next request comes.
  *
  * <p>Invariants: who is held is told once, to go on or to give up; one look at the device at a time, and one to come while
  * anybody is held. At most {@link #MOST_HELD}; each has its deadline all the same.
@@ -26,6 +28,12 @@ final class DropOff {
     /** Requests held at a time; more fail at once. */
     static final int MOST_HELD = 1024;
 
+    /** Looks in a row that nobody waits for, about an hour of them: after that it is looked for when a request comes. */
+    private static final int MOST_UNASKED = 128;
+
+    /** These come at 32 s at last. */
+    private static final int MAX_PAUSE_SHIFT = 6;
+
     private final VirtualDisk disk;
     private final TrackedDevice device;
     private final Canary canary;
@@ -33,8 +41,16 @@ final class DropOff {
 
     // Guarded by this.
     private List<Held> held = new ArrayList<>();
-    private boolean polling;
     private boolean ended;
+
+    /** The look to come, or {@code null}; its number is {@link #looks}. */
+    private Cancellable next;
+
+    private long looks;
+    private boolean looking;
+
+    /** How many of the last looks nobody waited for. */
+    private int unasked;
 
     /** The last look found it away. */
     private boolean away;
@@ -69,13 +85,28 @@ final class DropOff {
                 return false;
             }
             held.add(new Held(untilNanos, again, giveUp));
-            if (!polling) {
-                polling = true;
-                disk.environment.scheduler().schedule(this::poll, POLL_MILLIS);
+            if (!looking && (next == null || unasked > 0)) {
+                unasked = 0;
+                lookSoon();
             }
         }
         disk.counters.heldRequests.increment();
         return true;
+    }
+
+    /** The one look to come; under the lock. */
+    private void lookSoon() {
+        if (next != null) {
+            next.cancel();
+        }
+        long number = ++looks;
+        long pauseMillis = POLL_MILLIS << Math.min(unasked, MAX_PAUSE_SHIFT);
+        next = disk.environment.scheduler().schedule(() -> look(number), pauseMillis);
+    }
+
+    /** The last look found it away. */
+    synchronized boolean isAway() {
+        return away;
     }
 
     /** The device does not belong to the disk any more: nobody waits for it. */
@@ -83,6 +114,7 @@ final class DropOff {
         List<Held> told;
         synchronized (this) {
             ended = true;
+            away = false;
             told = held;
             held = new ArrayList<>();
         }
@@ -128,7 +160,17 @@ final class DropOff {
         return canary.alive();
     }
 
-    private void poll() {
+    private void look(long number) {
+        synchronized (this) {
+            if (number != looks) {
+                return;
+            }
+            next = null;
+            if (held.isEmpty() && (ended || disk.isStopping())) {
+                return;
+            }
+            looking = true;
+        }
         boolean back = isBack();
         List<Runnable> told = new ArrayList<>();
         boolean changed;
@@ -145,10 +187,11 @@ final class DropOff {
             }
             held = left;
             changed = away == back;
-            away = !back;
-            polling = !left.isEmpty();
-            if (polling) {
-                disk.environment.scheduler().schedule(this::poll, POLL_MILLIS);
+            away = !back && !ended;
+            looking = false;
+            unasked = left.isEmpty() ? unasked + 1 : 0;
+            if (!left.isEmpty() || (away && !all && unasked < MOST_UNASKED)) {
+                lookSoon();
             }
         }
         if (back) {
