@@ -268,7 +268,7 @@ final class DiskLog {
 
     private long unitsOf(SectorRange range) {
         long endByte = range.endSector() * sectorBytes;
-        return SegmentCursor.endUnit(endByte) - (range.firstSector() * sectorBytes >> Place.UNIT_SHIFT);
+        return SegmentCursor.endUnit(endByte) - ((range.firstSector() * sectorBytes) >> Place.UNIT_SHIFT);
     }
 
     /** That main refused these units. */

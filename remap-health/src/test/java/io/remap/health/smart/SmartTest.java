@@ -61,14 +61,15 @@ class SmartTest {
     /** As smartctl 7.3 says it of a SCSI disk, with a log of errors. */
     @Test
     void readsAScsiDrive() {
-        SmartReport report =
-                SmartReport.parse("{\"smartctl\":{\"exit_status\":4},\"device\":{\"type\":\"scsi\",\"protocol\":\"SCSI\"},"
+        SmartReport report = SmartReport.parse(
+                "{\"smartctl\":{\"exit_status\":4},\"device\":{\"type\":\"scsi\",\"protocol\":\"SCSI\"},"
                         + "\"scsi_vendor\":\"Linux\",\"scsi_product\":\"scsi_debug\",\"scsi_model_name\":\"Linux scsi_debug\","
                         + "\"serial_number\":\"14000\",\"smart_status\":{\"passed\":true},"
                         + "\"temperature\":{\"current\":38,\"drive_trip\":65},\"scsi_grown_defect_list\":11,"
                         + "\"scsi_error_counter_log\":{\"read\":{\"total_errors_corrected\":900,\"total_uncorrected_errors\":4}}}");
         assertEquals(
-                new SmartReport("Linux scsi_debug", "14000", "SCSI", true, 38, -1, -1, 11, 4, -1, -1, -1, -1, -1), report);
+                new SmartReport("Linux scsi_debug", "14000", "SCSI", true, 38, -1, -1, 11, 4, -1, -1, -1, -1, -1),
+                report);
         assertEquals("", report.ercAdvice("/dev/sdb"));
     }
 
