@@ -254,7 +254,7 @@ class WatchListTest {
     void aWriteThatIsRedirectedInManyPlacesMakesAFewEvents() throws Refusal {
         rig = new DiskRig(64, policy(Map.of()));
         for (int i = 0; i < 20; i++) {
-            rig.main.fault(16 * i, 1, Fault.UNWRITABLE);
+            rig.main.fault(16L * i, 1, Fault.UNWRITABLE);
         }
         assertEquals(DiskError.NONE, rig.write(0, 40 * UNIT, 0x22));
         List<DiskEvent> told = events(Kind.REDIRECTED);
