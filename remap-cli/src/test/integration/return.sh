@@ -45,6 +45,10 @@ requests_wait() {
     [ "$(attribute disk disk.disk.drop-off.held)" -gt 0 ]
 }
 
+is_said_to_be_away() {
+    "$remap" status disk | grep -q 'away .*does not answer'
+}
+
 under_load() {
     /usr/bin/python3 "$integration/stuck_client.py" "$uri" none "$work/enough" "$DEADLINE_MILLIS" "$SEED" > client.log 2>&1 &
     client=$!
@@ -70,8 +74,10 @@ test_image_on_a_stick_that_is_plugged_in_again() {
     under_load
     pull_out
     wait_until 10 requests_wait || fail "no request was held"
+    wait_until 5 is_said_to_be_away || fail "$("$remap" status disk)"
     plug_in
     goes_on_as "$work/stick/main.img"
+    ! is_said_to_be_away || fail "$("$remap" status disk)"
 }
 
 test_disk_under_another_name() {

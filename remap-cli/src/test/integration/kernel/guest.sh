@@ -84,5 +84,6 @@ print(json.load(sys.stdin)["services"][0]["disks"][0][sys.argv[1]])' "$1"
 ip link set lo up
 load virtio_blk nbd dm-mod loop
 /lib/systemd/systemd-udevd --daemon 2> /dev/null
+wait_until 120 udevadm control --ping --timeout=10 2> /dev/null || fail "udev does not answer"
 udevadm trigger
-udevadm settle -t 20
+udevadm settle -t 120

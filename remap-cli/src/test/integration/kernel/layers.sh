@@ -22,7 +22,7 @@ for unit in sorted(random.Random(5).sample(range(256, size // 8 - 1), places)):
 print(at, size - at, "linear", device, at)
 PYTHON
 dmsetup create failing table
-udevadm settle -t 20
+udevadm settle -t 120
 serve /dev/mapper/failing
 attach -connections 4
 

@@ -28,7 +28,7 @@ final class DropOff {
     /** Requests held at a time; more fail at once. */
     static final int MOST_HELD = 1024;
 
-    /** Looks in a row that nobody waits for, about an hour of them: after that it is looked for when a request comes. */
+    /** Looks in a row that nobody waits for, about an hour of them: after that it is looked for when somebody asks. */
     private static final int MOST_UNASKED = 128;
 
     /** These come at 32 s at last. */
@@ -104,8 +104,12 @@ final class DropOff {
         next = disk.environment.scheduler().schedule(() -> look(number), pauseMillis);
     }
 
-    /** The last look found it away. */
+    /** The last look found it away. Who asks has it looked for again, if nobody does. */
     synchronized boolean isAway() {
+        if (away && next == null && !looking && !disk.isStopping()) {
+            unasked = 0;
+            lookSoon();
+        }
         return away;
     }
 

@@ -20,7 +20,9 @@ import io.remap.testkit.MemoryMetadata;
 import io.remap.testkit.PageCacheDevice;
 import io.remap.testkit.SimScheduler;
 import io.remap.testkit.SimpleFaultPolicy;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.SplittableRandom;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
@@ -236,11 +238,51 @@ class DropOffTest {
     @Test
     void diskThatStaysAwayFailsRequestsAfterAWhile() {
         rig.main.vanish(Errno.ENODEV);
-        assertEquals(DiskError.IO, rig.write(UNIT, UNIT, 0x22));
-        long tookMillis = TimeUnit.NANOSECONDS.toMillis(rig.scheduler.nanoTime());
+        long[] answeredNanos = {0};
+        DiskRequest request = new DiskRequest(r -> answeredNanos[0] = rig.scheduler.nanoTime());
+        request.operation = Operation.WRITE;
+        request.offsetBytes = UNIT;
+        request.lengthBytes = UNIT;
+        request.buffer = rig.buffers.acquire(UNIT);
+        rig.scheduler.execute(() -> rig.disk.submit(request));
+        rig.scheduler.runUntilIdle();
+        request.buffer.release();
+        assertEquals(DiskError.IO, request.error);
+        long tookMillis = TimeUnit.NANOSECONDS.toMillis(answeredNanos[0]);
         assertTrue(tookMillis >= HOLD_MILLIS && tookMillis <= Deadlines.USUAL_MILLIS, () -> "it took " + tookMillis);
         rig.main.comeBack();
         assertNotNull(rig.read(2 * UNIT, UNIT));
         assertEquals(0, rig.disk.summary().mappedSectors());
+    }
+
+    @Test
+    void isLookedForWhenNobodyWaitsAnyMore() {
+        assertEquals(DiskError.NONE, rig.perform(Operation.FLUSH, 0, 0, null).error);
+        assertEquals(DiskError.NONE, rig.write(UNIT, UNIT, 0x22));
+        rig.main.vanish(Errno.ENODEV);
+        long backMillis = 4 * HOLD_MILLIS;
+        rig.scheduler.schedule(rig.main::comeBack, backMillis);
+        List<List<String>> away = new ArrayList<>();
+        rig.scheduler.schedule(() -> away.add(rig.disk.summary().away()), 2 * HOLD_MILLIS);
+        rig.scheduler.schedule(() -> away.add(rig.disk.summary().away()), 2 * backMillis);
+        assertEquals(DiskError.IO, rig.write(2 * UNIT, UNIT, 0x33));
+        assertEquals(List.of(List.of(rig.main.name()), List.of()), away, "away, while it was, and after that");
+        assertEquals(1, count(DiskEvent.Kind.DEVICE_BACK));
+        assertEquals(1, rig.disk.counters.verifiedOnMain.verifications.sum(), "before anybody asked");
+    }
+
+    /** After an hour somebody has to ask for it, or after it. */
+    @Test
+    void isNotLookedForForEver() {
+        rig.main.vanish(Errno.ENODEV);
+        assertEquals(DiskError.IO, rig.write(UNIT, UNIT, 0x22));
+        long lookedMinutes = TimeUnit.NANOSECONDS.toMinutes(rig.scheduler.nanoTime());
+        assertTrue(lookedMinutes >= 60 && lookedMinutes < 75, () -> "it looked for " + lookedMinutes + " minutes");
+        rig.main.comeBack();
+        assertNotNull(rig.read(2 * UNIT, UNIT));
+        assertEquals(List.of(rig.main.name()), rig.disk.summary().away(), "as it was when it was looked for");
+        rig.scheduler.runUntilIdle();
+        assertEquals(List.of(), rig.disk.summary().away());
+        assertEquals(1, count(DiskEvent.Kind.DEVICE_BACK));
     }
 }
