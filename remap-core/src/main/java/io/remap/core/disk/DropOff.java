@@ -190,7 +190,7 @@ final class DropOff {
                 }
             }
             held = left;
-            changed = away == back;
+            changed = away == back && !ended;
             away = !back && !ended;
             looking = false;
             unasked = left.isEmpty() ? unasked + 1 : 0;
